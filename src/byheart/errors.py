@@ -1,0 +1,38 @@
+"""What can go wrong, in two words: the user can mend it (exit code 2), or the run was stopped on purpose."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault, said so that it can be mended at two in the morning."""
+
+    what: str  # "the file is empty"
+    where: str = ""  # a config path ("batch_size"), or a file and line ("exam.jsonl:3")
+    value: str = ""  # what was received
+    fix: str = ""  # what to do next
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        if self.value:
+            head += f" (got {self.value})"
+        return f"{head}\n    {self.fix}" if self.fix else head
+
+
+class UserError(Exception):
+    """Everything that the user should mend, all of it at once. The CLI prints it and exits with 2."""
+
+    def __init__(self, *problems: Problem):
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class Diverged(Exception):
+    """Training became NaN or exploded; the message says what to change."""
+
+
+def gather(*checks: "list[Problem]") -> None:
+    """Raise one UserError with the problems of all the checks, if there are any."""
+    problems = [problem for check in checks for problem in check]
+    if problems:
+        raise UserError(*problems)

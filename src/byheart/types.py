@@ -1,0 +1,150 @@
+"""The records that travel through byheart, in the order in which they appear.
+
+documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -> report
+
+All are frozen: a stage takes some and returns others. Nothing is imported here but the standard library.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+FORWARD, REVERSE = "forward", "reverse"
+ANGLES = ("recitation", "completion", "blank", "simple", "detailed", "scenario", "reverse")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One source text. `text` is exactly what every offset below counts in."""
+
+    id: str  # short, unique in a run, stable for the same path and text
+    title: str
+    text: str
+    path: str  # as the user named it
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A stretch of a document: `document.text[start:end] == text`, at most `max_tokens` tokens."""
+
+    id: str
+    document: str  # Document.id
+    headings: tuple[str, ...]  # from the outermost heading inward, without '#' marks
+    start: int
+    end: int
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One statement of a chunk, the unit in which everything is counted: `document.text[start:end] == text`."""
+
+    id: str
+    document: str  # Document.id
+    chunk: str  # Chunk.id
+    start: int
+    end: int
+    text: str
+    tokens: int
+    headings: tuple[str, ...] = ()
+    label: str = ""  # the marker that a list item stood behind: "(a)", "(b)(2)", "-", "3."
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training row before tokens: a question, its answer, and what it teaches."""
+
+    id: str
+    question: str
+    answer: str
+    facts: tuple[str, ...]  # Fact.id of each fact it teaches; empty where the author named none
+    angle: str  # one of ANGLES
+    direction: str  # FORWARD or REVERSE
+    expansion: str  # who wrote it: "rules", "file", ...
+    chunk: str = ""  # Chunk.id, where facts are several or none
+    rung: float | None = None  # temperature, where a teacher wrote it
+    subject: str = ""  # the question without its template: what makes it differ from its siblings
+
+    @property
+    def form(self) -> tuple[str, str, str]:
+        """What is held out whole or not at all."""
+        return (self.facts[0] if len(self.facts) == 1 else f"chunk:{self.chunk}", self.angle, self.direction)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """An example that was written and refused, with the reason in words."""
+
+    example: Example
+    reason: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which examples are trained, which choose (stop training, pick epochs), which are only scored at the end.
+
+    All are example ids. `choose` and `judge` never share a fact. `refused` maps the id of an example, that was
+    neither trained nor held out, to the reason.
+    """
+
+    train: tuple[str, ...]
+    choose: tuple[str, ...]
+    judge: tuple[str, ...]
+    heldout_facts: tuple[str, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
+    note: str = ""  # said on the screen, e.g. that no held-out phrasing exists
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One test item: a question with accepted answers, or with options and the index of the right one."""
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    gold: int | None = None  # 0-based index into options
+    document: str = ""  # Document.id, where known
+    support: str = ""  # a section label ("97.1(c)") or other locator, as the author gave it
+    paragraph: int | None = None  # 0-based, as the author gave it
+    facts: tuple[str, ...] = ()
+    angle: str = ""
+    direction: str = ""
+    source: str = "questions"  # "questions" (the user's) or "generated" (held-out forms)
+    group: str = ""  # bootstrap resamples whole groups: the fact or section behind the probe
+    tags: dict[str, Any] = field(default_factory=dict)  # e.g. {"half": "A"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A metric with the number of items behind it and its 95 % interval."""
+
+    value: float
+    count: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said to one probe, and how it was judged. Unasked metrics are absent from `metrics`."""
+
+    probe: str  # Probe.id
+    text: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    chosen: int | None = None  # the option that length-normalised likelihood picks
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One line of curve.csv: a validation check, several times an epoch. None where it was not measured."""
+
+    step: int
+    epoch: float  # 0.25 after a quarter of the first epoch
+    rows_seen: int
+    train_loss: float | None
+    val_loss: float | None
+    recall: float | None
+    lr: float
+    seconds: float
+    peak_memory: float  # GiB
