@@ -1,0 +1,44 @@
+"""How a question names its source, so that it can be understood alone, in as few words as will do."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_NUMBERED = re.compile(r"^(?P<number>(?:§+\s*)?(?:(?:chapter|section|part|article|rule)\s+)?[\dIVXLC]+(?:[.\-]\d+)*[a-z]?)[.:)]?\s+(?P<topic>.+)$", re.I)
+
+
+@dataclass(frozen=True)
+class Citation:
+    """The short name of the document, its section and item."""
+
+    title: str  # "FCC Part 97"
+    section: str  # "§ 97.25 License term"; empty where the document has no sections
+    number: str  # "§ 97.25"; empty where sections bear no numbers
+    topic: str  # "License term"
+    item: str  # "§ 97.101(b)", where both a number and an item label are known
+
+    @property
+    def whole(self) -> str:
+        return f"{self.section} of {self.title}" if self.section else self.title
+
+    @property
+    def suffix(self) -> str:
+        """What is put behind a question: " (FCC Part 97, § 97.25 License term)"."""
+        return f" ({self.title}, {self.section})" if self.section else f" ({self.title})"
+
+
+def cite(title: str, headings: Sequence[str], label: str = "") -> Citation:
+    sections = [heading for heading in headings if heading.strip() != title.strip()]
+    section = re.sub(r"\s+", " ", sections[-1]).strip().rstrip(".:") if sections else ""
+    match = _NUMBERED.match(section)
+    number = match["number"] if match else ""
+    topic = match["topic"] if match else section
+    item = f"{number}{label}" if number and re.fullmatch(r"(?:\(\w+\))+", label) else ""
+    return Citation(short_title(title), section, number, topic, item)
+
+
+def short_title(title: str) -> str:
+    """The title without parentheses and subtitle: "FCC Part 97" of "FCC Part 97: Rules of ... (excerpts)"."""
+    plain = re.sub(r"\s*\([^)]*\)", "", title).strip()
+    head = re.split(r"\s*[:–—|]\s+", plain, maxsplit=1)[0].strip()
+    return head if len(head.split()) >= 2 or head == plain else plain

@@ -1,0 +1,163 @@
+"""Examples written from the facts alone, by rules: no model, no key, the same every time."""
+
+import hashlib
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from byheart.expansion.base import Source, Written, example_id
+from byheart.expansion.citation import Citation, cite
+from byheart.expansion.density import Density, choose, shortfalls
+from byheart.expansion.phrases import cuts, key_phrases
+from byheart.expansion.questions import Draft, ask
+from byheart.expansion.sentences import capital, find_condition, small
+from byheart.types import FORWARD, REVERSE, Example, Fact
+
+BLANK = "____"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules(Density):
+    """Recitation, completion, blanks, what comes before, who says it, and questions read off the sentence."""
+
+    usual: int = 12  # examples of each fact before any topping up
+
+    def expand(self, source: Source) -> Written:
+        candidates = {fact.id: self._candidates(fact, source) for fact in source.facts}
+        examples = choose(self, source.chunks, source.facts, candidates, self.usual)
+        uncovered = {}
+        for fact in source.facts:
+            missing = [d for d in (FORWARD, REVERSE) if all(e.direction != d for e in candidates[fact.id])]
+            if missing:
+                uncovered[fact.id] = f"rules found nothing to ask {' or '.join(missing)}: too short"
+        short = shortfalls(self, source.chunks, source.facts, examples, "rules")
+        return Written(tuple(examples), uncovered=uncovered, short=tuple(short))
+
+    def tests(self) -> Sequence[str]:
+        return ()
+
+    def _candidates(self, fact: Fact, source: Source) -> list[Example]:
+        """Every example that can be made of one fact, the most useful first, no pair twice."""
+        statement = state(fact.text, source.lead_ins.get(fact.id, ""))
+        place = cite(source.titles[fact.document], fact.headings, fact.label)
+        drafts = list(_interleave(_families(statement, place, fact, self._dice(fact))))
+        seen: set[str] = set()
+        examples = []
+        for draft in drafts:
+            question, answer = f"{draft.question}{place.suffix if draft.cited else ''}", draft.answer.strip()
+            key = example_id(question, answer)
+            if answer and key not in seen:
+                seen.add(key)
+                examples.append(
+                    Example(
+                        key, question, answer, (fact.id,), draft.angle, draft.direction, "rules",
+                        chunk=fact.chunk, subject=draft.subject,
+                    )  # fmt: skip
+                )
+        return examples
+
+    def _dice(self, fact: Fact) -> random.Random:
+        """Random choices of wording depend on the fact and the seed, never on its place among the others."""
+        return random.Random(hashlib.sha256(f"{self.seed}:{fact.id}".encode()).hexdigest())
+
+
+def state(text: str, lead_in: str) -> str:
+    """The fact as a statement that stands alone: a list item with the words that govern it, ended by a full stop."""
+    body = text.strip().rstrip(";,")
+    body = re.sub(r";?,?\s+(?:and|or)$", "", body)
+    head = lead_in.strip().rstrip(":").rstrip()
+    if head and not announces(head):
+        body = f"{head} {small(body)}"
+    return body if body.endswith((".", "!", "?", "”", '"')) else f"{body}."
+
+
+def announces(lead_in: str) -> bool:
+    """Does it only announce a list ("... in one of the following ways"), so that no item continues its sentence?"""
+    return bool(re.search(r"\b(?:following|follows|principles|below|these|exceptions)\b[^.]*$", lead_in, re.I))
+
+
+def _families(statement: str, place: Citation, fact: Fact, dice: random.Random) -> list[list[Draft]]:
+    """One list for each way of asking, the best of each first; they are dealt out in turn."""
+    asked = ask(statement, fact.text, place)
+    return [
+        [d for d in asked if d.direction == FORWARD],
+        _recitations(statement, place),
+        [d for d in asked if d.direction == REVERSE],
+        _completions(statement),
+        _sources(statement, place),
+        _blanks(statement),
+        _before(statement),
+        _reorderings(statement),
+    ]
+
+
+def _interleave(families: list[list[Draft]]) -> Iterator[Draft]:
+    queues = [list(family) for family in families if family]
+    while queues:
+        for queue in queues:
+            yield queue.pop(0)
+        queues = [queue for queue in queues if queue]
+
+
+def _recitations(statement: str, place: Citation) -> list[Draft]:
+    opening = " ".join(statement.split()[:4])
+    drafts = []
+    if place.item:
+        drafts.append(Draft("recitation", FORWARD, f"What does {place.item} of {place.title} say?", statement, place.item, cited=False))
+    if len(statement.split()) > 5:
+        drafts.append(Draft("recitation", FORWARD, f"Recite the sentence that begins “{opening}”.", statement, opening))
+    else:
+        drafts.append(Draft("recitation", FORWARD, f"Recite what {place.whole} says.", statement, place.whole, cited=False))
+    return drafts
+
+
+def _completions(statement: str) -> list[Draft]:
+    drafts = []
+    for cut in cuts(statement):
+        begun, rest = statement[:cut].rstrip(), statement[cut:]
+        drafts.append(Draft("completion", FORWARD, f"Complete the sentence: “{begun} …”", rest, begun))
+    return drafts
+
+
+def _blanks(statement: str) -> list[Draft]:
+    drafts = []
+    for phrase in key_phrases(statement):
+        gapped = statement[: phrase.start] + BLANK + statement[phrase.end :]
+        drafts.append(Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", statement[phrase.start : phrase.end], gapped))
+    return drafts
+
+
+def _before(statement: str) -> list[Draft]:
+    """The words before a given end of the sentence: the reverse of a completion."""
+    drafts = []
+    for cut in cuts(statement):
+        begun, rest = statement[:cut].rstrip(" ,"), statement[cut:]
+        if len(rest.split()) >= 3:
+            drafts.append(Draft("reverse", REVERSE, f"Which words come before “{rest.rstrip('.')}”?", begun, rest))
+    return drafts
+
+
+def _sources(statement: str, place: Citation) -> list[Draft]:
+    """Which section says this, asked with the whole statement and with its key phrase."""
+    if not place.section:
+        asked = f"Which document says: “{statement}”"
+        return [Draft("reverse", REVERSE, asked, place.title, statement, cited=False)]
+    where = f"Which section of {place.title}"
+    drafts = [Draft("reverse", REVERSE, f"{where} says: “{statement}”", f"{place.section}.", statement, cited=False)]
+    half = statement[cuts(statement)[0] :].rstrip(".") if len(statement.split()) > 8 else ""
+    if half:
+        drafts.append(Draft("reverse", REVERSE, f"{where} contains the words “{half}”?", f"{place.section}.", half, cited=False))
+    return drafts
+
+
+def _reorderings(statement: str) -> list[Draft]:
+    """A condition told the other way round (against the reversal curse, arXiv 2309.12288), and asked from its result."""
+    found = find_condition(statement)
+    if not found:
+        return []
+    other = found.result_first() if found.fronted else found.condition_first()
+    return [
+        Draft("detailed", FORWARD, f"Say it the other way round: “{statement}”", other, statement),
+        Draft("scenario", REVERSE, f"In which case does this hold: “{capital(found.result)}”?", f"{capital(found.word)} {found.condition}.", found.result),
+    ]

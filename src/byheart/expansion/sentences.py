@@ -1,0 +1,118 @@
+"""What a sentence says, read by rules: a condition and its result, a term and its definition, a duty and its bearer."""
+
+import re
+from dataclasses import dataclass
+
+CONDITION_WORDS = r"if|when|whenever|unless|where|after|before|once|while|until"
+_FRONTED = re.compile(rf"^(?P<word>{CONDITION_WORDS})\s+(?P<condition>[^,;]+?(?:,\s(?:and|or)\s[^,;]+?)?),\s+(?P<result>[^;]+)$", re.I)
+# "If a player catches the ball in the end zone it's a touchdown.": no comma, the result opens with a pronoun and verb.
+_FRONTED_BARE = re.compile(
+    rf"^(?P<word>{CONDITION_WORDS})\s+(?P<condition>\S.+?)\s+(?P<result>(?:then\s+)?(?:it|they|he|she|you|we|there|this|that)"
+    r"(?:['’](?:s|re|ll|d)|\s+(?:is|are|was|were|will|shall|must|may|can|has|have|does|do|gets?|becomes?|counts?))\b.*)$",
+    re.I,
+)
+_TRAILING = re.compile(rf"^(?P<result>.+?\s.+?),?\s+(?P<word>if|when|whenever|unless|until)\s+(?P<condition>.+)$", re.I)
+_MODAL = re.compile(
+    r"^(?P<subject>[^,;:]{2,90}?)\s+(?P<verb>must not|shall not|may not|cannot|may only|must|shall|may|can|should|will)\s+(?P<rest>.+)$"
+)
+_COPULA = re.compile(r"^(?P<subject>[^,;:]{2,70}?)\s+(?P<verb>is|are|was|were)\s+(?P<rest>.+)$")
+_DEFINITION = re.compile(r"^(?P<term>[A-Z][^.:;!?]{1,60})[.:]\s+(?P<meaning>[A-Z“\"].+)$")
+_VERBISH = re.compile(r"\b(?:is|are|was|were|be|must|shall|may|can|will|has|have|had|does|do|did)\b", re.I)
+_PRONOUN_SUBJECT = re.compile(r"^(?:it|they|he|she|this|that|these|those|there|we|you|i|which|who)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`word condition, result` or the other way round; both parts bare, without capital or full stop."""
+
+    word: str  # "if", "when", "unless", ...
+    condition: str
+    result: str
+    fronted: bool  # the source has the condition first
+
+    def result_first(self) -> str:
+        return f"{capital(self.result)} {self.word} {self.condition}."
+
+    def condition_first(self) -> str:
+        return f"{capital(self.word)} {self.condition}, {self.result}."
+
+    def question(self) -> str:
+        """Asks for the result: "What is the result if the ball is pushed forward?"."""
+        return f"What is the result {self.word} {self.condition}?"
+
+
+@dataclass(frozen=True)
+class Duty:
+    """Subject, modal or copula, and the rest: "Each amateur station" "must" "have a control operator"."""
+
+    subject: str
+    verb: str
+    rest: str
+
+
+def find_condition(sentence: str) -> Condition | None:
+    bare = sentence.strip().rstrip(".!;,")
+    for pattern in (_FRONTED, _FRONTED_BARE):
+        if match := pattern.match(bare):
+            result = re.sub(r"^then\s+", "", match["result"], flags=re.I)
+            if len(match["condition"].split()) >= 2 and len(result.split()) >= 2:
+                return Condition(match["word"].lower(), match["condition"].strip(), small(result), fronted=True)
+    if (match := _TRAILING.match(bare)) and "," not in match["condition"]:
+        result = match["result"].strip()
+        if len(match["condition"].split()) >= 3 and _VERBISH.search(result) and _VERBISH.search(match["condition"]):
+            return Condition(match["word"].lower(), match["condition"].strip(), small(result), fronted=False)
+    return None
+
+
+def find_definition(text: str) -> tuple[str, str] | None:
+    """("Space station", "An amateur station located ...") from "Space station. An amateur station located ..."."""
+    match = _DEFINITION.match(text.strip())
+    if match and len(match["term"].split()) <= 6 and not _VERBISH.search(match["term"]):
+        return match["term"].strip(), match["meaning"].strip()
+    return None
+
+
+def find_duty(sentence: str) -> Duty | None:
+    """The first main clause with a modal or copula, where its subject stands on its own (no pronoun, no clause)."""
+    bare = sentence.strip().rstrip(".!;,")
+    for pattern in (_MODAL, _COPULA):
+        match = pattern.match(bare)
+        if not match or _PRONOUN_SUBJECT.match(match["subject"]) or _VERBISH.search(match["subject"]):
+            continue
+        if re.match(rf"^(?:{CONDITION_WORDS}|although|though|in|on|at|by|for|with|to|as)\b", match["subject"], re.I):
+            continue
+        if re.search(r"\b(?:that|which|who|whose|where|when)\b", match["subject"]):
+            continue
+        if len(match["subject"].split()) <= 12 and len(match["rest"].split()) >= 1:
+            return Duty(match["subject"].strip(), match["verb"], match["rest"].strip())
+    return None
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences inside a fact that joins several (a term with its definition); abbreviations are left whole."""
+    parts = re.split(r"(?<=[a-z\)][.!?])\s+(?=[A-Z“\"])", text.strip())
+    return [part for part in parts if part]
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def small(text: str) -> str:
+    """The text with its first letter in lower case, unless its first word is a name, an acronym or "I"."""
+    first = text.split(maxsplit=1)[0] if text.split() else ""
+    if first in ("I", "A") and first == "I":
+        return text
+    if len(first) > 1 and not first[1:].islower() and first[1:].strip("'’s.,-") and first[1:] != first[1:].lower():
+        return text
+    return text[:1].lower() + text[1:] if _opens_a_sentence(first) else text
+
+
+def _opens_a_sentence(word: str) -> bool:
+    """Is the capital of this word due to its place only? Known for function words and plain plurals; else kept."""
+    from byheart.expansion.phrases import FUNCTION_WORDS
+
+    lowered = word.lower().rstrip(",.;:'’")
+    return lowered in FUNCTION_WORDS or lowered.split("'")[0].split("’")[0] in FUNCTION_WORDS or lowered.endswith(
+        ("ing", "tion", "tions", "ment", "ments", "ations", "sions", "sion", "ance", "ence", "ity", "ness")
+    )

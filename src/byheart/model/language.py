@@ -1,0 +1,105 @@
+"""A loaded model that answers, weighs answers and reads text: all that the evaluations ask of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from byheart.model.chat import answer_tokens, end_of_turn, pad, prompt_tokens
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """Greedy and batched; the model's train or eval mode and its random state are left as they were found."""
+
+    model: Any  # a transformers or peft causal language model
+    tokenizer: "PreTrainedTokenizerBase"
+    rows_at_once: int = 16
+
+    def answer(self, questions: Sequence[str], max_new_tokens: int, on_progress: Callable[[int], None] = lambda n: None) -> list[str]:
+        """The model's reply to each question, alone in its own conversation."""
+        import torch
+
+        prompts = [prompt_tokens(self.tokenizer, question) for question in questions]
+        # Like lengths together: a short prompt beside a long one would be mostly padding.
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        texts = [""] * len(prompts)
+        stops = sorted({end_of_turn(self.tokenizer)[-1], self.tokenizer.eos_token_id})
+        filler = self.tokenizer.pad_token_id
+        with self._reading():
+            for start in range(0, len(order), self.rows_at_once):
+                batch = order[start : start + self.rows_at_once]
+                tokens = torch.tensor(pad([prompts[i] for i in batch], filler, left=True), device=self._device)
+                lengths = torch.tensor([len(prompts[i]) for i in batch], device=self._device)
+                mask = torch.arange(tokens.shape[1], device=self._device) >= tokens.shape[1] - lengths[:, None]
+                said = self.model.generate(
+                    input_ids=tokens, attention_mask=mask.long(), max_new_tokens=max_new_tokens, do_sample=False,
+                    eos_token_id=stops, pad_token_id=filler, temperature=None, top_p=None, top_k=None,
+                )  # fmt: skip
+                for i, row in zip(batch, said[:, tokens.shape[1] :], strict=True):
+                    texts[i] = self.tokenizer.decode(row, skip_special_tokens=True).strip()
+                on_progress(len(batch))
+        return texts
+
+    def likelihoods(self, question: str, continuations: Sequence[str]) -> list[tuple[float, int]]:
+        """(sum of log-probabilities in nats, tokens) of each continuation as the reply; the prompt is read once.
+
+        The end of turn is not counted: whether an option is a whole reply is not what is asked.
+        """
+        import torch
+
+        prompt = prompt_tokens(self.tokenizer, question)
+        rows = [answer_tokens(self.tokenizer, text, end=False) for text in continuations]
+        with self._reading():
+            read = self.model(input_ids=torch.tensor([prompt], device=self._device), use_cache=True, logits_to_keep=1)
+            cache = read.past_key_values
+            cache.batch_repeat_interleave(len(rows))
+            tokens = torch.tensor(pad(rows, self.tokenizer.pad_token_id), device=self._device)
+            # Padding stands on the right, where a causal model never looks: no mask is needed.
+            rest = self.model(input_ids=tokens, past_key_values=cache, use_cache=True).logits.float()
+            first = read.logits[:, -1:].float().expand(len(rows), -1, -1)
+            logits_BTV = torch.cat([first, rest[:, :-1]], dim=1)
+            found_BT = _log_probabilities(logits_BTV, tokens)
+            return [(float(found_BT[i, : len(row)].sum()), len(row)) for i, row in enumerate(rows)]
+
+    def token_losses(self, texts: Sequence[str]) -> list[tuple[float, int]]:
+        """(sum of negative log-likelihoods in nats, tokens) of plain texts, outside any conversation."""
+        import torch
+
+        losses = []
+        with self._reading():
+            for text in texts:
+                tokens = torch.tensor([self.tokenizer(text, add_special_tokens=False).input_ids], device=self._device)
+                if tokens.shape[1] < 2:
+                    losses.append((0.0, 0))
+                    continue
+                logits = self.model(input_ids=tokens, use_cache=False).logits[:, :-1].float()
+                losses.append((-float(_log_probabilities(logits, tokens[:, 1:]).sum()), tokens.shape[1] - 1))
+        return losses
+
+    @property
+    def _device(self) -> "torch.device":
+        return next(self.model.parameters()).device
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        import torch
+
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.model.train(training)
+
+
+def _log_probabilities(logits_BTV: "torch.Tensor", tokens_BT: "torch.Tensor") -> "torch.Tensor":
+    import torch
+
+    picked_BT = logits_BTV.gather(-1, tokens_BT[..., None])[..., 0]
+    return picked_BT - torch.logsumexp(logits_BTV, dim=-1)

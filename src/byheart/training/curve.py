@@ -1,0 +1,30 @@
+"""curve.csv: one line a validation check."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from byheart.store import write_text
+from byheart.types import CurvePoint
+
+
+def write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
+    """The whole curve, atomically: a reader never meets half a line. Unmeasured values are empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(CurvePoint)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: "" if value is None else value for name, value in asdict(point).items()} for point in curve)
+    write_text(path, text.getvalue())
+
+
+def read_curve(path: Path) -> list[CurvePoint]:
+    with path.open(newline="") as file:
+        return [CurvePoint(**{name: _number(name, value) for name, value in line.items()}) for line in csv.DictReader(file)]
+
+
+def _number(name: str, value: str) -> float | int | None:
+    if value == "":
+        return None
+    return int(value) if name in ("step", "rows_seen") else float(value)

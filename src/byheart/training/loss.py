@@ -1,0 +1,52 @@
+"""The loss of a batch, with logits only where a target stands: the vocabulary is the dearest product of a small model."""
+
+from typing import TYPE_CHECKING, Any
+
+from byheart.training.layout import Batch
+
+if TYPE_CHECKING:
+    import torch
+
+
+def token_losses(model: Any, batch: Batch) -> "torch.Tensor":
+    """The cross entropy in nats at each target of the batch, (N,) in float32."""
+    import torch
+    import torch.nn.functional as F
+
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    mask = batch.mask
+    if mask is not None:
+        # An additive mask in the model's dtype: what eager and sdpa attention both take as it is.
+        dtype = next(model.parameters()).dtype
+        mask = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+    inputs = {"input_ids": batch.tokens, "position_ids": batch.positions, "attention_mask": mask, "use_cache": False}
+    if _has_plain_head(plain):
+        hidden_BTD = getattr(plain, plain.base_model_prefix)(**inputs)[0]
+        hidden_ND = hidden_BTD.flatten(0, 1)[batch.predicted_at]
+        logits_NV = plain.get_output_embeddings()(hidden_ND)
+    else:
+        logits_NV = plain(**inputs).logits.flatten(0, 1)[batch.predicted_at]
+    return F.cross_entropy(logits_NV.float(), batch.targets, reduction="none")
+
+
+def weights(batch: Batch, reduction: str) -> "torch.Tensor":
+    """What each target counts in the batch's loss, (N,); the loss is the weighted sum.
+
+    row_mean: the mean over rows of each row's mean, so that a larger batch does not reweigh the facts.
+    token_mean: the mean over all targets. sum: their sum.
+    """
+    import torch
+
+    count = torch.bincount(batch.rows).float()
+    if reduction == "row_mean":
+        return 1.0 / (count[batch.rows] * len(count))
+    if reduction == "token_mean":
+        return torch.full((len(batch.targets),), 1.0 / len(batch.targets))
+    return torch.ones(len(batch.targets))
+
+
+def _has_plain_head(model: Any) -> bool:
+    """Are the logits nothing but the output embedding of the last hidden state? Some models cap or scale them."""
+    config = model.config
+    altered = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+    return model.get_output_embeddings() is not None and all(getattr(config, name, None) in (None, 1, 1.0) for name in altered)

@@ -1,0 +1,80 @@
+"""The LightningModule that learns rows by heart: one adapter, one constant-rate optimizer, logits where the loss is."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import lightning as L
+import torch
+
+from byheart.training.layout import Batch, Row, packed, padded
+from byheart.training.loss import token_losses, weights
+
+if TYPE_CHECKING:
+    from byheart.training.optimizer import MasterStep
+
+
+class Memorizer(L.LightningModule):
+    """Trains `model` on batches of rows. Optimization is manual: a batch may be read in parts whose losses add up
+    exactly (`rows_at_once`), whatever the reduction, which gradient accumulation by averaging does not give."""
+
+    def __init__(
+        self, model: Any, optimizer: "MasterStep", rates: Sequence[float], reduction: str, layout: str, filler: int, rows_at_once: int | None
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.masters = optimizer
+        self.rates = rates  # the learning rate of each step
+        self.reduction = reduction
+        self.layout = layout
+        self.filler = filler
+        self.rows_at_once = rows_at_once
+        self.steps_done = 0
+
+    def configure_optimizers(self) -> None:
+        return None  # MasterStep steps by itself: Lightning would checkpoint and clip the bfloat16 copies
+
+    def on_fit_start(self) -> None:
+        self.model.train()  # from_pretrained leaves eval mode on, and Lightning does not change that
+
+    def training_step(self, rows: list[Row], index: int) -> torch.Tensor:
+        """One optimizer step on a whole batch; gives its loss."""
+        total = torch.zeros((), device=self.device)
+        share = self._share(rows)
+        for part, part_weights in share:
+            losses = token_losses(self.model, part)
+            loss = (losses * part_weights).sum()
+            self.manual_backward(loss)
+            total += loss.detach()
+        self.masters.step(self.rates[self.steps_done])
+        self.steps_done += 1
+        return total
+
+    @torch.no_grad()
+    def validation_loss(self, rows: Sequence[Row], rows_at_once: int = 16) -> float:
+        """The mean over rows of each row's mean loss, in nats; the random state is not touched."""
+        self.model.eval()
+        order = sorted(rows, key=lambda row: len(row.tokens))
+        total = 0.0
+        for start in range(0, len(order), rows_at_once):
+            part = self._lay(order[start : start + rows_at_once])
+            total += float((token_losses(self.model, part) * weights(part, "row_mean").to(self.device)).sum()) * len(order[start : start + rows_at_once])
+        self.model.train()
+        return total / len(order)
+
+    def _share(self, rows: Sequence[Row]) -> Iterator[tuple[Batch, torch.Tensor]]:
+        """The batch in parts, each target with its weight in the whole batch."""
+        size = self.rows_at_once or len(rows)
+        targets = sum(len(row.tokens) - row.loss_from for row in rows)
+        for start in range(0, len(rows), size):
+            part = self._lay(rows[start : start + size])
+            own = weights(part, self.reduction).to(self.device)
+            if self.reduction == "row_mean":
+                own = own * (len(rows[start : start + size]) / len(rows))
+            elif self.reduction == "token_mean":
+                own = own * (len(part.targets) / targets)
+            yield part, own
+
+    def _lay(self, rows: Sequence[Row]) -> Batch:
+        batch = packed(rows) if self.layout == "packed" else padded(rows, self.filler)
+        return Batch(*(value if value is None else value.to(self.device) for value in vars(batch).values()))

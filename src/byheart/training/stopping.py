@@ -1,0 +1,53 @@
+"""When validation loss has turned upward, and which epoch was the best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from byheart.types import CurvePoint
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Stops when smoothed validation loss has risen above its minimum for `patience` checks in a row."""
+
+    patience: int = 4  # checks; null never stops
+    tolerance: float = 0.01  # relative: a rise below one per cent is noise
+    checks_per_epoch: int = 4
+
+    def __post_init__(self) -> None:
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be at least 1 or null, got {self.patience}")
+        if self.tolerance < 0:
+            raise ValueError(f"tolerance must not be negative, got {self.tolerance}")
+        if self.checks_per_epoch < 1:
+            raise ValueError(f"checks_per_epoch must be at least 1, got {self.checks_per_epoch}")
+
+    def turned(self, curve: Sequence[CurvePoint]) -> bool:
+        """Has the loss turned upward for good? Smoothed over half an epoch, so that one odd check decides nothing."""
+        losses = smooth([p.val_loss for p in curve if p.val_loss is not None], max(1, self.checks_per_epoch // 2))
+        if self.patience is None or len(losses) <= self.patience:
+            return False
+        lowest = min(losses[: -self.patience])
+        return all(loss > lowest * (1 + self.tolerance) for loss in losses[-self.patience :])
+
+
+def smooth(values: Sequence[float], window: int) -> list[float]:
+    """Trailing means over up to `window` values."""
+    return [sum(part) / len(part) for end in range(1, len(values) + 1) for part in [values[max(0, end - window) : end]]]
+
+
+def ends(curve: Sequence[CurvePoint]) -> list[CurvePoint]:
+    """The points at the end of an epoch."""
+    return [point for point in curve if float(point.epoch).is_integer()]
+
+
+def best_by_loss(curve: Sequence[CurvePoint]) -> int | None:
+    """The epoch with the lowest validation loss at its end; the earlier of equals. None where none was measured."""
+    measured = [point for point in ends(curve) if point.val_loss is not None]
+    return round(min(measured, key=lambda p: (p.val_loss, p.epoch)).epoch) if measured else None
+
+
+def best_by_recall(curve: Sequence[CurvePoint]) -> int | None:
+    """The epoch with the highest recall at its end; the earlier of equals."""
+    measured = [point for point in ends(curve) if point.recall is not None]
+    return round(min(measured, key=lambda p: (-p.recall, p.epoch)).epoch) if measured else None  # type: ignore[operator]

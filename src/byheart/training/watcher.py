@@ -1,0 +1,152 @@
+"""The callback that looks at a training while it runs: validates, keeps, and stops it."""
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning as L
+
+from byheart.errors import Diverged
+from byheart.training.checkpoint import load_weights, save_checkpoint, save_weights
+from byheart.training.curve import write_curve
+from byheart.training.order import is_check
+from byheart.training.stopping import Stopping, best_by_loss, best_by_recall
+from byheart.types import CurvePoint
+
+if TYPE_CHECKING:
+    from byheart.training.memorizer import Memorizer
+    from byheart.training.trainer import Learned, Lesson
+
+EXPLODED = 3.0  # times the lowest validation loss, and above a uniform guess over 20,000 words
+GUESSING = 10.0  # nats
+
+
+class Watcher(L.Callback):
+    """Several checks an epoch: loss on the choosing half; at an epoch's end also recall, and its weights if best.
+
+    Each check writes the curve and a checkpoint; each is exact to resume from.
+    """
+
+    def __init__(
+        self,
+        lesson: "Lesson",
+        stopping: Stopping,
+        folder: Path,
+        per_epoch: int,
+        steps: int,
+        curve: list[CurvePoint],
+        seconds: float,
+        recall: Callable[[], float] | None,
+        on_step: Callable[[int, int], None],
+        on_check: Callable[[CurvePoint, Sequence[CurvePoint]], None],
+        stop_requested: Callable[[], bool],
+    ):
+        self.lesson, self.stopping, self.folder = lesson, stopping, folder
+        self.per_epoch, self.steps, self.curve = per_epoch, steps, curve
+        self.recall, self.on_step, self.on_check, self.stop_requested = recall, on_step, on_check, stop_requested
+        self.before = seconds  # spent before a resume
+        self.started = time.monotonic()
+        self.losses: list[float] = []  # since the last check
+        self.stopped = False
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.monotonic() - self.started
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        step = module.steps_done
+        self.losses.append(float(outputs["loss"] if isinstance(outputs, dict) else outputs))
+        self._refuse_divergence(self.losses[-1], step)
+        self.on_step(step, self.steps)
+        if is_check(step, self.per_epoch, self.stopping.checks_per_epoch):
+            self._check(module, step)
+            if self.stopping.turned(self.curve):
+                trainer.should_stop = True
+        if self.stop_requested():
+            self.stopped = trainer.should_stop = True
+
+    def conclude(self, module: "Memorizer") -> "Learned":
+        """Puts the best epoch's weights into the model, and tells how it went."""
+        from byheart.training.trainer import Learned
+
+        step = module.steps_done
+        state = "stopped" if self.stopped else "upturn" if self.stopping.turned(self.curve) else "finished"
+        chosen = best_by_loss(self.curve)
+        if chosen is not None and self._kept(chosen).is_file():
+            load_weights(self._kept(chosen), module.model)
+        notes = []
+        if chosen is None and self.lesson.validate and step:
+            notes.append("stopped before the end of the first epoch: the adapter is that of the last step")
+        module.model.eval()
+        return Learned(
+            state, tuple(self.curve), step, min(step * self.lesson.batch_size, self._rows_seen(step)),
+            step / self.per_epoch, chosen, best_by_recall(self.curve), self.seconds, tuple(notes),
+        )  # fmt: skip
+
+    def _check(self, module: "Memorizer", step: int) -> None:
+        epoch_end = step % self.per_epoch == 0
+        val_loss = module.validation_loss(self.lesson.validate) if self.lesson.validate else None
+        if val_loss is not None:
+            self._refuse_divergence(val_loss, step)
+        point = CurvePoint(
+            step=step,
+            epoch=step // self.per_epoch if epoch_end else step / self.per_epoch,
+            rows_seen=self._rows_seen(step),
+            train_loss=sum(self.losses) / len(self.losses),
+            val_loss=val_loss,
+            recall=self.recall() if epoch_end and self.recall else None,
+            lr=module.rates[step - 1],
+            seconds=round(self.seconds, 3),
+            peak_memory=peak_memory_gib(),
+        )
+        self.curve.append(point)
+        self.losses = []
+        if epoch_end and best_by_loss(self.curve) == point.epoch:
+            save_weights(self._kept(int(point.epoch)), module.model)
+            for old in self.folder.glob("checkpoint/best-epoch-*.safetensors"):
+                if old != self._kept(int(point.epoch)):
+                    old.unlink()
+        write_curve(self.folder / "curve.csv", self.curve)
+        save_checkpoint(self.folder / "checkpoint", step, module.masters, self.curve, self.seconds)
+        self.on_check(point, self.curve)
+
+    def _kept(self, epoch: int) -> Path:
+        return self.folder / "checkpoint" / f"best-epoch-{epoch}.safetensors"
+
+    def _rows_seen(self, step: int) -> int:
+        whole, rest = divmod(step, self.per_epoch)
+        return whole * len(self.lesson.train) + rest * self.lesson.batch_size
+
+    def _refuse_divergence(self, loss: float, step: int) -> None:
+        lowest = min((p.val_loss for p in self.curve if p.val_loss is not None), default=loss)
+        if not math.isfinite(loss) or (loss > GUESSING and loss > EXPLODED * lowest):
+            raise Diverged(
+                f"the loss became {loss:.3g} at step {step} of {self.steps}. Lower lr (a third of it is a good next try), "
+                "raise batch_size, or set optimizer.clip=1.0. What was learned before is kept in checkpoint/."
+            )
+
+
+def peak_memory_gib() -> float:
+    """The most memory this process has held: on the GPU where one is used, else resident."""
+    import resource
+    import sys
+
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return round(torch.cuda.max_memory_allocated() / 2**30, 3)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 3)
+
+
+def quiet_lightning() -> None:
+    """Our screen says what matters; Lightning's banners and its advice about data workers do not fit it."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=r".*`isinstance\(treespec, LeafSpec\)`.*")
+    warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
