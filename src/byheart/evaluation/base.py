@@ -1,0 +1,70 @@
+"""What an evaluation is: it asks a model the probes and returns scores that carry their intervals.
+
+A member is a frozen dataclass in a file of its own, with one YAML of the same stem in `conf/evaluation/`.
+Open book needs no member: its caller hands over probes whose question already carries the passage (`retrieval.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Protocol
+
+from byheart.types import Answer, Probe, Value
+
+OnProgress = Callable[[int, int], None]  # (done, of how many)
+
+
+class Recaller(Protocol):
+    """A model with its documents closed: what an evaluation may ask of it."""
+
+    def answer(self, questions: Sequence[str], max_new_tokens: int) -> list[str]:
+        """Greedy answers, batched, with the model's chat template around each question."""
+        ...
+
+    def likelihoods(self, question: str, continuations: Sequence[str]) -> list[tuple[float, int]]:
+        """(sum of log-probabilities in nats, tokens) of each continuation as the reply; "" asks no question."""
+        ...
+
+    def token_losses(self, texts: Sequence[str]) -> list[tuple[float, int]]:
+        """(sum of negative log-likelihoods in nats, tokens) of each plain text, no chat template."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scored:
+    """`metrics`: the means with their intervals. `answers`: what was said to each probe, by `Probe.id`."""
+
+    metrics: dict[str, Value] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+class Evaluation(Protocol):
+    """One way of measuring.
+
+    Probes that it cannot ask (no options, say) it leaves out; with none left it returns `Scored()`. The same model
+    and probes give the same scores, whatever the order of the probes.
+    """
+
+    asks_probes: ClassVar[bool]  # False: it measures the model alone, so open book would only repeat untuned
+
+    def score(self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = ...) -> Scored: ...
+
+
+def silent(done: int, total: int) -> None:
+    """The progress that says nothing."""
+
+
+def combine(*parts: Scored) -> Scored:
+    """What several evaluations found out about one model, as one: a probe's answers are joined."""
+    metrics: dict[str, Value] = {}
+    answers: dict[str, Answer] = {}
+    for part in parts:
+        metrics |= part.metrics
+        for probe, new in part.answers.items():
+            old = answers.get(probe, Answer(probe=probe, text=""))
+            answers[probe] = replace(
+                old,
+                text=old.text or new.text,
+                metrics=old.metrics | new.metrics,
+                chosen=old.chosen if new.chosen is None else new.chosen,
+            )
+    return Scored(metrics, answers)

@@ -1,0 +1,65 @@
+"""Does the model know which option is right? By the likelihood it gives to each option's text as its reply.
+
+Definitions, against those of lm-evaluation-harness (`process_results` in `lm_eval/api/task.py`):
+
+    choice       argmax of the summed log-probabilities            as its `acc`
+    choice_norm  argmax of the sum divided by the option's tokens  its `acc_norm` divides by the option's characters
+    margin       mean over probes of (right option - best wrong one), in nats per token; above 0: choice_norm is right
+    *_blind      the same with no question asked: what an option's wording alone gives away. The harness uses these
+                 likelihoods too, subtracted, in `acc_mutual_info`; here they stand as a control of their own
+
+Other differences: the options are replies within the model's chat template, not continuations after a space, and the
+prompt does not list them. A tie goes to the first option, as argmax has it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from byheart.errors import Problem, UserError
+from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
+from byheart.evaluation.intervals import means
+from byheart.types import Answer, Probe
+
+
+@dataclass(frozen=True)
+class Choice:
+    """choice, choice_norm and margin of the probes that have options; `blind` adds the question-blind control."""
+
+    blind: bool = True
+    asks_probes: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.blind, bool):
+            raise UserError(Problem("must be true or false", "evaluation.choice.blind", repr(self.blind), "write true"))
+
+    def score(self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = silent) -> Scored:
+        asked = [probe for probe in probes if probe.options and probe.gold is not None]
+        answers: dict[str, Answer] = {}
+        for probe in asked:
+            answers[probe.id] = self._ask(model, probe)
+            on_progress(len(answers), len(asked))
+        return Scored(means(asked, answers), answers)
+
+    def _ask(self, model: Recaller, probe: Probe) -> Answer:
+        gold = probe.gold or 0
+        sums, per_token = _likelihoods(model, probe.question, probe.options)
+        metrics = {
+            "choice": float(_best(sums) == gold),
+            "choice_norm": float(_best(per_token) == gold),
+            "margin": per_token[gold] - max(value for i, value in enumerate(per_token) if i != gold),
+        }
+        if self.blind:
+            blind_sums, blind_per_token = _likelihoods(model, "", probe.options)
+            metrics["choice_blind"] = float(_best(blind_sums) == gold)
+            metrics["choice_norm_blind"] = float(_best(blind_per_token) == gold)
+        return Answer(probe.id, "", metrics, chosen=_best(per_token))
+
+
+def _likelihoods(model: Recaller, question: str, options: Sequence[str]) -> tuple[list[float], list[float]]:
+    pairs = model.likelihoods(question, options)
+    return [total for total, _ in pairs], [total / max(tokens, 1) for total, tokens in pairs]
+
+
+def _best(values: Sequence[float]) -> int:
+    return max(range(len(values)), key=values.__getitem__)

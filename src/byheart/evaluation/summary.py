@@ -1,0 +1,107 @@
+"""The scores of a run as plain dictionaries: what `scores.json` and `answers.jsonl` hold."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from byheart.evaluation.base import Scored
+from byheart.evaluation.forgetting import ratio
+from byheart.evaluation.intervals import differences, means
+from byheart.evaluation.judge import headline_of, right
+from byheart.evaluation.recall import accepted
+from byheart.types import Probe
+
+QUESTIONS, GENERATED = "questions", "generated"
+
+
+def summarise(
+    probes: Sequence[Probe], conditions: Mapping[str, Scored], how: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """scores.json, of `conditions` "untuned", "open_book", "tuned" (and others, if you like).
+
+    A block is {condition: {metric: {"value", "count", "low", "high"}}}, and under "paired" each metric's
+    tuned minus untuned, probe by probe. The headline set is the user's questions, else the generated probes.
+
+        "untuned", "open_book", "tuned", "paired"   the block of the headline set, at the top level
+        "generated"                                 the block of the generated probes, where they are not the headline
+        "halves" "by_document" "by_angle"           {name: block}; halves and documents of the headline set,
+                                                    angles of all probes that have one
+        "probes"           "questions" or "generated": what the headline set is
+        "headline"         the metric that decides right or wrong for most of it
+        "open_book_how"    {"support": 37}: how the passages of the headline set were found
+
+    perplexity and perplexity_ratio belong to no probe; they stand in the top-level block only.
+    """
+    asked = [probe for probe in probes if any(probe.id in scored.answers for scored in conditions.values())]
+    questions = [probe for probe in asked if probe.source == QUESTIONS]
+    generated = [probe for probe in asked if probe.source != QUESTIONS]
+    head = questions or generated
+
+    def block(some: Iterable[Probe]) -> dict[str, Any]:
+        return _block(list(some), conditions)
+
+    result = block(head)
+    for name, scored in conditions.items():
+        if "perplexity" in scored.metrics:
+            result[name]["perplexity"] = asdict(scored.metrics["perplexity"])
+            if name not in ("untuned", "open_book") and "perplexity" in conditions["untuned"].metrics:
+                result[name]["perplexity_ratio"] = asdict(ratio(conditions["untuned"], scored))
+    if questions and generated:
+        result["generated"] = block(generated)
+    result["halves"] = _by(lambda probe: str(probe.tags.get("half", "")), head, block)
+    result["by_document"] = _by(lambda probe: probe.document or str(probe.tags.get("document", "")), head, block)
+    result["by_angle"] = _by(lambda probe: probe.angle, asked, block)
+    result["probes"] = QUESTIONS if questions else GENERATED
+    result["headline"] = headline_of(head)
+    found = [how[probe.id] for probe in head if how and probe.id in how]
+    result["open_book_how"] = {name: found.count(name) for name in sorted(set(found))}
+    return result
+
+
+def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> list[dict[str, Any]]:
+    """answers.jsonl: each probe with what every condition said.
+
+    For "tuned" that is `tuned` (its words), `tuned_option` (the option it picked), `tuned_right` (True, False, or None
+    where the deciding metric was not asked for) and `tuned_metrics`.
+    """
+    rows = []
+    for probe in probes:
+        row: dict[str, Any] = {
+            "id": probe.id,
+            "source": probe.source,
+            "document": probe.document,
+            "angle": probe.angle,
+            "direction": probe.direction,
+            "question": probe.question,
+            "accepted": list(accepted(probe)),
+            "options": list(probe.options),
+            "facts": list(probe.facts),
+            "tags": dict(probe.tags),
+        }
+        for name, scored in conditions.items():
+            answer = scored.answers.get(probe.id)
+            chosen = answer.chosen if answer else None
+            row[name] = answer.text if answer else None
+            row[f"{name}_option"] = None if chosen is None else probe.options[chosen]
+            row[f"{name}_right"] = right(probe, answer)
+            row[f"{name}_metrics"] = dict(answer.metrics) if answer else {}
+        rows.append(row)
+    return rows
+
+
+def _block(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> dict[str, Any]:
+    scores: dict[str, Any] = {
+        name: {metric: asdict(value) for metric, value in means(probes, scored.answers).items()}
+        for name, scored in conditions.items()
+    }
+    if "untuned" in conditions and "tuned" in conditions:
+        paired = differences(probes, conditions["untuned"].answers, conditions["tuned"].answers)
+        scores["paired"] = {metric: asdict(value) for metric, value in paired.items()}
+    return scores
+
+
+def _by(
+    name: Callable[[Probe], str], probes: Sequence[Probe], block: Callable[[Iterable[Probe]], dict[str, Any]]
+) -> dict[str, Any]:
+    names = sorted({name(probe) for probe in probes} - {""})
+    return {each: block(probe for probe in probes if name(probe) == each) for each in names}

@@ -1,0 +1,113 @@
+"""What every evaluation promises. A new member inherits this suite and says how to build itself, no more."""
+
+from collections.abc import Sequence
+from dataclasses import FrozenInstanceError, dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from byheart.evaluation.base import Scored
+from byheart.types import Probe
+
+CONF = Path(__file__).parents[2] / "conf" / "evaluation"
+
+PROBES = [
+    Probe("capital", "What is the capital of France?", ("Paris",), group="france"),
+    Probe("river", "Which river runs through it?", ("the Seine", "Seine"), group="france"),
+    Probe("term", "How long is a licence valid?", ("ten years",), ("Five years", "Ten years", "Life"), 1),
+    Probe("odd", "What is \\ {x} </script> 'said'?", ("naïve – 60 %",), ("naïve – 60 %", "no"), 0),
+    Probe("unicode", "首都は？", ("東京",), ("東京", "大阪"), 0, group="日本"),
+]
+
+
+@dataclass
+class ToyRecaller:
+    """A model that knows some probes by heart and mumbles at the rest: a table, no weights."""
+
+    known: Sequence[Probe] = ()
+    asked: int = 0
+
+    def answer(self, questions: Sequence[str], max_new_tokens: int) -> list[str]:
+        self.asked += len(questions)
+        return [self._right(question) or "I do not know." for question in questions]
+
+    def likelihoods(self, question: str, continuations: Sequence[str]) -> list[tuple[float, int]]:
+        self.asked += 1
+        tokens = [max(1, len(text.split())) for text in continuations]
+        right = self._right(question).casefold()
+        return [
+            (-(0.1 if text.casefold() == right else 2.0 + number / 10) * count, count)
+            for number, (text, count) in enumerate(zip(continuations, tokens, strict=True))
+        ]
+
+    def token_losses(self, texts: Sequence[str]) -> list[tuple[float, int]]:
+        self.asked += len(texts)
+        return [(len(text) / (2.0 + len(self.known)), len(text.split())) for text in texts]
+
+    def _right(self, question: str) -> str:
+        return next((probe.answers[0] for probe in self.known if question and probe.question in question), "")
+
+
+class EvaluationContract:
+    def make(self) -> Any:
+        raise NotImplementedError("return the evaluation with its default options")
+
+    def test_same_scores_whatever_the_order(self):
+        model = ToyRecaller(PROBES[:3])
+        one, two = self.make().score(model, PROBES), self.make().score(model, PROBES[::-1])
+        assert one.metrics == two.metrics
+        assert one.answers == two.answers
+
+    def test_every_value_lies_in_its_interval_and_counts_no_more_than_was_asked(self):
+        for known in ([], PROBES[:2], PROBES):
+            scored = self.make().score(ToyRecaller(known), PROBES)
+            assert scored.metrics
+            for value in scored.metrics.values():
+                assert value.low <= value.value <= value.high
+                assert 0 < value.count <= len(scored.answers)
+
+    def test_answers_stand_under_their_own_id(self):
+        scored = self.make().score(ToyRecaller(PROBES), PROBES)
+        assert all(name == answer.probe for name, answer in scored.answers.items())
+        if self.make().asks_probes:
+            assert scored.answers.keys() <= {probe.id for probe in PROBES}
+
+    def test_a_model_that_knows_the_answers_is_told_apart(self):
+        good = self.make().score(ToyRecaller(PROBES), PROBES).metrics
+        bad = self.make().score(ToyRecaller(), PROBES).metrics
+        assert any(good[name].value != bad[name].value for name in good)
+
+    def test_nothing_to_ask_is_no_score_and_no_question(self):
+        if not self.make().asks_probes:
+            pytest.skip("it asks no probes")
+        model = ToyRecaller()
+        assert self.make().score(model, []) == Scored()
+        assert model.asked == 0
+
+    def test_progress_climbs_to_its_end(self):
+        ticks: list[tuple[int, int]] = []
+        self.make().score(ToyRecaller(), PROBES, lambda done, total: ticks.append((done, total)))
+        assert ticks == sorted(ticks)
+        assert ticks[-1][0] == ticks[-1][1]
+
+    def test_options_are_frozen_and_compare_by_value(self):
+        assert self.make() == self.make()
+        names = [each.name for each in fields(self.make())]
+        if names:
+            with pytest.raises(FrozenInstanceError):
+                setattr(self.make(), names[0], None)
+
+    def test_its_yaml_names_it_and_every_option_with_the_same_default(self):
+        evaluation = self.make()
+        stem = type(evaluation).__module__.rpartition(".")[2]
+        text = (CONF / f"{stem}.yaml").read_text()
+        first, second, *_ = text.splitlines()
+        assert first == f"# @package evaluation.{stem}"
+        assert second.startswith("# ")
+        options = yaml.safe_load(text)
+        module, _, name = options.pop("_target_").rpartition(".")
+        assert getattr(import_module(module), name)(**options) == evaluation
+        assert options.keys() == {each.name for each in fields(evaluation)}
