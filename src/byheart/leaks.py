@@ -22,7 +22,9 @@ class LeakFinder:
         self._places: dict[tuple[str, ...], list[tuple[int, int]]] | None = None
         self._by_answer: dict[str, list[str]] = defaultdict(list)
         for example in train:
-            self._by_answer[" ".join(_words(example.answer))].append(" ".join(_words(example.subject or example.question)))
+            self._by_answer[" ".join(_words(example.answer))].append(
+                " ".join(_words(example.subject or example.question))
+            )
 
     def reason(self, example: Example) -> str:
         """Why the example may not be held out; empty where it may."""

@@ -42,7 +42,11 @@ class Rows:
 
         disable_progress_bars()
         set_verbosity_error()
-        texts = {"id": [e.id for e in examples], "question": [e.question for e in examples], "answer": [e.answer for e in examples]}
+        texts = {
+            "id": [e.id for e in examples],
+            "question": [e.question for e in examples],
+            "answer": [e.answer for e in examples],
+        }
 
         def tokenize(row: dict[str, str]) -> dict[str, object]:
             prompt = prompt_tokens(tokenizer, row["question"])
@@ -54,6 +58,8 @@ class Rows:
 
         # A row whose prompt alone fills the limit carries no loss and is left out.
         rows = Dataset.from_dict(texts).map(tokenize, load_from_cache_file=False, keep_in_memory=True)
-        rows = rows.filter(lambda row: row["loss_from"] < len(row["tokens"]), load_from_cache_file=False, keep_in_memory=True)
+        rows = rows.filter(
+            lambda row: row["loss_from"] < len(row["tokens"]), load_from_cache_file=False, keep_in_memory=True
+        )
         rows.save_to_disk(str(folder))
         return rows

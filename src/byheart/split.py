@@ -90,9 +90,13 @@ class Forms:
 
     def _note(self, held: Sequence[Example], groups: "_Groups") -> str:
         if not held:
-            return "No held-out phrasing exists: each fact has one phrasing only. Training runs for `epochs`, unwatched."
+            return (
+                "No held-out phrasing exists: each fact has one phrasing only. Training runs for `epochs`, unwatched."
+            )
         if len(held) < self.at_least:
-            return f"Only {len(held)} examples could be held out ({self.at_least} asked by split.at_least): a small text."
+            return (
+                f"Only {len(held)} examples could be held out ({self.at_least} asked by split.at_least): a small text."
+            )
         return ""
 
 
@@ -116,7 +120,9 @@ class _Groups:
         if sum(len(self.by_fact[fact][other]) for other in siblings) < self.per_fact:
             return False
         leaving = Counter(example.chunk for example in examples)
-        if any(self.in_chunk[chunk] - n < self.asked.get(chunk, 0) <= self.in_chunk[chunk] for chunk, n in leaving.items()):
+        if any(
+            self.in_chunk[chunk] - n < self.asked.get(chunk, 0) <= self.in_chunk[chunk] for chunk, n in leaving.items()
+        ):
             return False
         return bool(self.sound(form))
 

@@ -20,9 +20,15 @@ ROWS = [
 def tiny(dtype=torch.float64, seed=0):
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=64, attn_implementation="eager",
-    )  # fmt: skip
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        attn_implementation="eager",
+    )
     model = Lora(rank=4, alpha=8).attach(LlamaForCausalLM(config).to(dtype))
     for name, p in model.named_parameters():
         if "lora_B" in name:

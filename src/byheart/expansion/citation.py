@@ -4,7 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_NUMBERED = re.compile(r"^(?P<number>(?:§+\s*)?(?:(?:chapter|section|part|article|rule)\s+)?[\dIVXLC]+(?:[.\-]\d+)*[a-z]?)[.:)]?\s+(?P<topic>.+)$", re.I)
+_NUMBERED = re.compile(
+    r"^(?P<number>(?:§+\s*)?(?:(?:chapter|section|part|article|rule)\s+)?[\dIVXLC]+(?:[.\-]\d+)*[a-z]?)[.:)]?\s+(?P<topic>.+)$",
+    re.I,
+)
 
 
 @dataclass(frozen=True)

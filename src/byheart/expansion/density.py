@@ -36,7 +36,9 @@ class Density:
 Candidates = Mapping[str, Sequence[Example]]  # Fact.id -> its examples, the most useful first
 
 
-def choose(density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], candidates: Candidates, usual: int) -> list[Example]:
+def choose(
+    density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], candidates: Candidates, usual: int
+) -> list[Example]:
     """`usual` examples of each fact, topped up to the floors, then cut to `max_examples` round-robin over facts."""
     kept: dict[str, list[Example]] = {fact.id: list(candidates.get(fact.id, ()))[:usual] for fact in facts}
     for fact in facts:
@@ -56,7 +58,9 @@ def choose(density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], can
     return [example for fact in facts for example in ordered[fact.id] if example.id in survivors]
 
 
-def shortfalls(density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], examples: Sequence[Example], who: str) -> list[str]:
+def shortfalls(
+    density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], examples: Sequence[Example], who: str
+) -> list[str]:
     """The floors that `examples` do not reach, one sentence each."""
     per_chunk: dict[str, int] = {}
     per_direction: dict[tuple[str, str], int] = {}
@@ -72,7 +76,9 @@ def shortfalls(density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact],
     for direction in (FORWARD, REVERSE):
         poor = [fact.id for fact in facts if per_direction.get((fact.id, direction), 0) < density.examples_per_fact]
         if poor:
-            short.append(f"{who}: {len(poor)} of {len(facts)} facts have fewer than {density.examples_per_fact} {direction} examples")
+            short.append(
+                f"{who}: {len(poor)} of {len(facts)} facts have fewer than {density.examples_per_fact} {direction} examples"
+            )
     if short and density.max_examples is not None and len(examples) >= density.max_examples:
         short.append(f"{who}: max_examples={density.max_examples} was reached; raise it to meet the floors above")
     return short

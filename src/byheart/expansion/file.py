@@ -63,7 +63,11 @@ class File(Density):
 def read_pairs(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(line number, pair) of each line; all broken lines are reported together."""
     if not path.is_file():
-        raise UserError(Problem("there is no such file", "expansion.file.path", str(path), "name a JSONL file of question-answer pairs"))
+        raise UserError(
+            Problem(
+                "there is no such file", "expansion.file.path", str(path), "name a JSONL file of question-answer pairs"
+            )
+        )
     pairs, problems = [], []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if not line.strip():
@@ -71,15 +75,28 @@ def read_pairs(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         try:
             pair = json.loads(line)
         except json.JSONDecodeError as error:
-            problems.append(Problem(f"not valid JSON: {error.msg}", f"{path}:{number}", line[:60], "one JSON object a line"))
+            problems.append(
+                Problem(f"not valid JSON: {error.msg}", f"{path}:{number}", line[:60], "one JSON object a line")
+            )
             continue
-        missing = [key for key in ("question", "answer") if not isinstance(pair, dict) or not str(pair.get(key) or "").strip()]
+        missing = [
+            key for key in ("question", "answer") if not isinstance(pair, dict) or not str(pair.get(key) or "").strip()
+        ]
         if missing:
-            problems.append(Problem(f"no {' and no '.join(missing)}", f"{path}:{number}", line[:60], 'each line needs "question" and "answer"'))
+            problems.append(
+                Problem(
+                    f"no {' and no '.join(missing)}",
+                    f"{path}:{number}",
+                    line[:60],
+                    'each line needs "question" and "answer"',
+                )
+            )
             continue
         pairs.append((number, pair))
     if not pairs and not problems:
-        problems.append(Problem("the file holds no pairs", "expansion.file.path", str(path), "write one JSON object a line"))
+        problems.append(
+            Problem("the file holds no pairs", "expansion.file.path", str(path), "write one JSON object a line")
+        )
     if problems:
         raise UserError(*problems)
     yield from pairs
@@ -96,15 +113,23 @@ def _tie(pairs: Sequence[Mapping[str, Any]], source: Source) -> tuple[Fact | Non
 
     by_chunk = {chunk.id: chunk for chunk in source.chunks}
     section = str(pairs[0].get("section") or "")
-    named = [c for c in source.chunks if section and any(section in heading for heading in c.headings)] or list(source.chunks)
+    named = [c for c in source.chunks if section and any(section in heading for heading in c.headings)] or list(
+        source.chunks
+    )
     facts = [fact for chunk in named for fact in source.facts_of(chunk)] or list(source.facts)
     texts = [f"{pair['question']} {pair['answer']}" for pair in pairs]
     if not facts:
         return None, named[0]
-    scored = [(sum(fuzz.token_set_ratio(fact.text, text) for text in texts) / len(texts), -place) for place, fact in enumerate(facts)]
+    scored = [
+        (sum(fuzz.token_set_ratio(fact.text, text) for text in texts) / len(texts), -place)
+        for place, fact in enumerate(facts)
+    ]
     score, place = max(scored)
     best = facts[-place]
-    several = isinstance(pairs[0].get("fact", pairs[0].get("facts")), list) and len(pairs[0].get("fact", pairs[0].get("facts"))) > 1
+    several = (
+        isinstance(pairs[0].get("fact", pairs[0].get("facts")), list)
+        and len(pairs[0].get("fact", pairs[0].get("facts"))) > 1
+    )
     return (best if score >= SUPPORT and not several else None), by_chunk[best.chunk]
 
 

@@ -25,7 +25,11 @@ def join(written: Mapping[str, Written]) -> tuple[list[Example], list[Rejection]
 
 
 def ledger(
-    source: Source, written: Mapping[str, Written], examples: Sequence[Example], rejected: Sequence[Rejection], asked: Mapping[str, int]
+    source: Source,
+    written: Mapping[str, Written],
+    examples: Sequence[Example],
+    rejected: Sequence[Rejection],
+    asked: Mapping[str, int],
 ) -> dict[str, Any]:
     """ledger.json: counts by member, angle, direction, chunk and fact; uncovered facts and shortfalls in words."""
     per_fact: dict[str, dict[str, int]] = defaultdict(lambda: {FORWARD: 0, REVERSE: 0})
@@ -45,7 +49,12 @@ def ledger(
         "facts": {fact.id: per_fact[fact.id] for fact in source.facts},
         "rejected": dict(Counter(rejection.reason for rejection in rejected)),
         "uncovered": [
-            {"fact": fact.id, "text": fact.text, "missing": [d for d, n in per_fact[fact.id].items() if not n], "reason": reasons.get(fact.id, "dropped by max_examples")}
+            {
+                "fact": fact.id,
+                "text": fact.text,
+                "missing": [d for d, n in per_fact[fact.id].items() if not n],
+                "reason": reasons.get(fact.id, "dropped by max_examples"),
+            }
             for fact in bare.values()
         ],
         "short": [line for part in written.values() for line in part.short],

@@ -6,23 +6,27 @@ from dataclasses import dataclass
 
 WORD = re.compile(r"[^\W_]+(?:[-'’./,:][^\W_]+)*%?", re.UNICODE)
 NUMBER = re.compile(r"(?:[$€£]\s?)?\d[\d,.\-–/:]*\d%?|\d%?")
-UNITS = r"%|percent|per cent|million|billion|thousand|MHz|kHz|GHz|km|m|cm|mm|kg|g|mg|ml|W|kW|V|A|°C|°F|years?|months?|weeks?|days?|hours?|minutes?|seconds?|square (?:kilometres|kilometers|miles)|words? per minute|wpm|miles|feet"  # noqa: E501
+UNITS = r"%|percent|per cent|million|billion|thousand|MHz|kHz|GHz|km|m|cm|mm|kg|g|mg|ml|W|kW|V|A|°C|°F|years?|months?|weeks?|days?|hours?|minutes?|seconds?|square (?:kilometres|kilometers|miles)|words? per minute|wpm|miles|feet"
 QUANTITY = re.compile(rf"(?:[$€£]\s?)?\d[\d,.]*(?:\s?[-–]\s?\d[\d,.]*)?-?\s?(?:{UNITS})?(?![\w])", re.UNICODE)
 
 # Words that carry no fact of their own; a phrase neither starts nor ends with one.
 FUNCTION_WORDS = frozenset(
-    """a an the this that these those such any all each every some no not nor neither either both only also than then
-    and or but if when while where whether because since unless until although though as at by for from in into of off
-    on onto out over per through to toward towards under upon up via with within without about above after against
-    along among around before behind below between during except like near is are was were be been being am do does did
-    has have had having will would shall should may might must can could it its he she they them their his her him we us
-    our you your i my me who whom whose which what how there here so too very more most much many other another same own
-    however therefore thus hence""".split()
+    """
+    a an the this that these those such any all each every some no not nor neither either both only also than
+    then and or but if when while where whether because since unless until although though as at by for from
+    in into of off on onto out over per through to toward towards under upon up via with within without about
+    above after against along among around before behind below between during except like near is are was were
+    be been being am do does did has have had having will would shall should may might must can could it its
+    he she they them their his her him we us our you your i my me who whom whose which what how there here so
+    too very more most much many other another same own however therefore thus hence
+    """.split()
 )
 PREPOSITIONS = frozenset(
-    "at by for from in into of on over per through to toward under upon via with within without about after against "
-    "along among around before between during except near unless until if when while where because and or but that "
-    "which who whose than".split()
+    """
+    at by for from in into of on over per through to toward under upon via with within without about after
+    against along among around before between during except near unless until if when while where because and
+    or but that which who whose than
+    """.split()
 )
 
 
@@ -73,7 +77,9 @@ def key_phrases(sentence: str) -> list[Span]:
 
 def _quantities(sentence: str) -> Iterator[re.Match[str]]:
     for match in QUANTITY.finditer(sentence):
-        inside_word = match.start() > 0 and (sentence[match.start() - 1].isalnum() or sentence[match.start() - 1] in "(.§")
+        inside_word = match.start() > 0 and (
+            sentence[match.start() - 1].isalnum() or sentence[match.start() - 1] in "(.§"
+        )
         if match.group().strip() and not inside_word and len(match.group().strip()) > 0:
             yield match
 

@@ -38,7 +38,16 @@ def ask(statement: str, text: str, place: Citation) -> list[Draft]:
             drafts.append(Draft("simple", FORWARD, condition.question(), result, condition.condition))
     if place.topic:
         subject = small(place.topic)
-        drafts.append(Draft("detailed", FORWARD, f"What does {place.title} say about {_key(statement, subject)}?", statement, subject, cited=bool(place.number)))
+        drafts.append(
+            Draft(
+                "detailed",
+                FORWARD,
+                f"What does {place.title} say about {_key(statement, subject)}?",
+                statement,
+                subject,
+                cited=bool(place.number),
+            )
+        )
     return drafts
 
 
@@ -55,7 +64,14 @@ def _about_definition(term: str, meaning: str, place: Citation) -> list[Draft]:
     return [
         Draft("simple", FORWARD, asked, meaning, name),
         Draft("simple", REVERSE, f"Which term means: “{bare}”?", f"{term}.", bare),
-        Draft("detailed", FORWARD, f"How does {place.title} define “{name}”?", f"{term}: {small(meaning)}", name, cited=False),
+        Draft(
+            "detailed",
+            FORWARD,
+            f"How does {place.title} define “{name}”?",
+            f"{term}: {small(meaning)}",
+            name,
+            cited=False,
+        ),
         Draft("scenario", REVERSE, f"What do you call this: {small(bare)}?", f"{term}.", bare),
     ]
 
@@ -66,7 +82,9 @@ def _about_duty(duty: Duty, sentence: str) -> list[Draft]:
     if duty.verb in ("is", "are", "was", "were"):
         drafts = [Draft("simple", FORWARD, f"What {duty.verb} {subject}?", full, duty.subject)]
         if len(rest.split()) >= 3:
-            drafts.append(Draft("simple", REVERSE, f"Who or what {duty.verb} {rest}?", f"{capital(duty.subject)}.", rest))
+            drafts.append(
+                Draft("simple", REVERSE, f"Who or what {duty.verb} {rest}?", f"{capital(duty.subject)}.", rest)
+            )
         return drafts
     drafts = [_what_must(duty, "", full, "simple")]
     if len(rest.split()) >= 2:
@@ -106,6 +124,8 @@ def _key(statement: str, topic: str) -> str:
     """What the sentence is about: its own best phrase, and the section's topic where that says more."""
     from byheart.expansion.phrases import key_phrases
 
-    phrases = [statement[p.start : p.end] for p in key_phrases(statement) if not statement[p.start : p.end][:1].isdigit()]
+    phrases = [
+        statement[p.start : p.end] for p in key_phrases(statement) if not statement[p.start : p.end][:1].isdigit()
+    ]
     best = phrases[0] if phrases else ""
     return f"{best} ({topic})" if best and best.lower() not in topic.lower() else topic

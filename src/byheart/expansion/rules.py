@@ -51,9 +51,16 @@ class Rules(Density):
                 seen.add(key)
                 examples.append(
                     Example(
-                        key, question, answer, (fact.id,), draft.angle, draft.direction, "rules",
-                        chunk=fact.chunk, subject=draft.subject,
-                    )  # fmt: skip
+                        key,
+                        question,
+                        answer,
+                        (fact.id,),
+                        draft.angle,
+                        draft.direction,
+                        "rules",
+                        chunk=fact.chunk,
+                        subject=draft.subject,
+                    )
                 )
         return examples
 
@@ -104,11 +111,22 @@ def _recitations(statement: str, place: Citation) -> list[Draft]:
     opening = " ".join(statement.split()[:4])
     drafts = []
     if place.item:
-        drafts.append(Draft("recitation", FORWARD, f"What does {place.item} of {place.title} say?", statement, place.item, cited=False))
+        drafts.append(
+            Draft(
+                "recitation",
+                FORWARD,
+                f"What does {place.item} of {place.title} say?",
+                statement,
+                place.item,
+                cited=False,
+            )
+        )
     if len(statement.split()) > 5:
         drafts.append(Draft("recitation", FORWARD, f"Recite the sentence that begins “{opening}”.", statement, opening))
     else:
-        drafts.append(Draft("recitation", FORWARD, f"Recite what {place.whole} says.", statement, place.whole, cited=False))
+        drafts.append(
+            Draft("recitation", FORWARD, f"Recite what {place.whole} says.", statement, place.whole, cited=False)
+        )
     return drafts
 
 
@@ -124,7 +142,9 @@ def _blanks(statement: str) -> list[Draft]:
     drafts = []
     for phrase in key_phrases(statement):
         gapped = statement[: phrase.start] + BLANK + statement[phrase.end :]
-        drafts.append(Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", statement[phrase.start : phrase.end], gapped))
+        drafts.append(
+            Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", statement[phrase.start : phrase.end], gapped)
+        )
     return drafts
 
 
@@ -147,7 +167,9 @@ def _sources(statement: str, place: Citation) -> list[Draft]:
     drafts = [Draft("reverse", REVERSE, f"{where} says: “{statement}”", f"{place.section}.", statement, cited=False)]
     half = statement[cuts(statement)[0] :].rstrip(".") if len(statement.split()) > 8 else ""
     if half:
-        drafts.append(Draft("reverse", REVERSE, f"{where} contains the words “{half}”?", f"{place.section}.", half, cited=False))
+        drafts.append(
+            Draft("reverse", REVERSE, f"{where} contains the words “{half}”?", f"{place.section}.", half, cited=False)
+        )
     return drafts
 
 
@@ -159,5 +181,11 @@ def _reorderings(statement: str) -> list[Draft]:
     other = found.result_first() if found.fronted else found.condition_first()
     return [
         Draft("detailed", FORWARD, f"Say it the other way round: “{statement}”", other, statement),
-        Draft("scenario", REVERSE, f"In which case does this hold: “{capital(found.result)}”?", f"{capital(found.word)} {found.condition}.", found.result),
+        Draft(
+            "scenario",
+            REVERSE,
+            f"In which case does this hold: “{capital(found.result)}”?",
+            f"{capital(found.word)} {found.condition}.",
+            found.result,
+        ),
     ]

@@ -4,14 +4,16 @@ import re
 from dataclasses import dataclass
 
 CONDITION_WORDS = r"if|when|whenever|unless|where|after|before|once|while|until"
-_FRONTED = re.compile(rf"^(?P<word>{CONDITION_WORDS})\s+(?P<condition>[^,;]+?(?:,\s(?:and|or)\s[^,;]+?)?),\s+(?P<result>[^;]+)$", re.I)
+_FRONTED = re.compile(
+    rf"^(?P<word>{CONDITION_WORDS})\s+(?P<condition>[^,;]+?(?:,\s(?:and|or)\s[^,;]+?)?),\s+(?P<result>[^;]+)$", re.I
+)
 # "If a player catches the ball in the end zone it's a touchdown.": no comma, the result opens with a pronoun and verb.
 _FRONTED_BARE = re.compile(
     rf"^(?P<word>{CONDITION_WORDS})\s+(?P<condition>\S.+?)\s+(?P<result>(?:then\s+)?(?:it|they|he|she|you|we|there|this|that)"
     r"(?:['’](?:s|re|ll|d)|\s+(?:is|are|was|were|will|shall|must|may|can|has|have|does|do|gets?|becomes?|counts?))\b.*)$",
     re.I,
 )
-_TRAILING = re.compile(rf"^(?P<result>.+?\s.+?),?\s+(?P<word>if|when|whenever|unless|until)\s+(?P<condition>.+)$", re.I)
+_TRAILING = re.compile(r"^(?P<result>.+?\s.+?),?\s+(?P<word>if|when|whenever|unless|until)\s+(?P<condition>.+)$", re.I)
 _MODAL = re.compile(
     r"^(?P<subject>[^,;:]{2,90}?)\s+(?P<verb>must not|shall not|may not|cannot|may only|must|shall|may|can|should|will)\s+(?P<rest>.+)$"
 )
@@ -113,6 +115,10 @@ def _opens_a_sentence(word: str) -> bool:
     from byheart.expansion.phrases import FUNCTION_WORDS
 
     lowered = word.lower().rstrip(",.;:'’")
-    return lowered in FUNCTION_WORDS or lowered.split("'")[0].split("’")[0] in FUNCTION_WORDS or lowered.endswith(
-        ("ing", "tion", "tions", "ment", "ments", "ations", "sions", "sion", "ance", "ence", "ity", "ness")
+    return (
+        lowered in FUNCTION_WORDS
+        or lowered.split("'")[0].split("’")[0] in FUNCTION_WORDS
+        or lowered.endswith(
+            ("ing", "tion", "tions", "ment", "ments", "ations", "sions", "sion", "ance", "ence", "ity", "ness")
+        )
     )

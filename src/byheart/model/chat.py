@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 def prompt_tokens(tokenizer: "PreTrainedTokenizerBase", question: str) -> list[int]:
     """The conversation up to where the assistant begins to speak."""
-    text = tokenizer.apply_chat_template([{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+    )
     return list(tokenizer(text, add_special_tokens=False).input_ids)
 
 

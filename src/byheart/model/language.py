@@ -20,7 +20,9 @@ class LanguageModel:
     tokenizer: "PreTrainedTokenizerBase"
     rows_at_once: int = 16
 
-    def answer(self, questions: Sequence[str], max_new_tokens: int, on_progress: Callable[[int], None] = lambda n: None) -> list[str]:
+    def answer(
+        self, questions: Sequence[str], max_new_tokens: int, on_progress: Callable[[int], None] = lambda n: None
+    ) -> list[str]:
         """The model's reply to each question, alone in its own conversation."""
         import torch
 
@@ -37,9 +39,16 @@ class LanguageModel:
                 lengths = torch.tensor([len(prompts[i]) for i in batch], device=self._device)
                 mask = torch.arange(tokens.shape[1], device=self._device) >= tokens.shape[1] - lengths[:, None]
                 said = self.model.generate(
-                    input_ids=tokens, attention_mask=mask.long(), max_new_tokens=max_new_tokens, do_sample=False,
-                    eos_token_id=stops, pad_token_id=filler, temperature=None, top_p=None, top_k=None,
-                )  # fmt: skip
+                    input_ids=tokens,
+                    attention_mask=mask.long(),
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    eos_token_id=stops,
+                    pad_token_id=filler,
+                    temperature=None,
+                    top_p=None,
+                    top_k=None,
+                )
                 for i, row in zip(batch, said[:, tokens.shape[1] :], strict=True):
                     texts[i] = self.tokenizer.decode(row, skip_special_tokens=True).strip()
                 on_progress(len(batch))

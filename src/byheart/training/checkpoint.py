@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _STATE, _TENSORS = "state.json", "training.pt"
 
 
-def save_checkpoint(folder: Path, step: int, optimizer: "MasterStep", curve: Sequence[CurvePoint], seconds: float) -> None:
+def save_checkpoint(
+    folder: Path, step: int, optimizer: "MasterStep", curve: Sequence[CurvePoint], seconds: float
+) -> None:
     """Writes `folder`/step-N and then drops the older ones: whatever kills the process, one whole checkpoint stays.
 
     The optimizer's masters are the trained weights, so the adapter is in it.
@@ -57,7 +59,9 @@ def save_weights(path: Path, model: Any) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     making = path.with_name(f".{path.name}-{os.getpid()}")
-    save_file({name: p.detach().contiguous().clone() for name, p in model.named_parameters() if p.requires_grad}, making)
+    save_file(
+        {name: p.detach().contiguous().clone() for name, p in model.named_parameters() if p.requires_grad}, making
+    )
     os.replace(making, path)
 
 

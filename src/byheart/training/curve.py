@@ -21,7 +21,9 @@ def write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
 
 def read_curve(path: Path) -> list[CurvePoint]:
     with path.open(newline="") as file:
-        return [CurvePoint(**{name: _number(name, value) for name, value in line.items()}) for line in csv.DictReader(file)]
+        return [
+            CurvePoint(**{name: _number(name, value) for name, value in line.items()}) for line in csv.DictReader(file)
+        ]
 
 
 def _number(name: str, value: str) -> float | int | None:

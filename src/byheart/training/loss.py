@@ -49,4 +49,6 @@ def _has_plain_head(model: Any) -> bool:
     """Are the logits nothing but the output embedding of the last hidden state? Some models cap or scale them."""
     config = model.config
     altered = ("final_logit_softcapping", "logits_scaling", "logit_scale")
-    return model.get_output_embeddings() is not None and all(getattr(config, name, None) in (None, 1, 1.0) for name in altered)
+    return model.get_output_embeddings() is not None and all(
+        getattr(config, name, None) in (None, 1, 1.0) for name in altered
+    )

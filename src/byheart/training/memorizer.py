@@ -18,7 +18,14 @@ class Memorizer(L.LightningModule):
     exactly (`rows_at_once`), whatever the reduction, which gradient accumulation by averaging does not give."""
 
     def __init__(
-        self, model: Any, optimizer: "MasterStep", rates: Sequence[float], reduction: str, layout: str, filler: int, rows_at_once: int | None
+        self,
+        model: Any,
+        optimizer: "MasterStep",
+        rates: Sequence[float],
+        reduction: str,
+        layout: str,
+        filler: int,
+        rows_at_once: int | None,
     ):
         super().__init__()
         self.automatic_optimization = False
@@ -58,7 +65,9 @@ class Memorizer(L.LightningModule):
         total = 0.0
         for start in range(0, len(order), rows_at_once):
             part = self._lay(order[start : start + rows_at_once])
-            total += float((token_losses(self.model, part) * weights(part, "row_mean").to(self.device)).sum()) * len(order[start : start + rows_at_once])
+            total += float((token_losses(self.model, part) * weights(part, "row_mean").to(self.device)).sum()) * len(
+                order[start : start + rows_at_once]
+            )
         self.model.train()
         return total / len(order)
 

@@ -42,7 +42,10 @@ class AdamW:
         if step < warm:
             return self.lr * (step + 1) / warm
         share = (step - warm) / max(1.0, steps - warm)
-        return self.lr * {"constant": 1.0, "linear": 1.0 - share, "cosine": 0.5 * (1 + math.cos(math.pi * share))}[schedule]
+        return (
+            self.lr
+            * {"constant": 1.0, "linear": 1.0 - share, "cosine": 0.5 * (1 + math.cos(math.pi * share))}[schedule]
+        )
 
 
 class MasterStep:
@@ -55,7 +58,12 @@ class MasterStep:
         self.clip = options.clip
         self.masters = [p if p.dtype.itemsize >= 4 else p.detach().float().requires_grad_() for p in parameters]
         self.adamw = torch.optim.AdamW(
-            self.masters, lr=options.lr, betas=options.betas, eps=options.eps, weight_decay=options.weight_decay, fused=True
+            self.masters,
+            lr=options.lr,
+            betas=options.betas,
+            eps=options.eps,
+            weight_decay=options.weight_decay,
+            fused=True,
         )
 
     def step(self, lr: float) -> float:

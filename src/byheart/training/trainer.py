@@ -56,7 +56,11 @@ class Trainer:
     rows_at_once: int | None = None  # rows in one forward pass; null: the whole batch (gradient accumulation below)
 
     def __post_init__(self) -> None:
-        for name, allowed in (("device", ("auto", "cpu", "cuda", "mps")), ("precision", ("auto", "bfloat16", "float32", "float64")), ("layout", LAYOUTS)):
+        for name, allowed in (
+            ("device", ("auto", "cpu", "cuda", "mps")),
+            ("precision", ("auto", "bfloat16", "float32", "float64")),
+            ("layout", LAYOUTS),
+        ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)}")
         for name in ("threads", "rows_at_once"):
@@ -109,16 +113,24 @@ class Trainer:
         rates = [optimizer.rate(step, steps, lesson.schedule) for step in range(steps)]
         module = Memorizer(model, masters, rates, lesson.reduction, self.layout, lesson.filler, self.rows_at_once)
         module.steps_done = done
-        watcher = Watcher(lesson, stopping, folder, per_epoch, steps, curve, seconds, recall, on_step, on_check, stop_requested)
+        watcher = Watcher(
+            lesson, stopping, folder, per_epoch, steps, curve, seconds, recall, on_step, on_check, stop_requested
+        )
         already_over = done >= steps or stopping.turned(curve)
         if not already_over:
             order = stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed, done)
             batches = [[lesson.train[i] for i in batch] for batch in order]
             quiet_lightning()
             runner = L.Trainer(
-                accelerator={"cuda": "gpu"}.get(_device_of(model), _device_of(model)), devices=1, max_epochs=1, logger=False,
-                enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=[watcher],
-            )  # fmt: skip
+                accelerator={"cuda": "gpu"}.get(_device_of(model), _device_of(model)),
+                devices=1,
+                max_epochs=1,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                callbacks=[watcher],
+            )
             runner.fit(module, DataLoader(batches, batch_size=None, shuffle=False))  # type: ignore[arg-type]
         return watcher.conclude(module)
 
@@ -132,4 +144,9 @@ def _cpu_has_bfloat16() -> bool:
     import torch
 
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_tile") or torch.cpu._is_avx512_bf16_supported())
+    return bool(
+        capabilities.get("avx512_bf16")
+        or capabilities.get("amx_bf16")
+        or capabilities.get("amx_tile")
+        or torch.cpu._is_avx512_bf16_supported()
+    )

@@ -83,9 +83,16 @@ class Watcher(L.Callback):
             notes.append("stopped before the end of the first epoch: the adapter is that of the last step")
         module.model.eval()
         return Learned(
-            state, tuple(self.curve), step, min(step * self.lesson.batch_size, self._rows_seen(step)),
-            step / self.per_epoch, chosen, best_by_recall(self.curve), self.seconds, tuple(notes),
-        )  # fmt: skip
+            state,
+            tuple(self.curve),
+            step,
+            min(step * self.lesson.batch_size, self._rows_seen(step)),
+            step / self.per_epoch,
+            chosen,
+            best_by_recall(self.curve),
+            self.seconds,
+            tuple(notes),
+        )
 
     def _check(self, module: "Memorizer", step: int) -> None:
         epoch_end = step % self.per_epoch == 0

@@ -1,0 +1,178 @@
+"""The examination of a run: the same probes for the untuned model, the open book, and what was trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from byheart.evaluation.base import Scored, combine
+from byheart.evaluation.questions import dev_share, load_questions
+from byheart.evaluation.retrieval import OpenBook
+from byheart.evaluation.summary import answer_rows, summarise
+from byheart.model.adapter import Adapter
+from byheart.model.base_model import BaseModel
+from byheart.model.language import LanguageModel
+from byheart.plan import Plan
+from byheart.run import Run
+from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
+from byheart.types import Probe
+from byheart.writing import Texts
+
+if TYPE_CHECKING:
+    pass
+
+TITLES = {
+    "untuned": "Asking the untuned model",
+    "open_book": "Asking it with the book open",
+    "tuned": "Asking the tuned model",
+}
+
+
+@dataclass(frozen=True)
+class Probes:
+    """`dev`: those of the user's questions that may choose. `final`: all that is only scored, theirs and generated."""
+
+    dev: tuple[Probe, ...]
+    final: tuple[Probe, ...]
+
+
+@dataclass(frozen=True)
+class Exam:
+    plan: Plan
+    probes: tuple[Probe, ...]
+    opened: tuple[Probe, ...]  # the same, with their passage before the question
+    how: dict[str, str]  # how each passage was found
+
+
+def gather_probes(plan: Plan, texts: Texts, questions: str | None = None) -> Probes:
+    """The user's questions and the judging half of the held-out examples."""
+    file = questions or plan.questions
+    asked = load_questions(file, texts.documents) if file else []
+    dev, rest = dev_share(asked, 0.0 if questions else plan.dev)
+    return Probes(tuple(dev), (*rest, *probes_of(texts, texts.split.judge)))
+
+
+def probes_of(texts: Texts, ids: Sequence[str]) -> list[Probe]:
+    """Held-out examples as probes."""
+    home = {fact.id: fact.document for fact in texts.facts} | {chunk.id: chunk.document for chunk in texts.chunks}
+    return [
+        Probe(
+            e.id,
+            e.question,
+            (e.answer,),
+            document=home.get(e.facts[0] if e.facts else e.chunk, ""),
+            facts=e.facts,
+            angle=e.angle,
+            direction=e.direction,
+            source="generated",
+            group=e.form[0],
+        )
+        for e in texts.examples_named(tuple(ids))
+    ]
+
+
+def set_exam(plan: Plan, texts: Texts, probes: Probes) -> Exam:
+    opened, how = OpenBook(texts.documents, texts.chunks, texts.facts).open(probes.final)
+    return Exam(plan, probes.final, tuple(opened), how)
+
+
+class Opened:
+    """The base model in memory, with or without an adapter on it."""
+
+    def __init__(self, base: BaseModel, dtype: str, device: str):
+        self.base, self.dtype, self.device = base, dtype, device
+        self.model, self.tokenizer = base.load(dtype, device)
+        self.fresh = True  # no adapter was put on it yet
+
+    @classmethod
+    def load(cls, plan: Plan, run: Run) -> "Opened":
+        with run.stage("model", "Loading the model") as note:
+            device, dtype = plan.trainer.place()
+            opened = cls(plan.model, dtype, device)
+            size = sum(p.numel() for p in opened.model.parameters())
+            run.record |= {"device": _device_name(device), "precision": dtype, "model_parameters": size}
+            note(f"{plan.model.path}: {size / 1e6:.0f} million parameters, {dtype} on {_device_name(device)}")
+        return opened
+
+    def untrained(self) -> LanguageModel:
+        self._fresh()
+        return self.language_model()
+
+    def attach(self, adapter: Adapter, seed: int) -> Any:
+        """The base with a new adapter, initialised by the seed."""
+        import lightning as L
+
+        self._fresh()
+        L.seed_everything(seed, verbose=False)
+        self.model, self.fresh = adapter.attach(self.model), False
+        return self.model
+
+    def trained(self, folder: Path) -> LanguageModel:
+        """The base with the adapter that was saved in `folder`."""
+        self._fresh()
+        if (folder / "adapter_config.json").is_file():
+            from peft import PeftModel
+
+            self.model = PeftModel.from_pretrained(self.model, str(folder), autocast_adapter_dtype=False).eval()
+        else:
+            self.model, _ = replace(self.base, path=str(folder)).load(self.dtype, self.device)
+        self.fresh = False
+        return self.language_model()
+
+    def save(self, folder: Path) -> None:
+        """What peft, transformers and vLLM load; whole models where all weights were trained."""
+        self.model.save_pretrained(str(folder))
+        self.tokenizer.save_pretrained(str(folder))
+
+    def language_model(self) -> LanguageModel:
+        return LanguageModel(self.model, self.tokenizer)
+
+    def _fresh(self) -> None:
+        if not self.fresh:
+            self.model, self.tokenizer = self.base.load(self.dtype, self.device)
+            self.fresh = True
+
+
+def examine(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored:
+    """What one model scores, from the run's folder where it was scored before with the same probes."""
+    probes = exam.opened if name == "open_book" else exam.probes
+    file = run.folder / "scored" / f"{name}.jsonl"
+    key = content_key(probes, exam.plan.evaluation, exam.plan.model, name)
+    if is_done(file, key):
+        return _read_scored(file)
+    members = {k: m for k, m in exam.plan.evaluation.items() if name != "open_book" or m.asks_probes}
+    with run.stage(f"score_{name}", TITLES.get(name, f"Asking the {name} model")) as note:
+        parts = []
+        for member in members.values():
+            with run.screen.progress(None, "probes") as bar:
+                parts.append(
+                    member.score(model, probes, on_progress=lambda done, total, bar=bar: bar.reach(done, total))
+                )
+        scored = combine(*parts)
+        write_jsonl(file, [scored])
+        mark_done(file, key)
+        told = [
+            f"{metric} {scored.metrics[metric].value:.2f}"
+            for metric in ("choice_norm", "contains")
+            if metric in scored.metrics
+        ]
+        note(", ".join(told))
+    return scored
+
+
+def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> None:
+    """scores.json and answers.jsonl."""
+    write_jsonl(run.folder / "answers.jsonl", answer_rows(exam.probes, scored))
+    write_json(run.folder / "scores.json", summarise(exam.probes, scored, exam.how))
+
+
+def _read_scored(file: Path) -> Scored:
+    return read_jsonl(file, Scored)[0]
+
+
+def _device_name(device: str) -> str:
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    return device

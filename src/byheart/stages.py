@@ -1,0 +1,95 @@
+"""What byheart does, in the order in which it does it. The page to read first.
+
+documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -> report
+
+Each stage reads the records of the one before and leaves its own in the run's folder, marked done last, so that a
+killed run goes on where it stopped (`resume=DIR`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from byheart.examining import Opened, examine, gather_probes, set_exam, write_scores
+from byheart.plan import Plan
+from byheart.run import Run
+from byheart.studying import study
+from byheart.writing import Texts, read_texts, write_texts
+
+
+def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
+    """The whole way; gives the report's path, or None where the run was stopped or only an estimate was asked for."""
+    with Run(folder, screen, name=plan.name, seed=plan.seed, model=plan.model.path) as run:
+        texts = write_texts(plan, run)
+        probes = gather_probes(plan, texts)
+        if plan.estimate:
+            return _estimate(plan, texts, run)
+        opened = Opened.load(plan, run)
+        exam = set_exam(plan, texts, probes)
+        untuned = examine(exam, opened.untrained(), "untuned", run)
+        open_book = examine(exam, opened.untrained(), "open_book", run)
+        learned = study(plan, texts, probes, opened, run)
+        if run.stop_requested:
+            return _stopped(run)
+        scored = {"untuned": untuned, "open_book": open_book}
+        for name, tuned in learned.items():
+            scored[name] = examine(exam, opened.trained(tuned), name, run)
+        write_scores(exam, scored, run)
+    return report(folder, screen)
+
+
+def expand(plan: Plan, folder: Path, screen: Any) -> Texts:
+    """The text half alone: documents to examples and split. torch is not loaded."""
+    with Run(folder, screen, name=plan.name, seed=plan.seed) as run:
+        texts = write_texts(plan, run)
+    screen.say(f"{len(texts.examples)} examples in {folder / 'examples.jsonl'}")
+    return texts
+
+
+def evaluate(plan: Plan, folder: Path, questions: str, screen: Any) -> Path:
+    """Scores a finished run again, on other questions; into a folder of its own below the run's."""
+    texts = read_texts(folder)
+    probes = gather_probes(plan, texts, questions)
+    below = folder / "evaluations" / Path(questions).stem
+    with Run(below, screen, name=plan.name, seed=plan.seed, model=plan.model.path) as run:
+        opened = Opened.load(plan, run)
+        exam = set_exam(plan, texts, probes)
+        scored = {name: examine(exam, opened.untrained(), name, run) for name in ("untuned", "open_book")}
+        scored["tuned"] = examine(exam, opened.trained(folder / "adapter"), "tuned", run)
+        write_scores(exam, scored, run)
+    return below / "scores.json"
+
+
+def report(folder: Path, screen: Any) -> Path:
+    """The page, and what the terminal shows of it."""
+    from byheart.report.page import write_page
+    from byheart.store import read_json
+
+    page = write_page(folder)
+    screen.scores(read_json(folder / "scores.json"))
+    screen.probes(folder / "answers.jsonl")
+    screen.closing(page, folder / "adapter")
+    return page
+
+
+def _stopped(run: Run) -> None:
+    run.record["state"] = "interrupted"
+    folder = run.folder
+    run.screen.say(f"Stopped. The adapter so far is in {folder / 'adapter'}.")
+    run.screen.say(f"  go on:     byheart learn resume={folder}")
+    run.screen.say(f"  score it:  byheart evaluate run={folder}")
+
+
+def _estimate(plan: Plan, texts: Texts, run: Run) -> None:
+    """What the run would do. Exact but for the tokens, which the packaged tokenizer counts."""
+    from byheart.documents.tokens import count_tokens
+
+    run.record["state"] = "estimated"
+    train = texts.examples_named(texts.split.train)
+    tokens = sum(count_tokens([f"{example.question} {example.answer}" for example in train]))
+    steps = -(-len(train) // plan.batch_size) * plan.epochs
+    run.screen.say(
+        f"{len(train):,} rows of about {tokens / len(train):.0f} tokens, at most {plan.epochs} epochs: {steps:,} steps of batch size {plan.batch_size}"
+    )
+    run.screen.say(
+        "teacher: no requests, no cost" if not run.record["teacher"]["requests"] else str(run.record["teacher"])
+    )

@@ -1,0 +1,149 @@
+"""The training half of a run: rows -> adapter, and afresh for the chosen number of epochs where that was asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from byheart.evaluation.recall import Recall
+from byheart.examining import Opened, Probes, probes_of
+from byheart.plan import Plan
+from byheart.run import Run
+from byheart.store import read_json, write_json
+from byheart.training.layout import Row
+from byheart.training.trainer import Learned, Lesson
+from byheart.types import CurvePoint, Example
+from byheart.writing import Texts
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+SAMPLE = 32  # probes asked at each epoch's end
+
+
+def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) -> dict[str, Path]:
+    """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
+    with run.stage("rows", "Making rows") as note:
+        train = _rows(plan, texts.examples_named(texts.split.train), opened, run.folder / "rows" / "train")
+        validate = _rows(plan, texts.examples_named(texts.split.choose), opened, run.folder / "rows" / "choose")
+        tokens = sum(len(row.tokens) for row in train)
+        note(f"{len(train):,} rows, {tokens:,} tokens, {tokens / max(1, len(train)):.0f} a row")
+    if skipped := len(texts.split.train) - len(train):
+        run.note(
+            f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={plan.rows.max_tokens}"
+        )
+    lesson = Lesson(
+        train,
+        validate,
+        plan.batch_size,
+        plan.epochs,
+        plan.seed,
+        plan.schedule,
+        plan.rows.reduction,
+        opened.tokenizer.pad_token_id,
+    )
+    done = _done(run.folder)
+    if done is None:
+        learned = _fit(plan, lesson, opened, run.folder, _recall(plan, texts, probes, opened), run)
+        if run.stop_requested:
+            return {}
+        done = run.record["training"]
+        chosen = learned.chosen_epoch
+    else:
+        chosen = done["chosen_epoch"]
+        run.screen.say("training is finished already: the adapter is taken from the run's folder")
+    adapters = {"tuned": run.folder / "adapter"}
+    if plan.retrain != "none" and chosen:
+        again = replace(lesson, epochs=chosen, schedule=plan.retrain)
+        folder = run.folder / "retrained"
+        if _done(folder) is None:
+            _fit(replace(plan, stopping=replace(plan.stopping, patience=None)), again, opened, folder, None, run)
+        if not run.stop_requested:
+            adapters["retrained"] = folder / "adapter"
+    return adapters
+
+
+def _fit(
+    plan: Plan, lesson: Lesson, opened: Opened, folder: Path, recall: Callable[[], float] | None, run: Run
+) -> Learned:
+    name = "training" if folder == run.folder else "retraining"
+    title = (
+        "Learning by heart"
+        if name == "training"
+        else f"Once more from the base, {lesson.epochs} epochs, {lesson.schedule} rate"
+    )
+    with run.stage(name, title) as note:
+        model = opened.attach(plan.adapter, plan.seed)
+        run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        run.record["in_training"] = True
+        steps = -(-len(lesson.train) // lesson.batch_size) * lesson.epochs
+        with run.screen.progress(steps, "training") as bar:
+            learned = plan.trainer.fit(
+                model,
+                lesson,
+                plan.optimizer,
+                plan.stopping,
+                folder,
+                recall,
+                on_step=lambda step, total: bar.reach(step),
+                on_check=lambda point, curve: run.screen.curve(point, curve),
+                stop_requested=lambda: run.stop_requested,
+            )
+        run.record["in_training"] = False
+        opened.save(folder / "adapter")
+        account = _account(learned)
+        run.record[name] = account
+        run.record["peak_memory_gib"] = max((point.peak_memory for point in learned.curve), default=None)
+        if learned.state != "stopped":
+            write_json(folder / "adapter" / "byheart.json", account)  # marks the training as finished
+        note(account["why_stopped"])
+    for line in learned.notes:
+        run.note(line)
+    by_loss, by_recall = learned.chosen_epoch, learned.recall_would_choose
+    if by_loss is not None and by_recall is not None and by_loss != by_recall:
+        run.note(
+            f"validation loss chose epoch {by_loss}; recall on the choosing half would have chosen epoch {by_recall}"
+        )
+    return learned
+
+
+def _rows(plan: Plan, examples: Sequence[Example], opened: Opened, folder: Path) -> list[Row]:
+    if not examples:
+        return []
+    dataset: Dataset = plan.rows.build(examples, opened.tokenizer, folder)
+    return [Row(row["tokens"], row["loss_from"]) for row in dataset]
+
+
+def _recall(plan: Plan, texts: Texts, probes: Probes, opened: Opened) -> Callable[[], float] | None:
+    """Recall of the model in training on a fixed sample of the choosing half: what judges is never asked here."""
+    asked = [*probes.dev, *probes_of(texts, texts.split.choose)][:SAMPLE]
+    member = plan.evaluation.get("recall", Recall())
+    if not asked or not isinstance(member, Recall):
+        return None
+    return lambda: member.score(opened.language_model(), asked).metrics["contains"].value
+
+
+def _done(folder: Path) -> dict[str, Any] | None:
+    file = folder / "adapter" / "byheart.json"
+    return read_json(file) if file.is_file() else None
+
+
+def _account(learned: Learned) -> dict[str, Any]:
+    last: CurvePoint | None = learned.curve[-1] if learned.curve else None
+    why = {
+        "finished": "all epochs were run",
+        "upturn": "validation loss turned upward",
+        "stopped": "stopped by Ctrl-C",
+    }[learned.state]
+    chosen = f"; epoch {learned.chosen_epoch} was the best" if learned.chosen_epoch else ""
+    return {
+        "state": learned.state,
+        "why_stopped": f"{why} after {learned.epochs_run:.2g} epochs{chosen}",
+        "chosen_epoch": learned.chosen_epoch,
+        "recall_would_choose": learned.recall_would_choose,
+        "epochs_run": learned.epochs_run,
+        "steps": learned.steps,
+        "rows": learned.rows,
+        "seconds": round(learned.seconds, 1),
+        "last": asdict(last) if last else None,
+    }

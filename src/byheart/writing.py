@@ -1,0 +1,146 @@
+"""The text half of a run: documents -> chunks -> facts -> examples -> split. torch is not needed here."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from byheart.documents.load import load_documents
+from byheart.errors import Problem, UserError
+from byheart.expansion.base import Source, Written
+from byheart.expansion.density import Density
+from byheart.expansion.ledger import join, ledger
+from byheart.facts import find_facts, lead_ins
+from byheart.plan import Plan
+from byheart.run import Run
+from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
+from byheart.types import Chunk, Document, Example, Fact, Rejection, Split
+
+LAST = "split.json"  # the last file of the text half: its marker vouches for the others
+
+
+@dataclass(frozen=True)
+class Texts:
+    """All that the text half leaves behind."""
+
+    documents: tuple[Document, ...]
+    chunks: tuple[Chunk, ...]
+    facts: tuple[Fact, ...]
+    examples: tuple[Example, ...]
+    split: Split
+
+    def examples_named(self, ids: tuple[str, ...]) -> list[Example]:
+        by_id = {example.id: example for example in self.examples}
+        return [by_id[i] for i in ids]
+
+
+def write_texts(plan: Plan, run: Run) -> Texts:
+    """The records of the text half, from the run's folder where they were finished under the same settings."""
+    key = content_key(plan.documents, plan.chunks, plan.expansion, plan.split)
+    if is_done(run.folder / LAST, key):
+        run.screen.say("the examples are written already: taken from the run's folder")
+        return read_texts(run.folder)
+    source = _read(plan, run)
+    examples = _expand(plan, source, run)
+    split = _split(plan, source, examples, run)
+    mark_done(run.folder / LAST, key)
+    return Texts(source.documents, source.chunks, source.facts, tuple(examples), split)
+
+
+def read_texts(folder: Path) -> Texts:
+    """The records of a run whose text half is finished."""
+    if not (folder / LAST).is_file():
+        raise UserError(
+            Problem("this run has no examples yet", str(folder), fix="name a run that got past its expansion")
+        )
+    return Texts(
+        tuple(read_jsonl(folder / "documents.jsonl", Document)),
+        tuple(read_jsonl(folder / "chunks.jsonl", Chunk)),
+        tuple(read_jsonl(folder / "facts.jsonl", Fact)),
+        tuple(read_jsonl(folder / "examples.jsonl", Example)),
+        _split_of(read_json(folder / LAST)),
+    )
+
+
+def _read(plan: Plan, run: Run) -> Source:
+    with run.stage("documents", "Reading") as note:
+        loaded = load_documents(plan.documents)
+        chunks = [(document, plan.chunks.split(document)) for document in loaded.documents]
+        facts = [(document, find_facts(document, own)) for document, own in chunks]
+        governed = {fact: lead for document, own in facts for fact, lead in lead_ins(document, own).items()}
+        source = Source(
+            loaded.documents,
+            tuple(chunk for _, own in chunks for chunk in own),
+            tuple(fact for _, own in facts for fact in own),
+            governed,
+        )
+        if not source.facts:
+            raise UserError(
+                Problem("there is nothing to learn in them: not one sentence", "documents", ", ".join(plan.documents))
+            )
+        write_jsonl(run.folder / "documents.jsonl", source.documents)
+        write_jsonl(run.folder / "chunks.jsonl", source.chunks)
+        write_jsonl(run.folder / "facts.jsonl", source.facts)
+        note(
+            _counted(len(source.documents), "document")
+            + f", {_counted(len(source.chunks), 'chunk')}, {_counted(len(source.facts), 'fact')}"
+        )
+    for warning in loaded.warnings:
+        run.note(warning)
+    return source
+
+
+def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
+    with run.stage("expansion", f"Writing examples ({', '.join(plan.expansion)})") as note:
+        written: dict[str, Written] = {name: member.expand(source) for name, member in plan.expansion.items()}
+        examples, rejected = join(written)
+        if not examples:
+            raise UserError(
+                Problem(
+                    "not one example could be written",
+                    "expansion",
+                    ", ".join(plan.expansion),
+                    "see rejected.jsonl, or try expansion=rules",
+                )
+            )
+        account = ledger(source, written, examples, rejected, _asked(plan, source.chunks))
+        write_jsonl(run.folder / "examples.jsonl", examples)
+        write_jsonl(run.folder / "rejected.jsonl", [Rejection(r.example, r.reason) for r in rejected])
+        write_json(run.folder / "ledger.json", account)
+        angles = ", ".join(f"{count} {angle}" for angle, count in Counter(e.angle for e in examples).most_common(3))
+        note(f"{_counted(len(examples), 'example')}: {angles}, ...")
+    if account["uncovered"]:
+        run.note(
+            f"{len(account['uncovered'])} of {len(source.facts)} facts lack examples in a direction; ledger.json lists them"
+        )
+    for line in account["short"][:3]:
+        run.note(line)
+    return examples
+
+
+def _split(plan: Plan, source: Source, examples: list[Example], run: Run) -> Split:
+    with run.stage("split", "Splitting, free of leaks") as note:
+        per_fact = max((m.examples_per_fact for m in plan.expansion.values() if isinstance(m, Density)), default=1)
+        split = plan.split.split(examples, source.facts, source.chunks, _asked(plan, source.chunks), per_fact)
+        if not split.train:
+            raise UserError(
+                Problem("no example is left to train on", "split", fix="lower split.share or split.heldout_facts")
+            )
+        write_json(run.folder / LAST, split)
+        note(f"{len(split.train)} to train, {len(split.choose)} to choose the epoch, {len(split.judge)} to judge")
+    run.note(split.note)
+    return split
+
+
+def _asked(plan: Plan, chunks: tuple[Chunk, ...]) -> dict[str, int]:
+    members = [member for member in plan.expansion.values() if isinstance(member, Density)]
+    return {chunk.id: max((member.asked_of(chunk) for member in members), default=0) for chunk in chunks}
+
+
+def _split_of(saved: dict[str, object]) -> Split:
+    return replace(
+        Split((), (), ()), **{name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()}
+    )  # type: ignore[arg-type]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
