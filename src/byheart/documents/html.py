@@ -1,0 +1,82 @@
+"""Web pages: the main text as Markdown, with headings, lists and tables kept."""
+
+import re
+from pathlib import Path
+
+from byheart.documents.text import decode
+from byheart.errors import Problem, UserError
+
+CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?\s*([\w-]+)", re.IGNORECASE)
+LEAST_SHARE = 0.3  # of the page's own words; below this the extractor took the text for decoration
+
+
+def read_html(path: Path) -> tuple[str, str, list[str]]:
+    """The text of a page, its title ("" if it has none), and warnings."""
+    from lxml import html
+    from trafilatura import extract
+
+    data = path.read_bytes()
+    declared = CHARSET.search(data[:4096])
+    page, warnings = decode(data, str(path), declared[1].decode("ascii") if declared else "")
+    # lxml refuses a str with an encoding declaration; the text is decoded already.
+    page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page)
+    tree = html.fromstring(page) if page.strip() else None
+    if tree is None:
+        raise UserError(Problem("the page is empty", str(path)))
+    title = first_text(tree, "//title") or first_text(tree, "//h1")
+    plain = plain_text(tree)
+    text = extract(page, output_format="markdown", include_tables=True, include_comments=False, favor_recall=True) or ""
+    if len(text.split()) < LEAST_SHARE * len(plain.split()):
+        text = plain
+    return re.sub(r"\r\n?", "\n", text), title, warnings
+
+
+def first_text(tree: object, path: str) -> str:
+    for element in tree.xpath(path):  # type: ignore[attr-defined]
+        if words := " ".join(element.text_content().split()):
+            return words
+    return ""
+
+
+def plain_text(tree: object) -> str:
+    """All the words of the body, one block element a paragraph, headings marked as in Markdown."""
+    from lxml import etree
+
+    blocks: list[str] = []
+    body = (tree.xpath("//body") or [tree])[0]  # type: ignore[attr-defined]
+    for element in body.xpath(".//script|.//style|.//noscript|.//template|.//nav|.//head"):
+        element.drop_tree()
+
+    def walk(element: etree._Element, mark: str) -> None:
+        if not isinstance(element.tag, str):  # a comment
+            return
+        level = re.fullmatch(r"h([1-6])", element.tag)
+        mark = "#" * int(level[1]) + " " if level else "- " if element.tag == "li" else mark
+        is_block = element.tag not in (
+            "a",
+            "b",
+            "i",
+            "em",
+            "strong",
+            "span",
+            "code",
+            "sub",
+            "sup",
+            "abbr",
+            "u",
+            "q",
+            "cite",
+        )
+        if is_block:
+            blocks.append(mark)
+        blocks[-1] += element.text or ""
+        for child in element:
+            walk(child, "")
+            blocks[-1] += child.tail or ""
+        if is_block:
+            blocks.append("")
+
+    blocks.append("")
+    walk(body, "")
+    lines = [" ".join(block.split()) for block in blocks]
+    return "\n\n".join(line for line in lines if line.strip("#- "))

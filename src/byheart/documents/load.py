@@ -1,0 +1,165 @@
+"""Documents from files, folders and globs; all that is wrong with them is said at once."""
+
+import difflib
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from byheart.errors import Problem, UserError
+from byheart.types import Document
+
+MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
+PLAIN = (".txt", ".text")
+HTML = (".html", ".htm", ".xhtml")
+SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML)
+READABLE = ".txt, .md, .pdf and .html"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Documents in the order in which they were named, and what the user should know about them."""
+
+    documents: tuple[Document, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def find_documents(patterns: Sequence[str], base: Path | None = None) -> list[Path]:
+    """The files that the patterns name, each once, without opening one. Relative names start at `base`.
+
+    A pattern is a file, a folder (all readable files in it, sorted, hidden ones skipped), or a glob. What exists under
+    exactly that name is meant, whatever characters it has.
+    """
+    if not patterns:
+        raise UserError(Problem("no document is named", "documents", fix="e.g. documents=handbook.pdf"))
+    found: dict[Path, Path] = {}
+    problems: list[Problem] = []
+    for pattern in patterns:
+        matches = match_pattern(str(pattern), base)
+        if isinstance(matches, Problem):
+            problems.append(matches)
+            continue
+        for path in matches:
+            found.setdefault(path.resolve(), path)
+    if problems:
+        raise UserError(*problems)
+    return list(found.values())
+
+
+def match_pattern(pattern: str, base: Path | None) -> list[Path] | Problem:
+    if not pattern.strip():
+        return Problem("no document is named", "documents", repr(pattern), "e.g. documents=handbook.pdf")
+    path = Path(pattern).expanduser()
+    if base is not None:
+        path = base / path  # an absolute path stays what it is
+    if path.is_dir():
+        return list(readable_files(path)) or nothing_readable("folder", pattern)
+    if path.exists():
+        return check_file(path, pattern) or [path]
+    if glob.has_magic(pattern):
+        # pathlib's glob takes no absolute pattern; joining keeps one that is absolute, "~" expanded.
+        expanded = Path(pattern).expanduser()
+        whole = str(expanded if base is None else Path(glob.escape(str(base))) / expanded)
+        matches = [Path(name) for name in sorted(glob.glob(whole, recursive=True))]  # noqa: PTH207
+        files = [file for match in matches for file in (readable_files(match) if match.is_dir() else [match])]
+        files = [file for file in files if is_readable(file)]
+        return files or nothing_readable("glob", pattern)
+    return Problem("no such file or folder", "documents", pattern, suggest(path))
+
+
+def readable_files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and is_readable(path):
+            yield path
+
+
+def is_readable(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file() and path.stat().st_size > 0
+
+
+def check_file(path: Path, pattern: str) -> Problem | None:
+    if path.suffix.lower() not in SUFFIXES:
+        fix = f"byheart reads {READABLE}; convert it to one of them"
+        return Problem(f"cannot read {path.suffix or 'files without suffix'}", "documents", pattern, fix)
+    if not path.is_file():
+        return Problem("it is no ordinary file", "documents", pattern)
+    if path.stat().st_size == 0:
+        return Problem("the file is empty", "documents", pattern, "name a file that has text in it")
+    if not os.access(path, os.R_OK):
+        return Problem("the file may not be read", "documents", pattern, f"chmod u+r '{path}'")
+    return None
+
+
+def nothing_readable(kind: str, pattern: str) -> Problem:
+    what = "no readable file in the folder" if kind == "folder" else "no readable file matches"
+    return Problem(what, "documents", pattern, f"byheart reads {READABLE} that are not empty")
+
+
+def suggest(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"the folder {path.parent} does not exist either"
+    close = difflib.get_close_matches(path.name, [sibling.name for sibling in path.parent.iterdir()], n=1)
+    return f"did you mean {close[0]}?" if close else "give the path as seen from the folder you are in"
+
+
+def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
+    """The documents that the patterns name. Of several with the same words the first is kept."""
+    documents: list[Document] = []
+    warnings: list[str] = []
+    problems: list[Problem] = []
+    first_with: dict[bytes, str] = {}
+    for path in find_documents(patterns, base):
+        try:
+            text, title, said = reader_of(path)(path)
+        except UserError as error:
+            problems += error.problems
+            continue
+        warnings += said
+        words = text.split()
+        if not words:
+            problems.append(Problem("the file is empty: it holds blanks only", str(path)))
+            continue
+        same = hashlib.blake2b(" ".join(words).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if same in first_with:
+            warnings.append(f"{path}: the same text as {first_with[same]}; left out")
+            continue
+        first_with[same] = str(path)
+        if len(words) < 3:
+            warnings.append(
+                f"{path}: only {len(words)} {'word' if len(words) == 1 else 'words'}; hardly anything to learn"
+            )
+        name = f"{slug(path.stem)}-{same.hex()[:6]}"
+        documents.append(Document(name, title or prettify(path.stem), text, str(path)))
+    if problems:
+        raise UserError(*problems)
+    return Loaded(tuple(documents), tuple(warnings))
+
+
+def reader_of(path: Path) -> Callable[[Path], tuple[str, str, list[str]]]:
+    """The reader for the file's suffix; those that need a library are imported only when they are needed."""
+    if path.suffix.lower() == ".pdf":
+        from byheart.documents.pdf import read_pdf
+
+        return read_pdf
+    if path.suffix.lower() in HTML:
+        from byheart.documents.html import read_html
+
+        return read_html
+    from byheart.documents.text import read_text
+
+    return read_text
+
+
+def slug(stem: str) -> str:
+    """ "Hand Book [2]" as "hand-book-2": short, and safe in file names and on command lines."""
+    words = re.sub(r"[^\w]+|_+", "-", stem.lower()).strip("-")
+    return words[:40].strip("-") or "document"
+
+
+def prettify(stem: str) -> str:
+    words = " ".join(re.sub(r"[_-]+", " ", stem).split()) or stem
+    return words[:1].upper() + words[1:]

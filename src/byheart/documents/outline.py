@@ -1,0 +1,224 @@
+"""The shape of a text: its headings, and between them its blocks (paragraphs, list items, table rows, code).
+
+Markdown's marks are always read. Plain text has none, so where a text has at most one of them, lines that stand alone
+and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL RULES") count too.
+"""
+
+import re
+from dataclasses import dataclass
+
+MAX_HEADING = 200  # characters; a longer line is text, whatever its marks
+ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
+UNDERLINE = re.compile(r" {0,3}(={3,}|-{3,})[ \t]*$")
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+RULE = re.compile(r" {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|(?:=[ \t]*){3,})$")
+TABLE_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-*:?\s*)*$")
+
+ROMAN = r"[ivxlc]{2,6}|[IVXLC]{2,6}"
+NUMBER = rf"(?:\d{{1,3}}|[A-Za-z]|aa|bb|cc|dd|ee|{ROMAN})"
+TITLE_WORD = r"[\"“(]?(?:[A-Z][a-z]{2,}|A|An|In|If|On|At|It|No|To)\b"
+MARKER = re.compile(
+    rf"(?:[-*+•‣▪·–—][ \t]+(?:\[[ xX]\][ \t]+)?|\({NUMBER}\)[ \t]*|{NUMBER}\)[ \t]+|\d{{1,3}}\.[ \t]+"
+    rf"|\d{{1,3}}(?:\.\d{{1,3}})+\.?[ \t]+(?={TITLE_WORD})|(?:[A-Za-z]|{ROMAN})\.[ \t]+)"
+)
+BULLET = re.compile(r"[-*+•‣▪·–—][ \t]")
+LETTER = re.compile(r"([A-Za-z])\.[ \t]")
+
+NAMED = re.compile(
+    r"(part|title|book|chapter|appendix|annex|schedule|subpart|article|section|sec\.|§{1,2})\s*"
+    r"([\dIVXLC]+(?:[.-][\dA-Za-z]+)*|[A-Z])\b(?:\s*[.:–—-]\s*|\s+(?=[\"“\[(]?[A-Z])|$)(?!\()",
+    re.IGNORECASE,
+)
+NUMBERED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,4})\.?[ \t]+(?=[\"“]?[A-Z])")
+NAMED_LEVEL = {"part": 1, "title": 1, "book": 1, "chapter": 2, "appendix": 2, "annex": 2, "schedule": 2, "subpart": 2}
+CAPITALS_LEVEL, SECTION_LEVEL, NUMBERED_LEVEL = 3, 4, 5
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading with its marks: `text[start:end]`; level 0 is the document's title, 1 the outermost below it."""
+
+    start: int
+    end: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of text that no sentence crosses. `body` is where it begins behind the marker `label`."""
+
+    start: int
+    body: int
+    end: int
+    kind: str  # "text", "item", "header" (of a table), "row", "code"
+    indent: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    start: int
+    end: int
+    text: str
+
+    @property
+    def blank(self) -> bool:
+        return not self.text.strip()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Headings and blocks, both in order."""
+
+    headings: tuple[Heading, ...]
+    blocks: tuple[Block, ...]
+
+
+def outline(text: str, title: str = "") -> Outline:
+    """What a text is built of. A text of headings only is taken for text, so that nothing is lost."""
+    lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
+    fenced = find_fenced(lines)
+    headings = find_headings(lines, fenced, title)
+    blocks = find_blocks(lines, fenced, headings)
+    if not blocks:
+        headings = {}
+        blocks = find_blocks(lines, fenced, headings)
+    return Outline(tuple(headings[index] for index in sorted(headings)), tuple(blocks))
+
+
+def find_fenced(lines: list[Line]) -> dict[int, bool]:
+    """Indices of the lines of fenced code; True for the fences themselves."""
+    fenced: dict[int, bool] = {}
+    fence = ""
+    for index, line in enumerate(lines):
+        match = FENCE.match(line.text)
+        if fence:
+            closing = bool(match and match[1].startswith(fence) and not line.text.strip().strip(fence[0]))
+            fenced[index] = closing
+            fence = "" if closing else fence
+        elif match:
+            fenced[index] = True
+            fence = match[1]
+    if fence:  # never closed: then it was no fence
+        opening = max(index for index, is_fence in fenced.items() if is_fence)
+        fenced = {index: is_fence for index, is_fence in fenced.items() if index < opening}
+    return fenced
+
+
+def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
+    """Headings by the index of their (first) line."""
+    found: dict[int, Heading] = {}
+    for index, line in enumerate(lines):
+        if index in fenced or line.blank or line.end - line.start > MAX_HEADING:
+            continue
+        if (match := ATX.match(line.text)) and match[2].strip("# \t"):
+            found[index] = Heading(line.start, line.end, len(match[1]), match[2].strip())
+        elif is_alone(lines, index, below=False) and not MARKER.match(line.text) and index + 1 < len(lines):
+            underline = UNDERLINE.match(lines[index + 1].text)
+            if underline and not RULE.match(line.text) and "|" not in line.text:
+                level = 1 if underline[1][0] == "=" else 2
+                found[index] = Heading(line.start, lines[index + 1].end, level, line.text.strip())
+    if len(found) <= 1:
+        for index, heading in find_plain_headings(lines, fenced, title).items():
+            found.setdefault(index, heading)
+    return found
+
+
+def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
+    found: dict[int, Heading] = {}
+    written = [index for index, line in enumerate(lines) if not line.blank and index not in fenced]
+    for index, following in zip(written, [*written[1:], None], strict=True):
+        line = lines[index]
+        words = line.text.strip()
+        if len(words) > 120 or following is None:
+            continue
+        above = is_alone(lines, index, below=False) or (index - 1) in found
+        alone = above and is_alone(lines, index, above=False)
+        level = None
+        if index == written[0] and alone and words == title:
+            level = 0
+        elif above and (match := NAMED.match(words)) and len(words.split()) <= 15 and words[-1] not in ",;":
+            # "§ 1 Fees are due." before "§ 2 Fines are too.": those are rules, and a heading would hide them.
+            if not (words.endswith(".") and len(words.split()) > 3 and NAMED.match(lines[following].text.strip())):
+                level = NAMED_LEVEL.get(match[1].lower(), SECTION_LEVEL)
+        elif alone and words[-1] not in ".,;:!?" and len(words.split()) <= 12:
+            letters = [letter for letter in words if letter.isalpha()]
+            if match := NUMBERED.match(words):
+                depth = match[1].count(".")
+                beside = NUMBERED.match(lines[following].text.strip())
+                if depth or not (beside and "." not in beside[1]):  # "1. Apples", "2. Pears" are a list
+                    level = NUMBERED_LEVEL + depth
+            elif len(letters) >= 4 and words.upper() == words and words.lower() != words and not MARKER.match(words):
+                level = CAPITALS_LEVEL
+        if level is not None:
+            found[index] = Heading(line.start, line.end, level, words)
+    return found
+
+
+def is_alone(lines: list[Line], index: int, above: bool = True, below: bool = True) -> bool:
+    """Whether blank lines (or the ends of the text) enclose the line, on the sides asked for."""
+    clear_above = index == 0 or lines[index - 1].blank
+    clear_below = index + 1 >= len(lines) or lines[index + 1].blank
+    return (clear_above or not above) and (clear_below or not below)
+
+
+def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, Heading]) -> list[Block]:
+    letters = {match[1] for line in lines if (match := LETTER.match(line.text.lstrip()))}
+    blocks: list[Block] = []
+    open_kind = ""  # the kind of the block that the next line may continue; "" after a blank line or a heading
+    heading_end = -1
+    for index, line in enumerate(lines):
+        if index in headings:
+            heading_end = headings[index].end
+        table_rule = "|" in line.text and TABLE_RULE.match(line.text)
+        code = index in fenced and not fenced[index]
+        stripped = line.text if code else line.text.lstrip(" \t>")
+        if code and line.blank:
+            continue
+        if not code and (
+            not stripped.strip() or line.start < heading_end or index in fenced or table_rule or RULE.match(line.text)
+        ):
+            open_kind = ""
+            continue
+        start = line.end - len(stripped)
+        indent = len(line.text.expandtabs(4)) - len(line.text.expandtabs(4).lstrip())
+        if code:
+            kind, label = "code", ""
+        elif stripped.startswith("|") and stripped.rstrip().endswith("|") and len(stripped) > 2:
+            below = lines[index + 1].text if index + 1 < len(lines) else ""
+            kind, label = ("header" if "|" in below and TABLE_RULE.match(below) else "row"), ""
+        else:
+            label = read_label(stripped, letters)
+            if label and open_kind == "text" and not may_interrupt(stripped, lines[index - 1].text):
+                label = ""
+            kind = "item" if label else "text"
+        continues = open_kind == kind == "code" or (kind == "text" and open_kind in ("text", "item"))
+        if continues and blocks:
+            last = blocks[-1]
+            blocks[-1] = Block(
+                last.start, last.body, line.start + len(line.text.rstrip()), last.kind, last.indent, last.label
+            )
+            continue
+        body = start + len(label)
+        end = line.start + len(line.text.rstrip())
+        blocks.append(Block(start, min(body, end), end, kind, indent, " ".join(label.split())))
+        open_kind = kind
+    return blocks
+
+
+def read_label(line: str, letters: set[str]) -> str:
+    """The list markers at the line's beginning, with the blanks behind them; "" where nothing follows them."""
+    position = 0
+    while match := MARKER.match(line, position):
+        letter = LETTER.match(match.group())
+        # "E. coli lives in the gut." is no item; an item has a neighbour "D." or "F." somewhere.
+        if letter and not letters & {chr(ord(letter[1]) - 1), chr(ord(letter[1]) + 1)}:
+            break
+        position = match.end()
+    return line[:position] if position < len(line.rstrip()) else ""
+
+
+def may_interrupt(line: str, above: str) -> bool:
+    """Whether a marker inside a paragraph opens an item: "as in\\n(b) of this part" is only a wrapped line."""
+    return bool(BULLET.match(line)) or bool(re.search(r"(?:[.:;,!?]|\b(?:and|or))[\"”’)*_]*\s*$", above))
