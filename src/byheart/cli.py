@@ -1,0 +1,167 @@
+"""`byheart <command> ...`: finds out what was meant, says all that is wrong with it, and calls the stages.
+
+Exit codes: 0 done, 1 our own fault, 2 something for the user to mend, 130 stopped by Ctrl-C.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from byheart.errors import Diverged, Problem, UserError
+from byheart.help import Command, overview, page
+
+SETTINGS = "[key=value ...]"
+COMMANDS = (
+    Command(
+        "learn",
+        "teach a model your documents: from text to the report",
+        f"byheart learn {SETTINGS}",
+        (
+            ("byheart learn documents=handbook.pdf", "learn one document with the embedded model"),
+            ("byheart learn documents=docs/ questions=exam.jsonl model.path=DIR", "your folder, exam and model"),
+            ("byheart learn resume=outputs/handbook/2026-01-31_09-30-00", "go on where a run was stopped"),
+            ("byheart learn -m lr=1e-4,3e-4 documents=handbook.pdf", "one run for each learning rate"),
+        ),
+    ),
+    Command(
+        "expand",
+        "write the questions and answers only; no model is loaded",
+        f"byheart expand {SETTINGS}",
+        (("byheart expand documents=handbook.pdf", "see what would be learned, without a model"),),
+    ),
+    Command(
+        "check",
+        "check every setting, file and group in a second, and spend nothing",
+        f"byheart check {SETTINGS}",
+        (("byheart check documents=handbook.pdf lr=1e-4", "is all well before a long run?"),),
+    ),
+    Command(
+        "evaluate",
+        "score a finished run again, on other questions",
+        "byheart evaluate run=DIR questions=FILE [evaluation... trainer...]",
+        (("byheart evaluate run=outputs/handbook/TIME questions=other.jsonl", "ask it something else"),),
+        settings=False,
+    ),
+)
+COMPLETION = ("-sc", "--shell-completion")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line and gives its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except UserError as error:
+        _print_problems(words[0] if words else "", error.problems)
+        return 2
+    except Diverged as error:
+        print(f"\nbyheart: training came to grief: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nbyheart: stopped; what was finished is saved", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `byheart --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        _confess(error)
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(overview(COMMANDS))
+        return 0
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"byheart {version('byheart')}")
+        return 0
+    if words[0] in COMPLETION:
+        return _complete(words)
+    name, rest = words[0], words[1:]
+    command = next((command for command in COMMANDS if command.name == name), None)
+    if command is None:
+        raise UserError(_unknown_command(name))
+    if "--help" in rest or "-h" in rest:
+        print(page(command))
+        return 0
+    from byheart.commands import carry_out  # imports Hydra
+
+    return carry_out(name, rest)
+
+
+def _complete(words: list[str]) -> int:
+    """Tab completion: Hydra's own, once our command word is taken out of the line it looks at."""
+    line = os.environ.get("COMP_LINE", "")
+    typed = line.split()
+    if "query=" in " ".join(words) and line:
+        names = [command.name for command in COMMANDS]
+        if len(typed) < 2 or (len(typed) == 2 and not line.endswith(" ")):
+            start = typed[1] if len(typed) == 2 else ""
+            print(" ".join(name for name in names if name.startswith(start)))
+            return 0
+        last = "" if line.endswith(" ") else typed[-1]
+        if files := _files_for(last):
+            print(" ".join(files))
+            return 0
+        os.environ["COMP_LINE"] = line.replace(typed[1], "", 1) if typed[1] in names else line
+    from byheart.config.compose import read_request, run_hydra
+
+    run_hydra(read_request(words), lambda config: None)
+    return 0
+
+
+def _files_for(word: str) -> list[str]:
+    from byheart.config.quoting import PATHS
+
+    key, equals, start = word.partition("=")
+    if not equals or not PATHS.match(key):
+        return []
+    folder, _, stem = start.rpartition("/")
+    place = Path(folder or ("/" if start.startswith("/") else ".")).expanduser()
+    found = sorted(place.glob(f"{stem}*")) if place.is_dir() else []
+    shown = [f"{start.removesuffix(stem)}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found]
+    return [f"{key}={name}" for name in shown if " " not in name]
+
+
+def _unknown_command(name: str) -> Problem:
+    import difflib
+
+    names = [command.name for command in COMMANDS]
+    if "=" in name or name.startswith("-"):
+        return Problem("which command?", value=name, fix=f"byheart learn {name}")
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    fix = f"did you mean {near[0]}?" if near else f"the commands are: {', '.join(names)}"
+    return Problem("there is no such command", value=name, fix=fix)
+
+
+def _print_problems(command: str, problems: Sequence[Problem]) -> None:
+    count = "one thing" if len(problems) == 1 else f"{len(problems)} things"
+    known = command if command in {each.name for each in COMMANDS} else ""
+    lines = [f"byheart{f' {known}' if known else ''}: {count} to mend", ""]
+    for problem in problems:
+        lines += [f"  {line}" for line in str(problem).splitlines()]
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _confess(error: Exception) -> None:
+    """Our own fault: one line for the user, the whole story for whoever mends it."""
+    import traceback
+
+    story = "".join(traceback.format_exception(error))
+    folder = getattr(error, "run_folder", None)
+    print(f"\nbyheart: this is our fault, not yours: {type(error).__name__}: {error}", file=sys.stderr)
+    try:
+        if not folder:
+            raise OSError("the run has no folder yet")
+        place = Path(folder) / "error.txt"
+        place.write_text(story, encoding="utf-8")
+        print(f'  the whole story is in {place}\n  go on with: byheart learn "resume={folder}"', file=sys.stderr)
+    except OSError:
+        print(story, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""What Hydra makes of a command line: the composed config, and the run that follows."""
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
+from hydra.core.utils import JobRuntime, setup_globals
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from byheart.config.folders import conf_folder
+from byheart.config.quoting import quote_overrides
+from byheart.errors import Problem, UserError
+
+Config = DictConfig  # so that floors above need not name OmegaConf
+VERSION_BASE = "1.3"
+PRIMARY = "learn"
+
+
+def run_name(name: Any, documents: Any) -> str:
+    """The folder name of a run: what the user called it, else the first document's name without its ending."""
+    if name:
+        return str(name)
+    first = documents if isinstance(documents, str) else next(iter(documents or ()), "")
+    if not first:
+        return "run"
+    path = Path(str(first)).expanduser()
+    while path.name and any(sign in path.name for sign in "*?[") and not path.exists():
+        path = path.parent  # of a glob, the folder it looks in
+    stem = path.resolve().name if path.is_dir() else path.stem
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._")[:80] or "run"
+
+
+OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command line as Hydra's own parser reads it, with file names quoted."""
+
+    flags: argparse.Namespace
+    overrides: tuple[str, ...]
+
+    @property
+    def config_name(self) -> str:
+        return (self.flags.config_name or PRIMARY).removesuffix(".yaml")
+
+    @property
+    def only_shows(self) -> bool:
+        """Whether Hydra prints something (--cfg, --info, ...) and no run starts."""
+        flags = self.flags
+        return bool(flags.cfg or flags.info or flags.hydra_help or flags.shell_completion or flags.experimental_rerun)
+
+    def value(self, key: str) -> str | None:
+        """The last value said for a plain key, as the shell handed it over."""
+        said = [override.partition("=")[2] for override in self.flags.overrides if override.startswith(f"{key}=")]
+        return said[-1] if said else None
+
+    def with_overrides(self, *more: str) -> "Request":
+        return Request(self.flags, (*self.overrides, *more))
+
+
+def read_request(arguments: Sequence[str]) -> Request:
+    """Flags and overrides in any order. A wrong flag ends the program with a usage line and exit code 2."""
+    parser = get_args_parser()
+    parser.prog = "byheart <command>"
+    parser.usage = "byheart <command> [key=value ...] [--cfg job] [--multirun] [-cd DIR] [-cn NAME]"
+    flags = parser.parse_intermixed_args(list(arguments))
+    if flags.config_path and not flags.config_dir:
+        # -cp would replace our conf/ and with it every group; a user who says it means "look in my folder too"
+        flags.config_dir, flags.config_path = flags.config_path, None
+    return Request(flags, tuple(quote_overrides(flags.overrides, flags.multirun)))
+
+
+class Composer:
+    """Composes configs the way the run will, without starting one."""
+
+    def __init__(self, config_dir: str | None = None):
+        version.setbase(VERSION_BASE)
+        setup_globals()
+        JobRuntime.instance().set("name", "byheart")
+        path = create_config_search_path(str(conf_folder()))
+        self.config_dir = Path(config_dir).absolute() if config_dir else None
+        if self.config_dir:
+            if not self.config_dir.is_dir():
+                raise UserError(Problem("there is no such folder", "--config-dir", str(config_dir)))
+            anchor = SearchPathQuery(provider="schema")
+            path.prepend(provider="command-line", path=f"file://{self.config_dir}", anchor=anchor)
+        self.loader = ConfigLoaderImpl(path)
+
+    def compose(self, name: str, overrides: Sequence[str] = (), multirun: bool = False) -> DictConfig:
+        """The whole config, with its `hydra` node."""
+        mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+        return self.loader.load_configuration(name, list(overrides), run_mode=mode)
+
+    def groups(self) -> list[str]:
+        return [group for group in self.loader.list_groups("") if group != "hydra"]
+
+    def options(self, group: str) -> list[str]:
+        return sorted(self.loader.get_group_options(group, ObjectType.CONFIG))
+
+
+@contextlib.contextmanager
+def hydra_node(config: DictConfig) -> Iterator[None]:
+    """`${hydra:...}` can be resolved inside."""
+    holder = HydraConfig.instance()
+    before, holder.cfg = holder.cfg, None
+    try:
+        holder.set_config(config)
+        yield
+    finally:
+        holder.cfg = before
+
+
+def folder_of(config: DictConfig, multirun: bool) -> Path:
+    """The output folder of a composed run (or of all runs of a sweep)."""
+    with hydra_node(config):
+        return Path(str(OmegaConf.select(config, "hydra.sweep.dir" if multirun else "hydra.run.dir")))
+
+
+def job_folder() -> Path:
+    """The output folder of the job that Hydra runs at this moment."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def job_title() -> str:
+    """Which job of a sweep runs at this moment, and what is its own."""
+    hydra = HydraConfig.get()
+    return f"run {hydra.job.num}: {' '.join(hydra.overrides.task)}"
+
+
+def run_hydra(request: Request, task: Callable[[DictConfig], Any]) -> None:
+    """Hand the request to hydra.main; what the task raises comes out here, not as Hydra's own printed traceback."""
+    import hydra
+
+    before_arguments, before_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [sys.argv[0], *_flags(request.flags), *request.overrides]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=PRIMARY)(task)()
+    finally:
+        sys.argv = before_arguments
+        if before_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before_error
+
+
+def _flags(flags: argparse.Namespace) -> list[str]:
+    words: list[str] = []
+    for name in ("hydra_help", "resolve", "run", "multirun", "shell_completion"):
+        if getattr(flags, name):
+            words.append("--" + name.replace("_", "-"))
+    for name in ("cfg", "package", "config_path", "config_name", "config_dir", "experimental_rerun", "info"):
+        if getattr(flags, name) is not None:
+            words += ["--" + name.replace("_", "-"), getattr(flags, name)]
+    return words

@@ -1,0 +1,127 @@
+"""File names as a user types them, made into words of Hydra's grammar.
+
+A name may hold spaces, brackets, commas, `=`, quotes, `$` or any script's letters. What exists on disk under the
+literal name is meant literally; what Hydra already understands as a list, a sweep or a quoted text is left alone.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+PATHS = re.compile(r"^\+{0,2}(documents|questions|run|resume|(.+\.)?path|hydra\.(run|sweep)\.(dir|subdir))$")
+TEXTS = re.compile(r"^\+{0,2}(name|(.+\.)?(revision|hub_id))$")
+
+
+def quote_overrides(overrides: Sequence[str], multirun: bool = False) -> list[str]:
+    """The same overrides in words that Hydra reads as the user meant them."""
+    return [_quote_override(override, multirun) for override in overrides]
+
+
+def quoted(text: str) -> str:
+    """A text that Hydra and OmegaConf give back unchanged, whatever it holds."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    # OmegaConf would resolve ${...} inside a file's name; a backslash before it stops that and must itself be doubled
+    escaped = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
+    return QuotedString(escaped, Quote.single).with_quotes()
+
+
+def _quote_override(override: str, multirun: bool) -> str:
+    key, equals, value = override.partition("=")
+    if not equals or not value:
+        return override
+    if PATHS.match(key):
+        value = _at_home(value)
+        return f"{key}={_quote_paths(value, multirun, several=key.lstrip('+') == 'documents')}"
+    if TEXTS.match(key) and _kind(value) == "other":
+        return f"{key}={quoted(value)}"
+    return override
+
+
+def _quote_paths(value: str, multirun: bool, several: bool) -> str:
+    if _exists(value):
+        return _quote_if_needed(value)
+    kind = _kind(value)
+    if kind in ("text", "quoted", "interpolation"):
+        return value
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    if several and (inner != value or "," in value) and (names := _names_in(inner)) is not None:
+        joined = ",".join(map(_quote_if_needed, names))
+        return joined if multirun and inner == value else f"[{joined}]"
+    if kind == "list" or (kind == "sweep" and (multirun or "(" in value)):
+        return value
+    return quoted(value)
+
+
+def _names_in(text: str) -> list[str] | None:
+    """The names in a comma-separated list, where at least one of them exists; a name may itself hold commas."""
+    parts, names, found = [part.strip() for part in text.split(",")], [], False
+    raw = text.split(",")
+    start = 0
+    while start < len(parts):
+        for end in range(len(parts), start, -1):  # the longest name that exists
+            name = ",".join(raw[start:end]).strip()
+            if _exists(name):
+                found = True
+                break
+        else:
+            end, name = start + 1, _unquoted(parts[start])
+            found = found or _exists(name)
+        if name:
+            names.append(name)
+        start = end
+    return names if found else None
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def _quote_if_needed(text: str) -> str:
+    # a word that is plain alone may not be so before a comma or bracket: a\\, for example
+    return text if re.fullmatch(r"[\w./ -]*[\w./-]", text, re.A) and _kind(text) == "text" else quoted(text)
+
+
+def _at_home(path: str) -> str:
+    """No shell expands a ~ that stands after `key=`."""
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        return path
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # too long for a name, or a NUL byte
+        return False
+
+
+def _kind(value: str) -> str:
+    """How Hydra would read a value: text (just as it stands), quoted, interpolation, list, sweep or other."""
+    from hydra.core.override_parser.types import QuotedString
+    from hydra.errors import HydraException
+
+    try:
+        override = _parser().parse_override(f"key={value}")
+    except (HydraException, RecursionError):
+        return "other"
+    if override.is_sweep_override():
+        return "sweep"
+    parsed = override._value
+    if isinstance(parsed, list):
+        return "list"
+    if isinstance(parsed, QuotedString) or (parsed is None and value.lower() == "null"):
+        return "quoted"
+    if isinstance(parsed, str) and "${" in parsed:
+        return "interpolation"
+    return "text" if isinstance(parsed, str) and parsed == value else "other"
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Any:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return OverridesParser.create()

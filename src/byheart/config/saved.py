@@ -1,0 +1,128 @@
+"""A run that was started before: its config as it was first written, and what may be said anew about it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from byheart.config.compose import Composer, Request
+from byheart.config.faults import did_you_mean, dotted_keys
+from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
+from byheart.errors import Problem, UserError
+
+MAY_CHANGE = ("questions", "evaluation", "trainer")  # when a finished run is scored again
+
+
+def saved_config(folder: Path, key: str) -> DictConfig:
+    """The config of a run as it was first written. It, not today's defaults, is what the run goes on with."""
+    where = folder / ".hydra" / "config.yaml"
+    if not folder.is_dir():
+        near = sorted(str(run.parent) for run in folder.parent.glob("*/.hydra")) if folder.parent.is_dir() else []
+        fix = did_you_mean(str(folder), near, "runs lie in outputs/<name>/<time>")
+        raise UserError(Problem("there is no such folder", key, str(folder), fix))
+    if not where.is_file():
+        below = sorted(str(run.parent.parent) for run in folder.glob("**/.hydra/config.yaml"))
+        fix = f"did you mean {below[-1]}?" if below else "runs lie in outputs/<name>/<time>"
+        raise UserError(Problem("this folder holds no run", key, str(folder), fix))
+    try:
+        config = OmegaConf.load(where)
+    except Exception as error:  # whatever a YAML parser or OmegaConf may say of a damaged file
+        raise UserError(Problem(f"cannot be read: {str(error).splitlines()[0]}", str(where))) from None
+    assert isinstance(config, DictConfig)
+    whole = OmegaConf.to_container(config, resolve=False)
+    if problems := foreign_targets(whole) + secrets_in(whole):
+        raise UserError(*problems)
+    return config
+
+
+def started_in(folder: Path) -> Path:
+    """Where the run was started: the relative paths in its config are meant from there."""
+    hydra = folder / ".hydra" / "hydra.yaml"
+    said = OmegaConf.select(OmegaConf.load(hydra), "hydra.runtime.cwd") if hydra.is_file() else None
+    return Path(said) if said and Path(said).is_dir() else Path.cwd()
+
+
+def refuse_other_overrides(request: Request, key: str) -> None:
+    """A run goes on with its own settings only: a curve of two settings would mean nothing."""
+    others = [override for override in request.flags.overrides if not override.startswith(f"{key}=")]
+    said = {"--multirun": request.flags.multirun, "-cn": request.flags.config_name, "-cd": request.flags.config_dir}
+    others += [flag for flag, value in said.items() if value]
+    if others:
+        what, value = f"a resumed run keeps its settings; not allowed beside {key}", ", ".join(others)
+        raise UserError(Problem(what, key, value, "leave these out, or start a new run with them"))
+
+
+def change_saved(config: DictConfig, request: Request) -> DictConfig:
+    """The saved config with new questions, evaluations or trainer settings; anything else is refused."""
+    problems = secrets_in_overrides(request.overrides)
+    parsed: list[Override] = []
+    for said in request.overrides:
+        try:
+            parsed += OverridesParser.create().parse_overrides([said])
+        except HydraException:
+            problems.append(Problem("this is not key=value", value=said))
+    composer, changed = Composer(request.flags.config_dir), []
+    for override in parsed:
+        head = override.key_or_group.partition(".")[0]
+        if override.key_or_group == "run":
+            continue
+        if head not in MAY_CHANGE:
+            fix = f"only {', '.join(MAY_CHANGE)} can be said anew; the rest is as the run was trained"
+            problems.append(Problem("this cannot be changed", override.key_or_group, fix=fix))
+        elif override.is_sweep_override():
+            problems.append(Problem("one value at a time", override.key_or_group, override.input_line or ""))
+        else:
+            changed.append(override)
+    groups = [override for override in changed if override.key_or_group in ("evaluation", "trainer")]
+    problems += _choose_members(composer, config, groups)
+    problems += _set_values(config, [override for override in changed if override not in groups])
+    whole = OmegaConf.to_container(config, resolve=False)
+    problems += foreign_targets(whole)
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    return config
+
+
+def _choose_members(composer: Composer, config: DictConfig, groups: Sequence[Override]) -> list[Problem]:
+    problems = []
+    for override in groups:
+        group, line = override.key_or_group, override.input_line or ""
+        try:
+            fresh = composer.compose("learn", [line])[group]
+        except (HydraException, OmegaConfBaseException):
+            options = composer.options(group)
+            value = line.partition("=")[2]
+            fix = f"{did_you_mean(value, options)} {group} offers: {', '.join(options)}".strip()
+            problems.append(Problem("there is no such option", group, value, fix))
+            continue
+        with open_dict(config):
+            if group == "trainer":
+                config[group] = fresh
+            elif override.is_add():
+                config[group] = OmegaConf.merge({str(override.value()): fresh[str(override.value())]}, config[group])
+            else:  # members that the run had keep the settings that the run had
+                config[group] = {member: config[group].get(member, fresh[member]) for member in fresh}
+    return problems
+
+
+def _set_values(config: DictConfig, overrides: Sequence[Override]) -> list[Problem]:
+    problems = []
+    OmegaConf.set_struct(config, True)
+    for override in overrides:
+        key = override.key_or_group
+        try:
+            if override.is_delete():
+                parent, _, last = key.rpartition(".")
+                with open_dict(config):
+                    del (OmegaConf.select(config, parent) if parent else config)[last]
+            else:
+                added = override.is_add() or override.is_force_add()
+                OmegaConf.update(config, key, override.value(), force_add=added)
+        except (OmegaConfBaseException, TypeError):
+            known = dotted_keys(OmegaConf.to_container(config, resolve=False))
+            problems.append(Problem("there is no such key", key, fix=did_you_mean(key, known)))
+    return problems

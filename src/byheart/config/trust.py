@@ -1,0 +1,97 @@
+"""What no config may hold: passwords and keys, which would be written into every run's folder, and foreign code."""
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from byheart.errors import Problem
+
+SECRET_KEY = re.compile(
+    r"(^|[._-])(api_?key|secret(_?key)?|password|passwd|credentials?|(access|auth|bearer|hf|api)_?token|token)$", re.I
+)
+SECRET_VALUE = re.compile(
+    r"\b(sk-[\w-]{16,}|hf_\w{20,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abprs]-[\w-]{10,}|A(KIA|SIA)[0-9A-Z]{16}"
+    r"|AIza[\w-]{30,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|wandb_v1_\w{20,})"
+)
+SECRET_URL = re.compile(
+    r"[a-z][\w+.-]*://[^/\s:@]*:[^/\s@]+@|[?&](api_?key|key|token|access_token|secret|password|sig|signature)=[^&\s]+",
+    re.I,
+)
+NAMED_ELSEWHERE = "put it in an environment variable and give only the variable's name (like teacher.api_key_env=NAME)"
+
+FOREIGN = re.compile(
+    r"(optuna\.(samplers|pruners)|torch\.optim|lightning\.pytorch\.loggers|hydra\.experimental\.callbacks)\.[A-Z]\w*"
+    r"|(hydra_plugins|hydra\._internal\.core_plugins)\.\w+(\.\w+)*\.[A-Z]\w*"
+)
+TRUSTED = "byheart's own classes, optuna samplers and pruners, torch.optim optimizers, lightning loggers, Hydra plugins"
+
+
+def secrets_in_overrides(overrides: Sequence[str]) -> list[Problem]:
+    """Credentials on the command line. The value is never repeated: problems end up in logs."""
+    found = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        found += _secret(key.lstrip("+~"), value.strip("'\""))
+    return found
+
+
+def secrets_in(config: Any, path: str = "") -> list[Problem]:
+    """Credentials anywhere in a composed config (a plain container, not resolved)."""
+    return [problem for where, value in _leaves(config, path) for problem in _secret(where, value)]
+
+
+def _secret(where: str, value: Any) -> list[Problem]:
+    text = str(value) if value is not None else ""
+    if SECRET_VALUE.search(text):
+        return [
+            Problem("this looks like a secret key, and settings are saved with the run", where, "****", NAMED_ELSEWHERE)
+        ]
+    if SECRET_URL.search(text):
+        return [
+            Problem(
+                "this address holds a password, and settings are saved with the run", where, "****", NAMED_ELSEWHERE
+            )
+        ]
+    if SECRET_KEY.search(where) and text not in ("", "null", "None") and not isinstance(value, bool | int | float):
+        return [Problem("no key or password is a setting", where, "****", NAMED_ELSEWHERE)]
+    return []
+
+
+def foreign_targets(config: Any, path: str = "") -> list[Problem]:
+    """Every `_target_` that is neither byheart's own class nor one of the few libraries that a config may name."""
+    problems = []
+    for where, value in _leaves(config, path):
+        if where.rpartition(".")[2] == "_target_" and not _trusted(str(value)):
+            problems.append(Problem("a config may not run this code", where, str(value), f"allowed are {TRUSTED}"))
+    return problems
+
+
+def _trusted(target: str) -> bool:
+    return bool(FOREIGN.fullmatch(target)) or is_own_class(target)
+
+
+def is_own_class(target: str) -> bool:
+    """Whether it names a class that byheart itself defines: `byheart.store.os.system` and re-exports are not."""
+    module, _, name = target.rpartition(".")
+    if not re.fullmatch(r"byheart(\.[a-z]\w*)*", module):
+        return False
+    try:
+        if importlib.util.find_spec(module) is None:  # a module, not an attribute that happens to be one
+            return False
+    except ModuleNotFoundError:
+        return False
+    found = getattr(importlib.import_module(module), name, None)
+    return isinstance(found, type) and found.__module__.partition(".")[0] == "byheart"
+
+
+def _leaves(config: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(config, dict):
+        for key, value in config.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(config, list):
+        for index, value in enumerate(config):
+            yield from _leaves(value, f"{path}.{index}" if path else str(index))
+    else:
+        yield path, config

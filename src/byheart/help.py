@@ -1,0 +1,153 @@
+"""`byheart --help`: the shipped YAML files read as text, because Hydra would take longer to import than to answer."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+from byheart.config.folders import conf_folder
+
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command as its help tells it."""
+
+    name: str
+    line: str  # what it does, in one line
+    usage: str
+    examples: tuple[tuple[str, str], ...]  # (command line, what it is for)
+    settings: bool = True  # whether keys and groups are listed
+
+
+def overview(commands: tuple[Command, ...]) -> str:
+    """What `byheart --help` prints."""
+    lines = [
+        *_paragraph("byheart teaches a language model your documents by heart, and proves it."),
+        "",
+        _head("usage") + "  byheart <command> [key=value ...]",
+        "",
+        _head("commands"),
+        *_table([(command.name, command.line) for command in commands]),
+        "",
+        _head("to begin"),
+        *_examples(tuple(example for command in commands for example in command.examples[:1])),
+        "",
+        "byheart <command> --help lists its keys and groups; byheart --version",
+    ]
+    return "\n".join(lines)
+
+
+def page(command: Command) -> str:
+    """What `byheart <command> --help` prints."""
+    lines = [*_paragraph(f"byheart {command.name}: {command.line}"), "", _head("usage") + f"  {command.usage}"]
+    lines += ["", _head("examples"), *_examples(command.examples)]
+    if not command.settings:
+        return "\n".join(lines)
+    source = (conf_folder() / "learn.yaml").read_text(encoding="utf-8")
+    cast = dict(_cast(source))
+    plain = [(key, default, comment) for section, key, default, comment in _keys(source) if not section]
+    sections = [(f"{section}.{key}", default, comment) for section, key, default, comment in _keys(source) if section]
+    lines += ["", _head("keys") + "  with their defaults", *_settings(plain)]
+    lines += ["", _head("sections"), *_settings(sections)]
+    one = [group for group, chosen in cast.items() if not chosen.startswith("[")]
+    many = [group for group, chosen in cast.items() if chosen.startswith("[")]
+    lines += ["", _head("groups with one choice") + "  like adapter=full; * is the default"]
+    for group in one:
+        lines += _members(group, cast[group])
+    lines += ["", _head("groups with several members") + "  like expansion=[rules,file] or +evaluation=NAME"]
+    for group in many:
+        lines += _members(group, cast[group])
+    lines += [
+        "",
+        _head("flags") + "  Hydra's own",
+        *_table(
+            [
+                ("--cfg job", "print the composed config and stop"),
+                ("-m, --multirun", "one run for each value: byheart learn -m lr=1e-4,3e-4"),
+                ("-cd DIR -cn NAME", "a config of your own: DIR/NAME.yaml"),
+                ("--info", "where each value comes from"),
+                ("-sc install=bash", 'tab completion: eval "$(byheart -sc install=bash)"'),
+            ],
+            least=20,
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def one_line(path: Path) -> str:
+    """What a YAML says of itself: its first comment after an optional `# @package` line."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# @package"):
+            continue
+        return line.lstrip("# ").strip() if line.startswith("#") else ""
+    return ""
+
+
+def _cast(source: str) -> Iterator[tuple[str, str]]:
+    for found in re.finditer(r"^ {2}- (\w+): (.+)$", source, re.M):
+        yield found[1], found[2].partition(" #")[0].strip()
+
+
+def _keys(source: str) -> Iterator[tuple[str, str, str, str]]:
+    """(section, key, default, comment) of each setting of learn.yaml, in its order."""
+    section = ""
+    for line in source.splitlines():
+        found = re.match(r"( {2})?(\w+):(?: +(.*?))?(?: +# (.*))?$", line)
+        if not found:
+            continue
+        inner, key, default, comment = found.groups()
+        if not inner:
+            section = "" if default else key
+        if default and not key.startswith("_") and section not in ("defaults", "hydra"):
+            yield section, key, default, comment or ""
+
+
+def _members(group: str, chosen: str) -> Iterator[str]:
+    defaults = re.findall(r"\w+", chosen)
+    files = sorted((conf_folder() / group).glob("*.yaml"))
+    yield f"  {_bold(group)}"
+    yield from _table([(f"{'*' if f.stem in defaults else ' '} {f.stem}", one_line(f)) for f in files], 16, indent=4)
+
+
+def _settings(rows: list[tuple[str, str, str]]) -> Iterator[str]:
+    wide = max(len(key) for key, _, _ in rows)
+    yield from _table([(f"{key.ljust(wide)}  {default}", comment) for key, default, comment in rows])
+
+
+def _table(rows: list[tuple[str, str]], least: int = 0, indent: int = 2) -> Iterator[str]:
+    left = max(least, *(len(name) for name, _ in rows)) + 2
+    for name, text in rows:
+        first, *rest = wrap(text, WIDTH - indent - left) or [""]
+        yield f"{' ' * indent}{name.ljust(left)}{first}".rstrip()
+        yield from (" " * (indent + left) + line for line in rest)
+
+
+def _examples(examples: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    for line, purpose in examples:
+        yield f"  {line}"
+        yield f"      {_dim(purpose)}"
+
+
+def _paragraph(text: str) -> list[str]:
+    return wrap(text, WIDTH)
+
+
+def _head(text: str) -> str:
+    return _bold(text)
+
+
+def _bold(text: str) -> str:
+    return f"\033[1m{text}\033[0m" if _colours() else text
+
+
+def _dim(text: str) -> str:
+    return f"\033[2m{text}\033[0m" if _colours() else text
+
+
+def _colours() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"

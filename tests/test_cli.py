@@ -1,0 +1,257 @@
+"""The command line as a user meets it: quick help, exit codes, no traceback, runs that never overwrite each other."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from byheart import cli, commands
+from byheart.errors import Problem, UserError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("The ball is round. A player may kick it.\n")
+    Path("exam.jsonl").write_text('{"question": "What is round?", "answers": ["the ball"]}\n')
+    return tmp_path
+
+
+class ToyStage:
+    """Stands where the real stages stand: notes what it was given and ends as it is told."""
+
+    def __init__(self, error: BaseException | None = None, state: str = "finished"):
+        self.error, self.state, self.calls = error, state, []
+
+    def __call__(self, plan, folder, *rest):
+        self.calls.append((plan, folder, *rest[:-1]))
+        (folder / "run.json").write_text(json.dumps({"state": self.state}))
+        (folder / "scores.json").write_text("{}")
+        (folder / "adapter").mkdir(exist_ok=True)
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def stage(monkeypatch):
+    toy = ToyStage()
+    monkeypatch.setattr(commands, "_stage", lambda name: toy)
+    monkeypatch.setattr(commands, "_screen", lambda: None)
+    return toy
+
+
+def byheart(*words, **environment):
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv[0] = 'byheart'; from byheart.cli import main; sys.exit(main())",
+    ]
+    world = {**os.environ, **environment}
+    return subprocess.run([*command, *words], capture_output=True, text=True, env=world, timeout=60, check=False)
+
+
+def modules_after(*words):
+    code = (
+        "import sys; from byheart.cli import main; code = main(sys.argv[1:]); print('|', *sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("|")[2].split())
+
+
+def test_help_needs_no_hydra_and_check_no_torch():
+    assert not {"hydra", "omegaconf", "yaml", "torch"} & modules_after("learn", "--help")
+    assert not {"torch", "transformers", "lightning", "peft", "datasets"} & modules_after("check", "documents=a.txt")
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], *([name.name, "--help"] for name in cli.COMMANDS)])
+def test_help_fits_eighty_columns(words, capsys):
+    assert cli.main(words) == 0
+    shown = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    for command in cli.COMMANDS:
+        assert command.name in shown or words[:1] not in ([], ["--help"])
+
+
+def test_help_shows_keys_groups_and_options(capsys):
+    cli.main(["learn", "--help"])
+    shown = capsys.readouterr().out
+    for word in (
+        "documents ",
+        "batch_size ",
+        "stopping.patience",
+        "* lora",
+        "  full",
+        "* rules",
+        "* recall",
+        "--multirun",
+    ):
+        assert word in shown
+    assert "_target_" not in shown and "hydra" not in shown
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("byheart ")
+
+
+def test_did_you_mean_a_command(capsys):
+    assert cli.main(["lern"]) == 2
+    assert "did you mean learn?" in capsys.readouterr().err
+    assert cli.main(["documents=a.txt"]) == 2
+    assert "byheart learn documents=a.txt" in capsys.readouterr().err
+
+
+def test_check_says_what_it_looked_at(capsys, folder):
+    assert cli.main(["check", "documents=a.txt", "questions=exam.jsonl"]) == 0
+    shown = capsys.readouterr().out
+    assert "a.txt" in shown and "exam.jsonl" in shown and "ready" in shown
+    assert not (folder / "outputs").exists()
+
+
+def test_faults_are_printed_without_a_traceback():
+    done = byheart("learn", "documents=gone.txt", "lr=-1", "bach_size=2")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and "3 things to mend" in done.stderr
+    assert not Path("outputs").exists()
+
+
+def test_a_run_gets_its_folder_and_config(stage, folder):
+    name = "my file [v2], final=1.txt"
+    Path(name).write_text("The ball is round.\n")
+    assert cli.main(["learn", f"documents={name}", "lr=1e-4"]) == 0
+    ((plan, where),) = stage.calls
+    assert plan.documents == (name,) and plan.lr == 1e-4
+    assert where.parent == folder / "outputs" / "my_file_v2_final_1"
+    saved = OmegaConf.load(where / ".hydra" / "config.yaml")
+    assert saved.lr == 1e-4 and saved.documents == name
+    assert Path.cwd() == folder
+
+
+def test_multirun_runs_each(stage, folder, capsys):
+    assert cli.main(["learn", "-m", "documents=a.txt", "lr=1e-3,1e-4", "hydra.sweep.dir=swept"]) == 0
+    assert [(plan.lr, where) for plan, where in stage.calls] == [
+        (1e-3, folder / "swept/0"),
+        (1e-4, folder / "swept/1"),
+    ]
+
+
+def test_no_run_writes_into_anothers_folder(stage, capsys):
+    words = ["learn", "documents=a.txt", "hydra.run.dir=here"]
+    assert cli.main(words) == 0
+    before = Path("here/.hydra/config.yaml").read_bytes()
+    assert cli.main([*words, "lr=1"]) == 2
+    assert "resume=here" in capsys.readouterr().err
+    assert Path("here/.hydra/config.yaml").read_bytes() == before
+
+
+def test_an_empty_folder_may_be_named(stage):
+    Path("here").mkdir()
+    assert cli.main(["learn", "documents=a.txt", "hydra.run.dir=here"]) == 0
+
+
+def test_resume_goes_on_with_the_saved_config(stage, folder, capsys, monkeypatch):
+    stage.state = "interrupted"
+    run = folder / "runs [1], a=b"
+    assert cli.main(["learn", "documents=a.txt", "lr=1e-4", "seed=3", f"hydra.run.dir={run}"]) == 130
+    before = {path: path.read_bytes() for path in (run / ".hydra").iterdir()}
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    stage.state = "finished"
+    assert cli.main(["learn", f"resume={run}"]) == 0
+    assert stage.calls[0] == stage.calls[1]
+    assert {path: path.read_bytes() for path in (run / ".hydra").iterdir()} == before
+    assert cli.main(["learn", f"resume={run}"]) == 0
+    assert len(stage.calls) == 2 and "finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [["lr=1"], ["-m"], ["-cn", "smoke"]])
+def test_resume_refuses_other_overrides(stage, more, capsys):
+    stage.state = "interrupted"
+    cli.main(["learn", "documents=a.txt", "hydra.run.dir=here"])
+    assert cli.main(["learn", "resume=here", *more]) == 2
+    assert more[0] in capsys.readouterr().err
+
+
+def test_resume_of_what_is_no_run(capsys, stage):
+    assert cli.main(["learn", "resume=nowhere"]) == 2
+    assert cli.main(["learn", "resume=."]) == 2
+    cli.main(["learn", "documents=a.txt", "hydra.run.dir=out/x"])
+    assert cli.main(["learn", "resume=out"]) == 2
+    assert "did you mean out/x?" in capsys.readouterr().err.replace(f"{Path.cwd()}/", "")
+
+
+def test_evaluate_uses_the_saved_config(stage, folder, capsys):
+    cli.main(["learn", "documents=a.txt", "seed=5", "evaluation.recall.max_new_tokens=7", "hydra.run.dir=here"])
+    assert cli.main(["evaluate", "run=here"]) == 2
+    words = ["evaluate", "run=here", "questions=exam.jsonl"]
+    assert cli.main([*words, "evaluation=[recall]", "trainer.threads=1"]) == 0
+    plan, where, questions = stage.calls[-1]
+    assert (plan.seed, list(plan.evaluation), plan.evaluation["recall"].max_new_tokens) == (5, ["recall"], 7)
+    assert where == folder / "here" and questions == str(folder / "exam.jsonl")
+    assert plan.trainer.threads == 1
+    capsys.readouterr()
+    assert cli.main([*words, "lr=1", "evaluation.recal.sample=3", "evaluation=[recal]"]) == 2
+    shown = capsys.readouterr().err
+    assert "lr: this cannot be changed" in shown and "evaluation.recall.sample" in shown and "recall?" in shown
+    assert cli.main(["evaluate", "run=here", "questions=gone.jsonl"]) == 2
+    assert cli.main(["evaluate"]) == 2
+
+
+def test_exit_codes(stage, capsys):
+    words = ["learn", "documents=a.txt"]
+    stage.error = UserError(Problem("the disk is full"))
+    assert cli.main([*words, "hydra.run.dir=r1"]) == 2
+    shown = capsys.readouterr().err
+    assert "the disk is full" in shown and "Error executing job" not in shown
+    stage.error = KeyboardInterrupt()
+    assert cli.main([*words, "hydra.run.dir=r2"]) == 130
+    capsys.readouterr()
+    stage.error = RuntimeError("a bug")
+    assert cli.main([*words, "hydra.run.dir=r3"]) == 1
+    shown = capsys.readouterr().err
+    assert "a bug" in shown and "Traceback" not in shown
+    assert "Traceback" in Path("r3/error.txt").read_text()
+
+
+def test_hydras_own_flags_work(capsys):
+    assert cli.main(["learn", "--cfg", "job", "lr=1e-9"]) == 0
+    assert OmegaConf.create(capsys.readouterr().out).lr == 1e-9
+    assert cli.main(["learn", "--cfg", "job", "lrr=1"]) == 2
+    assert "did you mean lr?" in capsys.readouterr().err
+    assert cli.main(["learn", "--info", "searchpath"]) == 0
+    assert not Path("outputs").exists()
+
+
+def test_flags_and_overrides_in_any_order(stage):
+    assert cli.main(["learn", "documents=a.txt", "-m", "lr=1,2", "hydra.sweep.dir=s"]) == 0
+    assert len(stage.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("byheart le", "learn"),
+        ("byheart learn batch", "batch_size="),
+        ("byheart learn adapter=", "adapter=lora"),
+        ("byheart learn stopping.", "stopping.patience="),
+        ("byheart learn documents=a", "documents=a.txt"),
+    ],
+)
+def test_tab_completion(line, offered):
+    done = byheart("-sc", "query=bash", COMP_LINE=line)
+    assert offered in done.stdout.split(), done.stderr
+
+
+def test_completion_installs():
+    assert "complete -o nospace" in byheart("-sc", "install=bash").stdout
+
+
+def test_a_folder_that_cannot_be_made(stage, capsys):
+    assert cli.main(["learn", "documents=a.txt", "hydra.run.dir=a.txt/x"]) == 2
+    assert "hydra.run.dir" in capsys.readouterr().err
