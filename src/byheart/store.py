@@ -33,6 +33,11 @@ def write_json(path: str | Path, value: Any) -> None:
     _write(Path(path), [_encode(text)])
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """A text file, whole or not at all."""
+    _write(Path(path), [_encode(text)])
+
+
 def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 

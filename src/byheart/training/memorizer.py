@@ -44,6 +44,9 @@ class Memorizer(L.LightningModule):
     def on_fit_start(self) -> None:
         self.model.train()  # from_pretrained leaves eval mode on, and Lightning does not change that
 
+    def transfer_batch_to_device(self, batch: list[Row], device: torch.device, index: int) -> list[Row]:
+        return batch  # rows are lists: they become tensors, on the device, when they are laid out
+
     def training_step(self, rows: list[Row], index: int) -> torch.Tensor:
         """One optimizer step on a whole batch; gives its loss."""
         total = torch.zeros((), device=self.device)
