@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from byheart.commands import _checked
@@ -44,6 +45,11 @@ def plan(*words):
     return _checked(read_request(words))[0][0]
 
 
+def arrives(word):
+    (override,) = OverridesParser.create().parse_overrides(quote_overrides([word]))
+    return OmegaConf.to_container(OmegaConf.create({"value": override.value()}), resolve=True)["value"]
+
+
 def problems(*words):
     with pytest.raises(UserError) as caught:
         _checked(read_request(words))
@@ -54,10 +60,16 @@ def problems(*words):
 def test_file_names_arrive_as_typed(name):
     Path(name).mkdir()
     Path(name, "b.txt").write_text("Another ball is round.\n")
-    assert plan(f"documents={name}").documents == (name,)
-    assert plan(f"documents=a.txt,{name}").documents == ("a.txt", name)
-    assert plan(f"documents=[a.txt,{name}]").documents == ("a.txt", name)
-    assert plan(f"documents={quoted(name)}").documents == (name,)
+    assert arrives(f"documents={name}") == name
+    assert arrives(f"documents={quoted(name)}") == name
+    assert arrives(f"documents=a.txt,{name}") == ["a.txt", name]
+    assert arrives(f"documents=[a.txt,{name}]") == ["a.txt", name]
+    assert arrives(f"model.path={name}") == name
+
+
+def test_a_nasty_name_gets_through_the_whole_way():
+    Path(NASTY[0]).write_text("The ball is round.\n")
+    assert plan(f"documents={NASTY[0]}").documents == (NASTY[0],)
 
 
 def test_a_missing_name_is_reported_not_parsed():

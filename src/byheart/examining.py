@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byheart.evaluation.base import Scored, combine
-from byheart.evaluation.questions import dev_share, load_questions
+from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.retrieval import OpenBook
 from byheart.evaluation.summary import answer_rows, summarise
 from byheart.model.adapter import Adapter
@@ -47,7 +47,8 @@ class Exam:
 def gather_probes(plan: Plan, texts: Texts, questions: str | None = None) -> Probes:
     """The user's questions and the judging half of the held-out examples."""
     file = questions or plan.questions
-    asked = load_questions(file, texts.documents) if file else []
+    # Questions on documents that were not learned are set aside: they would measure nothing.
+    asked, _ = about_documents(load_questions(file, texts.documents)) if file else ([], [])
     dev, rest = dev_share(asked, 0.0 if questions else plan.dev)
     return Probes(tuple(dev), (*rest, *probes_of(texts, texts.split.judge)))
 

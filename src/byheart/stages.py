@@ -62,11 +62,11 @@ def evaluate(plan: Plan, folder: Path, questions: str, screen: Any) -> Path:
 def report(folder: Path, screen: Any) -> Path:
     """The page, and what the terminal shows of it."""
     from byheart.report.page import write_page
-    from byheart.store import read_json
+    from byheart.store import read_json, read_records
 
     page = write_page(folder)
     screen.scores(read_json(folder / "scores.json"))
-    screen.probes(folder / "answers.jsonl")
+    screen.probes(read_records(folder / "answers.jsonl"))
     screen.closing(page, folder / "adapter")
     return page
 

@@ -62,6 +62,12 @@ def read_jsonl(path: str | Path, record: type[Record]) -> list[Record]:
     return records
 
 
+def read_records(path: str | Path) -> list[dict[str, Any]]:
+    """The lines of a file whose records have no class of their own, such as answers.jsonl."""
+    with Path(path).open(encoding="utf-8", newline="\n") as file:
+        return [json.loads(line) for line in file]
+
+
 def mark_done(path: str | Path, key: str) -> None:
     """Say that `path` is finished for the inputs that `key` stands for (see `content_key`). Call it last."""
     _write(_marker(Path(path)), [key.encode()])

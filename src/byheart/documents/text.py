@@ -28,6 +28,24 @@ FRONT_MATTER = re.compile(
 )
 TITLE_KEY = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 GUESS_CHAOS = 0.1  # charset-normalizer's "mess"; above this a guess is none
+# Left to itself, charset-normalizer takes "Café" for UTF-16 and koi8-r for Japanese.
+LIKELY = (
+    *(
+        "cp1252",
+        "cp1250",
+        "cp1251",
+        "cp1253",
+        "cp1254",
+        "cp1255",
+        "cp1256",
+        "iso8859_2",
+        "koi8_r",
+        "mac_roman",
+        "cp437",
+    ),
+    *("cp932", "euc_jp", "gb18030", "big5", "euc_kr"),
+)
+ODD_IN_WESTERN = re.compile(r"[À-ÿŠšŽžŒœŸ]{3}|[¤¦¨¬¯´¸\xadþÞðÐƒˆ˜†‡‰]|[^\W\d_][¢£¥§©®±¶¿¡‚„…¹²³¼½¾×÷€™«»‹›“][^\W\d_]")
 
 
 def read_text(path: Path) -> tuple[str, str, list[str]]:
@@ -92,26 +110,29 @@ def wide_encoding(data: bytes) -> str:
 
 
 def guess(data: bytes) -> str:
-    """The most plausible encoding, or "" where none is plausible."""
+    """The most plausible encoding, or "" where none stands out."""
     from charset_normalizer import from_bytes
 
-    # Western text has few bytes to tell by, and the rare code pages win by chance: windows-1252 goes first if all of
-    # its high characters are letters or typography.
-    try:
-        high = {character for character in data.decode("cp1252") if ord(character) > 127}
-    except UnicodeDecodeError:
-        high = set()
-    western = "äöüßÄÖÜéèêëáàâãåæçíìîïñóòôõøúùûýÿÉÈÊÁÀÂÃÅÆÇÍÎÑÓÔÕØÚÛœŒšŠžŽŸ‘’“”„‚«»–—…•€£§©®°±²³µ·¿¡ªº½¼¾×÷™\xa0"
-    if high and high <= set(western) and is_spread_like_western(data):
+    matches = [match for match in from_bytes(data, cp_isolation=list(LIKELY)) if match.chaos <= GUESS_CHAOS]
+    best = max(matches, key=lambda match: (round(match.coherence, 1), -match.chaos), default=None)
+    western = is_western(data)
+    own = next((match.coherence for match in matches if match.encoding == "cp1252"), 0.0)
+    if western and (best is None or best.coherence <= own + 0.1):  # by chance, a rare code page often fits as well
         return "cp1252"
-    best = from_bytes(data).best()
-    return best.encoding if best and best.chaos <= GUESS_CHAOS else ""
+    if best is None or best.encoding == "cp1252":
+        return ""
+    rivals = [match.chaos for match in matches if str(match) != str(best)]
+    stands_out = min(rivals, default=1.0) >= best.chaos + 0.05 and sum(byte > 127 for byte in data) >= 8
+    return best.encoding if best.coherence >= 0.2 or stands_out else ""
 
 
-def is_spread_like_western(data: bytes) -> bool:
-    """Few high bytes and hardly ever three in a row; Cyrillic or Greek letters come in whole words."""
-    high = sum(byte > 127 for byte in data)
-    return high < 0.15 * len(data) and not re.search(rb"[\xc0-\xff]{3}", data)
+def is_western(data: bytes) -> bool:
+    """Whether windows-1252 makes sense: no three accents in a row (that is Cyrillic or Greek), no odd signs."""
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    return not ODD_IN_WESTERN.search(text)
 
 
 def binary(where: str, offset: int) -> UserError:

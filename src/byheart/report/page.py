@@ -1,0 +1,168 @@
+"""report.html: one page that opens without a network and shows what a run reached, question by question."""
+
+import hashlib
+import json
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from byheart.report import curve, tables
+from byheart.store import write_text
+from byheart.training.curve import read_curve
+from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint
+
+STAGES = {"before": "asking before", "after": "asking after", "facts": "chunks and facts"}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What lies in a run's folder; what an interrupted run has not written is empty."""
+
+    run: dict[str, Any]
+    scores: dict[str, Any]
+    ledger: dict[str, Any]
+    split: dict[str, Any]
+    documents: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
+    points: list[CurvePoint]
+    config: str
+    counts: dict[str, int]
+    asked: dict[str, dict[str, int]]  # angle -> direction -> examples
+
+    @classmethod
+    def read(cls, folder: Path) -> "Folder":
+        asked: dict[str, Counter[str]] = {}
+        for example in _records(folder / "examples.jsonl"):
+            asked.setdefault(str(example.get("angle")), Counter())[str(example.get("direction"))] += 1
+        documents = list(_records(folder / "documents.jsonl"))
+        curve_csv, config = folder / "curve.csv", folder / ".hydra" / "config.yaml"
+        return cls(
+            run=_json(folder / "run.json"),
+            scores=_json(folder / "scores.json"),
+            ledger=_json(folder / "ledger.json"),
+            split=_json(folder / "split.json"),
+            documents=documents,
+            answers=list(_records(folder / "answers.jsonl")),
+            points=read_curve(curve_csv) if curve_csv.exists() else [],
+            config=config.read_text(encoding="utf-8", errors="replace") if config.exists() else "",
+            counts={
+                "documents": len(documents),
+                "chunks": sum(1 for _ in _records(folder / "chunks.jsonl")),
+                "facts": sum(1 for _ in _records(folder / "facts.jsonl")),
+                "examples": sum(sum(directions.values()) for directions in asked.values()),
+            },
+            asked={angle: dict(asked[angle]) for angle in sorted(asked, key=_angle_order)},
+        )
+
+
+def write_page(folder: Path) -> Path:
+    """`report.html` in the run's folder, from the files that are there; returns its path."""
+    path = Path(folder) / "report.html"
+    write_text(path, render(Folder.read(Path(folder))))
+    return path
+
+
+def render(folder: Folder) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+    )
+    environment.filters |= {"thousands": thousands, "duration": duration, "moment": moment, "fixed": "{:.2f}".format}
+    environment.filters["outcome"] = tables.outcome
+    here = files("byheart.report")
+    source, style, script = (here.joinpath(f"page.{end}").read_text("utf-8") for end in ("html.j2", "css", "js"))
+    training = folder.run.get("training") or {}
+    chosen, would = training.get("chosen_epoch"), training.get("recall_would_choose")
+    titles = {document.get("id"): document.get("title") or document.get("path") for document in folder.documents}
+    return environment.from_string(source).render(
+        folder=folder,
+        run=folder.run,
+        ledger=folder.ledger,
+        training=training,
+        retrain=folder.run.get("retrain") or {},
+        tables=tables,
+        title=_joined([str(title) for title in titles.values()]) or folder.run.get("name") or "byheart",
+        titles=titles,
+        result=tables.result(folder.answers),
+        head=tables.headline(folder.scores),
+        specimen=_specimen(folder.answers),
+        exposure=_exposure(folder.ledger.get("facts") or {}),
+        stages=[(STAGES.get(name, name), seconds) for name, seconds in (folder.run.get("timings") or {}).items()],
+        directions=(FORWARD, REVERSE),
+        # Two drawings, of which the style sheet shows one: a scaled-down plot has unreadable figures.
+        plot_wide=Markup(curve.svg(folder.points, chosen, would)),
+        plot_narrow=Markup(curve.svg(folder.points, chosen, would, width=380, height=300)),
+        style=Markup(style),
+        script=Markup(script),
+        # Nothing is fetched, and no script runs but ours: a second wall behind the escaping.
+        script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _finalize(value: object) -> object:
+    return tables.printable(value) if type(value) is str else value
+
+
+def thousands(number: float) -> str:
+    return f"{number:,.0f}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, hours = round(seconds / 60), int(seconds // 3600)
+    return f"{minutes} min" if hours == 0 else f"{hours} h {round((seconds - 3600 * hours) / 60)} min"
+
+
+def moment(text: object) -> str:
+    """An ISO date and time as a reader writes it; anything else as it stands."""
+    try:
+        return f"{datetime.fromisoformat(str(text)):%d %B %Y, %H:%M}".lstrip("0")
+    except ValueError:
+        return str(text)
+
+
+def _specimen(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """A probe that was learned and that reads quickly, from the exam where there is one."""
+    learned = [row for row in tables.exam(rows) if tables.outcome(row) == "learned"]
+    return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "after")), default=None)
+
+
+def _exposure(facts: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:
+    """For each direction, by how many examples a fact is taught: the least and the median."""
+    counts = {way: sorted(int(fact.get(way, 0)) for fact in facts.values()) for way in (FORWARD, REVERSE)}
+    return {way: (numbers[0], numbers[len(numbers) // 2]) for way, numbers in counts.items() if numbers}
+
+
+def _angle_order(angle: str) -> tuple[int, str]:
+    return (ANGLES.index(angle) if angle in ANGLES else len(ANGLES), angle)
+
+
+def _joined(titles: list[str]) -> str:
+    if len(titles) > 3:
+        titles = [*titles[:2], f"{len(titles) - 2} more"]
+    return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines as dictionaries, whoever wrote them; a file that is absent has none."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", newline="\n") as file:  # texts hold \r and U+2028, which are no line ends here
+        for line in file:
+            if line.strip():
+                yield json.loads(line)

@@ -1,0 +1,254 @@
+"""What the screen and the page both say about a run: scores as numbers with intervals, and probes by outcome.
+
+`scores` is the content of scores.json, `rows` are the lines of answers.jsonl.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from byheart.types import Value
+
+Row = Mapping[str, Any]
+Scores = Mapping[str, Any]
+
+MODELS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned"}
+CONDITIONS = {"before": "untuned", "after": "tuned"}  # answers.jsonl may name an answer either way
+OUTCOMES = ("learned", "still wrong", "forgotten", "known")
+LABELS = {
+    "choice_norm": "choice, normalised",
+    "choice": "choice, plain",
+    "exact_match": "exact match",
+    "contains": "contains",
+    "f1": "token F1",
+    "margin": "margin",
+    "perplexity_ratio": "perplexity ratio",
+}
+EXPLAINED = {
+    "choice_norm": "picks the right option, by likelihood per token",
+    "choice": "picks the right option, by plain likelihood",
+    "exact_match": "the answer is the accepted one, word for word",
+    "contains": "the accepted answer stands in what it said",
+    "f1": "words shared with the accepted answer",
+    "margin": "log-likelihood per token by which the right option leads the best wrong one",
+    "perplexity_ratio": "general text, tuned over untuned; 1 is no change",
+}
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: object) -> str:
+    """The text without control characters, turns of direction and lone surrogates: models say them, terminals obey."""
+    return UNPRINTABLE.sub("\ufffd", str(text))
+
+
+# -- scores -----------------------------------------------------------------------------------------------------------
+
+
+def value(entry: object) -> Value | None:
+    """One entry of scores.json as a Value, or None where it is absent, malformed or not a number."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("value"), int | float):
+        return None
+    at = float(entry["value"])
+    low, high = (float(at if entry.get(end) is None else entry[end]) for end in ("low", "high"))
+    return Value(at, int(entry.get("count") or 0), low, high) if math.isfinite(at + low + high) else None
+
+
+def is_blind(metric: str) -> bool:
+    return "blind" in metric
+
+
+def is_share(metric: str) -> bool:
+    """Whether the metric lies between 0 and 1 and reads as a percentage."""
+    return metric != "margin" and not metric.endswith(("margin", "_ratio", "_gap"))
+
+
+def label(metric: str) -> str:
+    return LABELS.get(metric) or ("question-blind" if is_blind(metric) else metric.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric with what each model reached; a model that was not asked is absent."""
+
+    metric: str
+    label: str
+    share: bool
+    values: dict[str, Value]
+
+    @property
+    def count(self) -> int:
+        return max((value.count for value in self.values.values()), default=0)
+
+
+def lines(scores: Scores) -> list[Line]:
+    """The scores of untuned, open book and tuned turned round: one line a metric, the telling ones first."""
+    named = {name for model in MODELS for name in scores.get(model) or {} if name != "perplexity"}
+    order = [*LABELS, *sorted(named - set(LABELS))]
+    found = []
+    for name in order:
+        values = {model: value((scores.get(model) or {}).get(name)) for model in MODELS}
+        present = {model: at for model, at in values.items() if at}
+        if present:
+            found.append(Line(name, label(name), is_share(name), present))
+    return found
+
+
+def headline(scores: Scores) -> Line | None:
+    """The one metric that stands for the run: what the scores say decides, else choice, else contains."""
+    by_name = {line.metric: line for line in lines(scores)}
+    order = (scores.get("headline"), "choice_norm", "choice", "contains", "exact_match")
+    return next((by_name[name] for name in order if name in by_name), None)
+
+
+def breakdown(scores: Scores, name: str) -> dict[str, Line]:
+    """`by_angle`, `by_document` or `halves`, nested either way round: each member with its headline metric."""
+    tree = scores.get(name) or {}
+    if set(tree) <= set(MODELS):
+        members = list(dict.fromkeys(member for model in tree.values() for member in model))
+        tree = {member: {model: tree[model].get(member) or {} for model in tree} for member in members}
+    found = {member: headline({**block, "headline": scores.get("headline")}) for member, block in tree.items()}
+    return {member: line for member, line in found.items() if line}
+
+
+def find(tree: object, metric: str) -> Value | None:
+    """The first value under the key `metric`, at any depth."""
+    if not isinstance(tree, Mapping):
+        return None
+    return value(tree.get(metric)) or next((at for branch in tree.values() if (at := find(branch, metric))), None)
+
+
+def blind(scores: Scores, metric: str) -> Value | None:
+    """The tuned model's own question-blind control: the options scored without their question."""
+    tuned = scores.get("tuned") or {}
+    names = sorted((name for name in tuned if is_blind(name)), key=lambda name: metric not in name)
+    return next((at for name in names if (at := value(tuned[name]))), None)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def points(share: float) -> str:
+    """A difference of two shares, in percentage points with its sign."""
+    return f"{100 * share:+.0f}".replace("-", "−")
+
+
+def number(at: float, share: bool) -> str:
+    return percent(at) if share else f"{at:.2f}".replace("-", "−")
+
+
+def interval(at: Value, share: bool) -> str:
+    if share:
+        return f"{100 * at.low:.0f} to {100 * at.high:.0f}"
+    return f"{at.low:.2f} to {at.high:.2f}".replace("-", "−")
+
+
+# -- probes -----------------------------------------------------------------------------------------------------------
+
+
+def outcome(row: Row) -> str:
+    before, after = right(row, "before"), right(row, "after")
+    return {(False, True): "learned", (True, True): "known", (True, False): "forgotten"}.get(
+        (before, after), "still wrong"
+    )
+
+
+def right(row: Row, when: str) -> bool:
+    return bool(row.get(f"{when}_right", row.get(f"{CONDITIONS[when]}_right")))
+
+
+def said(row: Row, when: str) -> str:
+    """What the model answered `before` or `after`: the option it chose where there are options, else its words."""
+    options, choice = row.get("options") or (), row.get(f"{when}_choice")
+    picked = row.get(f"{CONDITIONS[when]}_option")
+    if choice is None and picked in options:
+        choice = list(options).index(picked)
+    return _option(options, choice) or str(row.get(when) or row.get(CONDITIONS[when]) or "")
+
+
+def _option(options: Sequence[object], index: object) -> str:
+    if not isinstance(index, int) or not 0 <= index < len(options):
+        return ""
+    return f"{chr(65 + index)}. {options[index]}" if index < 26 else str(options[index])
+
+
+def accepted(row: Row) -> str:
+    """The right option with its letter, or the accepted answers."""
+    options, answers = row.get("options") or (), list(map(str, row.get("accepted") or ()))
+    gold = row.get("gold")
+    if gold is None and answers and answers[0] in options:
+        gold = list(options).index(answers[0])
+    return _option(options, gold) or " / ".join(answers)
+
+
+def exam(rows: Sequence[Row]) -> list[Row]:
+    """The user's questions, or the generated ones where the user gave none."""
+    return [row for row in rows if row.get("source", "questions") == "questions"] or list(rows)
+
+
+def chance(rows: Sequence[Row]) -> float | None:
+    """The share that guessing would get right; None unless every exam question has options."""
+    counts = [len(row.get("options") or ()) for row in exam(rows)]
+    return sum(1 / count for count in counts) / len(counts) if counts and all(counts) else None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The run in one sentence: of `count` questions so many right, before, after and with the document open."""
+
+    count: int
+    after: int
+    before: int
+    open_book: int | None
+    noun: str
+
+    @property
+    def rest(self) -> str:
+        text = f"with the documents closed. Before training it answered {self.before or 'none'}"
+        if self.open_book is not None:
+            text += f"; with the document open in front of it, {self.open_book or 'none'}"
+        return text + "."
+
+    def __str__(self) -> str:
+        return f"It answered {self.after} of {self.count} {self.noun} {self.rest}"
+
+
+def result(rows: Sequence[Row]) -> Result | None:
+    asked = exam(rows)
+    if not any("after_right" in row or "tuned_right" in row for row in asked):
+        return None
+    opened = [row["open_book_right"] for row in asked if row.get("open_book_right") is not None]
+    return Result(
+        count=len(asked),
+        after=sum(right(row, "after") for row in asked),
+        before=sum(right(row, "before") for row in asked),
+        open_book=sum(map(bool, opened)) if len(opened) == len(asked) else None,
+        noun="exam questions" if asked[0].get("source", "questions") == "questions" else "held-out questions",
+    )
+
+
+def pick(rows: Sequence[Row], n: int) -> list[Row]:
+    """At most `n` probes, an honest mix: learned, still wrong and forgotten in proportion, learned first.
+
+    Every outcome that occurs is shown at least once where `n` allows; what was known before only fills up.
+    """
+    groups = {name: [row for row in exam(rows) if outcome(row) == name] for name in OUTCOMES}
+    changed = {name: len(group) for name, group in groups.items() if group and name != "known"}
+    total = sum(changed.values())
+    wanted = Counter({name: min(size, max(1, int(n * size / total))) for name, size in changed.items()})
+    # Hand out what rounding left over, to the outcome that is shown least for its size; take back what it overspent.
+    while sum(wanted.values()) < min(n, total):
+        wanted[
+            min((name for name in changed if wanted[name] < changed[name]), key=lambda k: wanted[k] / changed[k])
+        ] += 1
+    while sum(wanted.values()) > n:
+        wanted[max(reversed(list(wanted)), key=lambda name: wanted[name])] -= 1
+    wanted["known"] = min(len(groups["known"]), n - sum(wanted.values()))
+    return [row for name in OUTCOMES for row in _evenly(groups[name], wanted[name])]
+
+
+def _evenly(rows: Sequence[Row], n: int) -> list[Row]:
+    return [rows[index * len(rows) // n] for index in range(n)]
