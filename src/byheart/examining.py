@@ -82,7 +82,8 @@ class Opened:
 
     def __init__(self, base: BaseModel, dtype: str, device: str):
         self.base, self.dtype, self.device = base, dtype, device
-        self.model, self.tokenizer = base.load(dtype, device)
+        model, self.tokenizer = base.load(dtype, device)
+        self.model: Any = model  # a transformers model, or peft's wrapper around it
         self.fresh = True  # no adapter was put on it yet
 
     @classmethod
@@ -146,9 +147,7 @@ def examine(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored:
         parts = []
         for member in members.values():
             with run.screen.progress(None, "probes") as bar:
-                parts.append(
-                    member.score(model, probes, on_progress=lambda done, total, bar=bar: bar.reach(done, total))
-                )
+                parts.append(member.score(model, probes, bar.reach))
         scored = combine(*parts)
         write_jsonl(file, [scored])
         mark_done(file, key)

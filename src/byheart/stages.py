@@ -22,14 +22,16 @@ def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
         texts = write_texts(plan, run)
         probes = gather_probes(plan, texts)
         if plan.estimate:
-            return _estimate(plan, texts, run)
+            _estimate(plan, texts, run)
+            return None
         opened = Opened.load(plan, run)
         exam = set_exam(plan, texts, probes)
         untuned = examine(exam, opened.untrained(), "untuned", run)
         open_book = examine(exam, opened.untrained(), "open_book", run)
         learned = study(plan, texts, probes, opened, run)
         if run.stop_requested:
-            return _stopped(run)
+            _stopped(run)
+            return None
         scored = {"untuned": untuned, "open_book": open_book}
         for name, tuned in learned.items():
             scored[name] = examine(exam, opened.trained(tuned), name, run)

@@ -1,8 +1,9 @@
 """The text half of a run: documents -> chunks -> facts -> examples -> split. torch is not needed here."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from byheart.documents.load import load_documents
 from byheart.errors import Problem, UserError
@@ -136,10 +137,9 @@ def _asked(plan: Plan, chunks: tuple[Chunk, ...]) -> dict[str, int]:
     return {chunk.id: max((member.asked_of(chunk) for member in members), default=0) for chunk in chunks}
 
 
-def _split_of(saved: dict[str, object]) -> Split:
-    return replace(
-        Split((), (), ()), **{name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()}
-    )  # type: ignore[arg-type]
+def _split_of(saved: dict[str, Any]) -> Split:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+    return Split(**values)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -95,7 +95,7 @@ def _about_duty(duty: Duty, sentence: str) -> list[Draft]:
 def _what_must(duty: Duty, tail: str, answer: str, angle: str) -> Draft:
     """ "must" + "be X" asks what it must be, else what it must do; "No station shall" asks what no station may do."""
     subject = _asked(duty.subject)
-    verb, negation = (duty.verb.split() + [""])[:2]
+    verb, negation = ([*duty.verb.split(), ""])[:2]
     if verb == "cannot":
         verb, negation = "can", "not"
     if subject.startswith("no "):

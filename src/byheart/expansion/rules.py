@@ -25,6 +25,7 @@ class Rules(Density):
 
     def expand(self, source: Source) -> Written:
         candidates = {fact.id: self._candidates(fact, source) for fact in source.facts}
+        _drop_repeats(candidates)
         examples = choose(self, source.chunks, source.facts, candidates, self.usual)
         uncovered = {}
         for fact in source.facts:
@@ -67,6 +68,14 @@ class Rules(Density):
     def _dice(self, fact: Fact) -> random.Random:
         """Random choices of wording depend on the fact and the seed, never on its place among the others."""
         return random.Random(hashlib.sha256(f"{self.seed}:{fact.id}".encode()).hexdigest())
+
+
+def _drop_repeats(candidates: dict[str, list[Example]]) -> None:
+    """A pair that two facts give (a rule that stands twice in a section) is kept with the first of them."""
+    seen: set[str] = set()
+    for fact, examples in candidates.items():
+        candidates[fact] = [example for example in examples if example.id not in seen]
+        seen |= {example.id for example in examples}
 
 
 def state(text: str, lead_in: str) -> str:

@@ -1,16 +1,13 @@
 """What is trained on top of the base model: LoRA matrices, or all of it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from typing import Any, Protocol
 
 
 class Adapter(Protocol):
     """Wraps a base model; `attach` is called once, after the seed is set."""
 
-    def attach(self, model: "PreTrainedModel") -> "PreTrainedModel":
+    def attach(self, model: Any) -> Any:
         """The model to train: only the parameters that require gradients belong to the adapter."""
         ...
 
@@ -20,7 +17,7 @@ class Lora:
     """Low-rank matrices (arXiv 2106.09685) on all linear layers, MLP included (arXiv 2405.09673), no dropout."""
 
     rank: int = 16
-    alpha: float = 32
+    alpha: int = 32
     dropout: float = 0.0
     targets: str | tuple[str, ...] = "all-linear"
 
@@ -30,7 +27,7 @@ class Lora:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
 
-    def attach(self, model: "PreTrainedModel") -> "PreTrainedModel":
+    def attach(self, model: Any) -> Any:
         from peft import LoraConfig, get_peft_model
 
         targets = self.targets if isinstance(self.targets, str) else list(self.targets)
@@ -46,5 +43,5 @@ class Lora:
 class Full:
     """Full fine-tuning: every weight of the base is trained and saved."""
 
-    def attach(self, model: "PreTrainedModel") -> "PreTrainedModel":
+    def attach(self, model: Any) -> Any:
         return model.requires_grad_(True)

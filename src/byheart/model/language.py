@@ -50,7 +50,7 @@ class LanguageModel:
                     top_k=None,
                 )
                 for i, row in zip(batch, said[:, tokens.shape[1] :], strict=True):
-                    texts[i] = self.tokenizer.decode(row, skip_special_tokens=True).strip()
+                    texts[i] = str(self.tokenizer.decode(row, skip_special_tokens=True)).strip()
                 on_progress(len(batch))
         return texts
 

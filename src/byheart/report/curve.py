@@ -4,6 +4,7 @@ The page's plot is plain SVG, not plotly: the plotly wheel carries only its full
 a page for every trial. SVG also follows the reader's light or dark mode, prints, and needs no script.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -98,7 +99,7 @@ def _checks(
     parts = []
     edges: list[float] = [
         left,
-        *((x(a.epoch) + x(b.epoch)) / 2 for a, b in zip(points, points[1:], strict=False)),
+        *((x(a.epoch) + x(b.epoch)) / 2 for a, b in itertools.pairwise(points)),
         right,
     ]
     for point, start, stop in zip(points, edges, edges[1:], strict=False):

@@ -33,7 +33,7 @@ def save_checkpoint(
     state = {"step": step, "seconds": seconds, "curve": [asdict(point) for point in curve]}
     (making / _STATE).write_text(json.dumps(state))
     shutil.rmtree(done, ignore_errors=True)
-    os.replace(making, done)
+    making.replace(done)
     for old in folder.glob("step-*"):
         if old != done:
             shutil.rmtree(old, ignore_errors=True)
@@ -62,7 +62,7 @@ def save_weights(path: Path, model: Any) -> None:
     save_file(
         {name: p.detach().contiguous().clone() for name, p in model.named_parameters() if p.requires_grad}, making
     )
-    os.replace(making, path)
+    making.replace(path)
 
 
 def load_weights(path: Path, model: Any) -> None:

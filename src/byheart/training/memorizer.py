@@ -89,4 +89,5 @@ class Memorizer(L.LightningModule):
 
     def _lay(self, rows: Sequence[Row]) -> Batch:
         batch = packed(rows) if self.layout == "packed" else padded(rows, self.filler)
-        return Batch(*(value if value is None else value.to(self.device) for value in vars(batch).values()))
+        there: dict[str, Any] = {k: v if v is None else v.to(self.device) for k, v in vars(batch).items()}
+        return Batch(**there)

@@ -10,7 +10,7 @@ from byheart.types import CurvePoint
 class Stopping:
     """Stops when smoothed validation loss has risen above its minimum for `patience` checks in a row."""
 
-    patience: int = 4  # checks; null never stops
+    patience: int | None = 4  # checks; null never stops
     tolerance: float = 0.01  # relative: a rise below one per cent is noise
     checks_per_epoch: int = 4
 

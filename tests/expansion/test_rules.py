@@ -1,0 +1,102 @@
+"""The rules: what they write from a sentence, and how much of it."""
+
+from collections import Counter
+
+import pytest
+
+import toys
+from byheart.expansion.rules import Rules
+from byheart.types import FORWARD, REVERSE
+from contracts.expansion_contract import ExpansionContract
+
+
+class TestRules(ExpansionContract):
+    def expansion(self, **options):
+        return Rules(**options)
+
+    def source(self):
+        return toys.ham_radio()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "reordered", "question"),
+    [
+        (
+            "If the ball is pushed forward, the defending team is given a penalty.",
+            "The defending team is given a penalty if the ball is pushed forward.",
+            "What is the result if the ball is pushed forward?",
+        ),
+        (
+            "If a player catches the ball in the end zone it's a touchdown.",
+            "It's a touchdown if a player catches the ball in the end zone.",
+            "What is the result if a player catches the ball in the end zone?",
+        ),
+        (
+            "If a player catches the ball in the end zone it’s a touchdown.",
+            "It’s a touchdown if a player catches the ball in the end zone.",
+            "What is the result if a player catches the ball in the end zone?",
+        ),
+    ],
+)
+def test_a_condition_is_told_the_other_way_round_and_asked_for_its_result(sentence, reordered, question):
+    examples = Rules().expand(toys.source(f"# Football\n\n{sentence}\n", "Football")).examples
+    assert reordered in [e.answer for e in examples]
+    asked = [e for e in examples if question in e.question]
+    assert asked and all(e.answer.rstrip(".").lower() in sentence.lower() for e in asked)
+
+
+def test_every_fact_of_the_rulebook_is_asked_in_both_directions():
+    source = toys.ham_radio()
+    written = Rules().expand(source)
+    asked = {(fact, e.direction) for e in written.examples for fact in e.facts}
+    assert not written.uncovered and not written.short
+    assert asked == {(f.id, d) for f in source.facts for d in (FORWARD, REVERSE)}
+
+
+def test_every_question_names_its_document_and_its_section():
+    source = toys.ham_radio()
+    home = {f.id: f.headings[-1].rstrip(".") for f in source.facts}
+    for e in Rules().expand(source).examples:
+        assert "FCC Part 97" in e.question
+        number = home[e.facts[0]].split()[1]
+        assert number in e.question + e.answer, e
+
+
+def test_no_recitation_is_given_the_text_it_is_to_recite():
+    for e in Rules().expand(toys.ham_radio()).examples:
+        if e.angle == "recitation":
+            assert e.answer not in e.question and len(e.question) < 150
+
+
+def test_a_chunk_is_topped_up_to_one_question_for_so_many_tokens():
+    source = toys.ham_radio()
+    rules = Rules(tokens_per_question=5, usual=1)
+    per_chunk = Counter(e.chunk for e in rules.expand(source).examples)
+    for chunk in source.chunks:
+        assert per_chunk[chunk.id] >= rules.asked_of(chunk) or rules.expand(source).short
+
+
+def test_per_chunk_and_examples_per_fact_are_the_least():
+    source = toys.ham_radio()
+    written = Rules(per_chunk=7, examples_per_fact=2, usual=1).expand(source)
+    examples = written.examples
+    assert min(Counter(e.chunk for e in examples)[c.id] for c in source.chunks) >= 7
+    per_fact = Counter((e.facts[0], e.direction) for e in examples)
+    poor = [d for f in source.facts for d in (FORWARD, REVERSE) if per_fact[f.id, d] < 2]
+    assert len(poor) <= 2, "a sentence of six words gives no more"
+    assert bool(poor) == any("fewer than 2" in line for line in written.short), "and it is said"
+
+
+def test_a_fact_is_asked_the_same_whatever_stands_beside_it():
+    alone = Rules().expand(toys.source("# T\n\nEach member must pay the yearly fee in advance.\n", "T")).examples
+    text = "# T\n\nEach member must pay the yearly fee in advance.\n\nThe board meets on the first Monday of May.\n"
+    beside = Rules().expand(toys.source(text, "T")).examples
+    assert [(e.question, e.answer) for e in alone] == [(e.question, e.answer) for e in beside][: len(alone)]
+
+
+@pytest.mark.parametrize(
+    "option", [{"tokens_per_question": 0}, {"max_examples": 0}, {"examples_per_fact": -1}, {"per_chunk": 0}]
+)
+def test_impossible_counts_are_refused(option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        Rules(**option)
