@@ -93,6 +93,6 @@ def test_a_prompt_whose_end_and_answer_were_trained_is_a_leak():
 
 def test_a_look_alike_is_a_leak_only_where_both_question_and_answer_match():
     trained = [example("What must each station have?", "A control operator.")]
-    assert "match" in LeakFinder(trained).reason(example("What must every station have?", "A control operator"))
+    assert "match" in LeakFinder(trained).reason(example("What must each ham station have?", "A control operator"))
     assert not LeakFinder(trained).reason(example("What must each station have?", "A call sign."))
     assert not LeakFinder(trained).reason(example("Who runs it?", "A control operator."))

@@ -138,7 +138,7 @@ def _account(learned: Learned) -> dict[str, Any]:
     chosen = f"; epoch {learned.chosen_epoch} was the best" if learned.chosen_epoch else ""
     return {
         "state": learned.state,
-        "why_stopped": f"{why} after {learned.epochs_run:.2g} epochs{chosen}",
+        "why_stopped": f"{why} after {learned.epochs_run:.2g} epoch{'' if learned.epochs_run == 1 else 's'}{chosen}",
         "chosen_epoch": learned.chosen_epoch,
         "recall_would_choose": learned.recall_would_choose,
         "epochs_run": learned.epochs_run,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from math import ceil
 
@@ -43,7 +44,7 @@ def choose(
     kept: dict[str, list[Example]] = {fact.id: list(candidates.get(fact.id, ()))[:usual] for fact in facts}
     for fact in facts:
         for direction in (FORWARD, REVERSE):
-            _top_up(kept, candidates, [fact], density.examples_per_fact, lambda e, d=direction: e.direction == d)
+            _top_up(kept, candidates, [fact], density.examples_per_fact, partial(_goes, direction))
     by_chunk: dict[str, list[Fact]] = {}
     for fact in facts:
         by_chunk.setdefault(fact.chunk, []).append(fact)
@@ -102,6 +103,10 @@ def _top_up(
             if example is not None:
                 kept[fact.id].append(example)
                 have += 1
+
+
+def _goes(direction: str, example: Example) -> bool:
+    return example.direction == direction
 
 
 def _by_rank(kept: Sequence[Example], candidates: Sequence[Example]) -> list[Example]:

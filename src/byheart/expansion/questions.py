@@ -64,14 +64,7 @@ def _about_definition(term: str, meaning: str, place: Citation) -> list[Draft]:
     return [
         Draft("simple", FORWARD, asked, meaning, name),
         Draft("simple", REVERSE, f"Which term means: “{bare}”?", f"{term}.", bare),
-        Draft(
-            "detailed",
-            FORWARD,
-            f"How does {place.title} define “{name}”?",
-            f"{term}: {small(meaning)}",
-            name,
-            cited=False,
-        ),
+        Draft("detailed", FORWARD, f"How does {place.title} define “{name}”?", f"{term}: {small(meaning)}", name),
         Draft("scenario", REVERSE, f"What do you call this: {small(bare)}?", f"{term}.", bare),
     ]
 

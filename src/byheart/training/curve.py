@@ -21,9 +21,10 @@ def write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
 
 def read_curve(path: Path) -> list[CurvePoint]:
     with path.open(newline="") as file:
-        return [
-            CurvePoint(**{name: _number(name, value) for name, value in line.items()}) for line in csv.DictReader(file)
+        values: list[dict[str, Any]] = [
+            {str(k): _number(str(k), v) for k, v in line.items()} for line in csv.DictReader(file)
         ]
+    return [CurvePoint(**line) for line in values]
 
 
 def _number(name: str, value: str) -> float | int | None:
