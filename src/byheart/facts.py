@@ -19,6 +19,7 @@ FORMULA = re.compile(
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
     re.IGNORECASE,
 )
+ANNOUNCES = re.compile(r"\b(?:following|below|definitions?|terms?|glossary|means?)\b", re.IGNORECASE)
 UNFINISHED = re.compile(
     r"\b(?:to|of|by|from|for|that|if|when|where|who|which|whose|is|are|was|were|be|been|the|an?|and|or|may|must|shall|"
     r"should|can|will|would|could|might|with|without|in|on|at|as|not|unless|until|into|than|under|includes?|means?)$",
@@ -96,13 +97,14 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
     text = document.text
     shape = outline(text, document.title)
     places = find_places(text, shape)
-    lead_spans = {place.chain[-1] for place in places if place.chain}
+    lead_ends = {place.chain[-1][1] for place in places if place.chain}
     heading_starts = [heading.start for heading in shape.headings]
     found: list[list[Statement]] = [[] for _ in chunks]
     current = 0
     for index, (block, place) in enumerate(zip(shape.blocks, places, strict=True)):
         whole = block.kind in ("row", "header", "code")
-        spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, block.kind == "item")
+        term = block.kind == "item" and may_define(text, place)
+        spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term)
         section = bisect_right(heading_starts, block.start)
         for number, span in enumerate(spans):
             while current < len(chunks) and chunks[current].end <= span[0]:
@@ -111,11 +113,16 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
             while at < len(chunks) and chunks[at].start < span[1]:
                 start, end = trim(text, max(span[0], chunks[at].start), min(span[1], chunks[at].end))
                 governed = number == 0 and bool(place.chain)
-                leads = span in lead_spans
+                leads = span[1] in lead_ends
                 if start < end:
                     found[at].append(Statement(start, end, block.label, index, block.kind, section, governed, leads))
                 at += 1
     return found
+
+
+def may_define(text: str, place: Place) -> bool:
+    """Whether an item may open with a term: not if its first words complete "No station shall transmit:"."""
+    return not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1]))
 
 
 def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:

@@ -39,8 +39,8 @@ class Plan:
     name: str | None = None
     seed: int = 0
     batch_size: int = 4
-    epochs: int = 6
-    lr: float = 3e-4
+    epochs: int = 4
+    lr: float = 5e-4
     schedule: str = "constant"
     retrain: str = "none"
     estimate: bool = False

@@ -51,7 +51,7 @@ class Run:
     ) -> None:
         if self._old is not None:
             signal.signal(signal.SIGINT, self._old)
-        if self.record["state"] == "running":
+        if self.record["state"] == "running" or error is not None:
             self.record["state"] = (
                 "finished" if kind is None else "interrupted" if kind is KeyboardInterrupt else "failed"
             )

@@ -36,7 +36,9 @@ def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
         for name, tuned in learned.items():
             scored[name] = examine(exam, opened.trained(tuned), name, run)
         write_scores(exam, scored, run)
-    return report(folder, screen)
+        run.record["state"] = "finished"  # the page tells it; should it fail, the run is not finished after all
+        run.save()
+        return report(run)
 
 
 def expand(plan: Plan, folder: Path, screen: Any) -> Texts:
@@ -61,8 +63,9 @@ def evaluate(plan: Plan, folder: Path, questions: str, screen: Any) -> Path:
     return below / "scores.json"
 
 
-def report(folder: Path, screen: Any) -> Path:
+def report(run: Run) -> Path:
     """The page, and what the terminal shows of it."""
+    folder, screen = run.folder, run.screen
     from byheart.report.page import write_page
     from byheart.store import read_json, read_records
 

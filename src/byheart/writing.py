@@ -1,5 +1,6 @@
 """The text half of a run: documents -> chunks -> facts -> examples -> split. torch is not needed here."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from byheart.documents.load import load_documents
 from byheart.errors import Problem, UserError
+from byheart.evaluation.questions import load_questions
 from byheart.expansion.base import Source, Written
 from byheart.expansion.density import Density
 from byheart.expansion.ledger import join, ledger
@@ -36,7 +38,7 @@ class Texts:
 
 def write_texts(plan: Plan, run: Run) -> Texts:
     """The records of the text half, from the run's folder where they were finished under the same settings."""
-    key = content_key(plan.documents, plan.chunks, plan.expansion, plan.split)
+    key = content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split)
     if is_done(run.folder / LAST, key):
         run.screen.say("the examples are written already: taken from the run's folder")
         return read_texts(run.folder)
@@ -94,6 +96,8 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
     with run.stage("expansion", f"Writing examples ({', '.join(plan.expansion)})") as note:
         written: dict[str, Written] = {name: member.expand(source) for name, member in plan.expansion.items()}
         examples, rejected = join(written)
+        examples, given_away = _without_probes(plan, examples)
+        rejected += given_away
         if not examples:
             raise UserError(
                 Problem(
@@ -104,6 +108,8 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
                 )
             )
         account = ledger(source, written, examples, rejected, _asked(plan, source.chunks))
+        floors = [member.tokens_per_question for member in plan.expansion.values() if isinstance(member, Density)]
+        account["tokens_per_question"] = min(floors, default=None)
         write_jsonl(run.folder / "examples.jsonl", examples)
         write_jsonl(run.folder / "rejected.jsonl", [Rejection(r.example, r.reason) for r in rejected])
         write_json(run.folder / "ledger.json", account)
@@ -130,6 +136,20 @@ def _split(plan: Plan, source: Source, examples: list[Example], run: Run) -> Spl
         note(f"{len(split.train)} to train, {len(split.choose)} to choose the epoch, {len(split.judge)} to judge")
     run.note(split.note)
     return split
+
+
+def _without_probes(plan: Plan, examples: list[Example]) -> tuple[list[Example], list[Rejection]]:
+    """The examples that ask none of the user's questions: those are never trained on, whoever wrote them down."""
+    if not plan.questions:
+        return examples, []
+    asked = {_folded(probe.question) for probe in load_questions(plan.questions)}
+    refused = [e for e in examples if _folded(e.question) in asked]
+    kept = [e for e in examples if _folded(e.question) not in asked]
+    return kept, [Rejection(e, "it is one of your questions, which are never trained on") for e in refused]
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def _asked(plan: Plan, chunks: tuple[Chunk, ...]) -> dict[str, int]:

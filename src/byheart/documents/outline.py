@@ -6,6 +6,7 @@ and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL R
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 MAX_HEADING = 200  # characters; a longer line is text, whatever its marks
 ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
@@ -128,10 +129,10 @@ def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dic
 def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
     found: dict[int, Heading] = {}
     written = [index for index, line in enumerate(lines) if not line.blank and index not in fenced]
-    for index, following in zip(written, [*written[1:], None], strict=True):
+    for index, following in pairwise(written):  # the last line heads nothing
         line = lines[index]
         words = line.text.strip()
-        if len(words) > 120 or following is None:
+        if len(words) > 120:
             continue
         above = is_alone(lines, index, below=False) or (index - 1) in found
         alone = above and is_alone(lines, index, above=False)

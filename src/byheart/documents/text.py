@@ -45,6 +45,7 @@ LIKELY = (
     ),
     *("cp932", "euc_jp", "gb18030", "big5", "euc_kr"),
 )
+SIGN_IN_WORD = re.compile(r"[^\W\d_][¢£¤¥¦±¬¯¸]|[¤¦¬¶¯¸][^\W\d_]")
 ODD_IN_WESTERN = re.compile(r"[À-ÿŠšŽžŒœŸ]{3}|[¤¦¨¬¯´¸\xadþÞðÐƒˆ˜†‡‰]|[^\W\d_][¢£¥§©®±¶¿¡‚„…¹²³¼½¾×÷€™«»‹›“][^\W\d_]")
 
 
@@ -74,7 +75,7 @@ def decode(data: bytes, where: str, declared: str = "") -> tuple[str, list[str]]
         encoding = wide_encoding(data)
         if not encoding:
             raise binary(where, data.index(b"\0"))
-        return strict(data, encoding, where), []
+        return refuse_controls(strict(data, encoding, where), where), []
     warnings: list[str] = []
     try:
         text = data.decode("utf-8")
@@ -85,10 +86,14 @@ def decode(data: bytes, where: str, declared: str = "") -> tuple[str, list[str]]
         text = strict(data, encoding, where)
         if not declared:
             warnings.append(f"{where}: not UTF-8; read as {encoding}, a guess. Save it as UTF-8 to be sure.")
+    return refuse_controls(text, where), warnings
+
+
+def refuse_controls(text: str, where: str) -> str:
     controls = [match.start() for match in CONTROL.finditer(text)]
     if len(controls) > len(text) / 1000:  # a stray one does no harm
         raise binary(where, controls[0])
-    return text, warnings
+    return text
 
 
 def strict(data: bytes, encoding: str, where: str) -> str:
@@ -104,7 +109,7 @@ def wide_encoding(data: bytes) -> str:
     """UTF-16 without its mark: nearly every other byte of Western text is NUL."""
     for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         half = data[first::2]
-        if half.count(0) > 0.4 * len(half) and data[1 - first :: 2].count(0) == 0:
+        if half.count(0) > 0.7 * len(half) and data[1 - first :: 2].count(0) == 0:
             return encoding
     return ""
 
@@ -113,7 +118,8 @@ def guess(data: bytes) -> str:
     """The most plausible encoding, or "" where none stands out."""
     from charset_normalizer import from_bytes
 
-    matches = [match for match in from_bytes(data, cp_isolation=list(LIKELY)) if match.chaos <= GUESS_CHAOS]
+    found = from_bytes(data, cp_isolation=list(LIKELY))
+    matches = [match for match in found if match.chaos <= GUESS_CHAOS and not SIGN_IN_WORD.search(str(match))]
     best = max(matches, key=lambda match: (round(match.coherence, 1), -match.chaos), default=None)
     western = is_western(data)
     own = next((match.coherence for match in matches if match.encoding == "cp1252"), 0.0)
@@ -136,7 +142,7 @@ def is_western(data: bytes) -> bool:
 
 
 def binary(where: str, offset: int) -> UserError:
-    what = f"it is not text: a control character at byte {offset}"
+    what = f"it is not text: a control character at position {offset}"
     return UserError(Problem(what, where, fix="name a .txt, .md, .html or .pdf file that holds text"))
 
 

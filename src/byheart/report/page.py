@@ -68,11 +68,11 @@ def write_page(folder: Path) -> Path:
 
 
 def render(folder: Folder) -> str:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import ChainableUndefined, Environment
     from markupsafe import Markup
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+        autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
     )
     environment.filters |= {"thousands": thousands, "duration": duration, "moment": moment, "fixed": "{:.2f}".format}
     environment.filters["outcome"] = tables.outcome

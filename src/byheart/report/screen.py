@@ -18,14 +18,14 @@ PAUSE = 10.0  # seconds between two progress lines where there is no terminal
 BLOCKS = "▁▂▃▄▅▆▇█"
 COLUMNS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
 METRICS = {
-    "choice_norm": "right option (by length)",
-    "choice": "right option (plain)",
-    "margin": "margin of the right one",
-    "choice_norm_blind": "… with no question asked",
+    "choice_norm": "right option, per token",
+    "choice": "right option, in sum",
+    "margin": "its margin",
+    "choice_norm_blind": "the same, no question",
     "exact_match": "exact match",
     "f1": "F1",
-    "contains": "contains the answer",
-    "perplexity_ratio": "general text, worse by",
+    "contains": "contains answer",
+    "perplexity_ratio": "general text, × worse",
 }
 
 
@@ -132,7 +132,7 @@ class Screen:
                 table.add_row(words, *(_cell(cell) for cell in cells))
                 count = max([count, *(cell["count"] for cell in cells if cell and metric != "perplexity_ratio")])
         what = "your questions" if scores.get("probes") == "questions" else "held-out phrasings"
-        self.console.print(f"\n[bold]What it knows[/bold]  {count} {what}, documents closed; 95 % intervals below")
+        self.console.print(f"\n[bold]What it knows[/bold]  {count} {what}; 95 % intervals")
         self.console.print(table)
         paired = scores.get("paired", {}).get(scores.get("headline", ""))
         if paired:

@@ -14,7 +14,7 @@ SCHEDULES = ("constant", "cosine", "linear")
 class AdamW:
     """Decoupled weight decay (arXiv 1711.05101); constant learning rate, no warm-up by default."""
 
-    lr: float = 3e-4
+    lr: float = 5e-4
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
