@@ -48,11 +48,13 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
     """
     text = document.text
     found: list[tuple[Chunk, Statement]] = []
-    for chunk, parts in zip(chunks, find_statements(document, chunks), strict=True):
+    by_chunk = find_statements(document, chunks)
+    for chunk, parts in zip(chunks, by_chunk, strict=True):
         whole = [part for part in join_short(text, parts) if not part.leads or says_something(text, part)]
         found += [(chunk, part) for part in whole if WORD.search(text, part.start, part.end) or has_digit(text, part)]
-    if not found:
-        found = [(chunk, Statement(chunk.start, chunk.end, "", 0, "text", 0)) for chunk in chunks[:1]]
+    if not found:  # signs only, "!!!" or "***": all there is
+        found = [(chunk, part) for chunk, parts in zip(chunks, by_chunk, strict=True) for part in parts][:1]
+        found = found or [(chunk, Statement(chunk.start, chunk.end, "", 0, "text", 0)) for chunk in chunks[:1]]
     texts = [text[part.start : part.end] for _, part in found]
     ids = content_ids(document.id, "fact", texts)
     return [

@@ -80,8 +80,8 @@ def _stopped(run: Run) -> None:
     run.record["state"] = "interrupted"
     folder = run.folder
     run.screen.say(f"Stopped. The adapter so far is in {folder / 'adapter'}.")
-    run.screen.say(f"  go on:     byheart learn resume={folder}")
-    run.screen.say(f"  score it:  byheart evaluate run={folder}")
+    run.screen.say(f'  go on:     byheart learn "resume={folder}"')
+    run.screen.say(f'  score it:  byheart evaluate "run={folder}" questions=FILE')
 
 
 def _estimate(plan: Plan, texts: Texts, run: Run) -> None:
