@@ -150,9 +150,9 @@ def test_a_useless_size_is_refused(value):
     ids=["one line", "no sentence", "one word", "a list"],
 )
 def test_a_long_text_of_any_shape_is_cut_in_seconds(text):
-    start = time.perf_counter()
+    start = time.process_time()
     chunks = Chunking().split(document(text))
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
     assert max(chunk.tokens for chunk in chunks) <= 256
 
 

@@ -98,9 +98,9 @@ def test_of_equal_documents_the_first_is_kept_and_the_user_told(tmp_path):
 
 def test_one_word_one_giant_line_and_five_megabytes_load(tmp_path):
     write(tmp_path, word="Hello", line="word " * 100_000, large="The pump needs oil.\n\n" * 250_000)
-    start = time.perf_counter()
+    start = time.process_time()
     loaded = load_documents(["word.txt", "line.txt", "large.txt"], tmp_path)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert loaded.documents[0].text == "Hello" and "1 word" in loaded.warnings[0]
     assert len(loaded.documents[2].text) == 21 * 250_000
 
