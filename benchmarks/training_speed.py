@@ -12,6 +12,7 @@ import io
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -117,9 +118,9 @@ def main():
             len(some[i].tokens) for i in first
         )  # the first step is not timed
         sides = {
-            "padded": lambda: ours(some, batch_size, options.steps, dtype, "padded"),
-            "packed": lambda: ours(some, batch_size, options.steps, dtype, "packed"),
-            "trl": lambda: trl(some, batch_size, options.steps, dtype),
+            "padded": partial(ours, some, batch_size, options.steps, dtype, "padded"),
+            "packed": partial(ours, some, batch_size, options.steps, dtype, "packed"),
+            "trl": partial(trl, some, batch_size, options.steps, dtype),
         }
         took = {name: [] for name in sides}
         losses = {}

@@ -1,0 +1,94 @@
+"""Answers and likelihoods against plain computation, with a tiny real model and a real chat template."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from byheart.model.chat import answer_tokens, end_of_turn, prompt_tokens
+from byheart.model.language import LanguageModel
+from byheart.rows import Rows
+from byheart.types import Example
+
+TEMPLATE = (
+    "{% for m in messages %}<s> {{ m['role'] }} {{ m['content'] }} </s> {% endfor %}"
+    "{% if add_generation_prompt %}<s> assistant {% endif %}"
+)
+WORDS = "user assistant who must obey the rules every station operator is a cat 10 years".split()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    words = ["<pad>", "<s>", "</s>", "<unk>", *WORDS]
+    raw = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
+    )  # fmt: skip
+    fast.chat_template = TEMPLATE
+    return fast
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=128, attn_implementation="eager",
+    )  # fmt: skip
+    return LlamaForCausalLM(config).double().eval()
+
+
+def test_batched_answers_are_those_given_one_by_one(model, tokenizer):
+    questions = ["who must obey", "the rules", "is a cat a station operator who must obey every rules", "10 years"]
+    together = LanguageModel(model, tokenizer).answer(questions, 6)
+    alone = [LanguageModel(model, tokenizer, rows_at_once=1).answer([q], 6)[0] for q in questions]
+    assert together == alone and any(together)
+
+
+def test_likelihoods_are_those_of_a_plain_forward_pass(model, tokenizer):
+    question, options = "who must obey", ["every station operator", "a cat", "10 years is the rules"]
+    for option, (total, count) in zip(
+        options, LanguageModel(model, tokenizer).likelihoods(question, options), strict=True
+    ):
+        prompt, words = prompt_tokens(tokenizer, question), answer_tokens(tokenizer, option, end=False)
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([prompt + words])).logits[0].log_softmax(-1)
+        expected = sum(float(logits[len(prompt) + i - 1, token]) for i, token in enumerate(words))
+        assert total == pytest.approx(expected, rel=1e-5) and count == len(words)
+
+
+def test_reading_leaves_the_mode_and_the_random_state_alone(model, tokenizer):
+    model.train()
+    state = torch.get_rng_state()
+    LanguageModel(model, tokenizer).answer(["who"], 3)
+    LanguageModel(model, tokenizer).token_losses(["the rules"])
+    assert model.training and torch.equal(torch.get_rng_state(), state)
+    model.eval()
+
+
+def test_a_row_is_the_conversation_up_to_its_end_of_turn(tokenizer, tmp_path):
+    example = Example("e", "who must obey", "every station operator", ("f",), "simple", "forward", "rules")
+    row = Rows().build([example], tokenizer, tmp_path / "rows")[0]
+    turns = [{"role": "user", "content": example.question}, {"role": "assistant", "content": example.answer}]
+    whole = tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False).input_ids
+    assert row["tokens"] == whole[: len(row["tokens"])] and row["tokens"][-1] == tokenizer.eos_token_id
+    assert tokenizer.decode(row["tokens"][row["loss_from"] :]) == "every station operator </s>"
+    assert end_of_turn(tokenizer) == [tokenizer.eos_token_id]
+
+
+def test_loss_on_all_and_the_row_limit(tokenizer, tmp_path):
+    example = Example("e", "who must obey", "every station operator", ("f",), "simple", "forward", "rules")
+    assert Rows(loss_on="all").build([example], tokenizer, tmp_path / "a")[0]["loss_from"] == 1
+    cut = Rows(max_tokens=9).build([example], tokenizer, tmp_path / "b")
+    assert len(cut[0]["tokens"]) == 9 and cut[0]["cut"]
+    assert (
+        len(
+            Rows(max_tokens=8).build(
+                [Example("e", "who " * 20, "a cat", ("f",), "simple", "forward", "x")], tokenizer, tmp_path / "c"
+            )
+        )
+        == 0
+    )
+    with pytest.raises(ValueError, match="reduction"):
+        Rows(reduction="median")

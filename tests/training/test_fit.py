@@ -1,0 +1,165 @@
+"""A whole training on a tiny real model: the same seed, a resume, the best epoch, divergence, and what is saved."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from byheart.errors import Diverged
+from byheart.model.adapter import Full, Lora
+from byheart.training.curve import read_curve
+from byheart.training.layout import Row
+from byheart.training.optimizer import AdamW
+from byheart.training.order import batches, is_check, stream
+from byheart.training.stopping import Stopping, best_by_loss, best_by_recall
+from byheart.training.trainer import Lesson, Trainer
+from byheart.types import CurvePoint
+
+ROWS = [Row([1, 2, 3, 5 + i % 40, 7 + i % 30, 9 + i % 20, 2], 4) for i in range(22)]
+CHOOSE = [Row([1, 2, 4, 5 + i, 7 + i, 2], 4) for i in range(5)]
+
+
+def tiny(adapter=None):
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=64, attn_implementation="eager",
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    torch.manual_seed(1)
+    return (adapter or Lora(rank=2, alpha=4)).attach(model)
+
+
+def fit(folder, seed=0, epochs=3, lr=1e-2, model=None, **options):
+    lesson = Lesson(ROWS, CHOOSE, 4, epochs, seed, "constant", "row_mean", 0)
+    model = model or tiny()
+    stopping = options.pop("stopping", Stopping(patience=None))
+    return Trainer(device="cpu", precision="float32").fit(
+        model, lesson, AdamW(lr=lr), stopping, folder, **options
+    ), model
+
+
+def numbers(curve):
+    return [(p.step, p.epoch, p.rows_seen, p.train_loss, p.val_loss, p.lr) for p in curve]
+
+
+def test_the_same_seed_gives_the_same_curve_and_another_seed_another(tmp_path):
+    curves = [numbers(fit(tmp_path / str(i), seed)[0].curve) for i, seed in enumerate((0, 0, 1))]
+    assert curves[0] == curves[1] != curves[2]
+    assert curves[0] == numbers(read_curve(tmp_path / "0" / "curve.csv"))
+    assert len(curves[0]) == 12, "four checks an epoch"
+
+
+@pytest.mark.parametrize("killed_at", [3, 7, 11])
+def test_a_run_killed_anywhere_and_resumed_has_the_curve_and_weights_of_an_undisturbed_one(tmp_path, killed_at):
+    whole, whole_model = fit(tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def die(step, steps):
+        if step == killed_at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(tmp_path / "cut", on_step=die)
+    resumed, resumed_model = fit(tmp_path / "cut")
+    assert numbers(resumed.curve) == numbers(whole.curve)
+    for a, b in zip(whole_model.parameters(), resumed_model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path):
+    fit(tmp_path)
+    steps = []
+    fit(tmp_path, on_step=lambda step, total: steps.append(step))
+    assert steps == []
+
+
+def test_a_requested_stop_ends_after_the_step_and_can_be_resumed(tmp_path):
+    seen = []
+    learned, _ = fit(tmp_path, on_step=lambda s, t: seen.append(s), stop_requested=lambda: len(seen) == 8)
+    assert (learned.state, learned.steps) == ("stopped", 8)
+    assert fit(tmp_path)[0].state == "finished"
+
+
+def test_the_model_holds_the_best_epoch_at_the_end(tmp_path):
+    learned, model = fit(tmp_path, epochs=6, lr=0.3, stopping=Stopping(patience=4, checks_per_epoch=2))
+    assert learned.chosen_epoch == best_by_loss(learned.curve)
+    again, alone = fit(
+        tmp_path / "alone", epochs=learned.chosen_epoch, lr=0.3, stopping=Stopping(patience=None, checks_per_epoch=2)
+    )
+    assert again.chosen_epoch == learned.chosen_epoch
+    for a, b in zip(model.parameters(), alone.parameters(), strict=True):
+        assert torch.equal(a, b), "a run of N epochs contains every shorter one"
+
+
+def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):
+    model = tiny(Full())
+    with torch.no_grad():
+        model.lm_head.weight[3] = math.nan
+    with pytest.raises(Diverged, match="Lower lr"):
+        fit(tmp_path, model=model)
+
+
+def test_checkpoints_hold_no_base_weights(tmp_path):
+    fit(tmp_path)
+    saved = torch.load(next(tmp_path.glob("checkpoint/step-*/training.pt")), weights_only=True)
+    trained = sum(p.numel() for p in tiny().parameters() if p.requires_grad)
+    assert sum(t.numel() for t in saved["optimizer"]["masters"]) == trained
+    assert len(list(tmp_path.glob("checkpoint/step-*"))) == 1, "older ones are dropped"
+
+
+def test_a_saved_adapter_gives_the_same_logits_through_peft(tmp_path):
+    from peft import PeftModel
+
+    _, model = fit(tmp_path)
+    model.save_pretrained(tmp_path / "adapter")
+    torch.manual_seed(0)
+    base = tiny().unload()
+    loaded = PeftModel.from_pretrained(base, str(tmp_path / "adapter")).eval()
+    tokens = torch.tensor([ROWS[0].tokens])
+    assert torch.allclose(loaded(input_ids=tokens).logits, model.eval()(input_ids=tokens).logits, atol=1e-6)
+
+
+@given(count=st.integers(1, 60), size=st.integers(1, 9), done=st.integers(0, 40), seed=st.integers(0, 5))
+def test_every_row_comes_once_an_epoch_and_a_resumed_stream_is_the_rest(count, size, done, seed):
+    assert sorted(i for batch in batches(count, size, 1, seed) for i in batch) == list(range(count))
+    whole = list(stream(count, size, 3, seed))
+    assert list(stream(count, size, 3, seed, min(done, len(whole)))) == whole[done:]
+
+
+@given(per_epoch=st.integers(1, 50), checks=st.integers(1, 6))
+def test_checks_fall_evenly_and_the_last_at_the_epochs_end(per_epoch, checks):
+    due = [step for step in range(1, per_epoch + 1) if is_check(step, per_epoch, checks)]
+    assert len(due) == min(per_epoch, checks) and due[-1] == per_epoch
+
+
+def points(losses, per_epoch=2):
+    return [CurvePoint(i, i / per_epoch, i, 1.0, loss, None, 1e-3, 0.0, 0.0) for i, loss in enumerate(losses, start=1)]
+
+
+def test_an_upturn_is_seen_and_noise_is_not():
+    stopping = Stopping(patience=3, tolerance=0.02, checks_per_epoch=2)
+    assert not stopping.turned(points([3, 2.5, 2.0, 2.01, 1.9, 1.91, 1.88]))
+    assert not stopping.turned(points([3, 2.0, 2.6, 1.9, 2.4, 1.8, 2.3, 1.7]))
+    assert stopping.turned(points([3, 2.5, 2.0, 2.2, 2.4, 2.6]))
+    assert not Stopping(patience=None).turned(points([1, 2, 3, 4, 5, 6, 7]))
+
+
+def test_loss_and_recall_may_choose_different_epochs():
+    curve = [
+        CurvePoint(i, i, i, 1.0, loss, recall, 1e-3, 0.0, 0.0)
+        for i, loss, recall in ((1, 2.0, 0.1), (2, 1.5, 0.3), (3, 1.7, 0.4))
+    ]
+    assert (best_by_loss(curve), best_by_recall(curve)) == (2, 3)
+
+
+def test_schedules_end_where_they_should():
+    for schedule, end in (("constant", 1e-3), ("linear", 0.0), ("cosine", 0.0)):
+        assert AdamW(lr=1e-3).rate(0, 10, schedule) == 1e-3
+        assert AdamW(lr=1e-3).rate(10, 10, schedule) == pytest.approx(end)
+    assert AdamW(lr=1e-3, warmup=0.5).rate(0, 10, "constant") == pytest.approx(2e-4)
