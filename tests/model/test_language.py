@@ -36,7 +36,7 @@ def model(tokenizer):
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
         num_key_value_heads=1, max_position_embeddings=128, attn_implementation="eager",
     )  # fmt: skip
-    return LlamaForCausalLM(config).double().eval()
+    return LlamaForCausalLM(config).eval()  # in float64 the masked rows of eager attention overflow
 
 
 def test_batched_answers_are_those_given_one_by_one(model, tokenizer):
