@@ -114,6 +114,13 @@ def test_plain_text_has_headings_too():
     ]
 
 
+def test_a_caption_above_sentences_is_a_heading_in_plain_text():
+    text = "Care of the pump\n\nThe pump must be checked on every morning.\n\nOil and grease\n\nThe oil must be warm.\n\nThe end"
+    chunks = Chunking().split(document(text, "Pump"))
+    assert [chunk.headings for chunk in chunks] == [("Care of the pump",), ("Oil and grease",)]
+    assert [chunk.headings for chunk in Chunking().split(document("Apples\n\nPears\n\nThey are all fruit."))] == [()]
+
+
 def test_code_and_rules_are_no_headings():
     text = "# Pump\n\nRun this:\n\n```\n# not a heading\nstart pump\n```\n\n---\n\nIt runs."
     (chunk,) = Chunking().split(document(text))

@@ -20,7 +20,15 @@ def load(folder, page, name="pump.html"):
 def test_headings_lists_and_tables_are_kept_and_decoration_is_not(tmp_path):
     document = load(tmp_path, PAGE)
     assert document.title == "Pump & Valve"
-    for words in ("# The pump", "## Oil", "- Open the cap", "2 litres", "every morning", "</script> is no command"):
+    for words in (
+        "# The pump",
+        "## Oil",
+        "- Open the cap",
+        "2 litres",
+        "every morning",
+        " </script> is no command",
+        "needs two litres",
+    ):
         assert words in document.text, words
     for words in ("track(", "color", "Shop"):
         assert words not in document.text, words

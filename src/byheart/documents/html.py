@@ -12,7 +12,7 @@ LEAST_SHARE = 0.3  # of the page's own words; below this the extractor took the 
 
 def read_html(path: Path) -> tuple[str, str, list[str]]:
     """The text of a page, its title ("" if it has none), and warnings."""
-    from lxml import html
+    from lxml import etree, html
     from trafilatura import extract
 
     data = path.read_bytes()
@@ -25,7 +25,10 @@ def read_html(path: Path) -> tuple[str, str, list[str]]:
         raise UserError(Problem("the page is empty", str(path)))
     title = first_text(tree, "//title") or first_text(tree, "//h1")
     plain = plain_text(tree)
-    text = extract(page, output_format="markdown", include_tables=True, include_comments=False, favor_recall=True) or ""
+    etree.strip_tags(tree, "b", "strong", "i", "em", "u", "mark")  # "**two** litres" is no answer to learn
+    text = extract(tree, output_format="markdown", include_tables=True, include_comments=False, favor_recall=True) or ""
+    if "\\<" not in plain:
+        text = text.replace("\\<", "<")  # an escape of the extractor's own
     if len(text.split()) < LEAST_SHARE * len(plain.split()):
         text = plain
     return re.sub(r"\r\n?", "\n", text), title, warnings

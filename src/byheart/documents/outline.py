@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from byheart.documents.sentences import VERB
+
 MAX_HEADING = 200  # characters; a longer line is text, whatever its marks
 ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
 UNDERLINE = re.compile(r" {0,3}(={3,}|-{3,})[ \t]*$")
@@ -32,7 +34,8 @@ NAMED = re.compile(
 )
 NUMBERED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,4})\.?[ \t]+(?=[\"“]?[A-Z])")
 NAMED_LEVEL = {"part": 1, "title": 1, "book": 1, "chapter": 2, "appendix": 2, "annex": 2, "schedule": 2, "subpart": 2}
-CAPITALS_LEVEL, SECTION_LEVEL, NUMBERED_LEVEL = 3, 4, 5
+CAPITALS_LEVEL, SECTION_LEVEL, NUMBERED_LEVEL, CAPTION_LEVEL = 3, 4, 5, 10
+SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)")
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dic
 def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
     found: dict[int, Heading] = {}
     written = [index for index, line in enumerate(lines) if not line.blank and index not in fenced]
+    index_above, ends_well = -1, True
     for index, following in pairwise(written):  # the last line heads nothing
         line = lines[index]
         words = line.text.strip()
@@ -152,9 +156,20 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
                     level = NUMBERED_LEVEL + depth
             elif len(letters) >= 4 and words.upper() == words and words.lower() != words and not MARKER.match(words):
                 level = CAPITALS_LEVEL
+            elif is_caption(words, lines[following].text) and (
+                index == written[0] or ends_well or (index_above in found)
+            ):
+                level = CAPTION_LEVEL
+        index_above, ends_well = index, words.endswith(SENTENCE_ENDS)
         if level is not None:
             found[index] = Heading(line.start, line.end, level, words)
     return found
+
+
+def is_caption(words: str, below: str) -> bool:
+    """Whether a line that stands alone names the text below: "Care of the pump", above whole sentences."""
+    short = len(words.split()) <= 8 and words[0].isupper() and not VERB.search(words) and not MARKER.match(words)
+    return short and len(below) >= 1.5 * len(words) and "|" not in words and below.lstrip()[:1].isupper()
 
 
 def is_alone(lines: list[Line], index: int, above: bool = True, below: bool = True) -> bool:
