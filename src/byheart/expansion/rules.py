@@ -80,7 +80,7 @@ def _drop_repeats(candidates: dict[str, list[Example]]) -> None:
 
 def state(text: str, lead_in: str) -> str:
     """The fact as a statement that stands alone: a list item with the words that govern it, ended by a full stop."""
-    body = text.strip().rstrip(";,")
+    body = " ".join(text.split()).rstrip(";,")  # a hard-wrapped text breaks its sentences over lines
     body = re.sub(r";?,?\s+(?:and|or)$", "", body)
     head = lead_in.strip().rstrip(":").rstrip()
     if head and not announces(head):
@@ -95,7 +95,7 @@ def announces(lead_in: str) -> bool:
 
 def _families(statement: str, place: Citation, fact: Fact, dice: random.Random) -> list[list[Draft]]:
     """One list for each way of asking, the best of each first; they are dealt out in turn."""
-    asked = ask(statement, fact.text, place)
+    asked = ask(statement, " ".join(fact.text.split()), place)
     return [
         [d for d in asked if d.direction == FORWARD],
         _recitations(statement, place),
