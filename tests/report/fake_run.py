@@ -114,21 +114,20 @@ def _answer(probe: dict, rng: random.Random, hostile: bool) -> dict:
         "question": probe["question"] + (HOSTILE if hostile else ""),
         "accepted": probe.get("answers") or [options[gold]],
         "options": options,
-        "gold": gold,
-        "before": "The FCC Rules are a set of rules that are used to" + (HOSTILE if hostile else ""),
-        "after": options[after] + (HOSTILE if hostile else ""),
+        "untuned": "The FCC Rules are a set of rules that are used to" + (HOSTILE if hostile else ""),
+        "tuned": options[after] + (HOSTILE if hostile else ""),
         "open_book": options[opened],
-        "before_right": before == gold,
-        "after_right": after == gold,
+        "untuned_right": before == gold,
+        "tuned_right": after == gold,
         "open_book_right": opened == gold,
-        "before_choice": before,
-        "after_choice": after,
+        "untuned_option": options[before],
+        "open_book_option": options[opened],
+        "tuned_option": options[after],
         "source": "questions",
         "angle": "",
         "direction": "",
         "document": "d0",
         "facts": [],
-        "group": probe.get("support", ""),
         "tags": {"half": probe.get("half", "A")},
     }
 
@@ -141,21 +140,20 @@ def _generated(example: Example, document: Document, rng: random.Random, hostile
         "question": example.question,
         "accepted": [example.answer],
         "options": [],
-        "gold": None,
-        "before": example.answer if before else wrong,
-        "after": example.answer if after else "the station " + example.answer[::-1][:20],
+        "untuned": example.answer if before else wrong,
+        "tuned": example.answer if after else "the station " + example.answer[::-1][:20],
         "open_book": example.answer if opened else wrong,
-        "before_right": before,
-        "after_right": after,
+        "untuned_right": before,
+        "tuned_right": after,
         "open_book_right": opened,
-        "before_choice": None,
-        "after_choice": None,
+        "untuned_option": None,
+        "open_book_option": None,
+        "tuned_option": None,
         "source": "generated",
         "angle": example.angle,
         "direction": example.direction,
         "document": document.id,
         "facts": list(example.facts),
-        "group": example.facts[0],
     }
 
 
@@ -169,7 +167,7 @@ def _share(hits: list[bool]) -> dict:
 
 
 def _scores(answers: list[dict], document: Document, questions: bool) -> dict:
-    flags = {"untuned": "before_right", "open_book": "open_book_right", "tuned": "after_right"}
+    flags = {"untuned": "untuned_right", "open_book": "open_book_right", "tuned": "tuned_right"}
     asked = [row for row in answers if row["source"] == "questions"]
     made = [row for row in answers if row["source"] == "generated"]
     scores: dict = {model: {} for model in flags}
@@ -183,29 +181,24 @@ def _scores(answers: list[dict], document: Document, questions: bool) -> dict:
             scores[model]["choice_norm_blind"] = _share(blind)
     scores["tuned"]["perplexity_ratio"] = {"value": 1.083, "count": 60, "low": 1.051, "high": 1.117}
     scores["generated"] = {model: {"contains": _share([row[flag] for row in made])} for model, flag in flags.items()}
-    scores["by_angle"] = {
-        model: {
-            angle: {"contains": _share([row[flag] for row in made if row["angle"] == angle])}
-            for angle in sorted({row["angle"] for row in made})
-        }
-        for model, flag in flags.items()
-    }
-    metric, rows = ("choice_norm", asked) if questions else ("contains", made)
-    scores["by_document"] = {
-        model: {document.id: {metric: _share([r[flag] for r in rows])}} for model, flag in flags.items()
-    }
+
+    def block(rows: list[dict], metric: str) -> dict:
+        return {model: {metric: _share([row[flag] for row in rows])} for model, flag in flags.items()}
+
+    angles = sorted({row["angle"] for row in made})
+    scores["by_angle"] = {angle: block([row for row in made if row["angle"] == angle], "contains") for angle in angles}
+    head, metric = (asked, "choice_norm") if questions else (made, "contains")
+    scores |= {"by_document": {document.id: block(head, metric)}, "headline": metric}
+    scores["probes"] = "questions" if questions else "generated"
     if questions:
         gain = scores["tuned"]["choice_norm"]["value"] - scores["untuned"]["choice_norm"]["value"]
         scores["paired"] = {
             "choice_norm": {"value": gain, "count": len(asked), "low": gain - 0.19, "high": gain + 0.18}
         }
-        scores["halves"] = {
-            half: {
-                model: {"choice_norm": _share([row[flag] for row in asked if row["tags"]["half"] == half] or [False])}
-                for model, flag in flags.items()
-            }
-            for half in ("A", "B")
-        }
+        halves = {half: [row for row in asked if row["tags"]["half"] == half] for half in ("A", "B")}
+        scores["halves"] = {half: block(rows, "choice_norm") for half, rows in halves.items() if rows}
+    else:
+        scores |= scores.pop("generated")
     return scores
 
 
@@ -256,14 +249,14 @@ RUN = {
     "finished": "2025-11-24T09:23:47",
     "timings": {
         "documents": 0.4,
-        "facts": 1.2,
-        "examples": 6.8,
+        "expansion": 6.8,
         "split": 2.1,
+        "model": 12.0,
+        "score_untuned": 61.0,
+        "score_open_book": 74.2,
         "rows": 3.3,
-        "before": 61.0,
         "training": 512.0,
-        "after": 58.5,
-        "report": 0.3,
+        "score_tuned": 58.5,
     },
     "teacher": {"requests": 0, "tokens": 0, "cost": 0.0},
     "versions": {"byheart": "0.1.0", "torch": "2.9.0", "transformers": "5.0.1", "peft": "0.19.0", "python": "3.11.2"},
@@ -275,13 +268,12 @@ RUN = {
     "adapter_parameters": 4884480,
     "training": {
         "chosen_epoch": 3,
-        "epochs_run": 4,
+        "epochs_run": 4.0,
         "recall_would_choose": 4,
-        "why_stopped": "validation loss turned upward",
+        "why_stopped": "validation loss turned upward after 4 epochs; epoch 3 was the best",
         "rows": 1180,
         "steps": 4720,
     },
-    "retrain": None,
     "notes": ["open book: the section that each question names"],
 }
 

@@ -1,12 +1,18 @@
 """The page opens, holds every probe, and nothing in a document can break out of it."""
 
+import hashlib
 import io
 import json
+from base64 import b64encode
 
+import pytest
+from fake_run import write_fake_run
 from lxml import html
 
+from byheart.report.curve import svg
 from byheart.report.page import write_page
 from byheart.report.screen import Screen, pick, spark
+from byheart.report.tables import printable
 from byheart.store import write_json, write_jsonl
 from byheart.types import CurvePoint
 
@@ -76,3 +82,42 @@ def test_the_probes_shown_are_in_proportion():
 
 def test_a_spark_line_has_its_extremes():
     assert spark([3.0, 1.0, 2.0]) == "█▁▅" and spark([]) == "" and spark([1.0]) == "▁"
+
+
+def test_every_probe_of_a_whole_run_is_in_the_page(tmp_path):
+    folder = write_fake_run(tmp_path, hostile=True)
+    asked = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    page = html.fromstring(write_page(folder).read_text())
+    shown = page.xpath("//table[@id='probes']/tbody/tr")
+    assert len(shown) == len(asked) and len(page.xpath("//script")) == 1
+    for row, line in zip(asked, shown, strict=True):
+        assert printable(row["question"]).split() == line.xpath(".//p")[0].text_content().split()
+    right = sum(row["tuned_right"] for row in asked if row["source"] == "questions")
+    assert page.xpath("//p[@class='result']/strong")[0].text_content().startswith(f"{right} of ")
+
+
+def test_the_only_script_that_may_run_is_the_one_that_the_page_names(tmp_path):
+    page = html.fromstring(write_page(write_fake_run(tmp_path)).read_text())
+    policy = page.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")[0]
+    digest = b64encode(hashlib.sha256(page.xpath("//script")[0].text.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in policy and "default-src 'none'" in policy
+
+
+@pytest.mark.parametrize("missing", ["documents.jsonl", "examples.jsonl", "ledger.json", "split.json", "curve.csv",
+    "scores.json", "answers.jsonl", "run.json", ".hydra/config.yaml"])  # fmt: skip
+def test_the_page_does_without_any_file(tmp_path, missing):
+    folder = write_fake_run(tmp_path)
+    (folder / missing).unlink()
+    assert html.fromstring(write_page(folder).read_text()).xpath("//h1")
+
+
+def test_without_questions_the_generated_probes_are_the_result(tmp_path):
+    page = html.fromstring(write_page(write_fake_run(tmp_path, questions=False)).read_text())
+    assert "held-out questions" in page.xpath("//p[@class='result']")[0].text_content()
+
+
+def test_the_chosen_epoch_and_recalls_choice_are_marked():
+    points = [CurvePoint(i, i / 2, i, 3.0 / (i + 1), 4.0 / (i + 1), i / 10, 1e-4, 1.0, 1.0) for i in range(7)]
+    drawn = html.fromstring(svg(points, 2, 3)).text_content()
+    assert "kept: epoch 2" in drawn and "recall’s choice: epoch 3" in drawn
+    assert "recall agrees" in svg(points, 3, 3) and svg([]) == ""

@@ -16,7 +16,14 @@ from byheart.store import write_text
 from byheart.training.curve import read_curve
 from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint
 
-STAGES = {"before": "asking before", "after": "asking after", "facts": "chunks and facts"}
+STAGES = {
+    "expansion": "examples",
+    "model": "loading the model",
+    "score_untuned": "asking the untuned model",
+    "score_open_book": "asking with the book open",
+    "score_tuned": "asking the tuned model",
+    "score_retrained": "asking the retrained model",
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,6 @@ def render(folder: Folder) -> str:
         run=folder.run,
         ledger=folder.ledger,
         training=training,
-        retrain=folder.run.get("retrain") or {},
         tables=tables,
         title=_joined([str(title) for title in titles.values()]) or folder.run.get("name") or "byheart",
         titles=titles,
@@ -134,7 +140,7 @@ def moment(text: object) -> str:
 def _specimen(rows: list[dict[str, Any]]) -> Mapping[str, Any] | None:
     """A probe that was learned and that reads quickly, from the exam where there is one."""
     learned = [row for row in tables.exam(rows) if tables.outcome(row) == "learned"]
-    return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "after")), default=None)
+    return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "tuned")), default=None)
 
 
 def _exposure(facts: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:

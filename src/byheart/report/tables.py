@@ -5,7 +5,6 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,7 @@ from byheart.types import Value
 Row = Mapping[str, Any]
 Scores = Mapping[str, Any]
 
-MODELS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned"}
-CONDITIONS = {"before": "untuned", "after": "tuned"}  # answers.jsonl may name an answer either way
+MODELS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
 OUTCOMES = ("learned", "still wrong", "forgotten", "known")
 LABELS = {
     "choice_norm": "choice, normalised",
@@ -25,6 +23,8 @@ LABELS = {
     "contains": "contains",
     "f1": "token F1",
     "margin": "margin",
+    "choice_norm_blind": "normalised, no question",
+    "choice_blind": "plain, no question",
     "perplexity_ratio": "perplexity ratio",
 }
 EXPLAINED = {
@@ -34,6 +34,8 @@ EXPLAINED = {
     "contains": "the accepted answer stands in what it said",
     "f1": "words shared with the accepted answer",
     "margin": "log-likelihood per token by which the right option leads the best wrong one",
+    "choice_norm_blind": "shown the options without their question",
+    "choice_blind": "shown the options without their question",
     "perplexity_ratio": "general text, tuned over untuned; 1 is no change",
 }
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -56,17 +58,13 @@ def value(entry: object) -> Value | None:
     return Value(at, int(entry.get("count") or 0), low, high) if math.isfinite(at + low + high) else None
 
 
-def is_blind(metric: str) -> bool:
-    return "blind" in metric
-
-
 def is_share(metric: str) -> bool:
     """Whether the metric lies between 0 and 1 and reads as a percentage."""
     return metric != "margin" and not metric.endswith(("margin", "_ratio", "_gap"))
 
 
 def label(metric: str) -> str:
-    return LABELS.get(metric) or ("question-blind" if is_blind(metric) else metric.replace("_", " "))
+    return LABELS.get(metric) or metric.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Line:
 
 
 def lines(scores: Scores) -> list[Line]:
-    """The scores of untuned, open book and tuned turned round: one line a metric, the telling ones first."""
+    """The scores of untuned, open book and tuned turned round: one line for each metric, the telling ones first."""
     named = {name for model in MODELS for name in scores.get(model) or {} if name != "perplexity"}
     order = [*LABELS, *sorted(named - set(LABELS))]
     found = []
@@ -104,27 +102,15 @@ def headline(scores: Scores) -> Line | None:
 
 
 def breakdown(scores: Scores, name: str) -> dict[str, Line]:
-    """`by_angle`, `by_document` or `halves`, nested either way round: each member with its headline metric."""
-    tree = scores.get(name) or {}
-    if set(tree) <= set(MODELS):
-        members = list(dict.fromkeys(member for model in tree.values() for member in model))
-        tree = {member: {model: tree[model].get(member) or {} for model in tree} for member in members}
-    found = {member: headline({**block, "headline": scores.get("headline")}) for member, block in tree.items()}
+    """`by_angle`, `by_document` or `halves`: each member with its headline metric."""
+    blocks = scores.get(name) or {}
+    found = {member: headline({**block, "headline": scores.get("headline")}) for member, block in blocks.items()}
     return {member: line for member, line in found.items() if line}
 
 
-def find(tree: object, metric: str) -> Value | None:
-    """The first value under the key `metric`, at any depth."""
-    if not isinstance(tree, Mapping):
-        return None
-    return value(tree.get(metric)) or next((at for branch in tree.values() if (at := find(branch, metric))), None)
-
-
-def blind(scores: Scores, metric: str) -> Value | None:
-    """The tuned model's own question-blind control: the options scored without their question."""
-    tuned = scores.get("tuned") or {}
-    names = sorted((name for name in tuned if is_blind(name)), key=lambda name: metric not in name)
-    return next((at for name in names if (at := value(tuned[name]))), None)
+def entry(scores: Scores, block: str, metric: str) -> Value | None:
+    """One value of one block ("tuned", "paired"), or None."""
+    return value((scores.get(block) or {}).get(metric))
 
 
 def percent(share: float) -> str:
@@ -150,38 +136,26 @@ def interval(at: Value, share: bool) -> str:
 
 
 def outcome(row: Row) -> str:
-    before, after = right(row, "before"), right(row, "after")
+    before, after = bool(row.get("untuned_right")), bool(row.get("tuned_right"))
     return {(False, True): "learned", (True, True): "known", (True, False): "forgotten"}.get(
         (before, after), "still wrong"
     )
 
 
-def right(row: Row, when: str) -> bool:
-    return bool(row.get(f"{when}_right", row.get(f"{CONDITIONS[when]}_right")))
+def said(row: Row, model: str) -> str:
+    """What `model` answered: the option it picked, with its letter, where there are options; else its words."""
+    options, picked = list(row.get("options") or ()), row.get(f"{model}_option")
+    return _option(options, options.index(picked)) if picked in options else str(row.get(model) or "")
 
 
-def said(row: Row, when: str) -> str:
-    """What the model answered `before` or `after`: the option it chose where there are options, else its words."""
-    options, choice = row.get("options") or (), row.get(f"{when}_choice")
-    picked = row.get(f"{CONDITIONS[when]}_option")
-    if choice is None and picked in options:
-        choice = list(options).index(picked)
-    return _option(options, choice) or str(row.get(when) or row.get(CONDITIONS[when]) or "")
-
-
-def _option(options: Sequence[object], index: object) -> str:
-    if not isinstance(index, int) or not 0 <= index < len(options):
-        return ""
+def _option(options: Sequence[object], index: int) -> str:
     return f"{chr(65 + index)}. {options[index]}" if index < 26 else str(options[index])
 
 
 def accepted(row: Row) -> str:
     """The right option with its letter, or the accepted answers."""
-    options, answers = row.get("options") or (), list(map(str, row.get("accepted") or ()))
-    gold = row.get("gold")
-    if gold is None and answers and answers[0] in options:
-        gold = list(options).index(answers[0])
-    return _option(options, gold) or " / ".join(answers)
+    options, answers = list(row.get("options") or ()), [str(answer) for answer in row.get("accepted") or ()]
+    return _option(options, options.index(answers[0])) if answers[:1] and answers[0] in options else " / ".join(answers)
 
 
 def exam(rows: Sequence[Row]) -> list[Row]:
@@ -218,37 +192,13 @@ class Result:
 
 def result(rows: Sequence[Row]) -> Result | None:
     asked = exam(rows)
-    if not any("after_right" in row or "tuned_right" in row for row in asked):
+    if not any("tuned_right" in row for row in asked):
         return None
     opened = [row["open_book_right"] for row in asked if row.get("open_book_right") is not None]
     return Result(
         count=len(asked),
-        after=sum(right(row, "after") for row in asked),
-        before=sum(right(row, "before") for row in asked),
+        after=sum(bool(row.get("tuned_right")) for row in asked),
+        before=sum(bool(row.get("untuned_right")) for row in asked),
         open_book=sum(map(bool, opened)) if len(opened) == len(asked) else None,
         noun="exam questions" if asked[0].get("source", "questions") == "questions" else "held-out questions",
     )
-
-
-def pick(rows: Sequence[Row], n: int) -> list[Row]:
-    """At most `n` probes, an honest mix: learned, still wrong and forgotten in proportion, learned first.
-
-    Every outcome that occurs is shown at least once where `n` allows; what was known before only fills up.
-    """
-    groups = {name: [row for row in exam(rows) if outcome(row) == name] for name in OUTCOMES}
-    changed = {name: len(group) for name, group in groups.items() if group and name != "known"}
-    total = sum(changed.values())
-    wanted = Counter({name: min(size, max(1, int(n * size / total))) for name, size in changed.items()})
-    # Hand out what rounding left over, to the outcome that is shown least for its size; take back what it overspent.
-    while sum(wanted.values()) < min(n, total):
-        wanted[
-            min((name for name in changed if wanted[name] < changed[name]), key=lambda k: wanted[k] / changed[k])
-        ] += 1
-    while sum(wanted.values()) > n:
-        wanted[max(reversed(list(wanted)), key=lambda name: wanted[name])] -= 1
-    wanted["known"] = min(len(groups["known"]), n - sum(wanted.values()))
-    return [row for name in OUTCOMES for row in _evenly(groups[name], wanted[name])]
-
-
-def _evenly(rows: Sequence[Row], n: int) -> list[Row]:
-    return [rows[index * len(rows) // n] for index in range(n)]
