@@ -9,7 +9,7 @@ import pytest
 from fake_run import write_fake_run
 from lxml import html
 
-from byheart.report.curve import svg
+from byheart.report.curve import svg, terminal
 from byheart.report.page import write_page
 from byheart.report.screen import Screen, pick, spark
 from byheart.report.tables import printable
@@ -121,3 +121,36 @@ def test_the_chosen_epoch_and_recalls_choice_are_marked():
     drawn = html.fromstring(svg(points, 2, 3)).text_content()
     assert "kept: epoch 2" in drawn and "recall’s choice: epoch 3" in drawn
     assert "recall agrees" in svg(points, 3, 3) and svg([]) == ""
+
+
+def test_no_control_code_of_a_model_reaches_the_terminal():
+    log = io.StringIO()
+    screen = Screen(log)
+    screen.probes([{**rows(1)[0], "tuned": "\x1b[2J\x07 \u202e gone", "question": "[bold]\x1b]0;title\x07"}])
+    screen.warn("\x1b[31m[red]")
+    assert not set("\x1b\x07\u202e") & set(log.getvalue()) and "[bold]" in log.getvalue() and "[red]" in log.getvalue()
+
+
+def test_a_stage_that_fails_is_marked():
+    log = io.StringIO()
+    with pytest.raises(KeyError), Screen(log).stage("Reading"):
+        raise KeyError
+    assert log.getvalue().startswith("✗ Reading")
+
+
+def test_a_log_gets_no_progress_lines_of_a_quick_stage():
+    log = io.StringIO()
+    with Screen(log).progress(100, "training") as bar:
+        for step in range(100):
+            bar.reach(step + 1)
+    assert log.getvalue() == ""
+
+
+def test_the_living_curve_keeps_its_shape():
+    points = [
+        CurvePoint(i, i / 4, i, None, 3.0 - i / 10, i / 20 if i % 4 == 0 else None, 1e-4, 1.0, 1.0) for i in range(9)
+    ]
+    lines = terminal(points, width=78)
+    assert {len(half) for line in lines for half in line} == {37} and terminal([]) == []
+    assert "recall 0.400" in lines[0][1] and lines[1][0].startswith(" 3.00")
+    assert terminal(points[:1], width=40) and "not measured yet" in terminal(points[1:2])[0][1]

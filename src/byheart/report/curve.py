@@ -129,6 +129,25 @@ def _ticks(low: float, high: float) -> list[float]:
 # -- the terminal -----------------------------------------------------------------------------------------------------
 
 
+def terminal(points: Sequence[CurvePoint], width: int = 78, height: int = 5) -> list[tuple[str, str]]:
+    """Lines of two halves, validation loss and recall side by side, each half `width // 2` wide; empty at first."""
+    halves = []
+    for title, name in (("validation loss", "val_loss"), ("recall", "recall")):
+        halves.append(_panel(title, series(points, name), points, width // 2 - 2, height))
+    return list(zip(*halves, strict=True)) if points else []
+
+
+def _panel(title: str, pairs: Series, points: Sequence[CurvePoint], width: int, height: int) -> list[str]:
+    values = [value for _, value in pairs]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    end = points[-1].epoch if points else 0.0
+    head = f"{title} {values[-1]:.3f}" if values else f"{title}, not measured yet"
+    margins = [f"{high:5.2f} ", *[" " * 6] * (height - 2), f"{low:5.2f} "]
+    plot = braille(pairs, width - 6, height, low, high, end)
+    foot = f"{'':6}0{f'epoch {end:g}':>{width - 7}}"
+    return [f"{line:<{width}}" for line in (head, *map("".join, zip(margins, plot, strict=True)), foot)]
+
+
 def braille(pairs: Series, width: int, height: int, low: float, high: float, end: float) -> list[str]:
     """`height` lines of `width` characters with the pairs as one joined line; each character holds 2 by 4 dots."""
     cells = [[0] * width for _ in range(height)]

@@ -1,8 +1,10 @@
 """What the terminal shows while a run goes on: stages, progress, the curve as it grows, and the scores at the end.
 
-On a terminal it is alive; into a file or a CI log it writes plain lines, and progress every ten seconds at most.
+On a terminal it is alive: a bar with the time left, and below it the curve as it grows. Into a file or a CI log it writes
+plain lines, and progress every ten seconds at most.
 """
 
+import io
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from byheart.errors import Problem
+from byheart.report.tables import printable
 from byheart.types import CurvePoint
 
 WIDTH = 80
@@ -33,32 +36,49 @@ class Bar:
     """Where a long stage stands. Knows its end late: `reach` may name it."""
 
     def __init__(self, screen: "Screen", total: int | None, label: str):
+        from rich.live import Live
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.screen, self.total, self.label = screen, total, label
         self.began = self.said = time.monotonic()
         self.first: int | None = None
-        self.live = Progress(
+        self.progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=28),
             TextColumn("{task.completed}/{task.total}"),
             TimeRemainingColumn(compact=True),
             console=screen.console,
-            transient=True,
-            disable=not screen.console.is_terminal,
         )
-        self.task = self.live.add_task(label, total=total)
+        self.task = self.progress.add_task(label, total=total)
+        self.curve: Any = ""
+        self.live = Live(console=screen.console, get_renderable=self._both, transient=True, refresh_per_second=4)
+
+    def __enter__(self) -> "Bar":
+        if self.screen.alive:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.screen.alive:
+            self.live.stop()
+            if self.curve:  # the live one goes with the bar; the last one stays
+                self.screen.console.print(self.curve)
 
     def reach(self, done: int, total: int | None = None) -> None:
         self.total = total or self.total
         if self.first is None:  # a resumed run begins in the middle: the pace counts from there
             self.first = done - 1
-        self.live.update(self.task, completed=done, total=self.total)
+        self.progress.update(self.task, completed=done, total=self.total)
         now = time.monotonic()
-        if not self.screen.console.is_terminal and now - self.said >= PAUSE and self.total:
+        if not self.screen.alive and now - self.said >= PAUSE and self.total:
             left = (now - self.began) / max(1, done - self.first) * (self.total - done)
             self.screen.say(f"  {self.label} {done}/{self.total}, {clock(left)} left")
             self.said = now
+
+    def _both(self) -> Any:
+        from rich.console import Group
+
+        return Group(self.progress, self.curve) if self.curve else self.progress
 
 
 class Screen:
@@ -68,36 +88,47 @@ class Screen:
         from rich.console import Console
 
         output = file or sys.stdout
+        if file is None and isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="replace")  # a tick must not end a run where the terminal speaks Latin-1
         probe = Console(file=output)
         self.console = Console(
             file=output, highlight=False, width=min(WIDTH, probe.width) if probe.is_terminal else WIDTH
         )
+        self.alive = self.console.is_terminal and not self.console.is_dumb_terminal
+        self.bar: Bar | None = None
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Any]:
         """Yields the function that notes what came of the stage; prints one line when it is over."""
         began = time.monotonic()
         notes: list[str] = []
-        if self.console.is_terminal:
+        if self.alive:
             self.console.print(f"[dim]· {title} …[/dim]", end="\r")
-        yield notes.append
-        seconds = clock(time.monotonic() - began)
-        head = f"✓ {title}"
-        self.console.print(
-            f"[green]✓[/green] {title}{' ' * max(1, WIDTH - len(head) - len(seconds))}[dim]{seconds}[/dim]"
-        )
+        try:
+            yield notes.append
+        except BaseException:
+            self._headed("[red]✗[/red]", title, began)
+            raise
+        self._headed("[green]✓[/green]", title, began)
         for note in notes:
             if note:
                 self._indented(note)
 
     @contextmanager
     def progress(self, total: int | None, label: str) -> Iterator[Bar]:
-        bar = Bar(self, total, label)
-        with bar.live:
-            yield bar
+        with Bar(self, total, label) as bar:
+            self.bar = bar
+            try:
+                yield bar
+            finally:
+                self.bar = None
 
     def curve(self, point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
-        """One line a check; the losses so far as a spark line."""
+        """The curve below the bar, where there is a living one; else one line a check, the losses as a spark line."""
+        if self.alive and self.bar and self.console.encoding.startswith("utf"):
+            self.bar.curve = _drawn(curve, self.console.width)
+            self.bar.live.refresh()
+            return
         losses = [p.val_loss for p in curve if p.val_loss is not None]
         parts = [f"epoch {point.epoch:5.2f}"]
         if point.train_loss is not None:
@@ -108,13 +139,13 @@ class Screen:
         self.console.print(f"  {'  '.join(parts)}  [cyan]{spark(losses[-20:])}[/cyan]")
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         from rich.padding import Padding
         from rich.text import Text
 
-        self.console.print(Padding(Text(f"! {text}", style="yellow"), (0, 0, 0, 2)))
+        self.console.print(Padding(Text(f"! {printable(text)}", style="yellow"), (0, 0, 0, 2), expand=False))
 
     def scores(self, scores: Mapping[str, Any]) -> None:
         """The small table: each metric for each condition, with its 95 % interval and count."""
@@ -131,7 +162,7 @@ class Screen:
             if any(cells):
                 table.add_row(words, *(_cell(cell) for cell in cells))
                 count = max([count, *(cell["count"] for cell in cells if cell and metric != "perplexity_ratio")])
-        what = "your questions" if scores.get("probes") == "questions" else "held-out phrasings"
+        what = "questions of yours" if scores.get("probes") == "questions" else "held-out phrasings"
         self.console.print(f"\n[bold]What it knows[/bold]  {count} {what}; 95 % intervals")
         self.console.print(table)
         paired = scores.get("paired", {}).get(scores.get("headline", ""))
@@ -164,11 +195,16 @@ class Screen:
         for problem in problems:
             self.say(str(problem))
 
+    def _headed(self, mark: str, title: str, began: float) -> None:
+        seconds = clock(time.monotonic() - began)
+        gap = " " * max(1, self.console.width - len(title) - len(seconds) - 3)
+        self.console.print(f"{mark} {title}{gap}[dim]{seconds}[/dim]")
+
     def _indented(self, text: str) -> None:
         from rich.padding import Padding
         from rich.text import Text
 
-        self.console.print(Padding(Text(text, style="dim"), (0, 0, 0, 2)))
+        self.console.print(Padding(Text(printable(text), style="dim"), (0, 0, 0, 2), expand=False))
 
 
 def pick(rows: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
@@ -178,6 +214,15 @@ def pick(rows: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any
     if len(order) <= count:
         return order
     return [order[round((place + 0.5) * len(order) / count - 0.5)] for place in range(count)]
+
+
+def _drawn(curve: Sequence[CurvePoint], width: int) -> Any:
+    from rich.text import Text
+
+    from byheart.report.curve import terminal
+
+    lines = [Text.assemble("  ", (left, ""), "  ", (right, "green")) for left, right in terminal(curve, width - 2)]
+    return Text("\n").join(lines)
 
 
 def spark(values: Sequence[float]) -> str:
