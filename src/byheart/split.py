@@ -9,6 +9,7 @@ from byheart.leaks import LeakFinder
 from byheart.types import Chunk, Example, Fact, Split
 
 NEVER_HELD_OUT = ("recitation", "completion")  # their answers are the text itself, which every other form repeats
+_ROUNDS = 4  # of asking further facts, where look-alikes were refused
 Form = tuple[str, str, str]
 
 
@@ -38,34 +39,48 @@ class Forms:
     ) -> Split:
         """`asked` maps a chunk to the examples that must remain for it, `per_fact` is the same for a fact and direction."""
         untaught = self._untaught([fact.id for fact in facts])
-        set_aside = {e.id for e in examples if any(f in untaught for f in e.facts)}
+        # What is tied to a chunk alone may ask about any of its facts.
+        silent = {fact.chunk for fact in facts if fact.id in untaught}
+        set_aside = {
+            e.id for e in examples if any(f in untaught for f in e.facts) or (not e.facts and e.chunk in silent)
+        }
         pool = [e for e in examples if e.id not in set_aside]
-        groups = _Groups(pool, asked, per_fact)
-        order = self._shuffled(groups.by_fact)
+        # Some of what is given up turns out to be a look-alike of other facts' rows: then further facts give.
         held: list[Example] = []
-        gave = sound = 0
-        for fact in order:
-            # The share is met first; then further facts give, until there are enough to measure with.
-            if gave >= self.share * len(order) and sound >= self.at_least:
+        wanted = self.at_least
+        for _ in range(_ROUNDS):
+            groups = _Groups(pool, asked, per_fact)
+            before = len(held)
+            held = self._give(groups, wanted)
+            held_ids = {e.id for e in held}
+            refused = LeakFinder([e for e in pool if e.id not in held_ids]).reasons(held)
+            kept = [e for e in held if e.id not in refused]
+            if len(kept) >= self.at_least or len(held) == before:
                 break
-            if form := self._form_to_give(groups, fact):
-                sound += len(groups.sound(form))
-                held += groups.give(form)
-                gave += 1
-        held_ids = {e.id for e in held}
-        train = [e for e in pool if e.id not in held_ids]
-        finder = LeakFinder(train)
-        refused = {e.id: reason for e in held if (reason := finder.reason(e))}
-        kept = [e for e in held if e.id not in refused]
-        choose, judge = self._halves(kept)
+            wanted += self.at_least - len(kept)
+        choose, judge = self._halves(kept, facts)
         return Split(
-            train=tuple(e.id for e in train),
+            train=tuple(e.id for e in pool if e.id not in held_ids),
             choose=tuple(e.id for e in choose),
             judge=tuple(e.id for e in judge),
             heldout_facts=tuple(sorted(untaught)),
             refused=refused | {i: "its fact is held out whole (split.heldout_facts)" for i in sorted(set_aside)},
             note=self._note(kept, groups),
         )
+
+    def _give(self, groups: "_Groups", wanted: int) -> list[Example]:
+        """A form from each of a share of the facts; then further facts give, until `wanted` examples can be held out."""
+        order = self._shuffled(groups.by_fact)
+        held: list[Example] = []
+        gave = sound = 0
+        for fact in order:
+            if gave >= self.share * len(order) and sound >= wanted:
+                break
+            if form := self._form_to_give(groups, fact):
+                sound += len(groups.sound(form))
+                held += groups.give(form)
+                gave += 1
+        return held
 
     def _untaught(self, fact_ids: Sequence[str]) -> frozenset[str]:
         count = round(self.heldout_facts * len(fact_ids))
@@ -82,11 +97,35 @@ class Forms:
         forms = sorted(groups.by_fact[fact], key=lambda form: self._dice("form", *form))
         return next((form for form in forms if groups.may_give(form)), None)
 
-    def _halves(self, held: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-        """Halved by fact, so that what chooses never judges the same fact; the halves differ by one fact at most."""
-        facts = sorted({e.form[0] for e in held}, key=lambda fact: self._dice("half", fact))
-        choosing = set(facts[: (len(facts) + 1) // 2])
-        return [e for e in held if e.form[0] in choosing], [e for e in held if e.form[0] not in choosing]
+    def _halves(self, held: Sequence[Example], facts: Sequence[Fact]) -> tuple[list[Example], list[Example]]:
+        """Halved by fact, so that what chooses never judges the same fact; the halves differ by one fact at most.
+
+        Where an example is tied to several facts or to a chunk, all the facts that it may ask about stay together.
+        """
+        chunk_of = {fact.id: fact.chunk for fact in facts}
+        whole = {e.chunk for e in held if len(e.facts) != 1}
+        whole |= {chunk_of[f] for e in held if len(e.facts) > 1 for f in e.facts if f in chunk_of}
+        tied: dict[str, set[str]] = {}  # a chunk kept whole -> the chunks that go where it goes
+        for chunk in whole:
+            tied[chunk] = {chunk}
+        for e in held:
+            touched = {c for c in (e.chunk, *(chunk_of.get(f, "") for f in e.facts)) if c in tied}
+            joined = set().union(*(tied[c] for c in touched))
+            for chunk in joined:
+                tied[chunk] = joined
+
+        def bundle(e: Example) -> str:
+            chunk = chunk_of.get(e.facts[0], e.chunk) if e.facts else e.chunk
+            return f"chunk:{min(tied[chunk])}" if chunk in tied else e.form[0]
+
+        size = Counter(bundle(e) for e in {e.form[0]: e for e in held}.values())
+        choosing: set[str] = set()
+        balance = 0  # facts that choose, less those that judge
+        for name in sorted(size, key=lambda name: (-size[name], self._dice("half", name))):
+            if balance <= 0:
+                choosing.add(name)
+            balance += size[name] if balance <= 0 else -size[name]
+        return [e for e in held if bundle(e) in choosing], [e for e in held if bundle(e) not in choosing]
 
     def _note(self, held: Sequence[Example], groups: "_Groups") -> str:
         if not held:
@@ -129,8 +168,8 @@ class _Groups:
     def sound(self, form: Form) -> list[Example]:
         """Those examples of the form that no sibling of the same fact gives away."""
         forms = self.by_fact[form[0]]
-        finder = LeakFinder([example for other, group in forms.items() if other != form for example in group])
-        return [example for example in forms[form] if not finder.reason(example)]
+        leaks = LeakFinder([e for other, group in forms.items() if other != form for e in group]).reasons(forms[form])
+        return [example for example in forms[form] if example.id not in leaks]
 
     def give(self, form: Form) -> list[Example]:
         examples = self.by_fact[form[0]][form]
