@@ -188,7 +188,8 @@ def test_resume_of_what_is_no_run(capsys, stage):
 
 def test_evaluate_uses_the_saved_config(stage, folder, capsys):
     cli.main(["learn", "documents=a.txt", "seed=5", "evaluation.recall.max_new_tokens=7", "hydra.run.dir=here"])
-    assert cli.main(["evaluate", "run=here"]) == 2
+    assert cli.main(["evaluate", "run=here"]) == 0
+    assert stage.calls[-1][2] is None
     words = ["evaluate", "run=here", "questions=exam.jsonl"]
     assert cli.main([*words, "evaluation=[recall]", "trainer.threads=1"]) == 0
     plan, where, questions = stage.calls[-1]

@@ -132,3 +132,22 @@ write_jsonl({str(path)!r}, endless())
     write_jsonl(path, [FACT, FACT])
     assert len(read_jsonl(path, Fact)) == 2
     assert not list(tmp_path.glob(".examples.jsonl.*.tmp")), "the litter of a killed writer is swept by the next"
+
+
+def test_a_library_that_fills_the_disk_is_understood(tmp_path):
+    """safetensors reports the system's error in words of its own; here the limit on a file's size stands for the disk."""
+    pytest.importorskip("resource")
+    code = """
+import resource, sys, torch
+from byheart.errors import UserError
+from byheart.training.checkpoint import save_weights
+model = torch.nn.Linear(400, 400)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    save_weights(__import__("pathlib").Path(sys.argv[1]) / "kept", model)
+except UserError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert "the file is too big" in done.stdout and str(tmp_path / "kept") in done.stdout
+    assert not (tmp_path / "kept").exists()

@@ -39,7 +39,7 @@ COMMANDS = (
     Command(
         "evaluate",
         "score a finished run again, on other questions",
-        "byheart evaluate run=DIR questions=FILE [evaluation... trainer...]",
+        "byheart evaluate run=DIR [questions=FILE] [evaluation... trainer...]",
         (("byheart evaluate run=outputs/handbook/TIME questions=other.jsonl", "ask it something else"),),
         settings=False,
     ),

@@ -185,7 +185,7 @@ def _resume(stage: str, request: Request) -> int:
 
 def _evaluate(request: Request) -> int:
     if not request.value("run"):
-        raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME questions=FILE"))
+        raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME"))
     folder = _folder_said(request, "run")
     config = change_saved(saved_config(folder, "run"), request)
     questions = config.questions
@@ -197,11 +197,9 @@ def _evaluate(request: Request) -> int:
     os.chdir(started_in(folder))
     plan, problems = _plan(config)
     problems = [problem for problem in problems if problem.where.partition(".")[0] in ("questions", "evaluation")]
-    if not plan.questions:
-        problems.append(Problem("no questions", "questions", fix="questions=FILE.jsonl"))
     if problems:
         raise UserError(*problems)
-    _stage("evaluate")(plan, folder, plan.questions, _screen())
+    _stage("evaluate")(plan, folder, plan.questions if request.value("questions") else None, _screen())
     return 0
 
 

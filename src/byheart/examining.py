@@ -14,7 +14,7 @@ from byheart.model.base_model import BaseModel
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
 from byheart.run import Run
-from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
+from byheart.store import content_key, is_done, mark_done, read_jsonl, said_if_unwritten, write_json, write_jsonl
 from byheart.types import Probe
 from byheart.writing import Texts
 
@@ -123,8 +123,9 @@ class Opened:
 
     def save(self, folder: Path) -> None:
         """What peft, transformers and vLLM load; whole models where all weights were trained."""
-        self.model.save_pretrained(str(folder))
-        self.tokenizer.save_pretrained(str(folder))
+        with said_if_unwritten(folder):
+            self.model.save_pretrained(str(folder))
+            self.tokenizer.save_pretrained(str(folder))
 
     def language_model(self) -> LanguageModel:
         return LanguageModel(self.model, self.tokenizer)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byheart.model.chat import answer_tokens, prompt_tokens
+from byheart.store import said_if_unwritten
 from byheart.types import Example
 
 if TYPE_CHECKING:
@@ -61,5 +62,6 @@ class Rows:
         rows = rows.filter(
             lambda row: row["loss_from"] < len(row["tokens"]), load_from_cache_file=False, keep_in_memory=True
         )
-        rows.save_to_disk(str(folder))
+        with said_if_unwritten(folder):
+            rows.save_to_disk(str(folder))
         return rows

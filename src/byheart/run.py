@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from byheart.errors import UserError
 from byheart.store import read_json, write_json
 
 NAMED = ("byheart", "torch", "transformers", "peft", "lightning", "datasets", "hydra-core")
@@ -58,7 +59,11 @@ class Run:
             if error is not None and kind is not KeyboardInterrupt:
                 self.record["error"] = str(error).splitlines()[0] if str(error) else type(error).__name__
         self.record["finished"] = datetime.now().isoformat(timespec="seconds")
-        self.save()
+        try:
+            self.save()
+        except UserError:
+            if error is None:  # else the first error says what matters
+                raise
 
     @contextmanager
     def stage(self, name: str, title: str) -> Iterator[Any]:

@@ -49,11 +49,11 @@ def expand(plan: Plan, folder: Path, screen: Any) -> Texts:
     return texts
 
 
-def evaluate(plan: Plan, folder: Path, questions: str, screen: Any) -> Path:
-    """Scores a finished run again, on other questions; into a folder of its own below the run's."""
+def evaluate(plan: Plan, folder: Path, questions: str | None, screen: Any) -> Path:
+    """Scores a finished run again, into a folder of its own below the run's: on other questions or once more on its own."""
     texts = read_texts(folder)
     probes = gather_probes(plan, texts, questions)
-    below = folder / "evaluations" / Path(questions).stem
+    below = folder / "evaluations" / (Path(questions).stem if questions else "again")
     with Run(below, screen, name=plan.name, seed=plan.seed, model=plan.model.path) as run:
         opened = Opened.load(plan, run)
         exam = set_exam(plan, texts, probes)
@@ -81,7 +81,7 @@ def _stopped(run: Run) -> None:
     folder = run.folder
     run.screen.say(f"Stopped. The adapter so far is in {folder / 'adapter'}.")
     run.screen.say(f'  go on:     byheart learn "resume={folder}"')
-    run.screen.say(f'  score it:  byheart evaluate "run={folder}" questions=FILE')
+    run.screen.say(f'  score it:  byheart evaluate "run={folder}"')
 
 
 def _estimate(plan: Plan, texts: Texts, run: Run) -> None:

@@ -7,10 +7,12 @@ import json
 import math
 import os
 import platform
+import re
 import secrets
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -36,6 +38,22 @@ def write_json(path: str | Path, value: Any) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """A text file, whole or not at all."""
     _write(Path(path), [_encode(text)])
+
+
+@contextmanager
+def said_if_unwritten(path: str | Path) -> Iterator[None]:
+    """A full disk within (ours, or a library's that writes files of its own) becomes a UserError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(_unwritten(Path(path), error)) from error
+    except Exception as error:
+        # safetensors reports the system's error in words only: "I/O error: No space left on device (os error 28)"
+        said = re.search(r"\(os error (\d+)\)", str(error))
+        if said is None:
+            raise
+        number = int(said[1])
+        raise UserError(_unwritten(Path(path), OSError(number, os.strerror(number)))) from error
 
 
 def read_json(path: str | Path) -> Any:
@@ -105,7 +123,7 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
     # The temporary name lies in the same folder: a rename across file systems is a copy, and a copy can be half.
     mine = f".{path.name}.{platform.node()}-"
     temporary = path.with_name(f"{mine}{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
+    with said_if_unwritten(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep_litter(path.parent, mine)
         try:
@@ -119,8 +137,6 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
             temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(_unwritten(path, error)) from error
 
 
 def _sweep_litter(folder: Path, prefix: str) -> None:

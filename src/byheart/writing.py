@@ -41,7 +41,9 @@ def write_texts(plan: Plan, run: Run) -> Texts:
     key = content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split)
     if is_done(run.folder / LAST, key):
         run.screen.say("the examples are written already: taken from the run's folder")
-        return read_texts(run.folder)
+        texts = read_texts(run.folder)
+        _tell_of_edits(texts.documents, run)
+        return texts
     source = _read(plan, run)
     examples = _expand(plan, source, run)
     split = _split(plan, source, examples, run)
@@ -90,6 +92,15 @@ def _read(plan: Plan, run: Run) -> Source:
     for warning in loaded.warnings:
         run.note(warning)
     return source
+
+
+def _tell_of_edits(documents: tuple[Document, ...], run: Run) -> None:
+    """A run goes on with the text that it read: what was edited since is not in it, and the user should know."""
+    read_at = (run.folder / "documents.jsonl").stat().st_mtime
+    for document in documents:
+        file = Path(document.path)
+        if file.is_file() and file.stat().st_mtime > read_at:
+            run.note(f"{file} was changed after this run read it: the run goes on with the text as it was then")
 
 
 def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:

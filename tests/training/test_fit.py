@@ -1,6 +1,7 @@
 """A whole training on a tiny real model: the same seed, a resume, the best epoch, divergence, and what is saved."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from byheart.errors import Diverged
+from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Full, Lora
 from byheart.training.curve import read_curve
 from byheart.training.layout import Row
@@ -103,6 +104,25 @@ def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):
         model.lm_head.weight[3] = math.nan
     with pytest.raises(Diverged, match="Lower lr"):
         fit(tmp_path, model=model)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+def test_a_disk_that_fills_during_training_leaves_the_last_whole_checkpoint(tmp_path, monkeypatch):
+    real = Path.open
+
+    def fill_the_disk(step, steps):
+        def to_nowhere(self, *args, **kwargs):
+            return real(Path("/dev/full") if self.name == "training.pt" else self, *args, **kwargs)
+
+        if step == 5:
+            monkeypatch.setattr(Path, "open", to_nowhere)
+
+    with pytest.raises(UserError, match="the disk is full"):
+        fit(tmp_path / "cut", on_step=fill_the_disk)
+    (kept,) = (tmp_path / "cut" / "checkpoint").iterdir()
+    assert kept.name.startswith("step-")
+    monkeypatch.undo()
+    assert numbers(fit(tmp_path / "cut")[0].curve) == numbers(fit(tmp_path / "whole")[0].curve)
 
 
 def test_checkpoints_hold_no_base_weights(tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from byheart.store import said_if_unwritten
 from byheart.types import CurvePoint
 
 if TYPE_CHECKING:
@@ -27,13 +28,21 @@ def save_checkpoint(
 
     done = folder / f"step-{step:07d}"
     making = folder / f".making-{os.getpid()}"
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
-    torch.save({"optimizer": optimizer.state_dict(), "random": torch.get_rng_state()}, making / _TENSORS)
     state = {"step": step, "seconds": seconds, "curve": [asdict(point) for point in curve]}
-    (making / _STATE).write_text(json.dumps(state))
-    shutil.rmtree(done, ignore_errors=True)
-    making.replace(done)
+    for litter in folder.glob(".making-*"):
+        shutil.rmtree(litter, ignore_errors=True)
+    with said_if_unwritten(folder):
+        making.mkdir(parents=True)
+        try:
+            # Given a path, torch writes through its own stream, whose complaint does not say that the disk is full.
+            with (making / _TENSORS).open("wb") as file:
+                torch.save({"optimizer": optimizer.state_dict(), "random": torch.get_rng_state()}, file)
+            (making / _STATE).write_text(json.dumps(state))
+            shutil.rmtree(done, ignore_errors=True)
+            making.replace(done)
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)  # on a full disk it would leave no room for the run's last word
+            raise
     for old in folder.glob("step-*"):
         if old != done:
             shutil.rmtree(old, ignore_errors=True)
@@ -57,12 +66,12 @@ def save_weights(path: Path, model: Any) -> None:
     """The trained weights alone, under their names in the model, moved into place when whole."""
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {name: p.detach().contiguous().clone() for name, p in model.named_parameters() if p.requires_grad}
     making = path.with_name(f".{path.name}-{os.getpid()}")
-    save_file(
-        {name: p.detach().contiguous().clone() for name, p in model.named_parameters() if p.requires_grad}, making
-    )
-    making.replace(path)
+    with said_if_unwritten(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, making)
+        making.replace(path)
 
 
 def load_weights(path: Path, model: Any) -> None:
