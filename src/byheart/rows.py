@@ -24,12 +24,15 @@ class Rows:
     loss_on: str = "answer"  # answer | all
     reduction: str = "row_mean"  # row_mean | token_mean | sum
     max_tokens: int = 1024  # a longer row is cut at its end, and counted
+    replay: float = 0.1  # share of the training rows in which the model rehearses its own conversation
 
     def __post_init__(self) -> None:
         if self.loss_on not in LOSS_ON:
             raise ValueError(f"loss_on must be one of {', '.join(LOSS_ON)}, got {self.loss_on}")
         if self.reduction not in REDUCTIONS:
             raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got {self.reduction}")
+        if not 0 <= self.replay < 1:
+            raise ValueError(f"replay must be at least 0 and below 1, got {self.replay}")
         if self.max_tokens < 8:
             raise ValueError(f"max_tokens must be at least 8, got {self.max_tokens}")
 

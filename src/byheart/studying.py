@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from byheart.evaluation.recall import Recall
 from byheart.examining import Opened, Probes, probes_of
+from byheart.model.chat import answer_tokens, prompt_tokens
+from byheart.model.replay import converse
 from byheart.plan import Plan
 from byheart.run import Run
-from byheart.store import read_json, write_json
+from byheart.store import read_json, write_json, write_jsonl
 from byheart.training.layout import Row
 from byheart.training.trainer import Learned, Lesson
 from byheart.types import CurvePoint, Example
@@ -26,12 +28,16 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
     with run.stage("rows", "Making rows") as note:
         train = _rows(plan, texts.examples_named(texts.split.train), opened, run.folder / "rows" / "train")
         validate = _rows(plan, texts.examples_named(texts.split.choose), opened, run.folder / "rows" / "choose")
+        told = len(train)
         tokens = sum(len(row.tokens) for row in train)
         note(f"{len(train):,} rows, {tokens:,} tokens, {tokens / max(1, len(train)):.0f} a row")
-    if skipped := len(texts.split.train) - len(train):
+    if skipped := len(texts.split.train) - told:
         run.note(
             f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={plan.rows.max_tokens}"
         )
+    done = _done(run.folder)
+    if plan.rows.replay and (done is None or plan.retrain != "none"):
+        train += _replayed(plan, round(told * plan.rows.replay / (1 - plan.rows.replay)), opened, run)
     lesson = Lesson(
         train,
         validate,
@@ -42,7 +48,6 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
         plan.rows.reduction,
         opened.tokenizer.pad_token_id,
     )
-    done = _done(run.folder)
     if done is None:
         learned = _fit(plan, lesson, opened, run.folder, _recall(plan, texts, probes, opened), run)
         if run.stop_requested:
@@ -53,8 +58,8 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
         chosen = done["chosen_epoch"]
         run.screen.say("training is finished already: the adapter is taken from the run's folder")
     adapters = {"tuned": run.folder / "adapter"}
-    if plan.retrain != "none" and chosen:
-        again = replace(lesson, epochs=chosen, schedule=plan.retrain)
+    if plan.retrain != "none":  # where nothing was held out no epoch could be chosen: all of them, then
+        again = replace(lesson, epochs=chosen or plan.epochs, schedule=plan.retrain)
         folder = run.folder / "retrained"
         if _done(folder) is None:
             _fit(replace(plan, stopping=replace(plan.stopping, patience=None)), again, opened, folder, None, run)
@@ -112,6 +117,24 @@ def _rows(plan: Plan, examples: Sequence[Example], opened: Opened, folder: Path)
         return []
     dataset: Dataset = plan.rows.build(examples, opened.tokenizer, folder)
     return [Row(row["tokens"], row["loss_from"]) for row in dataset]
+
+
+def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
+    """The base model's own conversations as rows."""
+    with run.stage("replay", "Rehearsing what it knows already") as note, run.screen.progress(count, "rows") as bar:
+        found = converse(opened.untrained(), plan.model.find(), count, bar.reach)
+        note(f"{len(found)} conversations of its own, to be trained among the others")
+    write_jsonl(run.folder / "replay.jsonl", found)
+    if len(found) < count:
+        run.note(
+            f"{len(found)} of {count} rows to rehearse: this model makes up no more (rows.replay={plan.rows.replay})"
+        )
+    rows = []
+    for said in found:
+        prompt = prompt_tokens(opened.tokenizer, said.question)
+        answer = answer_tokens(opened.tokenizer, said.answer, end=said.finished)
+        rows.append(Row([*prompt, *answer][: plan.rows.max_tokens], len(prompt)))
+    return rows
 
 
 def _recall(plan: Plan, texts: Texts, probes: Probes, opened: Opened) -> Callable[[], float] | None:

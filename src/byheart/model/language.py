@@ -32,7 +32,7 @@ class LanguageModel:
         texts = [""] * len(prompts)
         stops = sorted({end_of_turn(self.tokenizer)[-1], self.tokenizer.eos_token_id})
         filler = self.tokenizer.pad_token_id
-        with self._reading():
+        with self.reading():
             for start in range(0, len(order), self.rows_at_once):
                 batch = order[start : start + self.rows_at_once]
                 tokens = torch.tensor(pad([prompts[i] for i in batch], filler, left=True), device=self._device)
@@ -63,7 +63,7 @@ class LanguageModel:
 
         prompt = prompt_tokens(self.tokenizer, question)
         rows = [answer_tokens(self.tokenizer, text, end=False) for text in continuations]
-        with self._reading():
+        with self.reading():
             read = self.model(input_ids=torch.tensor([prompt], device=self._device), use_cache=True, logits_to_keep=1)
             cache = read.past_key_values
             cache.batch_repeat_interleave(len(rows))
@@ -80,7 +80,7 @@ class LanguageModel:
         import torch
 
         losses = []
-        with self._reading():
+        with self.reading():
             for text in texts:
                 tokens = torch.tensor([self.tokenizer(text, add_special_tokens=False).input_ids], device=self._device)
                 if tokens.shape[1] < 2:
@@ -95,7 +95,8 @@ class LanguageModel:
         return next(self.model.parameters()).device
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
+        """In eval mode and without gradients."""
         import torch
 
         training = self.model.training
