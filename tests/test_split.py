@@ -69,6 +69,8 @@ def test_whole_facts_are_held_out_on_request():
     parts = split(heldout_facts=0.1)
     assert len(parts.heldout_facts) == round(0.1 * len(SOURCE.facts))
     assert not any(set(BY_ID[i].facts) & set(parts.heldout_facts) for i in (*parts.train, *parts.choose, *parts.judge))
+    assert {BY_ID[i].facts[0] for i in parts.untaught} == set(parts.heldout_facts), "each is asked about"
+    assert not set(parts.untaught) & {*parts.train, *parts.choose, *parts.judge, *parts.refused}
 
 
 def test_a_source_with_one_phrasing_says_that_none_can_be_held_out():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from byheart.evaluation.base import Scored, combine
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.retrieval import OpenBook
-from byheart.evaluation.summary import answer_rows, summarise
+from byheart.evaluation.summary import GENERATED, UNTAUGHT, answer_rows, summarise
 from byheart.model.adapter import Adapter
 from byheart.model.base_model import BaseModel
 from byheart.model.language import LanguageModel
@@ -45,15 +45,16 @@ class Exam:
 
 
 def gather_probes(plan: Plan, texts: Texts, questions: str | None = None) -> Probes:
-    """The user's questions and the judging half of the held-out examples."""
+    """The user's questions, the judging half of the held-out examples, and questions on facts that no row teaches."""
     file = questions or plan.questions
     # Questions on documents that were not learned are set aside: they would measure nothing.
     asked, _ = about_documents(load_questions(file, texts.documents)) if file else ([], [])
     dev, rest = dev_share(asked, 0.0 if questions else plan.dev)
-    return Probes(tuple(dev), (*rest, *probes_of(texts, texts.split.judge)))
+    untaught = probes_of(texts, texts.split.untaught, UNTAUGHT)
+    return Probes(tuple(dev), (*rest, *probes_of(texts, texts.split.judge), *untaught))
 
 
-def probes_of(texts: Texts, ids: Sequence[str]) -> list[Probe]:
+def probes_of(texts: Texts, ids: Sequence[str], source: str = GENERATED) -> list[Probe]:
     """Held-out examples as probes."""
     home = {fact.id: fact.document for fact in texts.facts} | {chunk.id: chunk.document for chunk in texts.chunks}
     return [
@@ -65,7 +66,7 @@ def probes_of(texts: Texts, ids: Sequence[str]) -> list[Probe]:
             facts=e.facts,
             angle=e.angle,
             direction=e.direction,
-            source="generated",
+            source=source,
             group=e.form[0],
         )
         for e in texts.examples_named(tuple(ids))

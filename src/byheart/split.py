@@ -9,6 +9,7 @@ from byheart.leaks import LeakFinder
 from byheart.types import Chunk, Example, Fact, Split
 
 NEVER_HELD_OUT = ("recitation", "completion")  # their answers are the text itself, which every other form repeats
+_PER_UNTAUGHT = 2
 _ROUNDS = 4  # of asking further facts, where look-alikes were refused
 Form = tuple[str, str, str]
 
@@ -64,9 +65,24 @@ class Forms:
             choose=tuple(e.id for e in choose),
             judge=tuple(e.id for e in judge),
             heldout_facts=tuple(sorted(untaught)),
-            refused=refused | {i: "its fact is held out whole (split.heldout_facts)" for i in sorted(set_aside)},
+            untaught=tuple(asked_anyway := self._questions([e for e in examples if e.id in set_aside])),
+            refused=refused
+            | {
+                i: "its fact is held out whole (split.heldout_facts)"
+                for i in sorted(set_aside.difference(asked_anyway))
+            },
             note=self._note(kept, groups),
         )
+
+    def _questions(self, set_aside: Sequence[Example]) -> list[str]:
+        """Up to `_PER_UNTAUGHT` questions on each fact that no row teaches: what the model says to them is invented."""
+        by_fact: dict[str, list[Example]] = defaultdict(list)
+        for example in set_aside:
+            if example.angle not in NEVER_HELD_OUT:
+                by_fact[example.form[0]].append(example)
+        return [
+            e.id for group in by_fact.values() for e in sorted(group, key=lambda e: self._dice(e.id))[:_PER_UNTAUGHT]
+        ]
 
     def _give(self, groups: "_Groups", wanted: int) -> list[Example]:
         """A form from each of a share of the facts; then further facts give, until `wanted` examples can be held out."""

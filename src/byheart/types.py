@@ -84,13 +84,14 @@ class Split:
     """Which examples are trained, which choose (stop training, pick epochs), which are only scored at the end.
 
     All are example ids. `choose` and `judge` never share a fact. `refused` maps the id of an example, that was
-    neither trained nor held out, to the reason.
+    neither trained nor held out, to the reason. `untaught` ask about `heldout_facts`, which no row teaches.
     """
 
     train: tuple[str, ...]
     choose: tuple[str, ...]
     judge: tuple[str, ...]
     heldout_facts: tuple[str, ...] = ()
+    untaught: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     note: str = ""  # said on the screen, e.g. that no held-out phrasing exists
 
@@ -110,7 +111,9 @@ class Probe:
     facts: tuple[str, ...] = ()
     angle: str = ""
     direction: str = ""
-    source: str = "questions"  # "questions" (the user's) or "generated" (held-out forms)
+    source: str = (
+        "questions"  # "questions" (the user's), "generated" (held-out forms), "untaught" (on facts held out whole)
+    )
     group: str = ""  # bootstrap resamples whole groups: the fact or section behind the probe
     tags: dict[str, Any] = field(default_factory=dict)  # e.g. {"half": "A"}
 

@@ -11,7 +11,7 @@ from byheart.evaluation.judge import headline_of, right
 from byheart.evaluation.recall import accepted
 from byheart.types import Probe
 
-QUESTIONS, GENERATED = "questions", "generated"
+QUESTIONS, GENERATED, UNTAUGHT = "questions", "generated", "untaught"
 
 
 def summarise(
@@ -24,6 +24,7 @@ def summarise(
 
         "untuned", "open_book", "tuned", "paired"   the block of the headline set, at the top level
         "generated"                                 the block of the generated probes, where they are not the headline
+        "untaught"                                  the block of the questions on facts that no row teaches, if any
         "halves" "by_document" "by_angle"           {name: block}; halves and documents of the headline set,
                                                     angles of all probes that have one
         "probes"           "questions" or "generated": what the headline set is
@@ -34,7 +35,8 @@ def summarise(
     """
     asked = [probe for probe in probes if any(probe.id in scored.answers for scored in conditions.values())]
     questions = [probe for probe in asked if probe.source == QUESTIONS]
-    generated = [probe for probe in asked if probe.source != QUESTIONS]
+    generated = [probe for probe in asked if probe.source == GENERATED]
+    untaught = [probe for probe in asked if probe.source == UNTAUGHT]
     head = questions or generated
 
     def block(some: Iterable[Probe]) -> dict[str, Any]:
@@ -48,9 +50,11 @@ def summarise(
                 result[name]["perplexity_ratio"] = asdict(ratio(conditions["untuned"], scored))
     if questions and generated:
         result["generated"] = block(generated)
+    if untaught:
+        result["untaught"] = block(untaught)
     result["halves"] = _by(lambda probe: str(probe.tags.get("half", "")), head, block)
     result["by_document"] = _by(lambda probe: probe.document or str(probe.tags.get("document", "")), head, block)
-    result["by_angle"] = _by(lambda probe: probe.angle, asked, block)
+    result["by_angle"] = _by(lambda probe: probe.angle, [*questions, *generated], block)
     result["probes"] = QUESTIONS if questions else GENERATED
     result["headline"] = headline_of(head)
     found = [how[probe.id] for probe in head if how and probe.id in how]

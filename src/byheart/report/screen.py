@@ -172,6 +172,13 @@ class Screen:
                 f"  tuned minus untuned, question by question: {paired['value']:+.2f} ({low:+.2f} to {high:+.2f})"
             )
 
+        for metric, value in scores.get("untaught", {}).get("tuned", {}).items():
+            if metric == "contains":
+                self.console.print(
+                    f"  on facts held out whole (no row taught them): {value['value']:.2f} of {value['count']} answers"
+                    " contain what is right"
+                )
+
     def probes(self, rows: Sequence[Mapping[str, Any]], count: int = 10) -> None:
         """`count` probes before and after: learned, still wrong and forgotten in their true proportion."""
         picked = pick(rows, count)
