@@ -174,7 +174,8 @@ def _sources(statement: str, place: Citation) -> list[Draft]:
         return [Draft("reverse", REVERSE, asked, place.title, statement, cited=False)]
     where = f"Which section of {place.title}"
     drafts = [Draft("reverse", REVERSE, f"{where} says: “{statement}”", f"{place.section}.", statement, cited=False)]
-    half = statement[cuts(statement)[0] :].rstrip(".") if len(statement.split()) > 8 else ""
+    places = cuts(statement) if len(statement.split()) > 8 else []
+    half = statement[places[0] :].rstrip(".") if places else ""
     if half:
         drafts.append(
             Draft("reverse", REVERSE, f"{where} contains the words “{half}”?", f"{place.section}.", half, cited=False)

@@ -1,0 +1,29 @@
+"""Whatever a document holds, the rules write their examples or say that they could not: they never fail."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from byheart.expansion.rules import Rules
+from byheart.split import Forms
+from toys import source
+
+WORDS = st.sampled_from(
+    "If the ball is pushed, forward a penalty must ( ) [ ] “ ” \" ' – — : ; . ! ? § 97.1(a) 10 % shall not be, who which and or "
+    "Dr. U.S. e.g. it No station x = y ->  * ` _ { } Ω 漢字 عربى \u200b \t \n \n\n # - 1. (a) when unless than 3.5 MHz".split(
+        " "
+    )
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=60).map(" ".join))
+def test_no_text_breaks_the_rules(text):
+    said = source(f"The station is here. {text}")
+    written = Rules().expand(said)
+    asked = {chunk.id: 1 for chunk in said.chunks}
+    Forms().split(written.examples, said.facts, said.chunks, asked)
+    assert all(example.question.strip() and example.answer.strip() for example in written.examples)
+    assert all(
+        fact in written.uncovered or any(fact in e.facts for e in written.examples)
+        for fact in (f.id for f in said.facts)
+    )
