@@ -150,7 +150,7 @@ class Forms:
             )
         if len(held) < self.at_least:
             return (
-                f"Only {len(held)} examples could be held out ({self.at_least} asked by split.at_least): a small text."
+                f"Only {len(held)} example{'s' if len(held) > 1 else ''} could be held out ({self.at_least} asked by split.at_least): a small text."
             )
         return ""
 

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,7 @@ class BaseModel:
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # our screen says what matters
+        getLogger("huggingface_hub").setLevel("ERROR")  # else it tells of each retry
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
         place = self.find()
         # Eager attention is faster on a CPU (the flash kernel's backward is slow there), sdpa elsewhere.
