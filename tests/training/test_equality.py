@@ -58,7 +58,7 @@ def test_logits_are_computed_only_where_the_loss_is_and_equal_the_full_ones():
     model = tiny()
     batch = padded(ROWS, filler=0)
     full = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.predicted_at]
-    expected = torch.nn.functional.cross_entropy(full.float(), batch.targets, reduction="none")
+    expected = torch.nn.functional.cross_entropy(full, batch.targets, reduction="none")
     assert torch.allclose(token_losses(model, batch), expected)
 
 
@@ -79,9 +79,9 @@ def test_a_batch_read_in_parts_has_the_loss_and_gradient_of_the_whole(reduction)
 
 def test_row_mean_weighs_each_row_alike_and_token_mean_each_token():
     batch = padded(ROWS, filler=0)
-    per_row = torch.zeros(3).index_add(0, batch.rows, weights(batch, "row_mean"))
-    assert torch.allclose(per_row, torch.full((3,), 1 / 3))
-    assert torch.allclose(weights(batch, "token_mean"), torch.full((7,), 1 / 7))
+    per_row = torch.zeros(3, dtype=torch.float64).index_add(0, batch.rows, weights(batch, "row_mean"))
+    assert torch.allclose(per_row, torch.full((3,), 1 / 3, dtype=torch.float64))
+    assert torch.allclose(weights(batch, "token_mean"), torch.full((7,), 1 / 7, dtype=torch.float64))
 
 
 def test_masters_equal_stock_adamw_with_clipping():

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     import torch
 
 
-def token_losses(model: Any, batch: Batch) -> "torch.Tensor":
-    """The cross entropy in nats at each target of the batch, (N,) in float32."""
+def token_losses(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":
+    """The cross entropy in nats at each target of the batch, (N,) in float32 or wider; `more` is handed to the model."""
     import torch
     import torch.nn.functional as F
 
@@ -20,29 +20,31 @@ def token_losses(model: Any, batch: Batch) -> "torch.Tensor":
         dtype = next(model.parameters()).dtype
         mask = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
     inputs = {"input_ids": batch.tokens, "position_ids": batch.positions, "attention_mask": mask, "use_cache": False}
+    inputs |= more
     if _has_plain_head(plain):
         hidden_BTD = getattr(plain, plain.base_model_prefix)(**inputs)[0]
         hidden_ND = hidden_BTD.flatten(0, 1)[batch.predicted_at]
         logits_NV = plain.get_output_embeddings()(hidden_ND)
     else:
         logits_NV = plain(**inputs).logits.flatten(0, 1)[batch.predicted_at]
-    return F.cross_entropy(logits_NV.float(), batch.targets, reduction="none")
+    wide_NV = logits_NV if logits_NV.dtype.itemsize >= 4 else logits_NV.float()
+    return F.cross_entropy(wide_NV, batch.targets, reduction="none")
 
 
 def weights(batch: Batch, reduction: str) -> "torch.Tensor":
-    """What each target counts in the batch's loss, (N,); the loss is the weighted sum.
+    """What each target counts in the batch's loss, (N,) in float64; the loss is the weighted sum.
 
     row_mean: the mean over rows of each row's mean, so that a larger batch does not reweigh the facts.
     token_mean: the mean over all targets. sum: their sum.
     """
     import torch
 
-    count = torch.bincount(batch.rows).float()
+    count = torch.bincount(batch.rows).double()
     if reduction == "row_mean":
         return 1.0 / (count[batch.rows] * len(count))
     if reduction == "token_mean":
-        return torch.full((len(batch.targets),), 1.0 / len(batch.targets))
-    return torch.ones(len(batch.targets))
+        return torch.full((len(batch.targets),), 1.0 / len(batch.targets), dtype=torch.float64)
+    return torch.ones(len(batch.targets), dtype=torch.float64)
 
 
 def _has_plain_head(model: Any) -> bool:

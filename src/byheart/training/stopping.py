@@ -1,9 +1,14 @@
-"""When validation loss has turned upward, and which epoch was the best."""
+"""When validation loss has turned upward, which epoch was the best, and what is no training any more."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from byheart.errors import Diverged
 from byheart.types import CurvePoint
+
+EXPLODED = 3.0  # times the lowest validation loss, and above a uniform guess over 20,000 words
+GUESSING = 10.0  # nats
 
 
 @dataclass(frozen=True)
@@ -51,3 +56,13 @@ def best_by_recall(curve: Sequence[CurvePoint]) -> int | None:
     """The epoch with the highest recall at its end; the earlier of equals."""
     measured = [point for point in ends(curve) if point.recall is not None]
     return round(min(measured, key=lambda p: (-p.recall, p.epoch)).epoch) if measured else None  # type: ignore[operator]
+
+
+def refuse_divergence(loss: float, curve: Sequence[CurvePoint], step: int, steps: int) -> None:
+    """Raises Diverged where the loss is no number or has exploded."""
+    lowest = min((p.val_loss for p in curve if p.val_loss is not None), default=loss)
+    if not math.isfinite(loss) or (loss > GUESSING and loss > EXPLODED * lowest):
+        raise Diverged(
+            f"the loss became {loss:.3g} at step {step} of {steps}. Lower lr (a third of it is a good next try), "
+            "raise batch_size, or set optimizer.clip=1.0. What was learned before is kept in checkpoint/."
+        )

@@ -1,7 +1,6 @@
 """The callback that looks at a training while it runs: validates, keeps, and stops it."""
 
 import logging
-import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,19 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import lightning as L
 
-from byheart.errors import Diverged
 from byheart.training.checkpoint import load_weights, save_checkpoint, save_weights
 from byheart.training.curve import write_curve
 from byheart.training.order import is_check
-from byheart.training.stopping import Stopping, best_by_loss, best_by_recall
+from byheart.training.stopping import Stopping, best_by_loss, best_by_recall, refuse_divergence
 from byheart.types import CurvePoint
 
 if TYPE_CHECKING:
     from byheart.training.memorizer import Memorizer
     from byheart.training.trainer import Learned, Lesson
-
-EXPLODED = 3.0  # times the lowest validation loss, and above a uniform guess over 20,000 words
-GUESSING = 10.0  # nats
 
 
 class Watcher(L.Callback):
@@ -60,7 +55,7 @@ class Watcher(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         step = module.steps_done
         self.losses.append(float(outputs["loss"] if isinstance(outputs, dict) else outputs))
-        self._refuse_divergence(self.losses[-1], step)
+        refuse_divergence(self.losses[-1], self.curve, step, self.steps)
         self.on_step(step, self.steps)
         if is_check(step, self.per_epoch, self.stopping.checks_per_epoch):
             self._check(module, step)
@@ -98,7 +93,7 @@ class Watcher(L.Callback):
         epoch_end = step % self.per_epoch == 0
         val_loss = module.validation_loss(self.lesson.validate) if self.lesson.validate else None
         if val_loss is not None:
-            self._refuse_divergence(val_loss, step)
+            refuse_divergence(val_loss, self.curve, step, self.steps)
         point = CurvePoint(
             step=step,
             epoch=step // self.per_epoch if epoch_end else step / self.per_epoch,
@@ -127,14 +122,6 @@ class Watcher(L.Callback):
     def _rows_seen(self, step: int) -> int:
         whole, rest = divmod(step, self.per_epoch)
         return whole * len(self.lesson.train) + rest * self.lesson.batch_size
-
-    def _refuse_divergence(self, loss: float, step: int) -> None:
-        lowest = min((p.val_loss for p in self.curve if p.val_loss is not None), default=loss)
-        if not math.isfinite(loss) or (loss > GUESSING and loss > EXPLODED * lowest):
-            raise Diverged(
-                f"the loss became {loss:.3g} at step {step} of {self.steps}. Lower lr (a third of it is a good next try), "
-                "raise batch_size, or set optimizer.clip=1.0. What was learned before is kept in checkpoint/."
-            )
 
 
 def peak_memory_gib() -> float:
