@@ -25,29 +25,9 @@ SAMPLE = 32  # probes asked at each epoch's end
 
 def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) -> dict[str, Path]:
     """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
-    with run.stage("rows", "Making rows") as note:
-        train = _rows(plan, texts.examples_named(texts.split.train), opened, run.folder / "rows" / "train")
-        validate = _rows(plan, texts.examples_named(texts.split.choose), opened, run.folder / "rows" / "choose")
-        told = len(train)
-        tokens = sum(len(row.tokens) for row in train)
-        note(f"{len(train):,} rows, {tokens:,} tokens, {tokens / max(1, len(train)):.0f} a row")
-    if skipped := len(texts.split.train) - told:
-        run.note(
-            f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={plan.rows.max_tokens}"
-        )
     done = _done(run.folder)
-    if plan.rows.replay and (done is None or plan.retrain != "none"):
-        train += _replayed(plan, round(told * plan.rows.replay / (1 - plan.rows.replay)), opened, run)
-    lesson = Lesson(
-        train,
-        validate,
-        plan.batch_size,
-        plan.epochs,
-        plan.seed,
-        plan.schedule,
-        plan.rows.reduction,
-        opened.tokenizer.pad_token_id,
-    )
+    train, validate = lesson_rows(plan, texts, opened, run, rehearse=done is None or plan.retrain != "none")
+    lesson = lesson_of(plan, train, validate, opened)
     if done is None:
         learned = _fit(plan, lesson, opened, run.folder, _recall(plan, texts, probes, opened), run)
         if run.stop_requested:
@@ -66,6 +46,30 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
         if not run.stop_requested:
             adapters["retrained"] = folder / "adapter"
     return adapters
+
+
+def lesson_rows(
+    plan: Plan, texts: Texts, opened: Opened, run: Run, rehearse: bool = True
+) -> tuple[list[Row], list[Row]]:
+    """The rows to train on, among them those in which the model rehearses what it knows, and those that choose."""
+    with run.stage("rows", "Making rows") as note:
+        train = _rows(plan, texts.examples_named(texts.split.train), opened, run.folder / "rows" / "train")
+        validate = _rows(plan, texts.examples_named(texts.split.choose), opened, run.folder / "rows" / "choose")
+        told = len(train)
+        tokens = sum(len(row.tokens) for row in train)
+        note(f"{len(train):,} rows, {tokens:,} tokens, {tokens / max(1, len(train)):.0f} a row")
+    if skipped := len(texts.split.train) - told:
+        run.note(
+            f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={plan.rows.max_tokens}"
+        )
+    if plan.rows.replay and rehearse:
+        train += _replayed(plan, round(told * plan.rows.replay / (1 - plan.rows.replay)), opened, run)
+    return train, validate
+
+
+def lesson_of(plan: Plan, train: Sequence[Row], validate: Sequence[Row], opened: Opened) -> Lesson:
+    filler = opened.tokenizer.pad_token_id
+    return Lesson(train, validate, plan.batch_size, plan.epochs, plan.seed, plan.schedule, plan.rows.reduction, filler)
 
 
 def _fit(
@@ -96,7 +100,7 @@ def _fit(
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")
-        account = _account(learned)
+        account = account_of(learned)
         run.record[name] = account
         run.record["peak_memory_gib"] = max((point.peak_memory for point in learned.curve), default=None)
         if learned.state != "stopped":
@@ -151,7 +155,8 @@ def _done(folder: Path) -> dict[str, Any] | None:
     return read_json(file) if file.is_file() else None
 
 
-def _account(learned: Learned) -> dict[str, Any]:
+def account_of(learned: Learned) -> dict[str, Any]:
+    """What run.json says of a training, and adapter/byheart.json, which marks it as finished."""
     last: CurvePoint | None = learned.curve[-1] if learned.curve else None
     why = {
         "finished": "all epochs were run",
