@@ -12,6 +12,7 @@ from typing import Any
 from byheart.examining import Opened, examine, gather_probes, set_exam, write_scores
 from byheart.plan import Plan
 from byheart.run import Run
+from byheart.store import read_json, read_records
 from byheart.studying import study
 from byheart.writing import Texts, read_texts, write_texts
 
@@ -60,6 +61,9 @@ def evaluate(plan: Plan, folder: Path, questions: str | None, screen: Any) -> Pa
         scored = {name: examine(exam, opened.untrained(), name, run) for name in ("untuned", "open_book")}
         scored["tuned"] = examine(exam, opened.trained(folder / "adapter"), "tuned", run)
         write_scores(exam, scored, run)
+    screen.scores(read_json(below / "scores.json"))
+    screen.probes(read_records(below / "answers.jsonl"))
+    screen.say(f"\nscores   {below / 'scores.json'}\nanswers  {below / 'answers.jsonl'}")
     return below / "scores.json"
 
 
@@ -67,7 +71,6 @@ def report(run: Run) -> Path:
     """The page, and what the terminal shows of it."""
     folder, screen = run.folder, run.screen
     from byheart.report.page import write_page
-    from byheart.store import read_json, read_records
 
     page = write_page(folder)
     screen.scores(read_json(folder / "scores.json"))
