@@ -89,7 +89,8 @@ class Opened:
 
     @classmethod
     def load(cls, plan: Plan, run: Run) -> "Opened":
-        with run.stage("model", "Loading the model") as note:
+        title = "Converting the model, once, and loading it" if plan.model.unconverted else "Loading the model"
+        with run.stage("model", title) as note:
             device, dtype = plan.trainer.place()
             opened = cls(plan.model, dtype, device)
             size = sum(p.numel() for p in opened.model.parameters())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byheart.errors import Problem, UserError
-from byheart.model.embedded import EMBEDDED, embedded_folder, find_embedded
+from byheart.model.embedded import EMBEDDED, cached_folder, embedded_folder, find_embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -60,6 +60,11 @@ class BaseModel:
                 )
             ]
         return []
+
+    @property
+    def unconverted(self) -> bool:
+        """Whether `load` must first convert the embedded model, which takes a while, once."""
+        return self.path == EMBEDDED and find_embedded() is not None and not cached_folder().is_dir()
 
     def find(self) -> str:
         """The folder or hub id to load from; converts the embedded model once."""

@@ -19,13 +19,19 @@ def find_embedded() -> Path | None:
     return file if file and file.is_file() else None
 
 
-def embedded_folder() -> Path:
-    """A folder that `from_pretrained` reads; made on first use (about 20 s), by one process at a time or by several."""
+def cached_folder() -> Path:
+    """Where the converted model lies, or will lie."""
     from byheart.store import cache_folder
 
     gguf = find_embedded()
     assert gguf is not None, "asked for only where find_embedded() has found it"
-    folder = cache_folder() / "models" / f"{EMBEDDED}-{gguf.stat().st_size}-v{_VERSION}"
+    return cache_folder() / "models" / f"{EMBEDDED}-{gguf.stat().st_size}-v{_VERSION}"
+
+
+def embedded_folder() -> Path:
+    """A folder that `from_pretrained` reads; made on first use (about 20 s), by one process at a time or by several."""
+    gguf, folder = find_embedded(), cached_folder()
+    assert gguf is not None
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
