@@ -79,7 +79,7 @@ def test_a_missing_name_is_reported_not_parsed():
 def test_commas_split_a_run_but_sweep_a_multirun():
     Path("b c.txt").write_text("The ball is round.\n")
     assert plan("documents=a.txt,b c.txt").documents == ("a.txt", "b c.txt")
-    plans, _, multirun = _checked(read_request(["-m", "documents=a.txt,b c.txt"]))
+    plans, _, multirun, _ = _checked(read_request(["-m", "documents=a.txt,b c.txt"]))
     assert multirun and [each.documents for each in plans] == [("a.txt",), ("b c.txt",)]
 
 

@@ -37,6 +37,24 @@ COMMANDS = (
         (("byheart check documents=handbook.pdf lr=1e-4", "is all well before a long run?"),),
     ),
     Command(
+        "sweep",
+        "try batch sizes, learning rates and epochs, and keep the best",
+        f"byheart sweep NAME {SETTINGS}",
+        (
+            ("byheart sweep batch_lr_epochs documents=handbook.pdf", "the standard sweep; again goes on with it"),
+            ("byheart sweep mine.yaml hydra.sweeper.n_trials=40", "your own sweep, so many trials in all"),
+            ("byheart sweep lr_ladder documents=handbook.pdf", "the highest learning rate that stays smooth"),
+        ),
+        settings=False,
+    ),
+    Command(
+        "pick",
+        "a sweep's table; scores its best trial or the one you name",
+        "byheart pick FOLDER [trial=N]",
+        (("byheart pick outputs/sweeps/batch_lr_epochs-handbook trial=3", "score trial 3 like a run of its own"),),
+        settings=False,
+    ),
+    Command(
         "evaluate",
         "score a finished run again, on other questions",
         "byheart evaluate run=DIR [questions=FILE] [evaluation... trainer...]",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, job_title, read_request, run_hydra
 from byheart.config.faults import compose_checked, show
@@ -16,9 +16,18 @@ from byheart.errors import Problem, UserError
 from byheart.plan import Plan
 from byheart.store import read_json
 
+if TYPE_CHECKING:
+    from byheart.sweep.setup import Setup
+
 
 def carry_out(command: str, words: Sequence[str]) -> int:
     """One command with its overrides; gives the exit code."""
+    if command in ("sweep", "pick"):
+        from byheart.sweep.command import pick, sweep_words
+
+        if command == "pick":
+            return pick(words, _plan)
+        words, command = sweep_words(words), "learn"
     request = read_request(words)
     if request.only_shows:
         show(request)
@@ -57,8 +66,12 @@ class Job:
 
 
 def _start(stage: str, request: Request) -> int:
-    _, folder, multirun = _checked(request)
-    said_where = any(override.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for override in request.overrides)
+    _, folder, multirun, setup = _checked(request)
+    if setup is not None:
+        from byheart.sweep.command import sweep
+
+        return sweep(request, setup, _plan)
+    said_where = _said_where(request)
     _claim(folder, multirun, said_where)
     if not said_where:  # the clock may have moved on; the folder that was claimed is the one to use
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
@@ -71,7 +84,7 @@ def _start(stage: str, request: Request) -> int:
 
 
 def _check(request: Request) -> int:
-    plans, folder, multirun = _checked(request)
+    plans, folder, multirun, _ = _checked(request)
     plan = plans[0]
     for line in _findings(plan):
         print(line)
@@ -104,8 +117,17 @@ def _size(count: int) -> str:
     return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
-def _checked(request: Request) -> tuple[list[Plan], Path, bool]:
-    """A plan for each config, the output folder, and whether this is a sweep; or one UserError with every problem."""
+class Checked(NamedTuple):
+    """A command line that is well: a plan for each variant, and where they go."""
+
+    plans: list[Plan]
+    folder: Path
+    multirun: bool
+    setup: "Setup | None" = None  # where our own sweeper is asked for
+
+
+def _checked(request: Request) -> Checked:
+    """What a command line asks for; or one UserError with every problem."""
     composer = Composer(request.flags.config_dir)
     composed = compose_checked(composer, request)
     problems, plans = list(composed.problems), list[Plan]()
@@ -119,9 +141,28 @@ def _checked(request: Request) -> tuple[list[Plan], Path, bool]:
         places = {problem.where for problem in problems}
         problems += [problem for problem in found if problem.where not in places]
         plans.append(plan)
+    setup, found = _set_up(request, composed.configs, plans) if composed.multirun and plans else (None, [])
+    problems += found
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    return plans, folder_of(composed.configs[0], composed.multirun), composed.multirun
+    folder = setup.folder if setup is not None else folder_of(composed.configs[0], composed.multirun)
+    return Checked(plans, folder, composed.multirun, setup)
+
+
+def _set_up(request: Request, configs: Sequence[Config], plans: Sequence[Plan]) -> "tuple[Setup | None, list[Problem]]":
+    """What our own sweeper would do; nothing where another one sweeps."""
+    from byheart.sweep.setup import is_study, set_up, study_folder
+
+    config = configs[0]
+    if not is_study(config):
+        return None, []
+    folder = folder_of(config, True) if _said_where(request) else study_folder(config).absolute()
+    arguments = [override for override in request.overrides if not override.lstrip("+~").startswith("hydra")]
+    return set_up(config, arguments, plans[0], folder)
+
+
+def _said_where(request: Request) -> bool:
+    return any(override.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for override in request.overrides)
 
 
 def _plan(config: Config, composer: Composer | None = None) -> tuple[Plan, list[Problem]]:

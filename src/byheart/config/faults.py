@@ -60,7 +60,7 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
         configs = [config]
     else:
         configs = []
-        for variant in _variants(swept):
+        for variant in _variants([*_swept_in(config, parsed), *swept]):
             config, found = _compose_gently(composer, request.config_name, [*fixed, *variant])
             configs += [config] if config is not None else []
             problems += found
@@ -141,15 +141,37 @@ def _lines(overrides: Sequence[Override]) -> list[str]:
     return [override.input_line or "" for override in overrides]
 
 
+def _swept_in(config: DictConfig, said: Sequence[Override]) -> list[Override]:
+    """The sweeper's own `params`, but for what the command line says again; what cannot be read is the sweeper's to tell."""
+    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    again = {override.get_key_element() for override in said}
+    found = []
+    for key, value in params.items():
+        text = ",".join(map(str, value)) if OmegaConf.is_list(value) else str(value)
+        try:
+            found += OverridesParser.create().parse_overrides([f"{key}={text}"]) if key not in again else []
+        except OverrideParseException:
+            continue
+    return found
+
+
 def _variants(swept: Sequence[Override]) -> list[list[Override]]:
     """Each value of each swept key at least once, the others at their first."""
     parser = OverridesParser.create()
     choices: list[list[Override]] = []
     for override in swept:
-        if not (override.is_choice_sweep() or override.is_range_sweep()) or override.is_hydra_override():
-            continue  # an interval has no list of values, and a glob needs Hydra's loader
+        if override.is_hydra_override():
+            continue
         try:
-            lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+            if override.is_interval_sweep():  # it has no list of values, but two ends
+                ends: Any = override.value()
+                lines = [f"{override.get_key_element()}={value}" for value in (ends.start, ends.end)]
+            elif override.is_choice_sweep() or override.is_range_sweep():
+                lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+            else:
+                lines = [override.input_line or ""] if not override.is_sweep_override() else []
+            if not lines:
+                continue  # a glob needs Hydra's loader
             choices.append(parser.parse_overrides(lines[:MOST_VARIANTS]))
         except HydraException:
             continue

@@ -1,0 +1,73 @@
+"""The epoch axis is free: at a constant rate one training answers every number of epochs up to its own."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from byheart.errors import Problem
+from byheart.plan import Plan
+from byheart.sweep.comparable import prefix_free
+from byheart.sweep.outcome import Outcome
+from byheart.sweep.space import Params, Space
+
+EPOCHS = "epochs"
+ENDLESSLY = "stopping.patience=null"  # an upturn would leave the later epochs unanswered
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How a study treats `epochs`. `space` is what is asked of Optuna."""
+
+    space: Space
+    fixed_epochs: int
+    most: int | None = None  # the highest number of epochs in the space; None: epochs is not swept
+    answered: tuple[int, ...] = ()  # the epoch counts to tell of at the end
+    schedule: str = "constant"
+    free: bool = True  # at this study's fixed settings, where schedule is not swept
+    extra: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, space: Space, plan: Plan) -> "tuple[Axis, list[Problem]]":
+        schedules = space.values("schedule") if "schedule" in space.distributions else [plan.schedule]
+        free = prefix_free(plan) if "schedule" not in space.distributions else not plan.optimizer.warmup
+        if EPOCHS not in space.distributions:
+            return cls(space, plan.epochs, None, tuple(range(1, plan.epochs + 1)), plan.schedule, free), []
+        values = space.values(EPOCHS)
+        if values is None or not all(isinstance(value, int) and value >= 1 for value in values):
+            fix = "epochs=1,2,4 or epochs=range(1,8)"
+            return cls(space, plan.epochs), [Problem("must be whole numbers of at least 1", EPOCHS, fix=fix)]
+        always = free and schedules == ["constant"]
+        asked = space.without(EPOCHS) if always else space
+        most = max(values)
+        if always and not asked.distributions:
+            fix = "one training answers every number of epochs: byheart learn epochs=" + str(most)
+            return cls(space, plan.epochs), [Problem("nothing varies but the number of epochs", EPOCHS, fix=fix)]
+        return cls(asked, most, most, tuple(sorted(values)), plan.schedule, free, (ENDLESSLY,)), []
+
+    def overrides(self, params: Params) -> list[str]:
+        """What a trial is trained with beside its parameters; later words win."""
+        if self.most is None:
+            return []
+        return [*self.extra, f"{EPOCHS}={self.trained(params)}"]
+
+    def trained(self, params: Params) -> int:
+        """For how many epochs a trial is trained."""
+        return self.most if self.most is not None and self.is_free(params) else self.asked(params)
+
+    def asked(self, params: Params) -> int:
+        """Up to which epoch a trial's value is read."""
+        return int(params.get(EPOCHS, self.fixed_epochs))
+
+    def same_curve(self, one: Params, other: Params) -> bool:
+        """Whether both are parts of one training."""
+        return self._without(one) == self._without(other) and (one == other or self.is_free(one))
+
+    def answers(self, outcome: Outcome, params: Params) -> bool:
+        """Whether a finished training of the same curve answers a trial."""
+        return outcome.covers(self.asked(params))
+
+    def is_free(self, params: Params) -> bool:
+        return self.free and params.get("schedule", self.schedule) == "constant"
+
+    @staticmethod
+    def _without(params: Params) -> dict[str, Any]:
+        return {key: value for key, value in params.items() if key != EPOCHS}

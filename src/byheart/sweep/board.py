@@ -1,0 +1,183 @@
+"""What the terminal shows of a sweep: one line a trial, alive on a terminal, plain lines in a file."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from byheart.report.screen import Screen, clock, spark
+from byheart.report.tables import printable
+from byheart.sweep.outcome import Outcome, sparkline
+from byheart.sweep.space import Params
+from byheart.types import CurvePoint
+
+SPARK = 10  # characters of a curve
+SHOWN = 18  # trials at a time: the live table must fit on a screen
+STYLES = {"running": "cyan", "failed": "red", "best": "green", "pruned": "dim", "known": "dim", "interrupted": "yellow"}
+WORDS = {"upturn": "turned", "finished": "done", "known": "from curve", "interrupted": "queued again"}
+
+
+@dataclass
+class Line:
+    """One trial as it is shown."""
+
+    number: int
+    params: Params
+    state: str
+    epoch: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    memory: float = 0.0
+    value: float | None = None
+    reason: str = ""
+    share: float = 0.0  # of its steps done
+    began: float = field(default_factory=time.monotonic)
+
+
+class Board:
+    """Trials by number; `wanted` is how many end the sweep."""
+
+    def __init__(self, screen: Screen, name: str, objective: str, maximize: bool, wanted: int):
+        self.screen, self.name, self.objective, self.maximize = screen, name, objective, maximize
+        self.wanted = wanted
+        self.lines: dict[int, Line] = {}
+        self.began = time.monotonic()
+        self.live: Any = None
+        self.slots = 1
+
+    def __enter__(self) -> "Board":
+        if self.screen.alive:
+            from rich.live import Live
+
+            self.live = Live(
+                console=self.screen.console, get_renderable=self.table, transient=True, refresh_per_second=2
+            )
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    # -- what happens -------------------------------------------------------------------------------------------------
+
+    def remember(self, number: int, params: Params, state: str, value: float | None, outcome: Outcome | None) -> None:
+        """A trial that ended before this command began."""
+        self.lines[number] = Line(number, params, state, value=value)
+        self._fill(self.lines[number], outcome)
+
+    def starts(self, number: int, params: Params, state: str) -> None:
+        self.lines[number] = Line(number, params, state)
+
+    def steps(self, number: int, step: int, steps: int) -> None:
+        self.lines[number].share = step / max(1, steps)
+
+    def checks(self, number: int, curve: Sequence[CurvePoint]) -> None:
+        line, last = self.lines[number], curve[-1]
+        line.epoch, line.losses = last.epoch, sparkline(curve)
+        line.seconds, line.memory = last.seconds, max(line.memory, last.peak_memory)
+
+    def ends(self, number: int, state: str, value: float | None, outcome: Outcome | None, reason: str = "") -> None:
+        line = self.lines[number]
+        line.state, line.value, line.reason = state, value, reason
+        self._fill(line, outcome)
+        if not self.screen.alive:
+            self.say(self.told(line))
+
+    def say(self, text: str) -> None:
+        self.screen.say(text)
+
+    # -- how it looks -------------------------------------------------------------------------------------------------
+
+    def told(self, line: Line) -> str:
+        """A trial that ended, in a line."""
+        value = f"{self.objective} {line.value:.4f}" if line.value is not None else line.reason or line.state
+        cost = f"  {clock(line.seconds)}  {line.memory:.2f} GiB" if line.seconds else ""
+        state = WORDS.get(line.state, line.state)
+        words = f"{line.number:>4}  {said(line.params)}  {spark(_thinned(line.losses))}  {state}  {value}{cost}"
+        best = self.best()
+        return words + ("  best so far" if best is line and line.value is not None else "")
+
+    def best(self) -> Line | None:
+        valued = [line for line in self.lines.values() if line.value is not None]
+        sign = -1 if self.maximize else 1
+        return min(valued, key=lambda line: (sign * float(line.value or 0.0), line.number), default=None)
+
+    def table(self) -> Any:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, padding=(0, 1, 0, 0), expand=False, header_style="dim")
+        for head, right in (("#", True), ("parameters", False), ("epoch", True), ("validation", False), ("state", False),
+                            (self.objective.replace("_", " "), True), ("time", True), ("GiB", True)):  # fmt: skip
+            table.add_column(head, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+        best = self.best()
+        for line in self._shown():
+            state = line.reason or WORDS.get(line.state, line.state)
+            if line.state == "running":
+                state = f"{line.share:.0%}"
+            style = "green" if line is best else STYLES.get(line.state, "")
+            seconds = time.monotonic() - line.began if line.state == "running" else line.seconds
+            cells = [str(line.number), said(line.params), f"{line.epoch:g}" if line.epoch else "",
+                     spark(_thinned(line.losses)), printable(state)[:14], f"{line.value:.3f}" if line.value is not None else "",
+                     short(seconds) if seconds else "", f"{line.memory:.1f}" if line.memory else ""]  # fmt: skip
+            table.add_row(*(Text(cell) for cell in cells), style=style)
+        return Group(table, Text(self.foot(), style="dim"))
+
+    def foot(self) -> str:
+        """How far the sweep is, what is best so far, and how long it may take yet."""
+        over = sum(line.state not in ("running", "waiting", "interrupted") for line in self.lines.values())
+        parts = [f"{over} of {self.wanted} trials"]
+        if best := self.best():
+            parts.append(f"best {best.value:.4f} with {said(best.params)}")
+        if (left := self.left()) is not None:
+            parts.append(f"about {short(left)} left")
+        return "; ".join(parts)
+
+    def left(self) -> float | None:
+        """Seconds that the rest may take, at the pace of the trials trained so far."""
+        trained = [line.seconds for line in self.lines.values() if line.seconds and line.state not in ("running",)]
+        if not trained:
+            return None
+        over = sum(line.state not in ("running", "waiting", "interrupted") for line in self.lines.values())
+        done = sum(line.share for line in self.lines.values() if line.state == "running")
+        return sum(trained) / len(trained) * max(0.0, self.wanted - over - done) / self.slots
+
+    def _shown(self) -> list[Line]:
+        """Those that run, the best, and the latest of the others."""
+        lines = sorted(self.lines.values(), key=lambda line: line.number)
+        lines = [line for line in lines if line.state != "waiting"]
+        best = self.best()
+        first = [line for line in lines if line.state == "running" or line is best]
+        rest = [line for line in lines if line not in first][-max(0, SHOWN - len(first)) :]
+        return sorted([*first[:SHOWN], *rest], key=lambda line: line.number)
+
+    @staticmethod
+    def _fill(line: Line, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            line.losses, line.memory = sparkline(outcome.checks), outcome.peak_memory
+            line.epoch = outcome.checks[-1][0] if outcome.checks else line.epoch
+            line.seconds = 0.0 if outcome.source is not None else outcome.seconds
+
+
+def said(params: Params) -> str:
+    """A combination in few characters: the last word of each key, numbers short."""
+    return " ".join(f"{key.rpartition('.')[2]}={_brief(value)}" for key, value in params.items())
+
+
+def short(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}" if hours else f"{minutes}m{rest:02d}" if minutes else f"{rest}s"
+
+
+def _brief(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _thinned(losses: Sequence[float]) -> list[float]:
+    """At most so many values, evenly chosen, the last among them."""
+    if len(losses) <= SPARK:
+        return list(losses)
+    return [losses[round(i * (len(losses) - 1) / (SPARK - 1))] for i in range(SPARK)]

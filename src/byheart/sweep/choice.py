@@ -1,0 +1,127 @@
+"""Which trial is chosen, and what every combination of the sweep reached after every number of epochs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from byheart.errors import Problem, UserError
+from byheart.sweep.outcome import Outcome
+from byheart.sweep.settings import OBJECTIVES
+from byheart.sweep.setup import Setup
+from byheart.sweep.study import Known
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One trial after so many epochs; `after_upturn`: the best came before, and its value is kept."""
+
+    trial: Known
+    epochs: int
+    values: tuple[float | None, ...]  # one for each objective
+    best_epoch: int | None
+    after_upturn: bool
+    seconds: float  # of training until then
+
+
+@dataclass(frozen=True)
+class Chosen:
+    trial: Known
+    trained: int  # the trial whose folder holds the adapter
+    overrides: tuple[str, ...]  # what to say to `byheart learn`
+    sentence: str
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"overrides": list(self.overrides), "params": self.trial.params, "values": list(self.trial.values)}
+
+
+def cells(setup: Setup, known: Sequence[Known]) -> list[Cell]:
+    """Every answer of the study: each completed trial at each number of epochs that was asked for."""
+    found = []
+    for trial in known:
+        if trial.state == "failed":
+            found.append(Cell(trial, setup.axis.asked(trial.params), _none(setup), None, False, 0.0))
+        if trial.state != "complete" or trial.outcome is None:
+            continue
+        asked = setup.axis.asked(trial.params)
+        counts = (asked,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= asked]
+        found += [_cell(setup, trial, trial.outcome, epochs) for epochs in counts]
+    return found
+
+
+def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> Chosen | None:
+    """The trial with the best value (of equals the one that was trained, then the first), the highest smooth rate,
+    or the one that the user names."""
+    complete = [trial for trial in known if trial.state == "complete" and trial.values and trial.outcome]
+    if number is not None:
+        found = [trial for trial in complete if trial.number == number]
+        if not found:
+            fix = f"completed are: {', '.join(str(trial.number) for trial in complete)}"
+            raise UserError(Problem("there is no such completed trial", "trial", str(number), fix))
+        return _chosen(setup, found[0], ("chosen by hand",))
+    if not complete:
+        return None
+    if setup.sweep.pick == "smooth":
+        return _smooth(setup, [trial for trial in known if trial.state in ("complete", "failed")])
+    sign = 1 if OBJECTIVES[setup.sweep.objectives[0]] == "minimize" else -1
+    first = min(
+        complete, key=lambda t: (sign * t.values[0], t.outcome is not None and t.outcome.source is not None, t.number)
+    )
+    notes = []
+    if len(setup.sweep.objectives) > 1:
+        front = [trial.number for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
+        notes.append(f"no trial is better in every objective than: {', '.join(map(str, front))}")
+    return _chosen(setup, first, tuple(notes))
+
+
+def _smooth(setup: Setup, trials: Sequence[Known]) -> Chosen:
+    """Climbs from the lowest rate and stops below the first whose validation loss oscillates, or that failed."""
+    ladder = sorted(trials, key=lambda trial: float(trial.params.get("lr", 0.0)))
+    held: Known | None = None
+    notes = []
+    for trial in ladder:
+        rough = trial.outcome.roughness(setup.tolerance) if trial.outcome and trial.state == "complete" else None
+        rate = f"lr={float(trial.params.get('lr', 0.0)):.3g}"
+        if rough is None:
+            notes.append(f"{rate} failed: {trial.reason}")
+        else:
+            notes.append(f"{rate}: {rough:.0%} of the checks rose by more than {setup.tolerance:.0%}")
+        if rough is None or rough > setup.sweep.roughest:
+            break
+        held = trial
+    if held is None:
+        notes.append("even the lowest rate oscillates: begin the ladder lower")
+        held = next(trial for trial in ladder if trial.state == "complete")
+    return _chosen(setup, held, tuple(notes))
+
+
+def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...]) -> Chosen:
+    outcome, objective = trial.outcome, setup.sweep.objectives[0]
+    assert outcome is not None
+    epochs = setup.axis.asked(trial.params)
+    best = outcome.best_epoch(objective, epochs) or epochs
+    lines = [line for line in setup.fixed if not line.startswith("hydra.")]
+    lines += [line for line in setup.space.overrides(trial.params) if not line.startswith("epochs=")]
+    lines.append(f"epochs={best}" if setup.axis.is_free(trial.params) else f"epochs={epochs}")
+    kept = {line.partition("=")[0]: line for line in lines}
+    sentence = f"{objective.replace('_', ' ')} {trial.values[0]:.4f} at the end of epoch {best}"
+    source = trial.number if outcome.source is None else outcome.source
+    return Chosen(trial, source, tuple(kept.values()), sentence, notes)
+
+
+def _cell(setup: Setup, trial: Known, outcome: Outcome, epochs: int) -> Cell:
+    values = tuple(outcome.value(name, epochs) for name in setup.sweep.objectives)
+    best = outcome.best_epoch(setup.sweep.objectives[0], epochs)
+    reached = [end for end in outcome.up_to(epochs)]
+    seconds = reached[-1].seconds if reached else 0.0
+    return Cell(trial, epochs, values, best, best is not None and best < epochs, seconds)
+
+
+def _dominates(setup: Setup, one: Known, other: Known) -> bool:
+    signs = [1 if OBJECTIVES[name] == "minimize" else -1 for name in setup.sweep.objectives]
+    pairs = [(sign * a, sign * b) for sign, a, b in zip(signs, one.values, other.values, strict=True)]
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+def _none(setup: Setup) -> tuple[None, ...]:
+    return tuple(None for _ in setup.sweep.objectives)

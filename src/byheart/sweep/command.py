@@ -1,0 +1,103 @@
+"""`byheart sweep NAME` and `byheart pick FOLDER`, once their words are known."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from byheart.config.compose import Config, Request, run_hydra
+from byheart.config.faults import did_you_mean
+from byheart.config.folders import sweeps_folder
+from byheart.config.quoting import quoted
+from byheart.config.saved import saved_config, started_in
+from byheart.errors import Problem, UserError
+from byheart.plan import Plan
+from byheart.report.screen import Screen
+from byheart.sweep.ending import conclude
+from byheart.sweep.setup import Setup, set_up
+from byheart.sweep.study import Study
+from byheart.sweep.trial import Trials
+
+PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
+
+
+def sweep_words(words: Sequence[str]) -> list[str]:
+    """`NAME [overrides]` as the words of `learn`: a YAML file, else one in ./sweeps, else one that byheart carries."""
+    named = [word for word in words if "=" not in word and not word.startswith("-")]
+    if not named:
+        raise UserError(Problem("which sweep?", fix=f"byheart sweep NAME, one of: {', '.join(_shipped())}"))
+    name, rest = named[0], list(words)
+    rest.remove(name)
+    stem = name.removesuffix(".yaml")
+    said = Path(name).expanduser()
+    places = [
+        said,
+        said.with_name(f"{said.name}.yaml"),
+        Path("sweeps") / f"{stem}.yaml",
+        sweeps_folder() / f"{stem}.yaml",
+    ]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        fix = did_you_mean(stem, _shipped(), f"byheart carries: {', '.join(_shipped())}; or name a YAML file")
+        raise UserError(Problem("there is no such sweep", "sweep", name, fix))
+    return ["-cd", str(found.parent.absolute()), "-cn", found.stem, *rest]
+
+
+def sweep(request: Request, setup: Setup, plan_of: PlanOf) -> int:
+    """Runs a study to its end, or goes on with it: the same command continues where it was stopped."""
+    request = request.with_overrides(f"hydra.sweep.dir={quoted(str(setup.folder))}")
+    task = Trials(plan_of, setup)
+    run_hydra(request, task)
+    if task.failure is not None:
+        raise task.failure
+    return 0
+
+
+def pick(words: Sequence[str], plan_of: PlanOf) -> int:
+    """Tells a finished or running sweep's table, and scores its best trial, or the one named by `trial=N`."""
+    folders = [word for word in words if not word.startswith("trial=")]
+    numbers = [word.partition("=")[2] for word in words if word.startswith("trial=")]
+    if len(folders) != 1 or len(numbers) > 1 or not all(number.isdigit() for number in numbers):
+        raise UserError(
+            Problem("which sweep?", value=" ".join(words), fix="byheart pick outputs/sweeps/NAME [trial=3]")
+        )
+    folder = (
+        Path(folders[0].partition("=")[2] if folders[0].startswith("sweep=") else folders[0]).expanduser().absolute()
+    )
+    record = folder / "multirun.yaml"
+    if not record.is_file():
+        below = sorted(str(each.parent) for each in folder.parent.glob("*/study.db"))
+        raise UserError(
+            Problem(
+                "no sweep lies here",
+                "pick",
+                str(folder),
+                did_you_mean(str(folder), below, "sweeps lie in outputs/sweeps/"),
+            )
+        )
+    config = OmegaConf.load(record)
+    assert isinstance(config, DictConfig)
+    trial = next((each.parent for each in sorted(folder.glob("*/.hydra/config.yaml"))), None)
+    if trial is None:
+        raise UserError(Problem("this sweep has no trial yet", "pick", str(folder)))
+    os.chdir(started_in(trial.parent))
+    plan, _ = plan_of(saved_config(trial.parent, "pick"))
+    arguments = [str(line) for line in OmegaConf.select(config, "hydra.overrides.task") or []]
+    setup, problems = set_up(_with_fixed(config, trial.parent), arguments, plan, folder)
+    if problems:
+        raise UserError(*problems)
+    study = Study(setup.name, setup.sweep, setup.space, folder)
+    conclude(setup, study, Trials(plan_of, setup), Screen(), int(numbers[0]) if numbers else None)
+    return 0
+
+
+def _with_fixed(config: DictConfig, trial: Path) -> DictConfig:
+    """The sweep's own config over a trial's: Hydra composes a sweep's without the fixed overrides."""
+    merged: Any = OmegaConf.merge({"hydra": config.hydra}, saved_config(trial, "pick"))
+    return merged
+
+
+def _shipped() -> list[str]:
+    return sorted(path.stem for path in sweeps_folder().glob("*.yaml"))

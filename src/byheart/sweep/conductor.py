@@ -1,0 +1,188 @@
+"""Hands out the trials of a study and takes back what became of them, for whichever launcher trains them."""
+
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from byheart.errors import Problem, UserError
+from byheart.sweep.board import Board
+from byheart.sweep.outcome import Outcome, read_outcome
+from byheart.sweep.setup import Setup
+from byheart.sweep.study import Asked, Study
+from byheart.sweep.trial import GO_ON, STOP, Watch
+from byheart.types import CurvePoint
+
+
+class Conductor:
+    """`next` gives a trial to train, `ended` and `failed` tell of it; trials known from a curve are told in between."""
+
+    def __init__(self, setup: Setup, study: Study, board: Board):
+        self.setup, self.study, self.board, self.axis = setup, study, board, setup.axis
+        self.asked: dict[int, Asked] = {}  # handed out
+        self.waiting: list[Asked] = []  # parts of a curve that is being trained
+        self.stop = False
+        self.failure: UserError | None = None
+
+    # -- what a launcher needs ----------------------------------------------------------------------------------------
+
+    def next(self) -> Asked | None:
+        """A trial to train; None where there is none at present."""
+        while not self.stop and self.failure is None:
+            asked = self.study.ask()
+            if asked is None:
+                return None
+            self.board.starts(asked.number, asked.params, "waiting")
+            if self._answer_from_curves(asked):
+                continue
+            if any(
+                self.axis.same_curve(asked.params, other.params) and self._covers(other, asked)
+                for other in self.asked.values()
+            ):
+                self.waiting.append(asked)
+                continue
+            self._take_checkpoint(asked)
+            self.asked[asked.number] = asked
+            self.board.starts(asked.number, asked.params, "running")
+            return asked
+        return None
+
+    def overrides(self, asked: Asked) -> list[str]:
+        """The trial in Hydra's words; its folder is its number."""
+        said = [*self.setup.fixed, *self.setup.space.overrides(asked.params), *self.axis.overrides(asked.params)]
+        last = {line.partition("=")[0]: line for line in said}  # Hydra takes a key once
+        return [*last.values(), f"hydra.sweep.subdir={asked.number}"]
+
+    def ended(self, number: int, outcome: Outcome) -> None:
+        asked = self.asked.pop(number)
+        if outcome.state in ("stopped", "paused"):
+            self.study.hand_back(number)
+            self.board.ends(number, "interrupted", None, outcome)
+        else:
+            self._tell(asked, outcome)
+        self._answer_waiting()
+
+    def failed(self, number: int, error: BaseException) -> None:
+        """Told with its reason; it never ends the sweep, but so many in a row do."""
+        asked = self.asked.pop(number)
+        self._fail(asked, reason_of(error), read_outcome(self._folder(number)))
+        self._answer_waiting()
+
+    def watch(self) -> Watch:
+        return Watch(self._on_check, lambda n, step, steps: self.board.steps(n, step, steps), lambda: self.stop)
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Ctrl-C ends the trials after their step; a second one leaves at once."""
+
+        def on_interrupt(number: int, frame: FrameType | None) -> None:
+            if self.stop:
+                raise KeyboardInterrupt
+            self.stop = True
+            self.board.say("Ctrl-C: ending after this step and saving (press it again to leave at once)")
+
+        try:
+            before = signal.signal(signal.SIGINT, on_interrupt)
+        except ValueError:  # not in the main thread
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _on_check(self, number: int, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
+        self.board.checks(number, curve)
+        objective = self.setup.sweep.objectives[0]
+        value = getattr(point, objective, None)
+        if float(point.epoch).is_integer() and value is not None and self.study.sweep.prunes:
+            return STOP if self.study.should_stop(number, round(point.epoch), value) else GO_ON
+        return GO_ON
+
+    def _tell(self, asked: Asked, outcome: Outcome) -> None:
+        if outcome.state == "diverged":
+            self._fail(asked, outcome.reason, outcome)
+            return
+        values = self._values(asked, outcome)
+        if values is None:
+            self._fail(asked, "nothing was measured at an epoch's end", outcome)
+            return
+        self.study.tell(asked.number, values, outcome)
+        state = "known" if outcome.source is not None else outcome.state
+        self.board.ends(asked.number, state, values[0], outcome)
+
+    def _fail(self, asked: Asked, reason: str, outcome: Outcome | None) -> None:
+        self.study.fail(asked.number, reason, outcome)
+        self.board.ends(asked.number, "failed", None, outcome, reason)
+        failures, most = self.study.failures_in_a_row(), self.setup.sweep.max_failures
+        if most is not None and len(failures) >= most:
+            what = f"{len(failures)} trials in a row failed, the last: {failures[-1]}"
+            fix = "mend what they say, or allow more: hydra.sweeper.max_failures=null"
+            self.failure = UserError(Problem(what, "hydra.sweeper.max_failures", str(most), fix))
+
+    def _values(self, asked: Asked, outcome: Outcome) -> list[float] | None:
+        epochs = self.axis.asked(asked.params)
+        found = [outcome.value(name, epochs) for name in self.setup.sweep.objectives]
+        return None if None in found else [value for value in found if value is not None]
+
+    def _answer_from_curves(self, asked: Asked) -> bool:
+        """Tells a trial that is a part of a curve that is there already, or whose training was over when we were killed."""
+        if asked.continues is not None:
+            outcome = read_outcome(self._folder(asked.continues))
+            if outcome is not None and outcome.state not in ("stopped", "paused"):
+                self._tell(asked, _from(outcome, asked.continues))
+                return True
+        for known in self.study.known():
+            outcome = known.outcome
+            if known.state != "complete" or outcome is None or not self.axis.same_curve(known.params, asked.params):
+                continue
+            if self.axis.answers(outcome, asked.params):
+                self._tell(asked, _from(outcome, known.number))
+                return True
+        return False
+
+    def _answer_waiting(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for asked in waiting:
+            if self._answer_from_curves(asked):
+                continue
+            if any(self.axis.same_curve(asked.params, other.params) for other in self.asked.values()):
+                self.waiting.append(asked)
+            else:  # its source failed or was interrupted: it is trained on its own
+                self.study.hand_back(asked.number)
+                self.board.ends(asked.number, "interrupted", None, None)
+
+    def _covers(self, running: Asked, asked: Asked) -> bool:
+        return self.axis.trained(running.params) >= self.axis.asked(asked.params)
+
+    def _take_checkpoint(self, asked: Asked) -> None:
+        """What an interrupted trial had saved goes to the trial that continues it, which goes on from there."""
+        if asked.continues is None:
+            return
+        before, mine = self._folder(asked.continues), self._folder(asked.number)
+        if (before / "checkpoint").is_dir() and not mine.exists():
+            mine.mkdir(parents=True)
+            for name in ("checkpoint", "curve.csv", "wandb.json"):
+                if (before / name).exists():
+                    shutil.move(before / name, mine / name)
+
+    def _folder(self, number: int) -> Path:
+        return self.setup.folder / str(number)
+
+
+def _from(outcome: Outcome, number: int) -> Outcome:
+    from dataclasses import replace
+
+    return replace(outcome, source=outcome.source if outcome.source is not None else number, seconds=0.0)
+
+
+def reason_of(error: BaseException) -> str:
+    """One line of why a trial failed; what a GPU says when its memory is full is long and names no setting."""
+    text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if "out of memory" in str(error).lower() or isinstance(error, MemoryError):
+        return f"out of memory (lower batch_size, or set trainer.rows_at_once): {text[:120]}"
+    return text[:300]

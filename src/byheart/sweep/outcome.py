@@ -1,0 +1,112 @@
+"""What is left of a trial: its curve's ends of epochs, what it cost and how it ended. Small enough for the study."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from byheart.store import read_json, write_json
+from byheart.sweep.settings import OBJECTIVES
+from byheart.training.trainer import Learned
+from byheart.types import CurvePoint
+
+FILE = "outcome.json"
+WHY = {
+    "finished": "all epochs were run",
+    "upturn": "validation loss turned upward",
+    "pruned": "the pruner stopped it",
+    "diverged": "the loss diverged",
+    "stopped": "stopped by Ctrl-C",
+}
+
+
+@dataclass(frozen=True)
+class End:
+    """What was measured at the end of an epoch."""
+
+    epoch: int
+    val_loss: float | None
+    recall: float | None
+    forgetting: float | None
+    seconds: float  # since the training began
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`state` is finished, upturn, pruned, diverged or stopped; `checks` are (epoch, validation loss) of every check."""
+
+    state: str
+    reason: str
+    epochs: int  # asked of the training; the curve may have turned before
+    ends: tuple[End, ...]
+    checks: tuple[tuple[float, float], ...]
+    seconds: float
+    peak_memory: float  # GiB
+    source: int | None = None  # the trial that was trained, where this one is a part of its curve
+
+    @classmethod
+    def of(cls, learned: Learned, epochs: int, forgetting: dict[int, float], state: str | None = None) -> "Outcome":
+        ends = tuple(
+            End(round(p.epoch), p.val_loss, _finite(p.recall), forgetting.get(round(p.epoch)), p.seconds)
+            for p in learned.curve
+            if float(p.epoch).is_integer()
+        )
+        checks = tuple((round(p.epoch, 4), p.val_loss) for p in learned.curve if p.val_loss is not None)
+        memory = max((p.peak_memory for p in learned.curve), default=0.0)
+        state = state or learned.state
+        reason = "; ".join(learned.notes) if state == "diverged" and learned.notes else WHY.get(state, state)
+        return cls(state, reason, epochs, ends, checks, round(learned.seconds, 2), memory)
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> "Outcome":
+        ends = tuple(End(**end) for end in raw["ends"])
+        return cls(**{**raw, "ends": ends, "checks": tuple((epoch, loss) for epoch, loss in raw["checks"])})
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def up_to(self, epochs: int) -> tuple[End, ...]:
+        return tuple(end for end in self.ends if end.epoch <= epochs)
+
+    def value(self, objective: str, epochs: int) -> float | None:
+        """The best at any epoch's end up to `epochs`; None where it was measured at none."""
+        found = [v for end in self.up_to(epochs) if (v := getattr(end, objective)) is not None and math.isfinite(v)]
+        if not found:
+            return None
+        return min(found) if OBJECTIVES[objective] == "minimize" else max(found)
+
+    def best_epoch(self, objective: str, epochs: int) -> int | None:
+        best = self.value(objective, epochs)
+        return next((end.epoch for end in self.up_to(epochs) if getattr(end, objective) == best), None)
+
+    def covers(self, epochs: int) -> bool:
+        """Whether a training of so many epochs would have gone no further than this one."""
+        return self.epochs >= epochs if self.state == "finished" else self.state == "upturn" or len(self.ends) >= epochs
+
+    def roughness(self, tolerance: float) -> float:
+        """The share of validation checks that lie above the one before by more than `tolerance` of it."""
+        losses = [loss for _, loss in self.checks]
+        rises = [later > before * (1 + tolerance) for before, later in itertools.pairwise(losses)]
+        return sum(rises) / len(rises) if rises else 0.0
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """The last file of a trial: where it stands, the trial need not be trained again, whatever the study says."""
+    write_json(folder / FILE, outcome.as_dict())
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    file = folder / FILE
+    return Outcome.read(read_json(file)) if file.is_file() else None
+
+
+def sparkline(checks: Sequence[tuple[float, float]] | Sequence[CurvePoint]) -> list[float]:
+    """The finite validation losses of checks or of a curve."""
+    losses = [each.val_loss if isinstance(each, CurvePoint) else each[1] for each in checks]
+    return [loss for loss in losses if loss is not None and math.isfinite(loss)]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

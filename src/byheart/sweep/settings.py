@@ -1,0 +1,94 @@
+"""The options of `hydra/sweeper=byheart_optuna`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from byheart.errors import Problem
+
+OBJECTIVES = {"val_loss": "minimize", "recall": "maximize", "forgetting": "minimize"}
+PICKS = ("best", "smooth")
+NO_PRUNER = "optuna.pruners.NopPruner"
+ENDLESS = 20  # trials where the space has no end and n_trials is not said
+SAMPLE = 32  # probes where recall is an objective
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep asks for and where it is kept; `params` is the space, which the command line adds to."""
+
+    study_name: str | None = None  # null: the sweep's and the documents' names
+    storage: str | None = (
+        None  # null: SQLite in the sweep's folder; journal:FILE, postgresql://HOST/DB, grpc://HOST:PORT
+    )
+    storage_env: str | None = None  # name of the environment variable that holds an address with a password
+    n_trials: int | None = None  # finished trials in all; null: every combination, or 20 where they have no end
+    n_jobs: int = 1  # trials handed to a launcher at a time
+    max_failures: int | None = 3  # in a row end the sweep; null never
+    objective: str | Sequence[str] = "val_loss"  # val_loss, recall, forgetting, or several
+    pick: str = "best"  # best | smooth: the highest rate before the losses oscillate
+    roughest: float = 0.2  # with pick=smooth: share of checks at which validation loss may rise
+    first: int = 8  # trials of the first cohort, spread by Sobol points
+    given: Sequence[Mapping[str, Any]] = ()  # or a cohort of your own: [{lr: 1e-4, batch_size: 2}]
+    probes: int | None = None  # asked at each epoch's end; null: 32 where recall is an objective, else none
+    seed: int = 0  # of the sampler, to which the number of trials is added
+    expire_s: float = 120.0  # seconds without a sign of life before another machine's trial is taken over
+    sampler: Mapping[str, Any] = field(
+        default_factory=lambda: {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "constant_liar": True}
+    )
+    pruner: Mapping[str, Any] = field(default_factory=lambda: {"_target_": NO_PRUNER})
+    params: Mapping[str, Any] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> "tuple[Sweep, list[Problem]]":
+        """The options of a composed config's `hydra.sweeper`, and what is wrong with them."""
+        known = {each.name for each in fields(cls)}
+        problems = [
+            Problem("there is no such key", f"hydra.sweeper.{key}", fix=f"the keys are: {', '.join(sorted(known))}")
+            for key in raw
+            if key not in known and not str(key).startswith("_")
+        ]
+        sweep = cls(**{key: value for key, value in raw.items() if key in known and value is not None})
+        # null is a value of its own where the default is not null
+        if "max_failures" in raw and raw["max_failures"] is None:
+            sweep = cls(**{**vars(sweep), "max_failures": None})
+        return sweep, [*problems, *sweep.problems()]
+
+    def problems(self) -> list[Problem]:
+        found = []
+        for name in ("n_trials", "n_jobs", "max_failures", "probes"):
+            value, least = getattr(self, name), 0 if name == "probes" else 1
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+                found.append(Problem(f"must be a whole number of at least {least}", _key(name), str(value)))
+        strange = [name for name in self.objectives if name not in OBJECTIVES]
+        if strange or not self.objectives:
+            words = f"must be among {', '.join(OBJECTIVES)}"
+            found.append(Problem(words, _key("objective"), ", ".join(strange) or "[]", f"{_key('objective')}=val_loss"))
+        if self.pick not in PICKS:
+            found.append(Problem(f"must be one of {', '.join(PICKS)}", _key("pick"), str(self.pick)))
+        if len(self.objectives) > 1 and self.prunes:
+            found.append(Problem("several objectives cannot be pruned", _key("pruner"), self.pruner["_target_"]))
+        if self.storage and self.storage_env:
+            found.append(Problem("say storage or storage_env, not both", _key("storage_env"), self.storage_env))
+        return found
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return (self.objective,) if isinstance(self.objective, str) else tuple(self.objective)
+
+    @property
+    def directions(self) -> list[str]:
+        return [OBJECTIVES[name] for name in self.objectives]
+
+    @property
+    def prunes(self) -> bool:
+        return str(self.pruner.get("_target_")) != NO_PRUNER
+
+    @property
+    def asked(self) -> int:
+        """How many probes are asked at each epoch's end."""
+        return self.probes if self.probes is not None else SAMPLE if "recall" in self.objectives else 0
+
+
+def _key(name: str) -> str:
+    return f"hydra.sweeper.{name}"

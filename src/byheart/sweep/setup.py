@@ -1,0 +1,86 @@
+"""A sweep's command line made into what it varies, how it is judged and where it lies; checked before the first trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from byheart.config.compose import PRIMARY, Config, run_name
+from byheart.errors import Problem
+from byheart.plan import Plan
+from byheart.sweep.axis import Axis
+from byheart.sweep.comparable import objective_problems, other_texts
+from byheart.sweep.fingerprint import fingerprint
+from byheart.sweep.settings import Sweep
+from byheart.sweep.space import Space
+
+TARGET = "hydra_plugins.byheart_optuna.sweeper.ByheartOptuna"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that a sweep knows before its first trial."""
+
+    name: str  # of the study
+    sweep: Sweep
+    axis: Axis
+    fixed: tuple[str, ...]  # overrides that vary nothing
+    folder: Path
+    fingerprint: dict[str, Any]
+    only_their_probes: bool  # examples vary: only the user's questions are the same for all
+    tolerance: float  # a smaller rise of the validation loss is noise
+
+    @property
+    def space(self) -> Space:
+        return self.axis.space
+
+
+def is_study(config: Config) -> bool:
+    """Whether this config is swept by our sweeper."""
+    return str(OmegaConf.select(config, "hydra.sweeper._target_")) == TARGET
+
+
+def study_name(config: Config) -> str:
+    """What the user called it, else the sweep's name and the documents'."""
+    said = OmegaConf.select(config, "hydra.sweeper.study_name")
+    if said:
+        return str(said)
+    sweep = str(OmegaConf.select(config, "hydra.job.config_name") or PRIMARY)
+    documents = run_name(config.get("name"), config.get("documents"))
+    return documents if sweep in (PRIMARY, documents) else f"{sweep}-{documents}"
+
+
+def study_folder(config: Config) -> Path:
+    return Path("outputs") / "sweeps" / study_name(config)
+
+
+def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -> tuple[Setup, list[Problem]]:
+    """`arguments` are the overrides of the command line; those of `hydra.sweeper.params` go before them."""
+    raw = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    assert isinstance(raw, dict)
+    sweep, problems = Sweep.read({str(key): value for key, value in raw.items()})
+    space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
+    axis, wrong_axis = Axis.of(space, plan) if space.distributions else (Axis(space, plan.epochs), [])
+    problems += [*wrong, *wrong_axis, *objective_problems(sweep, space.distributions, plan), *_given(sweep, axis.space)]
+    keys = list(space.distributions)
+    same = fingerprint(config, sweep, space) if not problems else {}
+    there = bool(other_texts(keys))
+    name = study_name(config)
+    return Setup(name, sweep, axis, tuple(fixed), folder, same, there, plan.stopping.tolerance), problems
+
+
+def _given(sweep: Sweep, space: Space) -> list[Problem]:
+    wanted = set(space.distributions)
+    return [
+        Problem("a given trial names just the keys that vary", f"hydra.sweeper.given.{i}", str(dict(point)))
+        for i, point in enumerate(sweep.given)
+        if set(point) != wanted
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value)

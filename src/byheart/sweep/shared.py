@@ -1,0 +1,135 @@
+"""What the trials of a sweep have in common is done once: texts, rows, the model in memory, the untuned model's answers."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from byheart.evaluation.base import Scored
+from byheart.evaluation.forgetting import Forgetting, ratio
+from byheart.evaluation.recall import Recall
+from byheart.examining import Opened, gather_probes, probes_of
+from byheart.model.language import LanguageModel
+from byheart.plan import Plan
+from byheart.run import Run
+from byheart.store import content_key, is_done, mark_done, read_jsonl, write_jsonl
+from byheart.studying import lesson_rows
+from byheart.training.layout import Row
+from byheart.types import Probe
+from byheart.writing import LAST, Texts, write_texts
+
+
+class Silent:
+    """The screen of work that the sweep's own table tells of."""
+
+    def __init__(self, say: Callable[[str], None] = lambda text: None):
+        self.warn = say
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[Callable[[str], None]]:
+        yield lambda text: None
+
+    def progress(self, total: int | None, label: str) -> Any:
+        return nullcontext(_Reached())
+
+    def say(self, text: str) -> None:
+        return None
+
+
+class _Reached:
+    def reach(self, done: int, total: int | None = None) -> None:
+        return None
+
+
+class Shared:
+    """Kept in `folder` by content, so that another process, or the same command after a crash, finds it there."""
+
+    def __init__(self, folder: Path, screen: Any):
+        from filelock import FileLock
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.screen = folder, screen
+        self.lock = FileLock(folder / "making.lock")  # of two processes one makes, the other finds it made
+        self._texts: dict[str, Texts] = {}
+        self._rows: dict[str, tuple[list[Row], list[Row]]] = {}
+        self._opened: dict[str, Opened] = {}
+        self._general: dict[str, Scored] = {}
+
+    def texts(self, plan: Plan) -> Texts:
+        key = _texts_key(plan)
+        if key not in self._texts:
+            with self.lock, Run(self._place("texts", key), self.screen, name=plan.name, seed=plan.seed) as run:
+                self._texts[key] = write_texts(plan, run)
+        return self._texts[key]
+
+    def copy_texts(self, plan: Plan, folder: Path) -> None:
+        """Puts the text half into a trial's folder, as if it had been written there."""
+        made = self._place("texts", _texts_key(plan))
+        for file in sorted(made.iterdir(), key=lambda file: LAST in file.name):
+            if file.is_file() and file.name != "run.json" and not file.name.endswith(".tmp"):
+                shutil.copy2(file, folder / file.name)
+
+    def rows(self, plan: Plan) -> tuple[list[Row], list[Row]]:
+        key = content_key(_texts_key(plan), plan.rows, plan.model)
+        if key not in self._rows:
+            folder = self._place("rows", key)
+            files = folder / "train.jsonl", folder / "choose.jsonl"
+            with self.lock:
+                if is_done(files[1], key):
+                    self._rows[key] = read_jsonl(files[0], Row), read_jsonl(files[1], Row)
+                else:
+                    with Run(folder, self.screen, name=plan.name, seed=plan.seed) as run:
+                        self._rows[key] = lesson_rows(plan, self.texts(plan), self.opened(plan), run)
+                    for file, rows in zip(files, self._rows[key], strict=True):
+                        write_jsonl(file, [asdict(row) for row in rows])
+                    shutil.rmtree(folder / "rows", ignore_errors=True)
+                    mark_done(files[1], key)
+        return self._rows[key]
+
+    def opened(self, plan: Plan) -> Opened:
+        """The base model, loaded once; only the one that was asked for last stays in memory."""
+        key = content_key(plan.model, plan.trainer)
+        if key not in self._opened:
+            self._opened.clear()
+            self._opened[key] = Opened.load(plan, Run(self.folder, self.screen))
+        opened = self._opened[key]
+        lend(opened)
+        return opened
+
+    def forget_models(self) -> None:
+        self._opened.clear()
+
+    def recall(self, plan: Plan, count: int, only_theirs: bool) -> Callable[[LanguageModel], float] | None:
+        """Recall on a fixed sample of what may choose; `only_theirs`: of the user's questions, where examples vary."""
+        probes = gather_probes(plan, self.texts(plan))
+        generated: Sequence[Probe] = () if only_theirs else probes_of(self.texts(plan), self.texts(plan).split.choose)
+        asked = [*probes.dev, *generated][:count]
+        member = plan.evaluation.get("recall", Recall())
+        if not asked or not isinstance(member, Recall):
+            return None
+        return lambda model: member.score(model, asked).metrics["contains"].value
+
+    def forgetting(self, plan: Plan) -> Callable[[LanguageModel], float]:
+        """How many times worse general text is predicted than by the untuned model."""
+        key, member = content_key(plan.model), Forgetting()
+        if key not in self._general:
+            self._general[key] = member.score(self.opened(plan).untrained())
+        return lambda model: ratio(self._general[key], member.score(model)).value
+
+    def _place(self, kind: str, key: str) -> Path:
+        return self.folder / f"{kind}-{key[:12]}"
+
+
+def lend(opened: Opened) -> None:
+    """Takes an adapter off the model again: quicker than loading it anew, and its weights were never touched."""
+    if not opened.fresh and hasattr(opened.model, "unload"):
+        opened.model = opened.model.unload().eval()
+        if hasattr(opened.model, "peft_config"):
+            del opened.model.peft_config  # peft would warn of a second adapter
+        opened.fresh = True
+
+
+def _texts_key(plan: Plan) -> str:
+    return content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split)

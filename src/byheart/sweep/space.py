@@ -1,0 +1,160 @@
+"""What a sweep varies: Hydra's sweep strings as Optuna distributions, the same strings as the official plugin takes.
+
+`choice(1,2,4)`, a bare list `1,2,4`, `range(1,8)` (both ends may be drawn, as in the official plugin), `interval(0.1,1)`,
+`tag(log,interval(1e-5,1e-3))`, `int(interval(1,8))`.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.errors import HydraException
+
+from byheart.errors import Problem
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+Params = dict[str, Any]  # key -> value, as Optuna keeps them
+WHERE = "hydra.sweeper.params"
+EXAMPLE = "for example lr=tag(log,interval(1e-5,1e-3)) or batch_size=1,2,4"
+
+
+class Space:
+    """The swept keys with their distributions, in the order in which they were said."""
+
+    def __init__(self, distributions: Mapping[str, "BaseDistribution"]):
+        self.distributions = dict(distributions)
+
+    @classmethod
+    def read(cls, said: Sequence[str]) -> "tuple[Space, list[str], list[Problem]]":
+        """The space of `key=value` strings, those that vary nothing, and what is wrong. A later one wins."""
+        distributions: dict[str, BaseDistribution] = {}
+        fixed: dict[str, str] = {}
+        problems = []
+        parser = OverridesParser.create()
+        for line in said:
+            try:
+                (override,) = parser.parse_overrides([line])
+            except HydraException as error:
+                problems.append(_problem(line, f"cannot be read: {str(error).splitlines()[0]}"))
+                continue
+            key = override.get_key_element()
+            distributions.pop(key, None)
+            fixed.pop(key, None)
+            if not override.is_sweep_override():
+                fixed[key] = line
+                continue
+            try:
+                distributions[key] = _distribution(override)
+            except (ValueError, HydraException) as error:
+                problems.append(_problem(line, str(error).splitlines()[0]))
+        space = cls(distributions)
+        if not distributions and not problems:
+            problems.append(Problem("nothing varies", WHERE, fix=EXAMPLE))
+        return space, list(fixed.values()), problems
+
+    def without(self, key: str) -> "Space":
+        return Space({name: each for name, each in self.distributions.items() if name != key})
+
+    def values(self, key: str) -> list[Any] | None:
+        """Every value that the key may take, in order; None where they are without number."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        found = self.distributions[key]
+        if isinstance(found, CategoricalDistribution):
+            return list(found.choices)
+        if isinstance(found, IntDistribution) and not found.log:
+            return list(range(found.low, found.high + 1, found.step))
+        if isinstance(found, FloatDistribution) and found.step:
+            return [found.low + i * found.step for i in range(round((found.high - found.low) / found.step) + 1)]
+        return [found.low] if isinstance(found, FloatDistribution) and found.single() else None
+
+    def grid(self) -> list[Params] | None:
+        """All combinations; None where a key has values without number."""
+        columns = [self.values(key) for key in self.distributions]
+        if any(column is None for column in columns):
+            return None
+        return [
+            dict(zip(self.distributions, row, strict=True)) for row in itertools.product(*(c for c in columns if c))
+        ]
+
+    def sobol(self, count: int, seed: int) -> list[Params]:
+        """`count` points spread evenly (scrambled Sobol, from torch: Optuna's own would need scipy)."""
+        from torch.quasirandom import SobolEngine
+
+        draws = SobolEngine(len(self.distributions), scramble=True, seed=seed).draw(count).tolist()
+        return [
+            {key: self._at(key, share) for key, share in zip(self.distributions, draw, strict=True)} for draw in draws
+        ]
+
+    def overrides(self, params: Params) -> list[str]:
+        """The combination in Hydra's words."""
+        return [f"{key}={_word(value)}" for key, value in params.items()]
+
+    def as_text(self) -> dict[str, str]:
+        return {key: str(distribution) for key, distribution in self.distributions.items()}
+
+    def _at(self, key: str, share: float) -> Any:
+        """The value that lies at a share of the way through the key's values."""
+        values = self.values(key)
+        if values is not None:
+            return values[min(int(share * len(values)), len(values) - 1)]
+        found: Any = self.distributions[key]
+        if found.log:
+            value = math.exp(math.log(found.low) + share * (math.log(found.high) - math.log(found.low)))
+        else:
+            value = found.low + share * (found.high - found.low)
+        return found.low + round(value - found.low) if isinstance(found.low, int) else value
+
+
+def _distribution(override: Override) -> "BaseDistribution":
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        low, high, log = value.start, value.end, "log" in value.tags
+        if low is None or high is None or not low <= high:
+            raise ValueError(f"the interval's ends must rise, got {low} and {high}")
+        if log and low <= 0:
+            raise ValueError(f"a logarithmic interval begins above 0, got {low}")
+        if "int" in value.tags or (isinstance(low, int) and isinstance(high, int) and not log):
+            return IntDistribution(int(low), int(high), log=log)
+        return FloatDistribution(float(low), float(high), log=log)
+    if isinstance(value, RangeSweep) and not value.shuffle:
+        start, stop, step = value.start, value.stop, value.step
+        if start is None or stop is None or not start < stop or not step > 0:
+            raise ValueError(f"the range must rise, got {start} to {stop} by {step}")
+        if all(isinstance(each, int) for each in (start, stop, step)):
+            return IntDistribution(int(start), int(stop) - (int(stop) - int(start)) % int(step), step=int(step))
+        return FloatDistribution(float(start), float(stop), step=float(step))
+    choices = [_value(text) for text in override.sweep_string_iterator()]
+    if len(set(map(repr, choices))) < len(choices):
+        raise ValueError("the same value stands twice")
+    if not choices:
+        raise ValueError("no value to choose from")
+    return CategoricalDistribution(choices)
+
+
+def _value(text: str) -> Any:
+    """A number where the text is one, so that Optuna's plots have a scale; else the text as Hydra wrote it."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "null": None}.get(text.lower(), text)
+
+
+def _word(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _problem(line: str, what: str) -> Problem:
+    key, _, value = line.partition("=")
+    return Problem(what, key, value, EXAMPLE)

@@ -1,0 +1,72 @@
+"""Where a study is kept: an address in the settings or in an environment variable, made into an Optuna storage."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from byheart.errors import Problem, UserError
+from byheart.sweep.settings import Sweep
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+PACKAGES = {"postgresql": "pip install 'psycopg[binary]'", "mysql": "pip install mysqlclient"}
+
+
+def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
+    """Raises UserError where it cannot be reached; an address that holds a password is never repeated."""
+    address, where = _address(sweep, folder)
+    try:
+        return _open(address)
+    except UserError:
+        raise
+    except Exception as error:  # SQLAlchemy, grpc and the drivers have families of their own
+        shown = address if where == "hydra.sweeper.storage" else f"the address in ${sweep.storage_env}"
+        kind = address.partition(":")[0].partition("+")[0]
+        reason = str(error).splitlines()[0] if where == "hydra.sweeper.storage" else type(error).__name__
+        missing = isinstance(error, ImportError | ModuleNotFoundError)
+        fix = PACKAGES.get(kind, "check the address") if missing else "is it running, and can this machine reach it?"
+        raise UserError(Problem(f"the study's storage cannot be reached: {reason}", where, shown, fix)) from None
+
+
+def _address(sweep: Sweep, folder: Path) -> tuple[str, str]:
+    if sweep.storage_env:
+        found = os.environ.get(sweep.storage_env)
+        if not found:
+            fix = f"export {sweep.storage_env}=postgresql://USER:PASSWORD@HOST/DB"
+            what = "this environment variable is not set"
+            raise UserError(Problem(what, "hydra.sweeper.storage_env", sweep.storage_env, fix))
+        return found, "hydra.sweeper.storage_env"
+    return sweep.storage or f"sqlite:///{folder.absolute() / 'study.db'}", "hydra.sweeper.storage"
+
+
+def _open(address: str) -> "BaseStorage":
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    kind, _, rest = address.partition(":")
+    if kind == "journal":
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        file = Path(rest.removeprefix("//")).expanduser()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(file)))
+    if kind == "grpc":
+        from optuna.storages import GrpcStorageProxy
+
+        host, _, port = rest.removeprefix("//").partition(":")
+        proxy = GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
+        proxy.wait_server_ready(timeout=10)
+        return proxy
+    if kind not in ("sqlite", "postgresql", "postgresql+psycopg", "mysql", "mysql+pymysql"):
+        fix = "sqlite:///FILE, journal:FILE, postgresql://HOST/DB or grpc://HOST:PORT"
+        raise UserError(Problem("this kind of storage is not known", "hydra.sweeper.storage", kind, fix))
+    from optuna.storages import RDBStorage
+
+    options: dict[str, Any] = {}
+    if kind == "sqlite":
+        if where := rest.removeprefix("///"):
+            Path(f"/{where}" if rest.startswith("////") else where).parent.mkdir(parents=True, exist_ok=True)
+        options = {"connect_args": {"timeout": 60}}  # two sweepers write to one file
+    return RDBStorage(address, engine_kwargs=options)

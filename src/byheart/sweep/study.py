@@ -1,0 +1,285 @@
+"""The study: Optuna's ask and tell, so that a killed sweep goes on, neighbours share the work and nothing is lost."""
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from byheart.errors import Problem, UserError
+from byheart.sweep.outcome import Outcome
+from byheart.sweep.owner import Owner
+from byheart.sweep.settings import ENDLESS, Sweep
+from byheart.sweep.space import Params, Space
+from byheart.sweep.storage import open_storage
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+BEAT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that is ours to train."""
+
+    number: int
+    params: Params
+    continues: int | None = None  # the interrupted trial whose checkpoint it may go on from
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the study knows of a trial. `state` is waiting, running, complete, failed or interrupted."""
+
+    number: int
+    params: Params
+    state: str
+    values: tuple[float, ...]
+    outcome: Outcome | None
+    reason: str
+
+
+class Study:
+    """One study under its name, in the sweep's folder or wherever its storage lies."""
+
+    def __init__(self, name: str, sweep: Sweep, space: Space, folder: Path):
+        import optuna
+
+        self.sweep, self.space, self.folder = sweep, space, folder
+        self.storage = open_storage(sweep, folder)
+        self.optuna = optuna.create_study(
+            storage=self.storage, study_name=name, load_if_exists=True, directions=list[Any](sweep.directions)
+        )
+        self.name = name
+        self.owner = Owner(folder)
+        self.mine: dict[int, Any] = {}  # number -> Optuna's trial
+        self.heart = threading.Thread(target=self._beat, daemon=True)
+        self.over = threading.Event()
+
+    def __enter__(self) -> "Study":
+        self.owner.take()
+        self.optuna.sampler = self._sampler()
+        self.optuna.pruner = _built(self.sweep.pruner)
+        self.heart.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.heart.join()
+        for number in list(self.mine):  # whatever ended us, these can go on at once
+            self.hand_back(number)
+        self.owner.give_up()
+
+    # -- what is fixed ------------------------------------------------------------------------------------------------
+
+    def agree(self, fingerprint: dict[str, Any]) -> None:
+        """Raises UserError where the study was begun with other settings; the first sweeper's are kept."""
+        before = self.optuna.user_attrs.get("fingerprint")
+        if before is None:
+            self.optuna.set_user_attr("fingerprint", fingerprint)
+            with _quiet():
+                self.optuna.set_metric_names(list(self.sweep.objectives))
+            return
+        keys = [key for key in {**before, **fingerprint} if before.get(key) != fingerprint.get(key)]
+        if keys:
+            fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={self.name}-2"
+            raise UserError(
+                *(
+                    Problem(f"the study {self.name} was begun with {_said(before.get(key))}", key, _said(now), fix)
+                    for key, now in ((key, fingerprint.get(key)) for key in sorted(keys))
+                )
+            )
+
+    @property
+    def wanted(self) -> int:
+        """How many finished trials end the sweep."""
+        grid = self.space.grid()
+        return self.sweep.n_trials or (len(grid) if grid is not None else ENDLESS)
+
+    def begin(self) -> None:
+        """Queues what does not depend on results: the whole grid, or the first cohort; once, also after a crash."""
+        grid = self.space.grid()
+        if self.sweep.given:
+            points = [dict(point) for point in self.sweep.given]
+        elif grid is not None and len(grid) <= self.wanted:
+            points = grid
+        else:
+            points = self.space.sobol(min(self.sweep.first, self.wanted), self.sweep.seed)
+        with self.owner.alone():
+            there = [_params(trial) for trial in self._trials() if not _interrupted(trial)]
+            for point in points:
+                if point not in there:
+                    self.optuna.enqueue_trial(point)
+                    there.append(point)
+
+    # -- ask and tell -------------------------------------------------------------------------------------------------
+
+    def ask(self) -> Asked | None:
+        """The next trial; None where those finished and those on their way are all that was wanted."""
+        with self.owner.alone():
+            self._recover()
+            trials = self._trials()
+            if sum(_finished(t) or t.state.name == "RUNNING" for t in trials) >= self.wanted:
+                return None
+            self.optuna.sampler = self._sampler()
+            trial = self.optuna.ask(self.space.distributions)
+            self.storage.set_trial_user_attr(trial._trial_id, "owner", self.owner.name)
+            self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
+            self.mine[trial.number] = trial
+            return Asked(trial.number, dict(trial.params), trial.user_attrs.get("continues"))
+
+    def tell(self, number: int, values: Sequence[float], outcome: Outcome) -> None:
+        """A trial that was trained or stopped: complete with its best values, since GPSampler passes over pruned ones."""
+        trial = self.mine.pop(number)
+        trial.set_user_attr("outcome", outcome.as_dict())
+        self.optuna.tell(number, list(values))
+
+    def fail(self, number: int, reason: str, outcome: Outcome | None = None) -> None:
+        from optuna.trial import TrialState
+
+        trial = self.mine.pop(number)
+        trial.set_user_attr("reason", reason)
+        if outcome is not None:
+            trial.set_user_attr("outcome", outcome.as_dict())
+        self.optuna.tell(number, state=TrialState.FAIL)
+
+    def hand_back(self, number: int) -> None:
+        """A trial of ours that was interrupted: its parameters are queued again."""
+        self._requeue(self.mine.pop(number)._trial_id)
+
+    def should_stop(self, number: int, epoch: int, value: float) -> bool:
+        """Reports the value at an epoch's end; whether the pruner has seen enough."""
+        if not self.sweep.prunes:
+            return False
+        trial = self.mine[number]
+        trial.report(value, epoch)
+        return bool(trial.should_prune())
+
+    def known(self) -> list[Known]:
+        """All trials, in the order of their numbers."""
+        return [_known(trial) for trial in self._trials()]
+
+    def complete(self) -> bool:
+        """Whether as many trials are finished as were wanted."""
+        return sum(map(_finished, self._trials())) >= self.wanted
+
+    def others_running(self) -> list[int]:
+        with self.owner.alone():
+            self._recover()
+        return [t.number for t in self._trials() if t.state.name == "RUNNING" and t.number not in self.mine]
+
+    def failures_in_a_row(self) -> list[str]:
+        """The reasons of the failures since the last trial that completed, in the order in which they ended."""
+        over = sorted((t for t in self._trials() if _finished(t)), key=lambda t: t.datetime_complete or 0)
+        reasons: list[str] = []
+        for trial in over:
+            reasons = [*reasons, trial.user_attrs.get("reason", "")] if trial.state.name == "FAIL" else []
+        return reasons
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _trials(self) -> "list[FrozenTrial]":
+        return self.optuna.get_trials(deepcopy=False)
+
+    def _sampler(self) -> Any:
+        """Seeded anew with the number of trials: a seeded sampler restarts its stream and would repeat them."""
+        target = str(self.sweep.sampler.get("_target_"))
+        seed = {} if "Grid" in target else {"seed": self.sweep.seed + len(self._trials())}
+        return _built({**self.sweep.sampler, **seed})
+
+    def _recover(self) -> None:
+        """Trials whose sweeper is dead: told from their folder where they had ended, else queued again."""
+        for trial in self._trials():
+            if trial.state.name != "RUNNING" or trial.number in self.mine or not self._expired(trial):
+                continue
+            self._requeue(trial._trial_id)
+
+    def _expired(self, trial: "FrozenTrial") -> bool:
+        owner, beat = trial.user_attrs.get("owner"), trial.user_attrs.get("beat")
+        if owner is None:  # killed between asking and signing: within the folder's lock, so nobody is at it
+            begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+            return not (self.sweep.storage or self.sweep.storage_env) or time.time() - begun > self.sweep.expire_s
+        dead = self.owner.is_dead(owner)
+        return dead if dead is not None else time.time() - (beat or 0.0) > self.sweep.expire_s
+
+    def _requeue(self, trial_id: int) -> None:
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        trial = self.storage.get_trial(trial_id)
+        try:
+            self.storage.set_trial_user_attr(trial_id, "interrupted", True)
+            self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:  # a neighbour was quicker
+            return
+        params = _params(trial)
+        if set(params) == set(self.space.distributions):
+            attrs: dict[str, Any] = {"continues": trial.number}
+            self.optuna.enqueue_trial(params, user_attrs=attrs)
+
+    def _beat(self) -> None:
+        while not self.over.wait(BEAT_S):
+            for trial in list(self.mine.values()):
+                try:
+                    self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
+                except (
+                    Exception
+                ):  # it ended a moment ago, or the storage is away for a while: the next beat tries again
+                    continue
+
+
+@contextmanager
+def opened(name: str, sweep: Sweep, space: Space, folder: Path, fingerprint: dict[str, Any]) -> Iterator[Study]:
+    """The study, its settings agreed on and its first trials queued."""
+    with Study(name, sweep, space, folder) as study:
+        study.agree(fingerprint)
+        study.begin()
+        yield study
+
+
+def _built(raw: Any) -> Any:
+    """A sampler or pruner by `_target_`; which names may stand there is checked with the rest of the config."""
+    from hydra.utils import instantiate
+
+    with _quiet():
+        return instantiate(dict(raw), _convert_="all")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna warns of each experimental argument and method."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _params(trial: "FrozenTrial") -> Params:
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+
+
+def _interrupted(trial: "FrozenTrial") -> bool:
+    return bool(trial.user_attrs.get("interrupted"))
+
+
+def _finished(trial: "FrozenTrial") -> bool:
+    return trial.state.is_finished() and not (trial.state.name == "FAIL" and _interrupted(trial))
+
+
+def _known(trial: "FrozenTrial") -> Known:
+    states = {"COMPLETE": "complete", "PRUNED": "complete", "RUNNING": "running", "WAITING": "waiting"}
+    state = states.get(trial.state.name, "interrupted" if _interrupted(trial) else "failed")
+    raw = trial.user_attrs.get("outcome")
+    values = tuple(value for value in trial.values or () if math.isfinite(value)) if state == "complete" else ()
+    reason = trial.user_attrs.get("reason", "")
+    return Known(trial.number, _params(trial), state, values, Outcome.read(raw) if raw else None, reason)
+
+
+def _said(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,99 @@
+"""The sweep itself, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+
+from byheart.config.compose import Config
+from byheart.errors import Problem, UserError
+from byheart.report.screen import Screen
+from byheart.store import write_text
+from byheart.sweep.board import Board
+from byheart.sweep.conductor import Conductor
+from byheart.sweep.ending import conclude
+from byheart.sweep.outcome import Outcome
+from byheart.sweep.setup import Setup
+from byheart.sweep.shared import Silent
+from byheart.sweep.study import Asked, Study, opened
+from byheart.sweep.trial import Trials
+
+PAUSE_S = 1.0  # between two looks at whether the neighbours are done
+IN_PROCESS = ("BasicLauncher", "PackedLauncher")
+
+
+def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, screen: Screen) -> None:
+    """Trains what the study asks for through the launcher, then tells what was found."""
+    if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
+        what = "a pruner needs a launcher that trains in this process"
+        fix = "hydra/launcher=packed or basic, or leave the pruner out"
+        raise UserError(Problem(what, "hydra.sweeper.pruner", str(setup.sweep.pruner["_target_"]), fix))
+    setup.folder.mkdir(parents=True, exist_ok=True)
+    trials.share(Silent(screen.warn))
+    with opened(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
+        write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
+        board = _board(setup, study, screen)
+        conductor = Conductor(setup, study, board)
+        trials.watch = conductor.watch()
+        with conductor.interruptible(), board:
+            _train(conductor, launcher, board)
+        if conductor.failure is not None:
+            raise conductor.failure
+        if conductor.stop:
+            screen.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
+            raise KeyboardInterrupt
+        conclude(setup, study, trials, screen)
+
+
+def _train(conductor: Conductor, launcher: Any, board: Board) -> None:
+    waited = False
+    while not conductor.stop and conductor.failure is None:
+        before = len(conductor.study.known())
+        if hasattr(launcher, "stream"):
+            launcher.stream(conductor)
+        else:
+            _launch(conductor, launcher)
+        if conductor.asked or len(conductor.study.known()) > before or conductor.stop or conductor.failure:
+            continue
+        others = conductor.study.others_running()
+        if not others and conductor.study.complete():
+            return
+        if others and not waited:
+            board.say(f"waiting for trials that another sweeper trains: {', '.join(map(str, others))}")
+            waited = True
+        time.sleep(PAUSE_S if others else 0.0)
+
+
+def _launch(conductor: Conductor, launcher: Any) -> None:
+    """Hydra's own way: batches that block. Trials in this process are watched, the others are told of when they end."""
+    while True:
+        batch: list[Asked] = []
+        while len(batch) < conductor.setup.sweep.n_jobs and (asked := conductor.next()) is not None:
+            batch.append(asked)
+        if not batch:
+            return
+        results: Sequence[JobReturn] = launcher.launch(
+            [conductor.overrides(asked) for asked in batch], initial_job_idx=batch[0].number
+        )
+        for asked, result in zip(batch, results, strict=True):
+            found = result._return_value  # return_value would print a line of Hydra's own
+            if result.status == JobStatus.COMPLETED and isinstance(found, Outcome):
+                conductor.ended(asked.number, found)
+            else:
+                conductor.failed(asked.number, found if isinstance(found, BaseException) else RuntimeError(str(found)))
+
+
+def _board(setup: Setup, study: Study, screen: Screen) -> Board:
+    name = setup.sweep.objectives[0]
+    board = Board(screen, setup.name, name, setup.sweep.directions[0] == "maximize", study.wanted)
+    known = [trial for trial in study.known() if trial.state in ("complete", "failed")]
+    for trial in known:
+        state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
+        value = trial.values[0] if trial.values else None
+        board.remember(trial.number, trial.params, state, value, trial.outcome)
+    screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
+    if known:
+        screen.say(f"  {len(known)} of them are there already: the study goes on")
+    return board

@@ -1,0 +1,192 @@
+"""The task of a sweep's jobs: `prepare`, `fit` and `finish` one trial. Calling it does all three; a launcher that trains
+many trials together calls them apart."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from byheart.config.compose import Config, job_folder
+from byheart.errors import Diverged, Problem, UserError
+from byheart.examining import Opened
+from byheart.model.language import LanguageModel
+from byheart.plan import Plan
+from byheart.run import Run
+from byheart.store import write_json
+from byheart.studying import account_of, lesson_of
+from byheart.sweep.outcome import Outcome, write_outcome
+from byheart.sweep.setup import Setup
+from byheart.sweep.shared import Shared, Silent, lend
+from byheart.training.curve import read_curve
+from byheart.training.trainer import Learned, Lesson
+from byheart.types import CurvePoint
+
+GO_ON, STOP = "go on", "stop"
+
+
+@dataclass
+class Watch:
+    """How the sweep looks on while a trial trains in this process."""
+
+    on_check: Callable[[int, CurvePoint, Sequence[CurvePoint]], str] = lambda number, point, curve: GO_ON
+    on_step: Callable[[int, int, int], None] = lambda number, step, steps: None
+    stop_requested: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trial that is ready to train; `measured` collects what is measured at the ends of its epochs."""
+
+    number: int
+    folder: Path
+    plan: Plan
+    lesson: Lesson
+    opened: Opened
+    measure: Callable[[LanguageModel, int], float | None] | None
+    forgetting: dict[int, float] = field(default_factory=dict)  # by epoch
+
+
+class Trials:
+    """One for a sweep; `plan_of` makes a plan of a job's config and tells what is wrong with it."""
+
+    def __init__(
+        self,
+        plan_of: Callable[[Config], tuple[Plan, list[Problem]]],
+        setup: Setup,
+    ):
+        self.plan_of, self.setup = plan_of, setup
+        self.watch = Watch()
+        self.failure: Exception | None = None  # what ended the sweep; Hydra would print a line of its own before ours
+        self._shared: Shared | None = None
+
+    def __getstate__(self) -> dict[str, Any]:  # for launchers that run their jobs in other processes
+        return {**vars(self), "watch": Watch(), "_shared": None, "failure": None}
+
+    @property
+    def shared(self) -> Shared:
+        if self._shared is None:
+            self._shared = Shared(self.setup.folder / "shared", Silent())
+        return self._shared
+
+    def share(self, screen: Any) -> None:
+        self._shared = Shared(self.setup.folder / "shared", screen)
+
+    def sweep(self, config: Config, launcher: Any) -> None:
+        """Called by the sweeper plugin with what Hydra composed and the launcher of its choice."""
+        from byheart.report.screen import Screen
+        from byheart.sweep.sweeper import run_sweep
+
+        try:
+            run_sweep(self.setup, self, launcher, config, Screen())
+        except Exception as error:
+            self.failure = error
+
+    def __call__(self, config: Config) -> Outcome:
+        prepared = self.prepare(config, job_folder())
+        try:
+            learned = self.fit(prepared)
+        except Diverged as error:
+            return self.finish_diverged(prepared, str(error))
+        return self.finish(prepared, learned)
+
+    def prepare(self, config: Config, folder: Path) -> Prepared:
+        plan, problems = self.plan_of(config)
+        if problems:
+            raise UserError(*problems)
+        shared = self.shared
+        train, validate = shared.rows(plan)
+        if not validate and "val_loss" in self.setup.sweep.objectives:
+            what = "no held-out example, so no validation loss can be measured"
+            raise UserError(Problem(what, "hydra.sweeper.objective", "val_loss", "hold more out: split.share=0.5"))
+        opened = shared.opened(plan)
+        recall = (
+            shared.recall(plan, self.setup.sweep.asked, self.setup.only_their_probes)
+            if self.setup.sweep.asked
+            else None
+        )
+        forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
+        forgetting: dict[int, float] = {}
+
+        def measure(model: LanguageModel, epoch: int) -> float | None:
+            if forgets is not None:
+                forgetting[epoch] = forgets(model)
+            return recall(model) if recall is not None else None
+
+        lesson = lesson_of(plan, train, validate, opened)
+        number = int(folder.name)
+        return Prepared(number, folder, plan, lesson, opened, measure if recall or forgets else None, forgetting)
+
+    def fit(self, prepared: Prepared) -> Learned:
+        """Trains this trial alone, from its checkpoint where there is one. Raises Diverged."""
+        plan, number, watch, measure = prepared.plan, prepared.number, self.watch, prepared.measure
+        opened = prepared.opened
+        lend(opened)
+        model = opened.attach(plan.adapter, plan.seed)
+        pruned = False
+        epoch = len([1 for p in _curve(prepared.folder) if float(p.epoch).is_integer()])
+
+        def on_check(point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
+            nonlocal pruned
+            pruned = watch.on_check(number, point, curve) == STOP or pruned
+
+        def recall() -> float:
+            nonlocal epoch
+            epoch += 1
+            assert measure is not None
+            found = measure(opened.language_model(), epoch)
+            return float("nan") if found is None else found
+
+        learned = plan.trainer.fit(
+            model,
+            prepared.lesson,
+            plan.optimizer,
+            plan.stopping,
+            prepared.folder,
+            recall if measure else None,
+            on_step=lambda step, steps: watch.on_step(number, step, steps),
+            on_check=on_check,
+            stop_requested=lambda: pruned or watch.stop_requested(),
+        )
+        opened.save(prepared.folder / "adapter")
+        return learned
+
+    def finish(self, prepared: Prepared, learned: Learned) -> Outcome:
+        """The trial's records; its outcome last."""
+        pruned = learned.state == "stopped" and not self.watch.stop_requested()
+        outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
+        if outcome.state in ("stopped", "paused"):
+            return outcome  # to go on with: its checkpoint stays
+        account = account_of(learned) | ({"state": "pruned", "why_stopped": outcome.reason} if pruned else {})
+        run = self._record(prepared, "trained")
+        run.record |= {"training": account, "peak_memory_gib": outcome.peak_memory}
+        run.record["timings"]["training"] = outcome.seconds
+        run.save()
+        write_json(prepared.folder / "adapter" / "byheart.json", account)
+        return self._written(prepared, outcome)
+
+    def finish_diverged(self, prepared: Prepared, reason: str) -> Outcome:
+        """What is left of a trial whose loss exploded: a failure, with the curve so far."""
+        curve = tuple(_curve(prepared.folder))
+        learned = Learned("diverged", curve, 0, 0, 0.0, None, None, curve[-1].seconds if curve else 0.0, (reason,))
+        outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting)
+        run = self._record(prepared, "failed")
+        run.record["error"] = reason
+        run.save()
+        return self._written(prepared, outcome)
+
+    def _record(self, prepared: Prepared, state: str) -> Run:
+        plan = prepared.plan
+        run = Run(prepared.folder, Silent(), name=plan.name, seed=plan.seed, model=plan.model.path)
+        run.record["state"] = state
+        return run
+
+    def _written(self, prepared: Prepared, outcome: Outcome) -> Outcome:
+        write_outcome(prepared.folder, outcome)
+        shutil.rmtree(prepared.folder / "checkpoint", ignore_errors=True)
+        return outcome
+
+
+def _curve(folder: Path) -> list[CurvePoint]:
+    file = folder / "curve.csv"
+    return read_curve(file) if file.is_file() else []

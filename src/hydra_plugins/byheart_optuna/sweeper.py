@@ -1,0 +1,25 @@
+"""Where Hydra looks for sweepers. Hydra 1.3.8 imports this outside sys.modules, so nothing heavy stands here."""
+
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class ByheartOptuna(Sweeper):
+    """An Optuna study by ask and tell; the work is done in byheart.sweep."""
+
+    def __init__(self, **options: Any):
+        self.options = options  # read from the config again: Hydra would have resolved `_target_`s below
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from hydra.core.plugins import Plugins
+
+        self.config, self.hydra_context, self.task_function = config, hydra_context, task_function
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        return self.task_function.sweep(self.config, self.launcher)  # type: ignore[attr-defined]
