@@ -160,7 +160,8 @@ def accepted(row: Row) -> str:
 
 def exam(rows: Sequence[Row]) -> list[Row]:
     """The user's questions, or the generated ones where the user gave none."""
-    return [row for row in rows if row.get("source", "questions") == "questions"] or list(rows)
+    taught = [row for row in rows if row.get("source") != "untaught"]
+    return [row for row in taught if row.get("source", "questions") == "questions"] or taught
 
 
 def chance(rows: Sequence[Row]) -> float | None:
@@ -191,8 +192,8 @@ class Result:
 
 
 def result(rows: Sequence[Row]) -> Result | None:
-    asked = exam(rows)
-    if not any("tuned_right" in row for row in asked):
+    asked = [row for row in exam(rows) if row.get("tuned_right") is not None]  # a sample leaves the others unasked
+    if not asked:
         return None
     opened = [row["open_book_right"] for row in asked if row.get("open_book_right") is not None]
     return Result(
