@@ -46,7 +46,15 @@ def cells(setup: Setup, known: Sequence[Known]) -> list[Cell]:
         asked = setup.axis.asked(trial.params)
         counts = (asked,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= asked]
         found += [_cell(setup, trial, trial.outcome, epochs) for epochs in counts]
-    return found
+    # By their parameters, not in the order of training: a sweep that was killed on the way has the same table.
+    return sorted(found, key=lambda cell: (*_order(setup, cell.trial), cell.epochs))
+
+
+def _order(setup: Setup, trial: Known) -> tuple[Any, ...]:
+    choices = {key: setup.space.values(key) or [] for key in setup.space.distributions}
+    return tuple(
+        choices[key].index(value) if (value := trial.params.get(key)) in choices[key] else value for key in choices
+    )
 
 
 def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> Chosen | None:

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.board import Board
 from byheart.sweep.outcome import Outcome, read_outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Asked, Study
-from byheart.sweep.trial import GO_ON, STOP, Watch
+from byheart.sweep.trial import Watch
+from byheart.training.packed.trainer import GO_ON, PRUNE
 from byheart.types import CurvePoint
 
 
@@ -70,6 +72,17 @@ class Conductor:
         self._fail(asked, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
+    @property
+    def wanted(self) -> int:
+        return self.study.wanted
+
+    def most(self, key: str) -> int:
+        """The highest value that a whole number may take in this sweep; 0 where it does not vary."""
+        if key not in self.setup.space.distributions:
+            return 0
+        distribution: Any = self.setup.space.distributions[key]
+        return int(max(getattr(distribution, "choices", None) or [distribution.high]))
+
     def watch(self) -> Watch:
         return Watch(self._on_check, lambda n, step, steps: self.board.steps(n, step, steps), lambda: self.stop)
 
@@ -100,7 +113,7 @@ class Conductor:
         objective = self.setup.sweep.objectives[0]
         value = getattr(point, objective, None)
         if float(point.epoch).is_integer() and value is not None and self.study.sweep.prunes:
-            return STOP if self.study.should_stop(number, round(point.epoch), value) else GO_ON
+            return PRUNE if self.study.should_stop(number, round(point.epoch), value) else GO_ON
         return GO_ON
 
     def _tell(self, asked: Asked, outcome: Outcome) -> None:

@@ -88,6 +88,11 @@ class Shared:
                     mark_done(files[1], key)
         return self._rows[key]
 
+    def has(self, plan: Plan, general: bool) -> bool:
+        """Whether the rows, and the untuned model's losses on general text, are there already."""
+        made = content_key(_texts_key(plan), plan.rows, plan.model) in self._rows
+        return made and (not general or content_key(plan.model) in self._general)
+
     def opened(self, plan: Plan) -> Opened:
         """The base model, loaded once; only the one that was asked for last stays in memory."""
         key = content_key(plan.model, plan.trainer)

@@ -96,7 +96,8 @@ class Space:
         return [f"{key}={_word(value)}" for key, value in params.items()]
 
     def as_text(self) -> dict[str, str]:
-        return {key: str(distribution) for key, distribution in self.distributions.items()}
+        """The space as the fingerprint keeps it and a message shows it."""
+        return {key: _told(distribution) for key, distribution in self.distributions.items()}
 
     def _at(self, key: str, share: float) -> Any:
         """The value that lies at a share of the way through the key's values."""
@@ -109,6 +110,13 @@ class Space:
         else:
             value = found.low + share * (found.high - found.low)
         return found.low + round(value - found.low) if isinstance(found.low, int) else value
+
+
+def _told(distribution: Any) -> str:
+    if hasattr(distribution, "choices"):
+        return ", ".join(map(str, distribution.choices))
+    step = f" by {distribution.step}" if distribution.step not in (None, 1) else ""
+    return f"{distribution.low} to {distribution.high}{step}{', logarithmic' if distribution.log else ''}"
 
 
 def _distribution(override: Override) -> "BaseDistribution":

@@ -3,7 +3,7 @@ many trials together calls them apart."""
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,9 @@ from byheart.sweep.outcome import Outcome, write_outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.shared import Shared, Silent, lend
 from byheart.training.curve import read_curve
+from byheart.training.packed.trainer import GO_ON, PRUNE
 from byheart.training.trainer import Learned, Lesson
 from byheart.types import CurvePoint
-
-GO_ON, STOP = "go on", "stop"
 
 
 @dataclass
@@ -90,6 +89,11 @@ class Trials:
             return self.finish_diverged(prepared, str(error))
         return self.finish(prepared, learned)
 
+    def is_ready(self, plan: Plan) -> bool:
+        """Whether a trial can be prepared without the base model."""
+        forgets = "forgetting" in self.setup.sweep.objectives
+        return self.shared.has(plan, general=forgets)
+
     def prepare(self, config: Config, folder: Path) -> Prepared:
         plan, problems = self.plan_of(config)
         if problems:
@@ -128,7 +132,7 @@ class Trials:
 
         def on_check(point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
             nonlocal pruned
-            pruned = watch.on_check(number, point, curve) == STOP or pruned
+            pruned = watch.on_check(number, point, curve) == PRUNE or pruned
 
         def recall() -> float:
             nonlocal epoch
@@ -153,11 +157,13 @@ class Trials:
 
     def finish(self, prepared: Prepared, learned: Learned) -> Outcome:
         """The trial's records; its outcome last."""
-        pruned = learned.state == "stopped" and not self.watch.stop_requested()
+        pruned = learned.state == "pruned" or (learned.state == "stopped" and not self.watch.stop_requested())
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
         if outcome.state in ("stopped", "paused"):
             return outcome  # to go on with: its checkpoint stays
-        account = account_of(learned) | ({"state": "pruned", "why_stopped": outcome.reason} if pruned else {})
+        account = account_of(replace(learned, state="stopped") if pruned else learned) | (
+            {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
+        )
         run = self._record(prepared, "trained")
         run.record |= {"training": account, "peak_memory_gib": outcome.peak_memory}
         run.record["timings"]["training"] = outcome.seconds

@@ -1,0 +1,28 @@
+"""Where Hydra looks for launchers. Hydra 1.3.8 imports this outside sys.modules, so nothing heavy stands here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class PackedLauncher(Launcher):
+    """Trains many trials together on one base model; the work is done in byheart.sweep.packing."""
+
+    def __init__(self, **options: Any):
+        self.options = options
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from byheart.sweep.packing import Packing
+
+        self.packing = Packing(self.options, hydra_context, task_function, config)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        return self.packing.launch(job_overrides, initial_job_idx)
+
+    def stream(self, source: Any) -> None:
+        """Takes trials from `source` as slots become free, and gives back what became of them."""
+        self.packing.stream(source)
