@@ -37,7 +37,7 @@ def tiny(dtype=torch.float64, seed=0):
 
 
 def gradients(model, batch: Batch, reduction="row_mean"):
-    loss = (token_losses(model, batch) * weights(batch, reduction).to(torch.float64)).sum()
+    loss = (token_losses(model, batch) * weights(batch.rows, reduction).to(torch.float64)).sum()
     model.zero_grad()
     loss.backward()
     return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
@@ -79,9 +79,9 @@ def test_a_batch_read_in_parts_has_the_loss_and_gradient_of_the_whole(reduction)
 
 def test_row_mean_weighs_each_row_alike_and_token_mean_each_token():
     batch = padded(ROWS, filler=0)
-    per_row = torch.zeros(3, dtype=torch.float64).index_add(0, batch.rows, weights(batch, "row_mean"))
+    per_row = torch.zeros(3, dtype=torch.float64).index_add(0, batch.rows, weights(batch.rows, "row_mean"))
     assert torch.allclose(per_row, torch.full((3,), 1 / 3, dtype=torch.float64))
-    assert torch.allclose(weights(batch, "token_mean"), torch.full((7,), 1 / 7, dtype=torch.float64))
+    assert torch.allclose(weights(batch.rows, "token_mean"), torch.full((7,), 1 / 7, dtype=torch.float64))
 
 
 def test_masters_equal_stock_adamw_with_clipping():

@@ -32,3 +32,16 @@ def _number(name: str, value: str) -> float | int | None:
     if value == "":
         return None
     return int(value) if name in ("step", "rows_seen") else float(value)
+
+
+def peak_memory_gib() -> float:
+    """The most memory this process has held: on the GPU where one is used, else resident."""
+    import resource
+    import sys
+
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return round(torch.cuda.max_memory_allocated() / 2**30, 3)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 3)

@@ -31,20 +31,20 @@ def token_losses(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":
     return F.cross_entropy(wide_NV, batch.targets, reduction="none")
 
 
-def weights(batch: Batch, reduction: str) -> "torch.Tensor":
-    """What each target counts in the batch's loss, (N,) in float64; the loss is the weighted sum.
+def weights(rows: "torch.Tensor", reduction: str) -> "torch.Tensor":
+    """What each target counts in the batch's loss, given the row that it belongs to, (N,) in float64; the loss is the weighted sum.
 
     row_mean: the mean over rows of each row's mean, so that a larger batch does not reweigh the facts.
     token_mean: the mean over all targets. sum: their sum.
     """
     import torch
 
-    count = torch.bincount(batch.rows).double()
+    count = torch.bincount(rows).double()
     if reduction == "row_mean":
-        return 1.0 / (count[batch.rows] * len(count))
+        return 1.0 / (count[rows] * len(count))
     if reduction == "token_mean":
-        return torch.full((len(batch.targets),), 1.0 / len(batch.targets), dtype=torch.float64)
-    return torch.ones(len(batch.targets), dtype=torch.float64)
+        return torch.full((len(rows),), 1.0 / len(rows), dtype=torch.float64)
+    return torch.ones(len(rows), dtype=torch.float64)
 
 
 def _has_plain_head(model: Any) -> bool:

@@ -69,7 +69,7 @@ class Memorizer(L.LightningModule):
         for start in range(0, len(order), rows_at_once):
             part = self._lay(order[start : start + rows_at_once])
             losses = token_losses(self.model, part)
-            own = weights(part, "row_mean").to(losses.dtype).to(self.device)
+            own = weights(part.rows, "row_mean").to(losses.dtype).to(self.device)
             total += float((losses * own).sum()) * len(order[start : start + rows_at_once])
         self.model.train()
         return total / len(order)
@@ -80,7 +80,7 @@ class Memorizer(L.LightningModule):
         targets = sum(len(row.tokens) - row.loss_from for row in rows)
         for start in range(0, len(rows), size):
             part = self._lay(rows[start : start + size])
-            own = weights(part, self.reduction)
+            own = weights(part.rows, self.reduction)
             if self.reduction == "row_mean":
                 own = own * (len(rows[start : start + size]) / len(rows))
             elif self.reduction == "token_mean":

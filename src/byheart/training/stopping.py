@@ -64,5 +64,5 @@ def refuse_divergence(loss: float, curve: Sequence[CurvePoint], step: int, steps
     if not math.isfinite(loss) or (loss > GUESSING and loss > EXPLODED * lowest):
         raise Diverged(
             f"the loss became {loss:.3g} at step {step} of {steps}. Lower lr (a third of it is a good next try), "
-            "raise batch_size, or set optimizer.clip=1.0. What was learned before is kept in checkpoint/."
+            "raise batch_size, or set optimizer.clip=1.0. What was learned before is kept."
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import lightning as L
 
 from byheart.training.checkpoint import load_weights, save_checkpoint, save_weights
-from byheart.training.curve import write_curve
+from byheart.training.curve import peak_memory_gib, write_curve
 from byheart.training.order import is_check
 from byheart.training.stopping import Stopping, best_by_loss, best_by_recall, refuse_divergence
 from byheart.types import CurvePoint
@@ -122,19 +122,6 @@ class Watcher(L.Callback):
     def _rows_seen(self, step: int) -> int:
         whole, rest = divmod(step, self.per_epoch)
         return whole * len(self.lesson.train) + rest * self.lesson.batch_size
-
-
-def peak_memory_gib() -> float:
-    """The most memory this process has held: on the GPU where one is used, else resident."""
-    import resource
-    import sys
-
-    import torch
-
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return round(torch.cuda.max_memory_allocated() / 2**30, 3)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 3)
 
 
 def quiet_lightning() -> None:

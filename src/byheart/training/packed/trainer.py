@@ -4,19 +4,22 @@ The rows of all jobs go through one forward and one backward pass (as in PLoRA, 
 own LoRA matrices, optimizer, order of rows, curve and stopping. `training.trainer.Trainer` is the oracle.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from byheart.errors import Problem
+from byheart.errors import Diverged, Problem, gather
+from byheart.model.adapter import Lora
 from byheart.training.packed.job import Job, Paused
 from byheart.training.trainer import Learned
 from byheart.types import CurvePoint
 
-GO_ON, PAUSE, STOP = "go on", "pause", "stop"  # what on_check may answer
+if TYPE_CHECKING:
+    from byheart.training.packed.course import Course
+    from byheart.training.packed.lines import Seat
 
-
-def _go_on(job: Job, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
-    return GO_ON
+GO_ON, PAUSE, PRUNE = "go on", "pause", "prune"  # what on_check may answer
+VALIDATED_AT_ONCE = 8192  # tokens
 
 
 class PackedTrainer:
@@ -38,19 +41,46 @@ class PackedTrainer:
     ):
         """`tokens_at_once` bounds the tokens of one forward pass (None: the whole tick); gradients add up exactly.
 
-        Device and dtype are the model's own.
+        Device and dtype are the model's own. Raises UserError where this model cannot be packed.
         """
-        raise NotImplementedError
+        from byheart.training.packed.lines import choose_attention
+        from byheart.training.packed.stack import Stack
+
+        gather(_model_problems(model))
+        self.model, self.slots, self.max_rank, self.targets = model, slots, max_rank, targets
+        self.tokens_at_once = tokens_at_once
+        self._own_attention = model.config._attn_implementation
+        self._grads = {name: p.requires_grad for name, p in model.named_parameters()}
+        self._training = model.training
+        model.eval().requires_grad_(False)
+        self.stack = Stack(model, slots, max_rank, targets)
+        self.attention = choose_attention(model)
+        self._courses: dict[int, Course] = {}
+        self._paused: dict[str, Paused] = {}
 
     def tests(self, job: Job) -> list[Problem]:
-        """Why this job cannot join the pack (rank, targets, dropout, no rows, ...), before anything is computed."""
-        raise NotImplementedError
+        """Why this job cannot join the pack, before anything is computed."""
+        adapter, problems = job.adapter, []
+        if not isinstance(adapter, Lora):
+            return [Problem("only LoRA adapters are packed", "adapter", type(adapter).__name__, "train it by itself")]
+        if adapter.rank > self.max_rank:
+            fix = "raise the pack's max_rank"
+            problems.append(Problem(f"above the pack's {self.max_rank}", "adapter.rank", str(adapter.rank), fix))
+        if adapter.dropout:
+            fix = "set it to 0, or train this trial by itself"
+            problems.append(Problem("packed adapters have no dropout", "adapter.dropout", str(adapter.dropout), fix))
+        if adapter.targets != self.targets:
+            fix = "trials with other targets form a pack of their own"
+            problems.append(Problem("not the pack's targets", "adapter.targets", str(adapter.targets), fix))
+        if not job.lesson.train:
+            problems.append(Problem("there are no rows to learn", "examples", job.id, "see rejected.jsonl for why"))
+        return problems
 
     def stream(
         self,
         next_job: Callable[[], Job | None],
         on_result: Callable[[Job, Learned], None],
-        on_check: Callable[[Job, CurvePoint, Sequence[CurvePoint]], str] = _go_on,
+        on_check: Callable[[Job, CurvePoint, Sequence[CurvePoint]], str] = lambda job, point, curve: GO_ON,
         recall: Callable[[Job, Any], float] | None = None,
         stop_requested: Callable[[], bool] = lambda: False,
         on_tick: Callable[[dict[str, tuple[int, int]]], None] = lambda steps: None,
@@ -58,30 +88,178 @@ class PackedTrainer:
         """Runs until `next_job` gives None while no job is left.
 
         next_job: asked once for each free slot, at the start and again after every result; None means "none now".
+          Raises UserError where a job fails its `tests`.
         on_result: called once for each job that leaves. `Learned.state` is finished, upturn, diverged (the reason is
-          in `notes`; what was best before is saved), paused (on_check said so; fetch `paused(job.id)`), or stopped
-          (on_check or stop_requested said so). The adapter of the best epoch lies in `job.folder`/adapter, the curve in
-          curve.csv, both written before the call. A job that never reached an epoch's end saves its last weights.
-        on_check: after each validation check; answers GO_ON, PAUSE or STOP.
+          in `notes`), pruned or paused (on_check said so), or stopped (by stop_requested; training can go on from
+          `paused(job.id)`, as it can for paused ones). Before the call, the adapter of the best epoch is written to
+          `job.folder`/adapter and the curve to curve.csv; without a finished epoch it is the last step's adapter, and
+          none where that diverged. Paused and stopped jobs have no adapter yet.
+        on_check: after each validation check; answers GO_ON, PAUSE or PRUNE.
         recall: at each epoch's end, with the job and a model that computes with this job's adapter alone.
-        on_tick: after each tick, job id -> (steps done, steps in all).
+        on_tick: after each tick (one optimizer step of each job), job id -> (steps done, steps in all).
         """
-        raise NotImplementedError
+        asking = True
+        with self._packed_attention():
+            while True:
+                while asking and len(self._courses) < self.slots:
+                    job = next_job()
+                    if job is None:
+                        asking = False
+                    else:
+                        self._join(job)
+                leaving = self._tick(on_tick, on_check, recall) if self._courses else {}
+                if stop_requested():
+                    leaving = {course: leaving.get(course, ("stopped", "")) for course in self._courses.values()}
+                for course, (state, note) in leaving.items():
+                    learned = self._leave(course, state, note)
+                    on_result(course.job, learned)
+                    asking = True
+                if stop_requested() or not (self._courses or asking):
+                    return
 
     def paused(self, job_id: str) -> Paused:
-        """The state of a job that left with state "paused"; kept until it is fetched, then forgotten here."""
-        raise NotImplementedError
+        """What a paused or stopped job goes on from; kept until it is fetched, then forgotten here."""
+        return self._paused.pop(job_id)
 
     def bytes_per_slot(self) -> int:
-        """Device memory that one more slot takes: masters, two moments, gradient and the copy that computes."""
-        raise NotImplementedError
+        """Device memory that one more slot takes without activations: master, gradient, two moments, working copy."""
+        row = self.stack.masters[0]
+        return int(row.numel() * (4 * row.itemsize + self.stack.weights.itemsize))
 
     def close(self) -> None:
         """Gives the model back as it was."""
-        raise NotImplementedError
+        self.stack.close()
+        self.model.set_attn_implementation(self._own_attention)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(self._grads[name])
+        self.model.train(self._training)
 
     def __enter__(self) -> "PackedTrainer":
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _join(self, job: Job) -> None:
+        from byheart.training.packed.adapters import initial
+        from byheart.training.packed.course import Course
+
+        gather(self.tests(job))
+        slot = next(i for i in range(self.slots) if i not in self._courses)
+        if job.paused:
+            self.stack.rejoin(slot, job.adapter, job.optimizer, job.paused.tensors)
+        else:
+            first = initial(job.adapter, self.model, job.lesson.seed)
+            self.stack.join(slot, job.adapter, job.optimizer, first)
+        self._courses[slot] = Course(job, slot)
+
+    def _leave(self, course: "Course", state: str, note: str) -> Learned:
+        from byheart.training.packed.adapters import save
+
+        job, rank = course.job, course.job.adapter.rank
+        if state in ("paused", "stopped"):
+            self._paused[job.id] = course.paused(self.stack.state(course.slot, rank))
+        else:
+            weights = course.best
+            if weights is None and state != "diverged":
+                weights = self.stack.snapshot(course.slot, rank)
+            if weights is not None:
+                save(job.adapter, self.model, self.stack.matrices_of(weights, rank), job.folder / "adapter")
+        self.stack.leave(course.slot)
+        del self._courses[course.slot]
+        return course.learned(state, *([note] if note else []))
+
+    def _tick(self, on_tick: Any, on_check: Any, recall: Any) -> "dict[Course, tuple[str, str]]":
+        """One optimizer step of every job, and the checks that are due; who leaves, with state and note."""
+        courses = [course for course in self._courses.values() if not course.over]
+        leaving: dict[Course, tuple[str, str]] = {}
+        losses = self._losses([seat for course in courses for seat in course.seats()], self.tokens_at_once, train=True)
+        rates = {course.slot: course.rate for course in courses}
+        for course in courses:
+            try:
+                course.took(losses[course.slot])
+            except Diverged as error:
+                leaving[course] = ("diverged", str(error))
+                del rates[course.slot]
+        self.stack.step(rates)
+        on_tick({course.job.id: (course.step, course.steps) for course in courses})
+        due = [course for course in courses if course not in leaving and course.check_due]
+        seats = [seat for course in due for seat in course.validation_seats()]
+        val_losses = self._losses(seats, VALIDATED_AT_ONCE, train=False) if seats else []
+        for course in due:
+            try:
+                leaving |= self._check(course, val_losses, on_check, recall)
+            except Diverged as error:
+                leaving[course] = ("diverged", str(error))
+        over = {c: (c.over, "") for c in self._courses.values() if c.over and c not in leaving}
+        return leaving | over
+
+    def _check(
+        self, course: "Course", val_losses: list[float], on_check: Any, recall: Any
+    ) -> "dict[Course, tuple[str, str]]":
+        told = None
+        if recall and course.epoch_end:
+            with self._alone(course.slot):
+                told = recall(course.job, self.model)
+        point = course.measured(val_losses[course.slot] if course.job.lesson.validate else None, told)
+        if course.best_is_now:
+            course.best = self.stack.snapshot(course.slot, course.job.adapter.rank)
+        answer = on_check(course.job, point, tuple(course.curve))
+        if course.over or answer == GO_ON:
+            return {}
+        return {course: ({PAUSE: "paused", PRUNE: "pruned"}[answer], "")}
+
+    def _losses(self, seats: "list[Seat]", at_once: int | None, train: bool) -> list[float]:
+        """The loss of each slot; in training also its gradients, which add up over the parts of the tick."""
+        import torch
+
+        from byheart.training.loss import token_losses
+        from byheart.training.packed.lines import lay, parts
+
+        totals = torch.zeros(self.slots, dtype=self.stack.masters.dtype, device=self.stack.masters.device)
+        filler = next(iter(self._courses.values())).job.lesson.filler
+        with torch.set_grad_enabled(train):
+            for part in parts(seats, at_once):
+                laid = lay(part, self.slots, filler, self.attention is None, totals.device)
+                self.stack.routing = laid.slots
+                more = {"rows": laid.rows} if laid.rows else {}
+                losses = token_losses(self.model, laid.batch, **more)
+                own = losses * laid.weights.to(losses.dtype).to(losses.device)
+                slots = torch.zeros_like(totals, dtype=losses.dtype).index_add(0, laid.owners, own)
+                if train:
+                    slots.sum().backward()
+                totals += slots.detach()
+        self.stack.routing = None
+        self.stack.forget_activations()
+        return [float(loss) for loss in totals.tolist()]
+
+    @contextmanager
+    def _packed_attention(self) -> Iterator[None]:
+        self.model.set_attn_implementation(self.attention or self._own_attention)
+        try:
+            yield
+        finally:
+            self.model.set_attn_implementation(self._own_attention)
+
+    @contextmanager
+    def _alone(self, slot: int) -> Iterator[None]:
+        """The model as a user of this one adapter has it, random state untouched."""
+        import torch
+
+        self.model.set_attn_implementation(self._own_attention)
+        self.stack.routing = slot
+        with torch.random.fork_rng(), torch.no_grad():
+            yield
+        self.stack.routing = None
+        self.model.set_attn_implementation(self.attention or self._own_attention)
+
+
+def _model_problems(model: Any) -> list[Problem]:
+    import torch
+
+    found = [name for name, m in model.named_modules() if isinstance(m, torch.nn.Dropout) and m.p > 0]
+    value = getattr(model.config, "attention_dropout", 0.0) or 0.0
+    if not found and not value:
+        return []
+    what = "this model has dropout, whose random numbers packed trials would share"
+    return [Problem(what, "model.path", found[0] if found else f"attention_dropout={value}", "train one at a time")]

@@ -1,0 +1,176 @@
+"""Rows end to end on one flat line: no padding in the dear products, attention row by row in batched products.
+
+The alternative for models whose attention cannot be replaced is a grid: one row a line, padded on the right.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from byheart.training.layout import Batch, Row
+from byheart.training.loss import token_losses
+from byheart.training.packed.grouping import Grouping, round_up
+
+ATTENTION = "byheart_lines"  # the name under which transformers finds `line_attention`
+# Sizes are rounded up, so that few different shapes occur and kernels are not chosen anew each tick.
+TOKENS, SLOT_TOKENS, ROW_TOKENS = 64, 16, 16
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A row in a pass: whose it is, and what each of its targets counts in its owner's loss."""
+
+    slot: int
+    row: Row
+    weights: Tensor  # (targets of the row,) float64
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass over the rows of many slots."""
+
+    batch: Batch
+    slots: Grouping  # the tokens of each slot
+    rows: Grouping | None  # the tokens of each row, for attention; None: the model's own attention, on a grid
+    weights: Tensor  # (targets,)
+    owners: Tensor  # (targets,) the slot of each
+
+
+def lay(seats: Sequence[Seat], slots: int, filler: int, grid: bool, device: Any) -> Pass:
+    """`seats` in any order; within a slot they keep theirs."""
+    seats = sorted(seats, key=lambda seat: seat.slot)
+    rows = [seat.row for seat in seats]
+    if grid:
+        width = round_up(max(len(row.tokens) for row in rows), ROW_TOKENS)
+        starts, tokens = [i * width for i in range(len(rows))], width * len(rows)
+    else:
+        width = 0
+        starts = [0]
+        for row in rows:
+            starts.append(starts[-1] + len(row.tokens))
+        tokens = round_up(starts.pop(), TOKENS)
+    spans = [(start, start + len(row.tokens)) for start, row in zip(starts, rows, strict=True)]
+    flat, positions = [filler] * tokens, [0] * tokens
+    for (start, end), row in zip(spans, rows, strict=True):
+        flat[start:end] = row.tokens
+        positions[start:end] = range(end - start)
+    at = [start + j - 1 for start, row in zip(starts, rows, strict=True) for j in range(row.loss_from, len(row.tokens))]
+    of_slot: list[list[tuple[int, int]]] = [[] for _ in range(slots)]
+    for seat, span in zip(seats, spans, strict=True):
+        of_slot[seat.slot].append(span)
+    counts = torch.tensor([len(row.tokens) - row.loss_from for row in rows])
+    shape = (len(rows), width) if grid else (1, tokens)
+    batch = Batch(
+        torch.tensor(flat, device=device).view(shape),
+        None if grid else torch.tensor([positions], device=device),
+        None,
+        torch.tensor(at, device=device),
+        torch.tensor([t for row in rows for t in row.tokens[row.loss_from :]], device=device),
+        torch.arange(len(rows)).repeat_interleave(counts).to(device),
+    )
+    return Pass(
+        batch,
+        Grouping.of(of_slot, tokens, SLOT_TOKENS, device),
+        None if grid else Grouping.of([[span] for span in spans], tokens, ROW_TOKENS, device),
+        torch.cat([seat.weights for seat in seats]),
+        torch.tensor([seat.slot for seat in seats]).repeat_interleave(counts).to(device),
+    )
+
+
+def parts(seats: Sequence[Seat], tokens_at_once: int | None) -> Iterator[list[Seat]]:
+    """The seats in passes of bounded size; slots take turns, so that their shares of each pass are alike."""
+    if tokens_at_once is None:
+        yield list(seats)
+        return
+    waiting: dict[int, deque[Seat]] = {}
+    for seat in seats:
+        waiting.setdefault(seat.slot, deque()).append(seat)
+    part: list[Seat] = []
+    size = 0
+    while waiting:
+        for slot in list(waiting):
+            seat = waiting[slot].popleft()
+            if part and size + len(seat.row.tokens) > tokens_at_once:
+                yield part
+                part, size = [], 0
+            part.append(seat)
+            size += len(seat.row.tokens)
+            if not waiting[slot]:
+                del waiting[slot]
+    yield part
+
+
+def choose_attention(model: Any) -> str | None:
+    """The name of our attention where this model gives with it what it gives with its own; else None: use a grid."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(ATTENTION, line_attention)
+    own = model.config._attn_implementation
+    device = next(model.parameters()).device
+    rows = [Row(list(range(1, 8)), 1), Row(list(range(3, 6)), 1), Row(list(range(2, 7)), 1)]
+    seats = [Seat(0, row, torch.ones(len(row.tokens) - 1)) for row in rows]
+    found: list[Tensor] = []
+    with torch.no_grad():
+        for grid in (True, False):
+            laid = lay(seats, 1, 0, grid, device)
+            try:
+                if not grid:
+                    model.set_attn_implementation(ATTENTION)
+                found.append(token_losses(model, laid.batch, **({} if laid.rows is None else {"rows": laid.rows})))
+            except (TypeError, NotImplementedError, ValueError):
+                if grid:
+                    raise
+            finally:
+                model.set_attn_implementation(own)
+    near = 0.02 if next(model.parameters()).dtype.itemsize < 4 else 1e-4
+    alike = len(found) == 2 and torch.allclose(found[0], found[1], rtol=near)
+    return ATTENTION if alike else None
+
+
+def line_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    *,
+    rows: Grouping,
+    **other: Any,
+) -> tuple[Tensor, None]:
+    """Causal attention within each row of one flat line: (1, H, N, D), keys and values with fewer heads perhaps.
+
+    A transformers attention function; `rows` reaches it through the model's keyword arguments.
+    """
+    for name in ("sliding_window", "softcap", "s_aux"):
+        if other.get(name) is not None:
+            raise NotImplementedError(name)
+    heads, kv_heads, size = query.shape[1], key.shape[1], query.shape[3]
+    scaling = scaling or size**-0.5
+
+    def lines(x: Tensor) -> Tensor:  # (1, H, N, D) -> (rows, H, W, D)
+        flat_NK = x.transpose(1, 2).reshape(x.shape[2], -1)
+        return rows.gather(flat_NK).view(rows.groups, rows.width, x.shape[1], size).transpose(1, 2)
+
+    q, k, v = lines(query), lines(key), lines(value)
+    if query.is_cuda:
+        out = torch.nn.functional.scaled_dot_product_attention(
+            q, k, v, is_causal=True, scale=scaling, enable_gqa=heads != kv_heads
+        )
+    else:
+        # Query heads that share a key head lie below each other: no key is repeated.
+        q = q.reshape(rows.groups * kv_heads, heads // kv_heads * rows.width, size)
+        k, v = (x.reshape(rows.groups * kv_heads, rows.width, size) for x in (k, v))
+        scores = (torch.bmm(q, k.transpose(1, 2)) * scaling).view(-1, heads // kv_heads, rows.width, rows.width)
+        ahead = torch.ones(rows.width, rows.width, dtype=torch.bool, device=q.device).triu(1)
+        wide = torch.float32 if scores.dtype.itemsize < 4 else scores.dtype
+        shares = scores.masked_fill(ahead, -math.inf).softmax(-1, dtype=wide).to(v.dtype)
+        out = torch.bmm(shares.view(q.shape[0], -1, rows.width), v).view(rows.groups, heads, rows.width, size)
+    flat_NK = rows.scatter(out.transpose(1, 2).reshape(rows.groups, rows.width, heads * size))
+    return flat_NK.view(1, -1, heads, size), None
