@@ -31,7 +31,7 @@ NASTY = [
     "100%.txt",
     "end\\",
 ]
-ONE_CHOICE = ("model", "split", "adapter", "optimizer", "trainer")
+ONE_CHOICE = ("model", "teacher", "split", "adapter", "optimizer", "trainer")
 
 
 @pytest.fixture(autouse=True)

@@ -100,7 +100,7 @@ def _findings(plan: Plan) -> list[str]:
         with Path(plan.questions).open("rb") as file:
             lines.append(f"questions\n  {sum(1 for line in file if line.strip()):>9}  {plan.questions}")
     lines.append("settings")
-    for name in ("model", "expansion", "split", "adapter", "optimizer", "trainer", "evaluation"):
+    for name in ("model", "expansion", "teacher", "split", "adapter", "optimizer", "trainer", "evaluation"):
         value = getattr(plan, name)
         lines.append(f"  {name:<12} {', '.join(value) if isinstance(value, dict) else _brief(value)}")
     lines.append(f"  training     batch_size={plan.batch_size} lr={plan.lr:g} epochs={plan.epochs} seed={plan.seed}")
@@ -109,7 +109,7 @@ def _findings(plan: Plan) -> list[str]:
 
 def _brief(option: Any) -> str:
     said = [f"{key}={value}" for key, value in vars(option).items() if value is not None]
-    text = f"{type(option).__name__}  {' '.join(said)}"
+    text = f"{type(option).__name__}  {' '.join(said)}".rstrip()
     return text if len(text) <= 64 else text[:61] + "..."
 
 

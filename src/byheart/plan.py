@@ -12,6 +12,8 @@ from byheart.model.adapter import Adapter
 from byheart.model.base_model import BaseModel
 from byheart.rows import Rows
 from byheart.split import Forms
+from byheart.teacher.base import Teacher
+from byheart.teacher.none import NoTeacher
 from byheart.training.optimizer import SCHEDULES, AdamW
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
@@ -31,6 +33,7 @@ class Plan:
     optimizer: AdamW
     trainer: Trainer
     split: Forms
+    teacher: Teacher = field(default_factory=NoTeacher)
     chunks: Chunking = field(default_factory=Chunking)
     rows: Rows = field(default_factory=Rows)
     stopping: Stopping = field(default_factory=Stopping)
@@ -88,6 +91,7 @@ class Plan:
             yield from (
                 Problem(message, f"expansion.{name}", fix="see `byheart learn --help`") for message in expansion.tests()
             )
+        yield from self.teacher.tests()
         yield from self.model.tests()
 
 
