@@ -1,7 +1,6 @@
 """Training together is training alone: against stock peft with torch's AdamW, and slot by slot to the bit."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
