@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from byheart.errors import Problem, UserError
+from byheart.sweep.board import said
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.settings import OBJECTIVES
 from byheart.sweep.setup import Setup
@@ -30,6 +31,11 @@ class Chosen:
     overrides: tuple[str, ...]  # what to say to `byheart learn`
     sentence: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def row(self) -> str:
+        """Its row in the table, whose columns are the numbers of epochs."""
+        return said({key: value for key, value in self.trial.params.items() if key != "epochs"})
 
     def as_dict(self) -> dict[str, Any]:
         return {"overrides": list(self.overrides), "params": self.trial.params, "values": list(self.trial.values)}
@@ -66,7 +72,7 @@ def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> C
         if not found:
             fix = f"completed are: {', '.join(str(trial.number) for trial in complete)}"
             raise UserError(Problem("there is no such completed trial", "trial", str(number), fix))
-        return _chosen(setup, found[0], ("chosen by hand",))
+        return _chosen(setup, found[0], (), by_hand=True)
     if not complete:
         return None
     if setup.sweep.pick == "smooth":
@@ -103,7 +109,7 @@ def _smooth(setup: Setup, trials: Sequence[Known]) -> Chosen:
     return _chosen(setup, held, tuple(notes))
 
 
-def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...]) -> Chosen:
+def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = False) -> Chosen:
     outcome, objective = trial.outcome, setup.sweep.objectives[0]
     assert outcome is not None
     epochs = setup.axis.asked(trial.params)
@@ -112,7 +118,11 @@ def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...]) -> Chosen:
     lines += [line for line in setup.space.overrides(trial.params) if not line.startswith("epochs=")]
     lines.append(f"epochs={best}" if setup.axis.is_free(trial.params) else f"epochs={epochs}")
     kept = {line.partition("=")[0]: line for line in lines}
-    sentence = f"{objective.replace('_', ' ')} {trial.values[0]:.4f} at the end of epoch {best}"
+    value = f"{objective.replace('_', ' ')} {trial.values[0]:.4f} at the end of epoch {best}"
+    if setup.sweep.pick == "smooth" and not by_hand:
+        sentence = f"lr={float(trial.params['lr']):.3g} is the highest smooth rate: trial {trial.number}, {value}"
+    else:
+        sentence = f"trial {trial.number} is {'the one you name' if by_hand else 'the best'}: {value}"
     source = trial.number if outcome.source is None else outcome.source
     return Chosen(trial, source, tuple(kept.values()), sentence, notes)
 
@@ -123,6 +133,28 @@ def _cell(setup: Setup, trial: Known, outcome: Outcome, epochs: int) -> Cell:
     reached = [end for end in outcome.up_to(epochs)]
     seconds = reached[-1].seconds if reached else 0.0
     return Cell(trial, epochs, values, best, best is not None and best < epochs, seconds)
+
+
+def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, float]]:
+    """Where batch sizes vary: after so many steps, which all of them reached at an epoch's end, what each combination
+    had reached. Equal epochs favour small batches, which take more steps."""
+    if "batch_size" not in setup.space.distributions:
+        return {}
+    reached: dict[str, dict[int, float]] = {}
+    for trial in known:
+        if trial.state == "complete" and trial.outcome and trial.outcome.source is None:
+            name = said({key: value for key, value in trial.params.items() if key != "epochs"})
+            pace = trial.outcome.steps_per_epoch
+            for end in trial.outcome.ends:
+                value = trial.outcome.value(setup.sweep.objectives[0], end.epoch)
+                if value is not None:
+                    reached.setdefault(name, {})[end.epoch * pace] = value
+    longest = min((max(steps) for steps in reached.values()), default=0)
+    slowest = max((min(steps) for steps in reached.values()), default=0)
+    marks = sorted({step for steps in reached.values() for step in steps if slowest <= step <= longest})
+    return {
+        mark: {name: steps[max(s for s in steps if s <= mark)] for name, steps in reached.items()} for mark in marks
+    }
 
 
 def _dominates(setup: Setup, one: Known, other: Known) -> bool:

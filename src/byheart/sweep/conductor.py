@@ -147,14 +147,14 @@ class Conductor:
         if asked.continues is not None:
             outcome = read_outcome(self._folder(asked.continues))
             if outcome is not None and outcome.state not in ("stopped", "paused"):
-                self._tell(asked, _from(outcome, asked.continues))
+                self._tell(asked, outcome.part(self.axis.asked(asked.params), asked.continues))
                 return True
         for known in self.study.known():
             outcome = known.outcome
             if known.state != "complete" or outcome is None or not self.axis.same_curve(known.params, asked.params):
                 continue
             if self.axis.answers(outcome, asked.params):
-                self._tell(asked, _from(outcome, known.number))
+                self._tell(asked, outcome.part(self.axis.asked(asked.params), known.number))
                 return True
         return False
 
@@ -185,12 +185,6 @@ class Conductor:
 
     def _folder(self, number: int) -> Path:
         return self.setup.folder / str(number)
-
-
-def _from(outcome: Outcome, number: int) -> Outcome:
-    from dataclasses import replace
-
-    return replace(outcome, source=outcome.source if outcome.source is not None else number, seconds=0.0)
 
 
 def reason_of(error: BaseException) -> str:

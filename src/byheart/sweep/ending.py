@@ -33,7 +33,7 @@ def conclude(setup: Setup, study: Study, trials: Trials, screen: Screen, number:
     best = _write_best(setup, chosen)
     _tell(setup, known, chosen, screen)
     report = _score(setup, chosen, trials, screen, study)
-    page = write_page(setup, known, chosen, report)
+    page = write_page(setup, study, known, chosen, report)
     screen.say("")
     screen.say(f"best     {' '.join(chosen.overrides)}")
     screen.say(f"again    {best}")
@@ -78,7 +78,7 @@ def _write_best(setup: Setup, chosen: Chosen) -> Path:
             node[last] = value
     defaults: list[Any] = ["learn", *({f"override {key}": value} for key, value in groups.items()), "_self_"]
     head = (
-        f"# Lab note: the best of the sweep {setup.name}: trial {chosen.trial.number}, {chosen.sentence}.\n"
+        f"# Lab note: the best of the sweep {setup.name}: {chosen.sentence}.\n"
         f"#   byheart learn -cd {setup.folder} -cn best\n"
     )
     path = setup.folder / "best.yaml"
@@ -112,9 +112,10 @@ def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Screen) -> N
     table.add_column(f"{objective} after epochs", no_wrap=True, overflow="ellipsis")
     for epochs in shown:
         table.add_column(str(epochs), justify="right", no_wrap=True)
-    best = said({key: value for key, value in chosen.trial.params.items() if key != "epochs"})
     for name, row in rows.items():
-        table.add_row(Text(name), *(row.get(epochs, "–") for epochs in shown), style="green" if name == best else "")
+        table.add_row(
+            Text(name), *(row.get(epochs, "–") for epochs in shown), style="green" if name == chosen.row else ""
+        )
     screen.console.print()
     screen.console.print(table)
     if any(cell.after_upturn for cell in answered):
@@ -122,7 +123,7 @@ def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Screen) -> N
     failed = [trial for trial in known if trial.state == "failed"]
     for trial in failed[:5]:
         screen.say(f"  trial {trial.number} failed ({said(trial.params)}): {trial.reason}")
-    screen.say(f"\nTrial {chosen.trial.number} is the best: {chosen.sentence}.")
+    screen.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
     for note in chosen.notes:
         screen.say(f"  {note}")
 

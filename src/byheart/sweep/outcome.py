@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Outcome:
     checks: tuple[tuple[float, float], ...]
     seconds: float
     peak_memory: float  # GiB
+    steps_per_epoch: int = 0
     source: int | None = None  # the trial that was trained, where this one is a part of its curve
 
     @classmethod
@@ -57,7 +58,8 @@ class Outcome:
         memory = max((p.peak_memory for p in learned.curve), default=0.0)
         state = state or learned.state
         reason = "; ".join(learned.notes) if state == "diverged" and learned.notes else WHY.get(state, state)
-        return cls(state, reason, epochs, ends, checks, round(learned.seconds, 2), memory)
+        pace = round(learned.steps / learned.epochs_run) if learned.epochs_run else 0
+        return cls(state, reason, epochs, ends, checks, round(learned.seconds, 2), memory, pace)
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> "Outcome":
@@ -66,6 +68,15 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def part(self, epochs: int, number: int) -> "Outcome":
+        """The first `epochs` of this curve as the outcome of another trial; `number` is the trial that was trained."""
+        source = number if self.source is None else self.source
+        if epochs >= self.epochs:
+            return replace(self, source=source, seconds=0.0)
+        checks = tuple((epoch, loss) for epoch, loss in self.checks if epoch <= epochs)
+        ended = replace(self, state="finished", reason=WHY["finished"], epochs=epochs, seconds=0.0, source=source)
+        return replace(ended, ends=self.up_to(epochs), checks=checks)
 
     def up_to(self, epochs: int) -> tuple[End, ...]:
         return tuple(end for end in self.ends if end.epoch <= epochs)

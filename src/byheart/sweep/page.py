@@ -1,8 +1,91 @@
-"""sweep.html: placeholder"""
+"""sweep.html: what the sweep tried and found, on one page that loads nothing from a network."""
 
+import warnings
+from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from byheart.report.page import duration
+from byheart.report.tables import printable
+from byheart.store import write_text
+from byheart.sweep import plots
+from byheart.sweep.board import WORDS, said
+from byheart.sweep.choice import Chosen, cells, equal_steps
+from byheart.sweep.settings import OBJECTIVES
+from byheart.sweep.setup import Setup
+from byheart.sweep.study import Known, Study
 
-def write_page(setup: Any, known: Any, chosen: Any, report: Any) -> Path:
-    return setup.folder / "sweep.html"
+
+def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chosen, report: Path | None) -> Path:
+    """Returns the page's path, in the sweep's folder."""
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
+    environment.filters |= {"duration": duration, "said": said}
+    objective = setup.sweep.objectives[0]
+    maximize = OBJECTIVES[objective] == "maximize"
+    complete = [trial for trial in known if trial.state == "complete" and trial.values]
+    points = [(trial.params, trial.values[0]) for trial in complete]
+    keys = list(setup.space.distributions)
+    curves = [
+        (f"trial {trial.number}: {said(trial.params)}", trial.outcome.checks, trial.number == chosen.trial.number)
+        for trial in known
+        if trial.outcome and trial.outcome.source is None
+    ]
+    answered = cells(setup, known)
+    drawn = {
+        "curves": plots.curves(curves),
+        "history": plots.history([(trial.number, trial.values[0]) for trial in complete], maximize),
+        "importance": plots.importance(_importance(study)),
+        "parallel": plots.parallel(points, keys, objective, maximize) if len(points) > 1 else "",
+    }
+    text = environment.from_string(_source("page.html.j2")).render(
+        setup=setup,
+        known=known,
+        chosen=chosen,
+        words=WORDS,
+        objective=objective.replace("_", " "),
+        counts=sorted({cell.epochs for cell in answered}),
+        grid=_grid(answered),
+        steps=equal_steps(setup, known),
+        plots={name: Markup(drawing) for name, drawing in drawn.items()},
+        contours=[Markup(each) for each in plots.contours(points, keys, maximize)] if len(points) > 2 else [],
+        report=report.relative_to(setup.folder).as_posix() if report else None,
+        style=Markup(files("byheart.report").joinpath("page.css").read_text("utf-8") + _source("page.css")),
+    )
+    path = setup.folder / "sweep.html"
+    write_text(path, text)
+    return path
+
+
+def _grid(answered: Sequence[Any]) -> dict[str, dict[int, Any]]:
+    rows: dict[str, dict[int, Any]] = {}
+    for cell in answered:
+        name = said({key: value for key, value in cell.trial.params.items() if key != "epochs"})
+        rows.setdefault(name, {})[cell.epochs] = cell
+    return rows
+
+
+def _importance(study: Study) -> dict[str, float]:
+    """PED-ANOVA (arXiv 2304.10255), the one of Optuna's that needs no scikit-learn; empty with too few trials."""
+    import optuna
+
+    if len(study.sweep.objectives) > 1:
+        return {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+            return optuna.importance.get_param_importances(study.optuna, evaluator=evaluator)
+    except (ValueError, RuntimeError, ZeroDivisionError):
+        return {}
+
+
+def _source(name: str) -> str:
+    return files("byheart.sweep").joinpath(name).read_text("utf-8")
+
+
+def _finalize(value: object) -> object:
+    return printable(value) if type(value) is str else value

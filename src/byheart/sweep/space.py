@@ -43,11 +43,11 @@ class Space:
                 problems.append(_problem(line, f"cannot be read: {str(error).splitlines()[0]}"))
                 continue
             key = override.get_key_element()
-            distributions.pop(key, None)
-            fixed.pop(key, None)
             if not override.is_sweep_override():
+                distributions.pop(key, None)
                 fixed[key] = line
                 continue
+            fixed.pop(key, None)
             try:
                 distributions[key] = _distribution(override)
             except (ValueError, HydraException) as error:
