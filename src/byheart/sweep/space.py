@@ -129,7 +129,7 @@ def _distribution(override: Override) -> "BaseDistribution":
             raise ValueError(f"the interval's ends must rise, got {low} and {high}")
         if log and low <= 0:
             raise ValueError(f"a logarithmic interval begins above 0, got {low}")
-        if "int" in value.tags or (isinstance(low, int) and isinstance(high, int) and not log):
+        if isinstance(low, int) and isinstance(high, int):  # Hydra makes floats of both unless int(...) says otherwise
             return IntDistribution(int(low), int(high), log=log)
         return FloatDistribution(float(low), float(high), log=log)
     if isinstance(value, RangeSweep) and not value.shuffle:

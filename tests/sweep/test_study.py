@@ -1,0 +1,164 @@
+"""A study that is killed, shared and begun again: nothing is lost, nothing done twice, no neighbour disturbed."""
+
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from byheart.errors import UserError
+from byheart.sweep.outcome import End, Outcome
+from byheart.sweep.settings import Sweep
+from byheart.sweep.space import Space
+from byheart.sweep.study import Study, opened
+
+GRID = Space.read(["lr=choice(1,2)", "batch_size=choice(1,2)"])[0]
+LINE = Space.read(["lr=interval(0.0,1.0)"])[0]
+SAME = {"seed": 0}
+
+
+def begun(folder, sweep=None, space=GRID, same=SAME):
+    return opened("study", sweep or Sweep(), space, folder, same)
+
+
+def tell(study, asked, value):
+    study.tell(asked.number, [value], Outcome("finished", "", 1, (End(1, value, None, None, 1.0),), ((1.0, value),), 1.0, 0.1))
+
+
+def states(folder, sweep=None, space=GRID):
+    return [trial.state for trial in Study("study", sweep or Sweep(), space, folder).known()]
+
+
+def test_a_grid_is_asked_once_each_and_then_no_more(tmp_path):
+    with begun(tmp_path) as study:
+        seen = []
+        while (asked := study.ask()) is not None:
+            seen.append(tuple(asked.params.values()))
+            tell(study, asked, 1.0)
+        assert seen == [(1, 1), (1, 2), (2, 1), (2, 2)] and study.complete()
+
+
+def test_finished_trials_count_and_the_same_command_does_what_is_left(tmp_path):
+    sweep = Sweep(n_trials=5, first=2)
+    values = []
+    for most in (2, 9):
+        with begun(tmp_path, sweep, LINE) as study:
+            while most and (asked := study.ask()) is not None:
+                values.append(asked.params["lr"])
+                tell(study, asked, asked.params["lr"])
+                most -= 1
+    assert len(values) == 5 == len(set(values)), "a sampler that restarts its stream would propose the same again"
+
+
+def test_what_a_sweeper_leaves_in_the_middle_is_queued_again(tmp_path):
+    with pytest.raises(KeyboardInterrupt), begun(tmp_path) as study:
+        tell(study, study.ask(), 1.0)
+        study.ask()
+        raise KeyboardInterrupt
+    assert states(tmp_path).count("waiting") == 3
+    with begun(tmp_path) as study:
+        first = [study.ask() for _ in range(3)]
+        assert study.ask() is None
+        assert [each.continues for each in first].count(1) == 1
+
+
+def test_a_killed_sweepers_trial_is_taken_over_and_a_live_ones_is_not(tmp_path):
+    code = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        sys.path.insert(0, {tests!r})
+        from sweep.test_study import begun
+        with begun(Path({folder!r})) as study:
+            study.ask()
+            print("asked", flush=True)
+            time.sleep(60)
+    """).format(tests=str(Path(__file__).parent.parent), folder=str(tmp_path))
+    neighbour = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert neighbour.stdout.readline() == "asked\n"
+        with begun(tmp_path) as study:
+            mine = [study.ask() for _ in range(3)]
+            assert study.ask() is None and 0 not in {asked.number for asked in mine}
+            assert study.others_running() == [0]
+            neighbour.kill()
+            neighbour.wait()
+            assert study.others_running() == []
+            taken = study.ask()
+            assert taken.params == {"lr": 1, "batch_size": 1} and taken.continues == 0
+            for number, asked in enumerate([*mine, taken]):
+                tell(study, asked, float(number))
+            assert study.complete()
+    finally:
+        neighbour.kill()
+
+
+def test_on_another_machine_only_a_silent_sweeper_is_taken_for_dead(tmp_path):
+    with begun(tmp_path) as study:
+        asked = study.ask()
+        trial = study.mine.pop(asked.number)  # as if a sweeper elsewhere had asked
+        study.storage.set_trial_user_attr(trial._trial_id, "owner", "elsewhere-1-abc")
+        assert study.others_running() == [asked.number]
+        study.storage.set_trial_user_attr(trial._trial_id, "beat", 0.0)
+        assert study.others_running() == []
+
+
+def test_other_settings_under_the_same_name_are_refused_by_name(tmp_path):
+    with begun(tmp_path):
+        pass
+    with pytest.raises(UserError, match=r"seed: the study study was begun with 0 \(got 1\)"), begun(tmp_path, same={"seed": 1}):
+        pass
+
+
+def test_failures_are_told_with_their_reason_and_counted_in_a_row(tmp_path):
+    with begun(tmp_path) as study:
+        for reason in ("one", "two"):
+            study.fail(study.ask().number, reason)
+        assert study.failures_in_a_row() == ["one", "two"]
+        tell(study, study.ask(), 1.0)
+        assert study.failures_in_a_row() == []
+        study.fail(study.ask().number, "three")
+        assert study.complete() and [trial.reason for trial in study.known()] == ["one", "two", "", "three"]
+
+
+@pytest.mark.parametrize("target", ["TPESampler", "RandomSampler", "QMCSampler"])
+def test_samplers_by_target_propose_anew_after_a_restart(tmp_path, target):
+    if target == "QMCSampler":
+        pytest.importorskip("scipy")
+    sweep = Sweep(n_trials=4, first=1, sampler={"_target_": f"optuna.samplers.{target}"})
+    values = set()
+    for _ in range(4):
+        with begun(tmp_path, sweep, LINE) as study:
+            asked = study.ask()
+            values.add(asked.params["lr"])
+            tell(study, asked, 1.0)
+    assert len(values) == 4
+
+
+def test_a_journal_and_an_address_in_the_environment(tmp_path, monkeypatch):
+    journal = Sweep(storage=f"journal:{tmp_path / 'j' / 'log'}")
+    with begun(tmp_path, journal) as study:
+        tell(study, study.ask(), 1.0)
+    assert states(tmp_path, journal)[0] == "complete" and not (tmp_path / "study.db").exists()
+    hidden = Sweep(storage_env="SWEEP_STORAGE")
+    with pytest.raises(UserError, match="not set"):
+        Study("study", hidden, GRID, tmp_path)
+    monkeypatch.setenv("SWEEP_STORAGE", "postgresql+psycopg://me:hunter2@localhost:1/none")
+    with pytest.raises(UserError) as caught:
+        Study("study", hidden, GRID, tmp_path)
+    assert "hunter2" not in str(caught.value) and "cannot be reached" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["ftp://x", "sqlite:////proc/nowhere/x.db"])
+def test_a_storage_that_cannot_be_reached_is_said(tmp_path, address):
+    with pytest.raises(UserError):
+        Study("study", Sweep(storage=address), GRID, tmp_path)
+
+
+def test_options_are_checked_at_once():
+    wrong = Sweep(n_trials=0, objective="loss", pick="any", max_failures=0)
+    assert {problem.where.rpartition(".")[2] for problem in wrong.problems()} == {"n_trials", "objective", "pick", "max_failures"}
+    assert Sweep.read({"trials": 3})[1][0].where == "hydra.sweeper.trials"
+    pruned = replace(Sweep(), objective=("val_loss", "recall"), pruner={"_target_": "optuna.pruners.MedianPruner"})
+    assert pruned.problems()
