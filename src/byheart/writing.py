@@ -122,7 +122,7 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
         floors = [member.tokens_per_question for member in plan.expansion.values() if isinstance(member, Density)]
         account["tokens_per_question"] = min(floors, default=None)
         write_jsonl(run.folder / "examples.jsonl", examples)
-        write_jsonl(run.folder / "rejected.jsonl", [Rejection(r.example, r.reason) for r in rejected])
+        write_jsonl(run.folder / "rejected.jsonl", rejected)
         write_json(run.folder / "ledger.json", account)
         angles = ", ".join(f"{count} {angle}" for angle, count in Counter(e.angle for e in examples).most_common(3))
         note(f"{_counted(len(examples), 'example')}: {angles}, ...")

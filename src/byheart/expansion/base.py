@@ -4,19 +4,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from byheart.teacher.base import Request, Teacher
+from byheart.teacher.none import NoTeacher
 from byheart.types import Chunk, Document, Example, Fact, Rejection
 
 
 @dataclass(frozen=True)
 class Source:
-    """Everything that an expansion may read: the texts, their facts, and the lead-in that governs a list item."""
+    """Everything that an expansion may read (texts, facts, the lead-in that governs a list item), and whom it may ask."""
 
     documents: tuple[Document, ...]
     chunks: tuple[Chunk, ...]
     facts: tuple[Fact, ...]
     lead_ins: Mapping[str, str] = field(default_factory=dict)  # Fact.id -> "No amateur station shall transmit:"
+    teacher: Teacher = field(default_factory=NoTeacher)
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -34,6 +37,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """What asking a teacher about one chunk came to. What was received is `kept` and what was rejected."""
+
+    asked: int = 0  # examples, in all its requests
+    requests: int = 0
+    failed: tuple[str, ...] = ()  # requests that got no answer, each with the reason
+    topped_up: int = 0  # examples kept that only a second or later asking brought
+
+
+@dataclass(frozen=True)
 class Written:
     """What one expansion wrote. Nothing is dropped in silence: refusals and uncovered facts carry their reason."""
 
@@ -41,6 +54,8 @@ class Written:
     rejected: tuple[Rejection, ...] = ()
     uncovered: Mapping[str, str] = field(default_factory=dict)  # Fact.id -> why nothing (or one direction only)
     short: tuple[str, ...] = ()  # floors that were not reached, in words
+    tallies: Mapping[str, Tally] = field(default_factory=dict)  # Chunk.id -> what asking a teacher came to
+    notes: tuple[str, ...] = ()  # what was done otherwise than asked, e.g. that the model takes no temperature
 
 
 class Expansion(Protocol):
@@ -56,6 +71,15 @@ class Expansion(Protocol):
 
     def tests(self) -> Sequence[str]:
         """Problems that can be known before any work, as messages; empty where there are none."""
+        ...
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """An expansion that asks `source.teacher`: it can say beforehand what."""
+
+    def requests(self, source: Source) -> list[Request]:
+        """What the first round asks; top-ups may follow where the answers fall short."""
         ...
 
 
