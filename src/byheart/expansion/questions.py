@@ -1,4 +1,4 @@
-"""Questions as people ask them, read off a sentence by rules: what must X do, what is X, which term means, what if."""
+"""Questions that need no parser: what a term means, what follows from a condition, what an item of a list says."""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from byheart.expansion.citation import Citation
 from byheart.expansion.sentences import Duty, capital, find_condition, find_definition, find_duty, sentences_of, small
 from byheart.types import FORWARD, REVERSE
+
+_ANNOUNCED = re.compile(r"\bfollowing (?P<noun>[a-z]+s)\b[^:]*:?$")
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 
 
 @dataclass(frozen=True)
@@ -17,77 +20,96 @@ class Draft:
     question: str
     answer: str
     subject: str
-    cited: bool = True  # whether the citation is still to be put behind the question
+    cited: bool = True  # whether the citation is still to be put before or behind the question
+    free: bool = False  # whether it may be put before it
 
 
-def ask(statement: str, text: str, place: Citation) -> list[Draft]:
-    """All the questions that the rules can read off a fact, the best first."""
-    drafts: list[Draft] = []
-    definition = find_definition(text)
-    if definition and not _repeats(*definition):
-        drafts += _about_definition(*definition, place)
-    for sentence in sentences_of(definition[1] if definition and _repeats(*definition) else statement):
-        duty = None if definition and not _repeats(*definition) else find_duty(sentence)
-        if duty:
-            drafts += _about_duty(duty, sentence)
-        if condition := find_condition(sentence):
-            inner = find_duty(capital(condition.result))
-            result = f"{capital(condition.result)}."
-            if inner and inner.verb not in ("is", "are", "was", "were"):
-                drafts.append(_what_must(inner, f" {condition.word} {condition.condition}", result, "scenario"))
-            drafts.append(Draft("simple", FORWARD, condition.question(), result, condition.condition))
-    if place.topic:
-        subject = small(place.topic)
-        drafts.append(
-            Draft(
-                "detailed",
-                FORWARD,
-                f"What does {place.title} say about {_key(statement, subject)}?",
-                statement,
-                subject,
-                cited=bool(place.number),
-            )
-        )
-    return drafts
+def defines(text: str) -> tuple[str, str] | None:
+    """The term and its meaning. A heading that runs in ("License grant. A license grant may be ...") defines nothing."""
+    found = find_definition(text)
+    return None if found is None or found[0].lower() in found[1].lower() else found
 
 
-def _repeats(term: str, meaning: str) -> bool:
-    """A run-in heading ("Broadcast station license. A broadcast station license may be held ...") defines nothing."""
-    return term.lower() in meaning.lower()
-
-
-def _about_definition(term: str, meaning: str, place: Citation) -> list[Draft]:
-    name = term[:1].lower() + term[1:] if term[1:] == term[1:].lower() and len(term) > 1 else term
+def ask_definition(term: str, meaning: str, place: Citation) -> list[Draft]:
+    name = lowered(term)
     bare = sentences_of(meaning)[0].rstrip(".")
     plural = name.endswith("s") and not name.endswith("ss")
-    asked = f"What are {name}?" if plural else f"What is {_article(name)}{name}?"
+    named = name if plural else f"{_article(name)}{name}"
+    asked = f"What are {name}?" if plural else f"What is {named}?"
+    answer = f"{capital(bare)}."
     return [
-        Draft("simple", FORWARD, asked, meaning, name),
-        Draft("simple", REVERSE, f"Which term means: “{bare}”?", f"{term}.", bare),
+        Draft("simple", FORWARD, asked, answer, name, free=True),
+        Draft("simple", FORWARD, f"What is the definition of {named}?", answer, f"definition of {name}", free=True),
+        Draft("simple", REVERSE, f"What do you call {small(bare)}?", f"{capital(term)}.", bare),
         Draft("detailed", FORWARD, f"How does {place.title} define “{name}”?", f"{term}: {small(meaning)}", name),
-        Draft("scenario", REVERSE, f"What do you call this: {small(bare)}?", f"{term}.", bare),
+        Draft("detailed", REVERSE, f"Which term means “{small(bare)}”?", f"{capital(term)}.", bare),
     ]
 
 
-def _about_duty(duty: Duty, sentence: str) -> list[Draft]:
+def ask_item(text: str, lead_in: str, label: str, place: Citation) -> list[Draft]:
+    """An item of an announced list ("the following principles: (a) ..."): which one it is, and what it says."""
+    found = _ANNOUNCED.search(lead_in)
+    letters = re.fullmatch(r"\((?:([a-j])|(\d))\)", label)
+    if not found or not letters or not place.item:
+        return []
+    index = ord(letters[1]) - ord("a") if letters[1] else int(letters[2]) - 1
+    noun = found["noun"].removesuffix("s")
+    answer = f"{capital(text.rstrip('.;,'))}."
+    drafts = [
+        Draft(
+            "simple",
+            FORWARD,
+            f"Which {noun} stands in {place.item} of {place.title}?",
+            answer,
+            f"{noun} {label}",
+            cited=False,
+        )
+    ]
+    if 0 <= index < len(_ORDINALS):
+        asked = f"What is the {_ORDINALS[index]} of the {found['noun']} under {small(place.topic) or place.section}?"
+        drafts.append(Draft("simple", FORWARD, asked, answer, f"{_ORDINALS[index]} {noun}"))
+    return drafts
+
+
+def ask_condition(sentence: str) -> list[Draft]:
+    """What follows if, and the duty that follows."""
+    condition = find_condition(sentence)
+    if condition is None:
+        return []
+    result = f"{capital(condition.result)}."
+    drafts = [Draft("scenario", FORWARD, condition.question(), result, condition.condition, free=True)]
+    duty = find_duty(capital(condition.result))
+    if duty and duty.verb not in ("is", "are", "was", "were"):
+        drafts.append(_what_must(duty, f" {condition.word} {condition.condition}", result, "scenario"))
+    return drafts
+
+
+def ask_plainly(sentence: str) -> list[Draft]:
+    """What a sentence's subject must do or is, and who must; all that is asked of it where there is no parser."""
+    duty = find_duty(sentence)
+    if duty is None:
+        return []
     full = sentence if sentence.endswith(".") else f"{sentence}."
-    subject, rest = _asked(duty.subject), duty.rest
-    if duty.verb in ("is", "are", "was", "were"):
-        drafts = [Draft("simple", FORWARD, f"What {duty.verb} {subject}?", full, duty.subject)]
-        if len(rest.split()) >= 3:
-            drafts.append(
-                Draft("simple", REVERSE, f"Who or what {duty.verb} {rest}?", f"{capital(duty.subject)}.", rest)
-            )
-        return drafts
-    drafts = [_what_must(duty, "", full, "simple")]
-    if len(rest.split()) >= 2:
+    rest, subject = duty.rest, small(duty.subject)
+    copula = duty.verb in ("is", "are", "was", "were")
+    drafts = [
+        Draft("simple", FORWARD, f"What {duty.verb} {subject}?", full, duty.subject)
+        if copula
+        else _what_must(duty, "", full, "simple")
+    ]
+    if len(rest.split()) >= 2 + copula:
         drafts.append(Draft("simple", REVERSE, f"Who or what {duty.verb} {rest}?", f"{capital(duty.subject)}.", rest))
     return drafts
 
 
+def lowered(term: str) -> str:
+    """A term inside a sentence: its first capital is due to its place, unless another stands in the word."""
+    return term[:1].lower() + term[1:] if term[1:] == term[1:].lower() and len(term) > 1 else term
+
+
 def _what_must(duty: Duty, tail: str, answer: str, angle: str) -> Draft:
     """ "must" + "be X" asks what it must be, else what it must do; "No station shall" asks what no station may do."""
-    subject = _asked(duty.subject)
+    subject = small(duty.subject)
     verb, negation = ([*duty.verb.split(), ""])[:2]
     if verb == "cannot":
         verb, negation = "can", "not"
@@ -103,22 +125,7 @@ def _what_must(duty: Duty, tail: str, answer: str, angle: str) -> Draft:
     return Draft(angle, FORWARD, question, answer, duty.subject + tail)
 
 
-def _asked(subject: str) -> str:
-    return small(subject)
-
-
 def _article(name: str) -> str:
-    if name[:1].isupper() or re.search(r"(?:ing|tion|ment|ity|ness|ence|ance|casting)$", name):
+    if name[:1].isupper() or re.search(r"^\S*(?:ing|tion|ment|ity|ness|ence|ance|casting)$", name):
         return ""
     return "an " if name[:1] in "aeiou" else "a "
-
-
-def _key(statement: str, topic: str) -> str:
-    """What the sentence is about: its own best phrase, and the section's topic where that says more."""
-    from byheart.expansion.phrases import key_phrases
-
-    phrases = [
-        statement[p.start : p.end] for p in key_phrases(statement) if not statement[p.start : p.end][:1].isdigit()
-    ]
-    best = phrases[0] if phrases else ""
-    return f"{best} ({topic})" if best and best.lower() not in topic.lower() else topic

@@ -6,15 +6,23 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from byheart.expansion.asking.ask import FULL, Asked
+from byheart.expansion.asking.parse import MISSING, is_installed
+from byheart.expansion.asking.reading import ask_facts
 from byheart.expansion.base import Source, Written, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.density import Density, choose, shortfalls
 from byheart.expansion.phrases import cuts, key_phrases
-from byheart.expansion.questions import Draft, ask
-from byheart.expansion.sentences import capital, find_condition, small
+from byheart.expansion.questions import Draft, ask_condition, ask_definition, ask_item, ask_plainly, defines
+from byheart.expansion.sentences import capital, find_condition, sentences_of, small
 from byheart.types import FORWARD, REVERSE, Example, Fact
 
 BLANK = "____"
+# Questions with short answers teach most; what a reader would hardly ask comes last.
+ORDER = (
+    "asked asked condition asked recitation asked completion asked asked reordered asked blank source asked asked "
+    "completion asked before"
+).split()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +32,13 @@ class Rules(Density):
     usual: int = 12  # examples of each fact before any topping up
 
     def expand(self, source: Source) -> Written:
-        candidates = {fact.id: self._candidates(fact, source) for fact in source.facts}
+        statements = {fact.id: state(fact.text, source.lead_ins.get(fact.id, "")) for fact in source.facts}
+        definitions = {fact.id: found for fact in source.facts if (found := defines(" ".join(fact.text.split())))}
+        parsed = ask_facts(statements, definitions)
+        candidates = {
+            fact.id: self._candidates(fact, statements[fact.id], source, parsed.get(fact.id, []))
+            for fact in source.facts
+        }
         _drop_repeats(candidates)
         examples = choose(self, source.chunks, source.facts, candidates, self.usual)
         uncovered = {}
@@ -33,20 +47,24 @@ class Rules(Density):
             if missing:
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(missing)}: too short"
         short = shortfalls(self, source.chunks, source.facts, examples, "rules")
+        if not is_installed():
+            short.append(f"rules: {MISSING}")
         return Written(tuple(examples), uncovered=uncovered, short=tuple(short))
 
     def tests(self) -> Sequence[str]:
         return ()
 
-    def _candidates(self, fact: Fact, source: Source) -> list[Example]:
+    def _candidates(self, fact: Fact, statement: str, source: Source, parsed: Sequence[Asked]) -> list[Example]:
         """Every example that can be made of one fact, the most useful first, no pair twice."""
-        statement = state(fact.text, source.lead_ins.get(fact.id, ""))
         place = cite(source.titles[fact.document], fact.headings, fact.label)
-        drafts = list(_interleave(_families(statement, place, fact, self._dice(fact))))
+        families = _families(statement, fact, source.lead_ins.get(fact.id, ""), place, parsed)
+        dice = self._dice(fact)
         seen: set[str] = set()
         examples = []
-        for draft in drafts:
-            question, answer = f"{draft.question}{place.suffix if draft.cited else ''}", draft.answer.strip()
+        for draft in _deal(families):
+            before = draft.free and dice.random() < 0.4
+            cited = place.before(draft.question) if before else place.behind(draft.question)
+            question, answer = cited if draft.cited else draft.question, draft.answer.strip()
             key = example_id(question, answer)
             if answer and key not in seen:
                 seen.add(key)
@@ -93,27 +111,45 @@ def announces(lead_in: str) -> bool:
     return bool(re.search(r"\b(?:following|follows|principles|below|these|exceptions)\b[^.]*$", lead_in, re.I))
 
 
-def _families(statement: str, place: Citation, fact: Fact, dice: random.Random) -> list[list[Draft]]:
-    """One list for each way of asking, the best of each first; they are dealt out in turn."""
-    asked = ask(statement, " ".join(fact.text.split()), place)
-    return [
-        [d for d in asked if d.direction == FORWARD],
-        _recitations(statement, place),
-        [d for d in asked if d.direction == REVERSE],
-        _completions(statement),
-        _sources(statement, place),
-        _blanks(statement),
-        _before(statement),
-        _reorderings(statement),
-    ]
+def _families(
+    statement: str, fact: Fact, lead_in: str, place: Citation, parsed: Sequence[Asked]
+) -> dict[str, list[Draft]]:
+    """The ways of asking, the best of each first."""
+    text = " ".join(fact.text.split())
+    definition = defines(text)
+    asked = ask_definition(*definition, place) if definition else []
+    asked += ask_item(text, lead_in, fact.label, place)
+    asked += [_draft(one) for one in parsed]
+    conditions = [draft for sentence in sentences_of(statement) for draft in ask_condition(sentence)]
+    if not parsed and not definition:
+        asked += [draft for sentence in sentences_of(statement) for draft in ask_plainly(sentence)]
+    return {
+        "asked": asked,
+        "condition": conditions,
+        "recitation": _recitations(statement, place),
+        "completion": _completions(statement),
+        "source": _sources(statement, place),
+        "blank": _blanks(statement),
+        "before": _before(statement),
+        "reordered": _reorderings(statement),
+    }
 
 
-def _interleave(families: list[list[Draft]]) -> Iterator[Draft]:
-    queues = [list(family) for family in families if family]
-    while queues:
-        for queue in queues:
-            yield queue.pop(0)
-        queues = [queue for queue in queues if queue]
+def _draft(one: Asked) -> Draft:
+    """The parsed question as an example: conditions are scenarios, full answers are details."""
+    kind = one.target.split(":")[0]
+    angle = "scenario" if kind in ("condition", "result") else "detailed" if one.length == FULL else "simple"
+    direction = REVERSE if one.backwards else FORWARD
+    return Draft(angle, direction, one.question, one.answer, one.question.rstrip("?"), free=True)
+
+
+def _deal(families: dict[str, list[Draft]]) -> Iterator[Draft]:
+    """In the order of `ORDER`, which then begins again; a family that is used up is passed over."""
+    queues = {name: list(family) for name, family in families.items()}
+    while any(queues.values()):
+        for name in ORDER:
+            if queues[name]:
+                yield queues[name].pop(0)
 
 
 def _recitations(statement: str, place: Citation) -> list[Draft]:

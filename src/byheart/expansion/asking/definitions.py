@@ -1,0 +1,65 @@
+"""A term and its meaning as a sentence that can be asked about, and the meaning asked for its term."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from byheart.expansion.asking.ask import SHORT, Asked
+from byheart.expansion.asking.clauses import text_of, tidy
+from byheart.expansion.asking.inflect import article
+from byheart.expansion.sentences import capital, small
+
+
+def as_statements(term: str, meaning: Any) -> Iterator[str]:
+    """From "Repeater" and the parsed "An amateur station that simultaneously retransmits ..." the sentence "A repeater
+    simultaneously retransmits ...": what restricts the noun is said of the term."""
+    noun = _head(meaning)
+    if noun is None or noun.tag_ not in ("NN", "NNP"):
+        return
+    name = _named(term)
+    for said in _said_of(noun):
+        yield f"{capital(name)} {said}."
+
+
+def ask_term(term: str, meaning: Any) -> Iterator[Asked]:
+    """ "What kind of amateur station simultaneously retransmits ...?": the term."""
+    noun = _head(meaning)
+    if noun is None:
+        return
+    kind = " ".join(t.text for t in noun.lefts if t.dep_ in ("amod", "compound", "nmod")) + f" {noun.text}"
+    vague = noun.lemma_.lower() in ("entity", "thing", "location", "place", "process", "act", "term", "state", "person")
+    for said in _said_of(noun):
+        words = "what" if vague and noun.lemma_.lower() not in ("person", "entity") else f"what kind of {kind.strip()}"
+        yield Asked("term", f"{capital(tidy(f'{words} {said}'))}?", f"{capital(_named(term))}.", SHORT, True)
+
+
+def _head(meaning: Any) -> Any:
+    """The noun that the meaning is about: the root, or the subject of a participle that was taken for a verb."""
+    root = next((token for token in meaning if token.dep_ == "ROOT"), None)
+    if root is None:
+        return None
+    if root.pos_ in ("NOUN", "PROPN"):
+        return root
+    subject = next((c for c in root.children if c.dep_ == "nsubj"), None)
+    return (
+        subject if root.tag_ in ("VBD", "VBN") and subject is not None and subject.pos_ in ("NOUN", "PROPN") else None
+    )
+
+
+def _said_of(noun: Any) -> Iterator[str]:
+    if noun.dep_ != "ROOT":  # "An amateur station located more than 50 km above ..."
+        rest = noun.doc[noun.head.i : len(noun.doc)].text.rstrip(".;, ")
+        yield f"is {rest}"
+        return
+    for child in noun.children:
+        words = text_of(child)
+        subject = next((c for c in child.children if c.dep_ in ("nsubj", "nsubjpass")), None)
+        if child.dep_ == "relcl" and subject is not None and subject.tag_ in ("WDT", "WP"):
+            yield re.sub(r"^(?:that|which|who)\s+", "", words)
+        elif child.dep_ == "acl" and child.tag_ == "VBN":
+            yield f"is {words}"
+
+
+def _named(term: str) -> str:
+    name = small(term) if term[1:] != term[1:].lower() else term[:1].lower() + term[1:]
+    return f"{article(name)} {name}"

@@ -1,0 +1,67 @@
+"""The little morphology that questions need: do-support, agreement, plurals, articles."""
+
+from dataclasses import dataclass
+
+_DO = {"VBZ": "does", "VBP": "do", "VBD": "did"}
+_AGREE = {"are": "is", "were": "was", "have": "has", "do": "does"}
+_IRREGULAR = {
+    "person": "people", "man": "men", "woman": "women", "child": "children", "foot": "feet", "analysis": "analyses",
+    "criterion": "criteria", "phenomenon": "phenomena", "series": "series", "species": "species", "staff": "staff",
+}  # fmt: skip
+_SINGULAR = {plural: singular for singular, plural in _IRREGULAR.items()}
+
+
+@dataclass(frozen=True)
+class Verbs:
+    """A group of verbs in two: what changes places with the subject, and what stays behind it."""
+
+    first: str  # "must", "is", "did"
+    rest: str  # "be operated", "", "occur"
+
+
+def invert(auxiliaries: list[str], verb: str, lemma: str, tag: str) -> Verbs | None:
+    """The group as a question has it; None where the verb is not finite, so that nothing can be asked."""
+    if auxiliaries:
+        return Verbs(auxiliaries[0], " ".join([*auxiliaries[1:], verb]))
+    if lemma == "be" and tag in _DO:
+        return Verbs(verb, "")
+    if tag in _DO:
+        return Verbs(_DO[tag], lemma)
+    return None
+
+
+def agree(word: str, tag: str) -> str:
+    """The verb behind "who" or "what", which are singular: "are" gives "is", "occur" gives "occurs"."""
+    if word.lower() in _AGREE:
+        return _AGREE[word.lower()]
+    return third_person(word) if tag == "VBP" else word
+
+
+def third_person(verb: str) -> str:
+    if verb.endswith(("s", "x", "z", "ch", "sh", "o")):
+        return f"{verb}es"
+    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        return f"{verb[:-1]}ies"
+    return f"{verb}s"
+
+
+def plural(noun: str) -> str:
+    """The plural of the last word: "amateur station" gives "amateur stations"."""
+    head, _, last = noun.rpartition(" ")
+    lowered = last.lower()
+    if lowered in _IRREGULAR:
+        last = _IRREGULAR[lowered]
+    elif lowered.endswith(("s", "x", "z", "ch", "sh")):
+        last = f"{last}es"
+    elif lowered.endswith("y") and lowered[-2:-1] not in ("a", "e", "i", "o", "u"):
+        last = f"{last[:-1]}ies"
+    else:
+        last = f"{last}s"
+    return f"{head} {last}".strip()
+
+
+def article(noun: str) -> str:
+    """ "a" or "an" by the first letter, which is right for all but a few words."""
+    lowered = noun.lower()
+    vowel = lowered[:1] in "aeiou" and not lowered.startswith(("one", "uni", "use", "eu"))
+    return "an" if vowel or lowered.startswith(("hour", "honest", "honor", "heir")) else "a"

@@ -1,0 +1,89 @@
+"""Which of many possible questions are worth asking: overgenerate and rank, after Heilman and Smith (2010).
+
+Their ranker learned weights for features such as length, vagueness and the kind of question; ours are set by hand from
+questions that were read one by one.
+"""
+
+import re
+from collections.abc import Sequence
+
+from byheart.expansion.asking.ask import FULL, Asked
+
+_WORTH = {
+    "object": 4.5, "complement": 4.5, "time": 5.0, "place": 4.0, "agent": 5.0, "reason": 4.0, "manner": 4.0,
+    "condition": 4.5, "preposition": 3.5, "infinitive": 4.0, "that": 3.0, "quality": 4.0, "subject": 4.2,
+    "action": 3.0, "result": 3.4, "whether": 2.8,
+}  # fmt: skip
+_DANGLING = re.compile(
+    r"\b(?:he|she|they|them|him|himself|herself|themselves|such an?|the latter|the former|herein|this|these|those|it|we|us|our|you|your)\b",
+    re.I,
+)
+_WORD = re.compile(r"\w+")
+
+
+def rank(asked: Sequence[Asked]) -> list[Asked]:
+    """The good ones: first the best wording for each target, then the second, and so on; full answers later."""
+    groups: dict[str, list[tuple[float, int, Asked]]] = {}
+    seen: set[tuple[str, str]] = set()
+    for place, one in enumerate(asked):
+        if (one.question, one.answer) in seen or not is_sound(one):
+            continue
+        seen.add((one.question, one.answer))
+        groups.setdefault(one.target, []).append((worth(one), -place, one))
+    rows = []
+    for group in groups.values():
+        for turn, (score, place, one) in enumerate(sorted(group, key=lambda item: item[:2], reverse=True)):
+            rows.append((turn, -score, -place, one))
+    return [row[3] for row in sorted(rows, key=lambda row: row[:3])]
+
+
+def worth(one: Asked) -> float:
+    question, answer = len(one.question.split()), len(one.answer.split())
+    score = _WORTH.get(one.target.split(":")[0], 3.0)
+    score -= 0.12 * max(0, question - 16) + 0.1 * max(0, answer - 10)
+    score -= 0.4 * max(0, 6 - question)  # "What must the club have?" asks for little
+    if re.match(r"(?:how|who|in what year|which|when|where)\b", one.question, re.I):
+        score += 0.3
+    return score - (1.5 if one.length == FULL else 0.0)
+
+
+def is_sound(one: Asked) -> bool:
+    words = _WORD.findall(one.question.lower())
+    if len(words) < 4 or len(words) > 34 or len(one.answer.split()) > 45:
+        return False
+    if _dangles(one):
+        return False
+    if one.question.count("(") != one.question.count(")") or one.question.count("“") != one.question.count("”"):
+        return False
+    return one.length == FULL or not _gives_away(one)
+
+
+def _dangles(one: Asked) -> bool:
+    """A pronoun whose noun the question does not hold. Behind eight words it is taken to refer back into it."""
+    for match in _DANGLING.finditer(one.question):
+        word = match.group().lower()
+        before = one.question[: match.start()].split()
+        if word in ("this", "these", "those") and re.match(
+            r"\s+(?:part|section|chapter|rules?|document|\w+ing)\b", one.question[match.end() :]
+        ):
+            continue
+        if word in ("it", "they", "them") and len(before) >= 6 and not one.backwards:
+            continue
+        if word == "those" and re.match(r"\s+(?:who|that|which|of|in)\b", one.question[match.end() :]):
+            continue
+        return True
+    return (
+        bool(
+            re.match(
+                r"(?:it|they|he|she|this|that|these|those|its|their|his|her|there|we|such)\b(?!\s+(?:part|section))",
+                one.answer,
+                re.I,
+            )
+        )
+        and one.length != FULL
+        and not one.target.startswith(("that", "whether"))
+    )
+
+
+def _gives_away(one: Asked) -> bool:
+    return one.answer.lower().rstrip(".") in one.question.lower()

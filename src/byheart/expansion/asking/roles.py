@@ -1,0 +1,84 @@
+"""What part a phrase plays in a sentence: who, when, where, how much. Told by its preposition, its noun and its name."""
+
+import re
+from typing import Any
+
+TIME_NOUNS = frozenset(
+    """
+    year month week day hour minute second century decade time date period term morning evening night noon midnight
+    season spring summer autumn winter age era beginning end start moment monday tuesday wednesday thursday friday
+    saturday sunday january february march april may june july august september october november december
+    communication event war eocene oligocene miocene millennium interval semester
+    """.split()
+) - {"communication", "event"}
+PLACE_NOUNS = frozenset(
+    """
+    place location point area region country city town village state province district continent world site room
+    building house hall street road river lake sea ocean coast island mountain valley basin forest desert border side
+    north south east west earth surface ground land territory jurisdiction field zone line center centre office
+    school station ship aircraft vessel port harbour harbor airport hospital database chamber channel park
+    """.split()
+)
+PLACE_PREPOSITIONS = frozenset(
+    "in at on within inside outside near above below beneath under over along across through throughout between among "
+    "behind beside around aboard into onto from to toward towards off beyond against".split()
+)
+PEOPLE = frozenset(
+    """
+    person people man woman child member player team owner operator licensee trustee grantee master pilot officer
+    administration government company committee board court judge party president minister king queen emperor pope
+    bishop teacher student worker engineer user customer tenant landlord employer employee author writer artist
+    scientist researcher historian archaeologist economist explorer leader chairman chair secretary director manager
+    captain doctor nurse parent father mother son daughter brother sister citizen individual applicant holder volunteer
+    coordinator referee umpire coach goalkeeper attacker defender parliament council agency commission organization
+    organisation club association bank authority msp mp body everyone anyone nobody somebody someone public society
+    population army soldier merchant peasant lawyer attorney buyer seller lender borrower expert technician
+    driver passenger guest host visitor pupil professor chief head
+    """.split()
+) - {"body", "head", "population", "society", "bank"}
+TIME_PREPOSITIONS = frozenset(
+    "in on at during before after since until till by from for within over throughout between to around".split()
+)
+REASONS = ("because of", "due to", "owing to", "for the purpose of", "in order to", "as a result of", "thanks to")
+_YEAR = re.compile(r"^(?:1[0-9]|20)\d\d$")
+
+
+def is_person(noun: Any) -> bool:
+    """Is "who" the word to ask for it?"""
+    if noun.ent_type_ == "PERSON":
+        return True
+    if noun.pos_ == "PROPN" and noun.ent_type_ in (
+        "ORG",
+        "GPE",
+        "LOC",
+        "FAC",
+        "PRODUCT",
+        "EVENT",
+        "WORK_OF_ART",
+        "LAW",
+    ):
+        return False
+    return noun.lemma_.lower() in PEOPLE
+
+
+def is_time(noun: Any) -> bool:
+    if noun.ent_type_ in ("DATE", "TIME") or _YEAR.match(noun.text):
+        return True
+    return noun.lemma_.lower() in TIME_NOUNS
+
+
+def is_year(noun: Any) -> bool:
+    return bool(_YEAR.match(noun.text))
+
+
+def is_place(noun: Any, preposition: str) -> bool:
+    if preposition not in PLACE_PREPOSITIONS:
+        return False
+    if noun.ent_type_ in ("GPE", "LOC", "FAC"):
+        return True
+    return noun.lemma_.lower() in PLACE_NOUNS and preposition not in ("to", "from", "between", "against")
+
+
+def has_number(noun: Any) -> bool:
+    """Is it counted: "four persons", "182 million tons"?"""
+    return any(child.dep_ == "nummod" and child.pos_ == "NUM" for child in noun.children)
