@@ -125,6 +125,12 @@ def test_a_disk_that_fills_during_training_leaves_the_last_whole_checkpoint(tmp_
     assert numbers(fit(tmp_path / "cut")[0].curve) == numbers(fit(tmp_path / "whole")[0].curve)
 
 
+def test_a_sum_over_targets_is_not_taken_for_divergence(tmp_path):
+    lesson = Lesson(ROWS, CHOOSE, 16, 2, 0, "constant", "sum", 0)
+    trainer = Trainer(device="cpu", precision="float32")
+    assert trainer.fit(tiny(), lesson, AdamW(lr=1e-3), Stopping(patience=None), tmp_path).state == "finished"
+
+
 def test_checkpoints_hold_no_base_weights(tmp_path):
     fit(tmp_path)
     saved = torch.load(next(tmp_path.glob("checkpoint/step-*/training.pt")), weights_only=True)

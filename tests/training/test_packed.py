@@ -1,20 +1,22 @@
 """Training together is training alone: against stock peft with torch's AdamW, and slot by slot to the bit."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.training.layout import Row, padded
 from byheart.training.loss import weights
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
 from byheart.training.packed.job import Job
-from byheart.training.packed.trainer import PackedTrainer
+from byheart.training.packed.trainer import GO_ON, PAUSE, PRUNE, PackedTrainer
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Lesson
+from byheart.training.trainer import Lesson, Trainer
 
 ROWS = [Row([1, 2, 3, *(5 + (i * k) % 40 for k in range(1, 3 + i % 5)), 2], 3 + i % 2) for i in range(20)]
 CHOOSE = [Row([1, 2, 4, 5 + i, 7 + i, 2], 4) for i in range(5)]
@@ -105,3 +107,157 @@ def test_unlike_adapters_equal_stock_peft_alone(tmp_path, tokens_at_once):
         ours = dict(saved)
         for name, expected in zip(names, trained, strict=True):
             assert (ours[name] - expected).norm() <= 1e-9 * expected.norm(), name
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def twins(folder, **neighbour):
+    """Two jobs; what the second one learns may change, but not the shape of its rows."""
+    return [job(folder, "a"), job(folder, "b", **neighbour)]
+
+
+OTHER_WORDS = [replace(row, tokens=[(t * 7) % 60 for t in row.tokens]) for row in ROWS]
+
+
+def test_what_the_neighbours_learn_changes_no_bit(tmp_path):
+    found = []
+    for i, neighbour in enumerate([{}, {"lr": 0.3, "rows": OTHER_WORDS, "alpha": 99, "reduction": "sum"}]):
+        train(tiny(torch.float32), twins(tmp_path / str(i), **neighbour), slots=2)
+        found.append(adapters(tmp_path / str(i), "ab"))
+    assert same(found[0]["a"], found[1]["a"]) and not same(found[0]["b"], found[1]["b"])
+
+
+def test_neighbours_of_other_shapes_change_nothing_that_counts(tmp_path):
+    train(tiny(), twins(tmp_path / "0"), slots=2)
+    train(tiny(), [job(tmp_path / "1", "a"), job(tmp_path / "1", "b", size=5, seed=9, rank=7)], slots=2)
+    one, other = (adapters(tmp_path / folder, "a")["a"] for folder in "01")
+    assert all((one[name] - other[name]).norm() <= 1e-9 * one[name].norm() for name in one)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_neighbour_that_becomes_no_number_changes_no_bit(tmp_path, dtype):
+    wild = AdamW(lr=1e30, clip=None)
+    results = train(tiny(dtype), twins(tmp_path / "wild", optimizer=wild, reduction="sum"), slots=2)
+    assert (results["a"].state, results["b"].state) == ("finished", "diverged")
+    assert "Lower lr" in results["b"].notes[0] and not (tmp_path / "wild/b/adapter").exists()
+    # The calm neighbour leaves at the same tick, so that the shapes stay equal.
+    left_at = results["b"].steps
+
+    def leave(j, point, curve):
+        return PRUNE if j.id == "b" and point.step == left_at else GO_ON
+
+    calm = twins(tmp_path / "calm", stopping=each_step(20), validate=[])
+    train(tiny(dtype), [calm[0], calm[1]], slots=2, on_check=leave)
+    assert same(*(adapters(tmp_path / folder, "a")["a"] for folder in ("wild", "calm")))
+
+
+def test_a_slot_that_was_used_is_as_good_as_new(tmp_path):
+    before = job(tmp_path, "before", rank=8, lr=0.5, seed=5, optimizer=AdamW(0.5, weight_decay=0.3))
+    train(tiny(torch.float32), [before, job(tmp_path / "used", "a")], slots=1)
+    train(tiny(torch.float32), [job(tmp_path / "fresh", "a")], slots=1)
+    assert same(*(adapters(tmp_path / folder, "a")["a"] for folder in ("used", "fresh")))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_pause_leaves_no_trace(tmp_path, dtype):
+    model, jobs = tiny(dtype), [job(tmp_path / "paused", "a", stopping=each_step(4))]
+    with PackedTrainer(model, 1, 8) as trainer:
+        pause = lambda j, point, curve: PAUSE if point.step == 15 else GO_ON  # noqa: E731
+        seen = []
+        trainer.stream(lambda: jobs.pop() if jobs else None, lambda *result: seen.append(result), pause)
+        ((paused, learned),) = seen
+        assert (learned.state, learned.steps) == ("paused", 15) and not (paused.folder / "adapter").exists()
+        state = trainer.paused("a")
+    # Another pack, with room for a higher rank, goes on; a neighbour has used its slot.
+    again = train(tiny(dtype), [job(tmp_path, "x", lr=0.3), replace(paused, paused=state)], slots=1, max_rank=8)["a"]
+    whole = train(tiny(dtype), [job(tmp_path / "whole", "a", stopping=each_step(4))], slots=1)["a"]
+    assert [replace(p, seconds=0, peak_memory=0) for p in again.curve] == [
+        replace(p, seconds=0, peak_memory=0) for p in whole.curve
+    ]
+    assert same(*(adapters(tmp_path / folder, "a")["a"] for folder in ("paused", "whole")))
+
+
+def test_a_stop_can_be_gone_on_from(tmp_path):
+    jobs, results, ticks = [job(tmp_path, "a"), job(tmp_path, "b", seed=3)], {}, []
+    with PackedTrainer(tiny(), 2, 8) as trainer:
+        trainer.stream(
+            lambda: jobs.pop() if jobs else None,
+            lambda j, learned: results.update({j.id: learned}),
+            stop_requested=lambda: len(ticks) == 7,
+            on_tick=ticks.append,
+        )
+        assert {r.state for r in results.values()} == {"stopped"} and trainer.paused("b").steps == 7
+    assert ticks[-1] == {"a": (7, 20), "b": (7, 20)}
+
+
+def test_the_epoch_chosen_and_the_stop_are_those_of_the_single_trainer(tmp_path):
+    stopping, rates = Stopping(patience=4, checks_per_epoch=2), (0.1, 0.02, 0.003)
+    jobs = [job(tmp_path, str(i), lr=lr, size=4, epochs=8, seed=i, stopping=stopping) for i, lr in enumerate(rates)]
+    results = train(tiny(), jobs, slots=2)
+    for one in jobs:
+        model = tiny()
+        torch.manual_seed(one.lesson.seed)
+        model = one.adapter.attach(model)
+        expected = Trainer(device="cpu", precision="float64").fit(
+            model, one.lesson, one.optimizer, one.stopping, tmp_path / "alone" / one.id
+        )
+        learned = results[one.id]
+        for name in ("state", "steps", "rows", "epochs_run", "chosen_epoch"):
+            assert getattr(learned, name) == getattr(expected, name), name
+        assert [p.val_loss for p in learned.curve] == pytest.approx([p.val_loss for p in expected.curve], rel=2e-3)
+        assert (tmp_path / one.id / "curve.csv").is_file()
+    assert {r.state for r in results.values()} == {"upturn", "finished"}
+
+
+def test_recall_and_saved_adapters_speak_with_one_adapter(tmp_path):
+    from peft import PeftModel
+
+    tokens, heard = torch.tensor([ROWS[0].tokens, ROWS[5].tokens]), {}
+
+    def recall(j, model):
+        heard[j.id] = model(input_ids=tokens).logits.clone()
+        torch.rand(3)  # an evaluation that draws random numbers disturbs nobody
+        return 0.5
+
+    jobs = [job(tmp_path, "a", epochs=1), job(tmp_path, "b", rank=3, alpha=5, seed=4, epochs=1)]
+    results = train(tiny(torch.float32), jobs, slots=3, recall=recall)
+    for name in "ab":
+        assert results[name].curve[-1].recall == 0.5 and results[name].recall_would_choose == 1
+        loaded = PeftModel.from_pretrained(tiny(torch.float32), str(tmp_path / name / "adapter")).eval()
+        assert torch.allclose(loaded(input_ids=tokens).logits, heard[name], atol=1e-5)
+
+
+def test_the_model_is_given_back_as_it_was(tmp_path):
+    model, before = tiny(), tiny()
+    tokens = torch.tensor([ROWS[0].tokens])
+    train(model, [job(tmp_path)])
+    assert torch.equal(model(input_ids=tokens).logits, before(input_ids=tokens).logits)
+    assert all(p.requires_grad for p in model.parameters()) and model.config._attn_implementation == "eager"
+    assert [name for name, _ in model.named_modules()] == [name for name, _ in before.named_modules()]
+
+
+def test_a_model_whose_attention_cannot_be_replaced_is_trained_on_a_grid(tmp_path, monkeypatch):
+    from byheart.training.packed import lines
+
+    train(tiny(), unlike(tmp_path / "lines", epochs=1))
+    monkeypatch.setattr(lines, "choose_attention", lambda model: None)
+    model = tiny()
+    model.set_attn_implementation("sdpa")
+    train(model, unlike(tmp_path / "grid", epochs=1))
+    for name in "abcd":
+        one, other = (adapters(tmp_path / folder, name)[name] for folder in ("lines", "grid"))
+        assert all((one[key] - other[key]).norm() <= 1e-9 * one[key].norm() for key in one)
+
+
+def test_what_cannot_be_packed_is_said_before_anything_is_computed(tmp_path):
+    odd = replace(job(tmp_path), adapter=Lora(rank=9, dropout=0.1, targets=("q_proj",)))
+    with PackedTrainer(tiny(), 2, 8) as trainer:
+        assert [p.where for p in trainer.tests(odd)] == ["adapter.rank", "adapter.dropout", "adapter.targets"]
+        with pytest.raises(UserError, match="max_rank"):
+            trainer.stream(lambda: odd, lambda *result: None)
+    dropping = tiny()
+    dropping.config.attention_dropout = 0.1
+    with pytest.raises(UserError, match="dropout"):
+        PackedTrainer(dropping, 2, 8)

@@ -58,10 +58,13 @@ def best_by_recall(curve: Sequence[CurvePoint]) -> int | None:
     return round(min(measured, key=lambda p: (-p.recall, p.epoch)).epoch) if measured else None  # type: ignore[operator]
 
 
-def refuse_divergence(loss: float, curve: Sequence[CurvePoint], step: int, steps: int) -> None:
-    """Raises Diverged where the loss is no number or has exploded."""
+def refuse_divergence(
+    loss: float, curve: Sequence[CurvePoint], step: int, steps: int, reduction: str = "row_mean"
+) -> None:
+    """Raises Diverged where the loss is no number or has exploded. A sum over targets compares with no mean loss."""
     lowest = min((p.val_loss for p in curve if p.val_loss is not None), default=loss)
-    if not math.isfinite(loss) or (loss > GUESSING and loss > EXPLODED * lowest):
+    exploded = reduction != "sum" and loss > GUESSING and loss > EXPLODED * lowest
+    if exploded or not math.isfinite(loss):
         raise Diverged(
             f"the loss became {loss:.3g} at step {step} of {steps}. Lower lr (a third of it is a good next try), "
             "raise batch_size, or set optimizer.clip=1.0. What was learned before is kept."

@@ -55,7 +55,7 @@ class Watcher(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         step = module.steps_done
         self.losses.append(float(outputs["loss"] if isinstance(outputs, dict) else outputs))
-        refuse_divergence(self.losses[-1], self.curve, step, self.steps)
+        refuse_divergence(self.losses[-1], self.curve, step, self.steps, self.lesson.reduction)
         self.on_step(step, self.steps)
         if is_check(step, self.per_epoch, self.stopping.checks_per_epoch):
             self._check(module, step)

@@ -53,7 +53,7 @@ class Course:
         """A step was taken on rows with this loss. Raises Diverged."""
         self.step += 1
         self.losses.append(loss)
-        refuse_divergence(loss, self.curve, self.step, self.steps)
+        refuse_divergence(loss, self.curve, self.step, self.steps, self.job.lesson.reduction)
 
     @property
     def check_due(self) -> bool:

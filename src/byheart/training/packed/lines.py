@@ -18,7 +18,7 @@ from byheart.training.packed.grouping import Grouping, round_up
 
 ATTENTION = "byheart_lines"  # the name under which transformers finds `line_attention`
 # Sizes are rounded up, so that few different shapes occur and kernels are not chosen anew each tick.
-TOKENS, SLOT_TOKENS, ROW_TOKENS = 64, 16, 16
+TOKENS, SLOT_TOKENS, ROW_TOKENS = 32, 16, 16
 
 
 @dataclass(frozen=True)
@@ -158,19 +158,18 @@ def line_attention(
         flat_NK = x.transpose(1, 2).reshape(x.shape[2], -1)
         return rows.gather(flat_NK).view(rows.groups, rows.width, x.shape[1], size).transpose(1, 2)
 
-    q, k, v = lines(query), lines(key), lines(value)
     if query.is_cuda:
         out = torch.nn.functional.scaled_dot_product_attention(
-            q, k, v, is_causal=True, scale=scaling, enable_gqa=heads != kv_heads
+            lines(query), lines(key), lines(value), is_causal=True, scale=scaling, enable_gqa=heads != kv_heads
         )
     else:
         # Query heads that share a key head lie below each other: no key is repeated.
-        q = q.reshape(rows.groups * kv_heads, heads // kv_heads * rows.width, size)
-        k, v = (x.reshape(rows.groups * kv_heads, rows.width, size) for x in (k, v))
-        scores = (torch.bmm(q, k.transpose(1, 2)) * scaling).view(-1, heads // kv_heads, rows.width, rows.width)
-        ahead = torch.ones(rows.width, rows.width, dtype=torch.bool, device=q.device).triu(1)
-        wide = torch.float32 if scores.dtype.itemsize < 4 else scores.dtype
-        shares = scores.masked_fill(ahead, -math.inf).softmax(-1, dtype=wide).to(v.dtype)
-        out = torch.bmm(shares.view(q.shape[0], -1, rows.width), v).view(rows.groups, heads, rows.width, size)
+        share = heads // kv_heads
+        q = lines(query * scaling).reshape(rows.groups * kv_heads, share * rows.width, size)
+        k, v = (lines(x).reshape(rows.groups * kv_heads, rows.width, size) for x in (key, value))
+        ahead = torch.full((rows.width, rows.width), -math.inf, dtype=q.dtype, device=q.device).triu(1)
+        # The softmax of bfloat16 sums in float32 inside its kernel: no copies in float32 are needed.
+        shares = torch.baddbmm(ahead.repeat(share, 1), q, k.transpose(1, 2)).softmax(-1)
+        out = torch.bmm(shares, v).view(rows.groups, heads, rows.width, size)
     flat_NK = rows.scatter(out.transpose(1, 2).reshape(rows.groups, rows.width, heads * size))
     return flat_NK.view(1, -1, heads, size), None

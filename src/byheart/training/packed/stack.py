@@ -168,7 +168,7 @@ class Stack:
                 return output + (inputs[0] @ a[one]) * self.scale[one] @ b[one]
             grouped = self._grouped(inputs[0])
             delta = torch.bmm(torch.bmm(grouped, a) * self.scale, b)
-            return output + self.routing.scatter(delta).view_as(output)
+            return output.add_(self.routing.scatter(delta).view_as(output))  # fresh, and not needed by its own gradient
 
         return add
 
