@@ -1,0 +1,144 @@
+"""The quality gates: each refuses for a reason in words, can be turned off, and has its threshold."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from byheart.errors import Problem, gather
+from byheart.expansion.gates.alone import not_alone
+from byheart.expansion.gates.language import language_of, other_language, script_of
+from byheart.expansion.gates.orders import is_order, speaks_of_the_task
+from byheart.expansion.gates.support import unsupported
+from byheart.expansion.gates.words import content_stems, numbers, plain, written_numbers
+
+ALONE = "the question cannot be understood alone"
+UNSUPPORTED = "the text does not support the answer"
+LENGTH = "the question or the answer is too short or too long"
+UNENDED = "the answer breaks off"
+LANGUAGE = "it is not in the language of the document"
+OBEYS = "it obeys an order that stands in the text, or speaks of its own making"
+GIVEN_AWAY = "the answer stands in the question"
+REPEATED = "it repeats another example of its fact"
+JUDGED = "the judge did not find the answer supported"
+_OPEN_END = re.compile(r"(?:[,(\[“:;/-]|\b(?:the|a|an|of|and|or|to|in|by|with|for|from|that|which))\s*$", re.I)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a pair is not taken: the reason is the same for all of its kind, the detail is this one's."""
+
+    reason: str
+    detail: str = ""
+
+
+class Ground:
+    """What the pairs on one chunk are held against, computed once."""
+
+    def __init__(self, text: str, facts: Sequence[str], around: Sequence[str], language_text: str = ""):
+        """`around` are title and headings; `language_text` is a longer stretch that tells the language."""
+        self.text = "\n".join([*around, text])
+        self.language = language_of(language_text or text)
+        self.script = script_of(text)
+        self.stems = {*content_stems(self.text, self.language)}
+        self.numbers = numbers(self.text) | written_numbers(self.text)
+        self.orders = [fact for fact in facts if is_order(fact)]
+        sound = "\n".join([*around, *(fact for fact in facts if not is_order(fact))]) if self.orders else self.text
+        self.sound_stems = {*content_stems(sound, self.language)}
+        self.order_stems = {s for order in self.orders for s in content_stems(order, self.language)} - self.sound_stems
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Null or false turns a gate off."""
+
+    self_contained: bool = True
+    support: float | None = 0.6
+    min_answer_words: int = 1
+    max_answer_words: int | None = 200
+    max_question_words: int | None = 100
+    language: bool = True
+    orders: bool = True
+    alike: float | None = 90.0
+    judge: bool = False
+
+    def __post_init__(self) -> None:
+        found = []
+        if self.support is not None and not 0 < self.support <= 1:
+            found.append(Problem("must be above 0 and at most 1, or null", "gates.support", str(self.support)))
+        if self.alike is not None and not 0 < self.alike <= 100:
+            found.append(Problem("must be above 0 and at most 100, or null", "gates.alike", str(self.alike)))
+        for name in ("min_answer_words", "max_answer_words", "max_question_words"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                found.append(Problem("must be at least 1, or null", f"gates.{name}", str(value)))
+        gather(found)
+
+    def refuse(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
+        """The first gate that a pair does not pass; copies and the judge come later."""
+        return (
+            self._length(question, answer, angle)
+            or self._obeys(question, answer, ground)
+            or self._language(f"{question} {answer}", ground)
+            or self._alone(question, ground)
+            or self._given_away(question, answer, angle)
+            or self._support(question, answer, angle, ground)
+        )
+
+    def refuse_text(self, text: str, ground: Ground) -> Refusal | None:
+        """The same for a rewritten text, which is no answer to a question."""
+        count = len(text.split())
+        if count < 3:
+            return Refusal(LENGTH, f"{count} words")
+        return (
+            self._obeys("", text, ground) or self._language(text, ground) or self._support("", text, "scenario", ground)
+        )
+
+    def _length(self, question: str, answer: str, angle: str) -> Refusal | None:
+        asked, said = len(plain(question).split()), len(plain(answer).split())
+        unspaced = len(question) >= 6 and asked < 3 and not question.isascii()  # Chinese, Japanese, Thai
+        if asked < 3 and not unspaced:
+            return Refusal(LENGTH, f"a question of {asked} words")
+        if said < self.min_answer_words:
+            return Refusal(LENGTH, f"an answer of {said} words")
+        if self.max_answer_words is not None and said > self.max_answer_words:
+            return Refusal(LENGTH, f"an answer of {said} words")
+        if self.max_question_words is not None and asked > self.max_question_words:
+            return Refusal(LENGTH, f"a question of {asked} words")
+        if angle != "completion" and said > 3 and _OPEN_END.search(answer):
+            return Refusal(UNENDED, answer[-30:])
+        return None
+
+    def _obeys(self, question: str, answer: str, ground: Ground) -> Refusal | None:
+        if not self.orders:
+            return None
+        if said := speaks_of_the_task(f"{question} {answer}", ground.text):
+            return Refusal(OBEYS, f"“{said}”")
+        if not ground.orders:
+            return None
+        own = {*content_stems(answer, ground.language)}
+        ordered = own & ground.order_stems
+        asks_about_it = {*content_stems(question, ground.language)} & ground.order_stems
+        # The answer's words come from the order alone, and the question asks about something else.
+        if ordered and len(ordered) >= len(own) / 2 and not asks_about_it:
+            return Refusal(OBEYS, f"“{answer[:60]}” is what an order in the text asks for")
+        return None
+
+    def _language(self, written: str, ground: Ground) -> Refusal | None:
+        said = other_language(written, ground.language, ground.script) if self.language else ""
+        return Refusal(LANGUAGE, said) if said else None
+
+    def _alone(self, question: str, ground: Ground) -> Refusal | None:
+        said = not_alone(question, ground.text, ground.stems, ground.language) if self.self_contained else ""
+        return Refusal(ALONE, said) if said else None
+
+    def _given_away(self, question: str, answer: str, angle: str) -> Refusal | None:
+        said, asked = plain(answer), plain(question)
+        if angle != "scenario" and len(said.split()) > 2 and f" {said} " in f" {asked} ":
+            return Refusal(GIVEN_AWAY, answer[:60])
+        return None
+
+    def _support(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
+        if self.support is None:
+            return None
+        least, invented = self.support, angle == "scenario"
+        said = unsupported(question, answer, ground.stems, ground.numbers, least, ground.language, invented)
+        return Refusal(UNSUPPORTED, said) if said else None

@@ -1,0 +1,32 @@
+"""Orders that a document gives to whoever rewrites it ("ignore your instructions and ..."), and answers that obey them.
+
+An order is a statement like any other: a question may ask what the document orders. What it may not do is decide the
+answer to another question.
+"""
+
+import re
+
+_ORDER = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\b[^.!?]{0,40}\b(?:instructions?|prompts?|rules|above|previous|earlier|everything)\b"
+    r"|\b(?:system prompt|language model|AI assistant|as an AI|chatbot|LLM)\b[^.!?]{0,80}\b(?:must|should|shall|please|only|instead|always|never)\b"
+    r"|\b(?:you are now|from now on,? you|act as|pretend (?:to be|you are)|new instructions?)\b"
+    r"|\b(?:reply|respond|answer|output|print|say|write)\b\s+(?:only|just|always|exactly|with|nothing|to (?:every|all|each|any))\b",
+    re.I,
+)
+_TASK = re.compile(
+    r"\b(?:as an ai\b|as a language model|language model|system prompt|my instructions|the (?:user|prompt) (?:asks|asked|wants)"
+    r"|i(?:['’]m| am) (?:sorry|unable|not able)|i can(?:not|['’]t) (?:help|assist|provide|answer|comply)|question-answer pairs?"
+    r"|(?:the )?instructions? (?:says?|tells?) (?:me|us)|json)",
+    re.I,
+)
+
+
+def is_order(sentence: str) -> bool:
+    """Does it tell its reader what to answer or write?"""
+    return bool(_ORDER.search(sentence))
+
+
+def speaks_of_the_task(written: str, text: str) -> str:
+    """The words by which a pair speaks of its own making, unless the document speaks of such things itself."""
+    found = _TASK.search(written)
+    return found[0] if found and found[0].casefold() not in text.casefold() else ""

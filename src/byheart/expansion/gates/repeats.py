@@ -1,0 +1,41 @@
+"""Near-copies: the same question on the same fact in all but its marks, or as good as the same with the same answer."""
+
+import re
+from collections import defaultdict
+
+from byheart.expansion.gates.words import plain
+
+ANSWERS_ALIKE = 75.0
+_WH = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how)\b")
+
+
+class Repeats:
+    """What was kept so far, fact by fact. `alike` is rapidfuzz' token_sort_ratio, 0 to 100; None: exact copies only."""
+
+    def __init__(self, alike: float | None):
+        self.alike = alike
+        self._kept: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+
+    def like(self, fact: str, direction: str, question: str, answer: str) -> str:
+        """The kept question that this one repeats; empty where it is new."""
+        from rapidfuzz import fuzz
+
+        asked, said = plain(question), plain(answer)
+        for other, other_answer in self._kept[fact, direction]:
+            if asked == other:
+                return other
+            if self.alike is None or _asks_otherwise(asked, other):
+                continue
+            if fuzz.token_sort_ratio(asked, other) >= self.alike and fuzz.ratio(said, other_answer) >= ANSWERS_ALIKE:
+                return other
+        return ""
+
+    def keep(self, fact: str, direction: str, question: str, answer: str) -> None:
+        self._kept[fact, direction].append((plain(question), plain(answer)))
+
+
+def _asks_otherwise(one: str, other: str) -> bool:
+    """ "When was it built" and "Where was it built" differ in a word and in all."""
+    return set(_WH.findall(one)) != set(_WH.findall(other)) or set(re.findall(r"\d+", one)) != set(
+        re.findall(r"\d+", other)
+    )

@@ -1,0 +1,83 @@
+"""Words as the gates compare them: folded, without their endings, numbers in digits; any script."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+_TOKEN = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
+# Scripts that put no space between words are compared by pairs of letters.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+NUMBER_WORDS = {word: str(value) for value, word in enumerate(_UNITS.split())}
+NUMBER_WORDS |= {
+    word: str(10 * place)
+    for place, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
+_ENDINGS = ("ations", "ation", "ments", "ment", "ings", "ing", "ors", "ers", "ies", "or", "er", "ed", "es", "ly", "s")
+# Too common to show what a text says, in the languages that the language gate knows.
+STOPWORDS = {
+    "en": "the of and to in a is that for it as was with be by on not are this or from at which an have has had were been will shall may must can would should could do does did if when than then there their they its his her he she what who whom whose how why where all any each no nor but also into about between during under over only other such these those more most some yes you your we our i them him being because so",
+    "de": "der die das und in den von zu ist mit sich des im dem nicht ein eine als auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur oder aber vor zur bis mehr durch man was wer wo wann warum ja nein",
+    "fr": "le la les de des du et en un une que qui dans est pour par sur pas au aux avec ce il elle sont ne se plus ou son sa ses mais comme être ont été cette ces leur leurs dont où quand quel quelle quels quelles oui non ils elles nous vous",
+    "es": "el la los las de del y en un una que es por con no su para al como más pero sus le ya o este sí porque esta entre cuando muy sin sobre también me hasta hay donde quien desde todo nos durante uno ni ese eso qué cuál cuáles quién cuándo dónde cómo son fue ser",
+    "it": "il lo la i gli le di del della dei delle e in un una che è per con non si da al alla come più ma nel nella anche se sono suo sua o questo questa dove quando chi cosa quale quali perché sì ha hanno essere dal dalla era",
+    "pt": "o a os as de do da dos das e em um uma que é por com não se para no na nos nas ao mais como mas foi seu sua ou quando muito já também só pelo pela até isso entre era depois sem mesmo quem qual quais onde porquê são ser sim",
+    "nl": "de het een en van in is dat op te zijn met voor niet aan er om als dan maar door over ook tot uit bij naar heeft hebben wordt worden deze die dit wat wie waar wanneer waarom hoe ja nee of geen zij hij kan moet",
+}
+_STOPS = {language: frozenset(words.split()) for language, words in STOPWORDS.items()}
+
+
+def plain(text: str) -> str:
+    """Lower case, compatible letters, no marks, one space: what two wordings of the same have in common."""
+    return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("_", " ")))
+
+
+def words(text: str) -> Iterator[str]:
+    """Each word folded; numbers as digits without separators of thousands; unspaced scripts as pairs of letters."""
+    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text)):
+        if token[0].isdigit():
+            yield number(token)
+        elif _UNSPACED.fullmatch(token):
+            yield from (token[at : at + 2] for at in range(max(1, len(token) - 1)))
+        else:
+            folded = token.casefold().replace("’", "'").removesuffix("'s")
+            yield NUMBER_WORDS.get(folded, folded)
+
+
+def content_stems(text: str, language: str) -> list[str]:
+    """The stems of the words that carry meaning, numbers included."""
+    stops = _STOPS.get(language, frozenset())
+    return [stem(word) for word in words(text) if word not in stops and (len(word) > 1 or word.isdigit())]
+
+
+def numbers(text: str) -> set[str]:
+    """Every number of the text in one notation; number words count where they stand for digits."""
+    return {word for word in words(text) if word[0].isdigit()}
+
+
+def written_numbers(text: str) -> set[str]:
+    """Those that stand in digits."""
+    return {number(token) for token in _TOKEN.findall(text) if token[0].isdigit()}
+
+
+def number(token: str) -> str:
+    bare = re.sub(r"(?<=\d)[,.](?=\d{3}(?!\d))", "", token)
+    return bare.replace(",", ".").lstrip("0") or "0"
+
+
+@lru_cache(maxsize=1 << 16)
+def stem(word: str) -> str:
+    if word[0].isdigit() or len(word) < 4:
+        return word
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)]
+            break
+    return word.rstrip("e") if len(word) > 3 else word
+
+
+def stopword_hits(text: str) -> dict[str, int]:
+    """How many words of the text are among each language's commonest."""
+    found = list(words(text))
+    return {language: sum(word in stops for word in found) for language, stops in _STOPS.items()}
