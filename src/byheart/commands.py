@@ -175,8 +175,8 @@ def _plan(config: Config, composer: Composer | None = None) -> tuple[Plan, list[
     if any(value is None for key, value in values.items() if key not in ("questions", "name")):
         defaults, _ = plan_values(shipped(), shipped)
         values = {key: defaults.get(key) if value is None else value for key, value in values.items()}
-    for family in ("expansion", "evaluation"):
-        values[family] = {key: part for key, part in values[family].items() if part is not None}
+    for family in ("expansion", "evaluation", "logger"):
+        values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
     plan = Plan(**{field.name: values[field.name] for field in fields(Plan) if field.name in values})
     places = {problem.where for problem in problems}
     return plan, problems + [problem for problem in plan.problems() if problem.where not in places]

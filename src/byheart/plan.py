@@ -10,6 +10,7 @@ from byheart.evaluation.base import Evaluation
 from byheart.expansion.base import Expansion
 from byheart.model.adapter import Adapter
 from byheart.model.base_model import BaseModel
+from byheart.report.loggers.base import Logger
 from byheart.rows import Rows
 from byheart.split import Forms
 from byheart.teacher.base import Teacher
@@ -33,6 +34,7 @@ class Plan:
     optimizer: AdamW
     trainer: Trainer
     split: Forms
+    logger: Mapping[str, Logger] = field(default_factory=dict)
     teacher: Teacher = field(default_factory=NoTeacher)
     chunks: Chunking = field(default_factory=Chunking)
     rows: Rows = field(default_factory=Rows)
@@ -92,6 +94,8 @@ class Plan:
                 Problem(message, f"expansion.{name}", fix="see `byheart learn --help`") for message in expansion.tests()
             )
         yield from self.teacher.tests()
+        for name, logger in self.logger.items():
+            yield from (Problem(message, f"logger.{name}") for message in logger.tests())
         yield from self.model.tests()
 
 

@@ -11,6 +11,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from byheart.errors import UserError
+from byheart.report.loggers.base import About
+from byheart.report.loggers.logbook import Logbook
 from byheart.store import read_json, write_json
 
 NAMED = ("byheart", "torch", "transformers", "peft", "lightning", "datasets", "hydra-core")
@@ -26,6 +28,7 @@ class Run:
         self.folder = folder
         self.screen = screen
         self.stop_requested = False
+        self.log = Logbook({}, About(folder, ""))  # of nobody, unless a stage opens another
         before = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
         self.record: dict[str, Any] = {
             "started": datetime.now().isoformat(timespec="seconds"),
@@ -58,6 +61,7 @@ class Run:
             )
             if error is not None and kind is not KeyboardInterrupt:
                 self.record["error"] = str(error).splitlines()[0] if str(error) else type(error).__name__
+        self.log.close(failed=error is not None)
         self.record["finished"] = datetime.now().isoformat(timespec="seconds")
         try:
             self.save()

@@ -13,13 +13,14 @@ from byheart.examining import Opened, examine, gather_probes, set_exam, write_sc
 from byheart.plan import Plan
 from byheart.run import Run
 from byheart.store import read_json, read_records
-from byheart.studying import study
+from byheart.studying import open_logbook, study
 from byheart.writing import Texts, read_texts, write_texts
 
 
 def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
     """The whole way; gives the report's path, or None where the run was stopped or only an estimate was asked for."""
     with Run(folder, screen, name=plan.name, seed=plan.seed, model=plan.model.path) as run:
+        run.log = open_logbook(plan, run)
         texts = write_texts(plan, run)
         probes = gather_probes(plan, texts)
         if plan.estimate:
@@ -39,7 +40,9 @@ def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
         write_scores(exam, scored, run)
         run.record["state"] = "finished"  # the page tells it; should it fail, the run is not finished after all
         run.save()
-        return report(run)
+        page = report(run)
+        run.log.scored(folder)
+        return page
 
 
 def expand(plan: Plan, folder: Path, screen: Any) -> Texts:

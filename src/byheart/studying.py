@@ -10,6 +10,7 @@ from byheart.examining import Opened, Probes, probes_of
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.replay import converse
 from byheart.plan import Plan
+from byheart.report.loggers.logbook import Logbook, about_run
 from byheart.run import Run
 from byheart.store import read_json, write_json, write_jsonl
 from byheart.training.layout import Row
@@ -46,6 +47,22 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
         if not run.stop_requested:
             adapters["retrained"] = folder / "adapter"
     return adapters
+
+
+def open_logbook(plan: Plan, run: Run, group: str | None = None, name: str | None = None) -> Logbook:
+    """The run in the loggers that were chosen: its folder's config, and what a comparison is coloured by as tags."""
+    tags = [
+        Path(plan.model.path).name,
+        *plan.expansion,
+        type(plan.adapter).__name__.lower(),
+        type(plan.optimizer).__name__.lower(),
+        plan.schedule,
+    ]
+    return Logbook(plan.logger, about_run(run.folder, name or str(plan.name), tags, group), run.note)
+
+
+def tokens_per_row(rows: Sequence[Row]) -> float:
+    return sum(len(row.tokens) for row in rows) / max(1, len(rows))
 
 
 def lesson_rows(
@@ -85,6 +102,12 @@ def _fit(
         model = opened.attach(plan.adapter, plan.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
+
+        def on_check(point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
+            run.screen.curve(point, curve)
+            if name == "training":
+                run.log.check(point, tokens_per_row(lesson.train))
+
         steps = -(-len(lesson.train) // lesson.batch_size) * lesson.epochs
         with run.screen.progress(steps, "training") as bar:
             learned = plan.trainer.fit(
@@ -95,7 +118,7 @@ def _fit(
                 folder,
                 recall,
                 on_step=lambda step, total: bar.reach(step),
-                on_check=lambda point, curve: run.screen.curve(point, curve),
+                on_check=on_check,
                 stop_requested=lambda: run.stop_requested,
             )
         run.record["in_training"] = False

@@ -1,6 +1,7 @@
 """A folder with a toy model, a text and an exam, and the words that every sweep of these tests begins with."""
 
 import pytest
+
 from sweep.toy import TEXT, make_model
 
 QUICK = (
@@ -22,7 +23,10 @@ def here(tmp_path, monkeypatch, toy_model):
     (tmp_path / "a.txt").write_text(TEXT + "\n")
     (tmp_path / "model").symlink_to(toy_model)
     (tmp_path / "exam.jsonl").write_text(
-        "".join(f'{{"question": "Where was {n} born?", "answers": ["{t}"]}}\n' for n, t in (("Ada", "Bern"), ("Otto", "Graz")))
+        "".join(
+            f'{{"question": "Where was {n} born?", "answers": ["{t}"]}}\n'
+            for n, t in (("Ada", "Bern"), ("Otto", "Graz"))
+        )
     )
     return tmp_path
 

@@ -36,7 +36,14 @@ def test_strings_mean_what_they_mean_to_the_official_plugin(line, expected):
 
 
 @pytest.mark.parametrize(
-    "line", ["lr=interval(1,0.1)", "lr=tag(log,interval(0,1))", "batch_size=choice(1,1)", "lr=choice(", "batch_size=range(5,2)"]
+    "line",
+    [
+        "lr=interval(1,0.1)",
+        "lr=tag(log,interval(0,1))",
+        "batch_size=choice(1,1)",
+        "lr=choice(",
+        "batch_size=range(5,2)",
+    ],
 )
 def test_contradictions_are_refused(line):
     assert Space.read([line])[2][0].where == line.partition("=")[0]

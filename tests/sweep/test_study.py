@@ -24,7 +24,9 @@ def begun(folder, sweep=None, space=GRID, same=SAME):
 
 
 def tell(study, asked, value):
-    study.tell(asked.number, [value], Outcome("finished", "", 1, (End(1, value, None, None, 1.0),), ((1.0, value),), 1.0, 0.1))
+    study.tell(
+        asked.number, [value], Outcome("finished", "", 1, (End(1, value, None, None, 1.0),), ((1.0, value),), 1.0, 0.1)
+    )
 
 
 def states(folder, sweep=None, space=GRID):
@@ -107,7 +109,10 @@ def test_on_another_machine_only_a_silent_sweeper_is_taken_for_dead(tmp_path):
 def test_other_settings_under_the_same_name_are_refused_by_name(tmp_path):
     with begun(tmp_path):
         pass
-    with pytest.raises(UserError, match=r"seed: the study study was begun with 0 \(got 1\)"), begun(tmp_path, same={"seed": 1}):
+    with (
+        pytest.raises(UserError, match=r"seed: the study study was begun with 0 \(got 1\)"),
+        begun(tmp_path, same={"seed": 1}),
+    ):
         pass
 
 
@@ -158,7 +163,12 @@ def test_a_storage_that_cannot_be_reached_is_said(tmp_path, address):
 
 def test_options_are_checked_at_once():
     wrong = Sweep(n_trials=0, objective="loss", pick="any", max_failures=0)
-    assert {problem.where.rpartition(".")[2] for problem in wrong.problems()} == {"n_trials", "objective", "pick", "max_failures"}
+    assert {problem.where.rpartition(".")[2] for problem in wrong.problems()} == {
+        "n_trials",
+        "objective",
+        "pick",
+        "max_failures",
+    }
     assert Sweep.read({"trials": 3})[1][0].where == "hydra.sweeper.trials"
     pruned = replace(Sweep(), objective=("val_loss", "recall"), pruner={"_target_": "optuna.pruners.MedianPruner"})
     assert pruned.problems()

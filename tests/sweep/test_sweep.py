@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import random
 import signal
 import subprocess
@@ -68,7 +67,7 @@ def test_both_launchers_find_the_same(here, quick):
 def test_what_is_trained_alone_is_what_a_run_trains(here, quick):
     assert sweep(*quick, "lr=1e-3,3e-3", "batch_size=4", "epochs=2", "hydra/launcher=basic") == 0
     assert cli.main(["learn", *quick, "lr=1e-3", "batch_size=4", "epochs=2", "hydra.run.dir=alone"]) == 0
-    with (here / "outputs/sweeps/batch_lr_epochs-a/0/curve.csv").open() as one, open("alone/curve.csv") as other:
+    with (here / "outputs/sweeps/batch_lr_epochs-a/0/curve.csv").open() as one, Path("alone/curve.csv").open() as other:
         for a, b in zip(csv.DictReader(one), csv.DictReader(other), strict=True):
             assert (a["step"], a["train_loss"], a["val_loss"]) == (b["step"], b["train_loss"], b["val_loss"])
 
@@ -97,7 +96,12 @@ def test_trials_that_cannot_join_a_pack_train_by_themselves(here, quick, capsys)
 
 def test_models_are_compared_by_recall_and_form_packs_of_their_own(here, quick, capsys):
     (here / "other").symlink_to(here / "model")
-    words = [*(word for word in quick if not word.startswith("model.")), "model.path=model,other", "lr=1e-3", "epochs=1"]
+    words = [
+        *(word for word in quick if not word.startswith("model.")),
+        "model.path=model,other",
+        "lr=1e-3",
+        "epochs=1",
+    ]
     assert sweep(*words, "hydra.sweeper.objective=recall", name="base_models") == 0
     assert {line["model.path"] for line in answers(here / "outputs/sweeps/base_models-a")} == {"model", "other"}
 
@@ -114,7 +118,7 @@ def test_a_pruned_trial_is_complete_with_its_best(here, quick, capsys):
 def test_the_ladder_stops_below_the_first_rough_rate(here, quick, capsys):
     words = ["lr=1e-4,1e-3,1e30,2e-3", "batch_size=8", "epochs=1", "optimizer.clip=null"]
     assert sweep(*quick, *words, name="lr_ladder") == 0
-    assert "lr=0.001 is the highest smooth rate" in capsys.readouterr().out.replace("Lr", "lr")
+    assert "The highest smooth rate is lr=0.002" in capsys.readouterr().out
 
 
 def test_a_falling_rate_is_trained_anew_for_each_number_of_epochs(here, quick):
@@ -180,7 +184,7 @@ def start(*words):
 
 
 def killed_and_finished(here, quick, launcher, moment):
-    words = ["sweep", "batch_lr_epochs", *quick, "epochs=1,2,4", "batch_size=1,4", "lr=1e-3,3e-3"]
+    words = ["sweep", "batch_lr_epochs", *quick, "epochs=1,2", "batch_size=2,8", "lr=1e-3,3e-3"]
     words += [f"hydra/launcher={launcher}", f"hydra.sweeper.study_name=cut-{moment:.2f}"]
     process = start(*words)
     folder = here / f"outputs/sweeps/cut-{moment:.2f}"
@@ -197,7 +201,7 @@ def killed_and_finished(here, quick, launcher, moment):
 
 
 def undisturbed(here, quick, launcher):
-    words = [*quick, "epochs=1,2,4", "batch_size=1,4", "lr=1e-3,3e-3", f"hydra/launcher={launcher}", "name=whole"]
+    words = [*quick, "epochs=1,2", "batch_size=2,8", "lr=1e-3,3e-3", f"hydra/launcher={launcher}", "name=whole"]
     assert sweep(*words) == 0
     return answers(here / "outputs/sweeps/batch_lr_epochs-whole")
 
@@ -225,9 +229,16 @@ def assert_same(found, whole):
 
 @pytest.mark.slow
 def test_two_sweepers_share_one_study(here, quick):
-    words = ["sweep", "batch_lr_epochs", *quick, "epochs=1,2", "batch_size=1,2,4", "lr=1e-3,3e-3", "hydra/launcher=basic"]
+    words = [
+        "sweep",
+        "batch_lr_epochs",
+        *quick,
+        "epochs=1,2",
+        "batch_size=1,2,4",
+        "lr=1e-3,3e-3",
+        "hydra/launcher=basic",
+    ]
     both = [start(*words), start(*words)]
     assert [process.wait(timeout=200) for process in both] == [0, 0], both[0].stderr.read() + both[1].stderr.read()
     folder = here / "outputs/sweeps/batch_lr_epochs-a"
     assert len(answers(folder)) == 12 and len(list(folder.glob("*/adapter"))) == 6
-    assert os.listdir(folder / "sweepers")

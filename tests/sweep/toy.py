@@ -22,7 +22,9 @@ def make_model(folder: Path, seed: int = 0) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     split = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
-    words = sorted({word for word, _ in split.pre_tokenize_str(f"{TEXT} user assistant system what who when where is ?")})
+    words = sorted(
+        {word for word, _ in split.pre_tokenize_str(f"{TEXT} user assistant system what who when where is ?")}
+    )
     vocabulary = ["<pad>", "<s>", "</s>", "<unk>", *words]
     raw = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>"))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()

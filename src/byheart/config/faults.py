@@ -52,6 +52,8 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
     swept = [override for override in parsed if override.is_sweep_override()]
     config, found = _compose_gently(composer, request.config_name, fixed)
     problems += found
+    # What is at fault already would be looked for again in every variant of a sweep, one override after another.
+    fixed = [override for override in fixed if override.key_or_group not in {problem.where for problem in found}]
     if config is None:
         return Composed((), tuple(problems))
     multirun = bool(request.flags.multirun) or getattr(config.hydra.mode, "name", None) == "MULTIRUN"

@@ -120,7 +120,7 @@ def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = 
     kept = {line.partition("=")[0]: line for line in lines}
     value = f"{objective.replace('_', ' ')} {trial.values[0]:.4f} at the end of epoch {best}"
     if setup.sweep.pick == "smooth" and not by_hand:
-        sentence = f"lr={float(trial.params['lr']):.3g} is the highest smooth rate: trial {trial.number}, {value}"
+        sentence = f"the highest smooth rate is lr={float(trial.params['lr']):.3g}: trial {trial.number}, {value}"
     else:
         sentence = f"trial {trial.number} is {'the one you name' if by_hand else 'the best'}: {value}"
     source = trial.number if outcome.source is None else outcome.source

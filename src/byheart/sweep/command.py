@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from byheart.config.compose import Config, Request, run_hydra
 from byheart.config.faults import did_you_mean
 from byheart.config.folders import sweeps_folder
-from byheart.config.quoting import quoted
+from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.saved import saved_config, started_in
 from byheart.errors import Problem, UserError
 from byheart.plan import Plan
@@ -42,7 +42,12 @@ def sweep_words(words: Sequence[str]) -> list[str]:
     if found is None:
         fix = did_you_mean(stem, _shipped(), f"byheart carries: {', '.join(_shipped())}; or name a YAML file")
         raise UserError(Problem("there is no such sweep", "sweep", name, fix))
-    return ["-cd", str(found.parent.absolute()), "-cn", found.stem, *rest]
+    # Several documents are one text to learn, as for `learn`; of any other key several values are a sweep.
+    rest = [
+        *quote_overrides([w for w in rest if w.startswith("documents=")]),
+        *(w for w in rest if not w.startswith("documents=")),
+    ]
+    return ["-cd", str(found.parent.absolute()), "-cn", found.stem, "--multirun", *rest]
 
 
 def sweep(request: Request, setup: Setup, plan_of: PlanOf) -> int:

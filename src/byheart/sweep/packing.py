@@ -165,7 +165,7 @@ class Packing:
             trainer.stream(
                 next_job,
                 on_result,
-                lambda job, point, curve: self.task.watch.on_check(int(job.id), point, curve),
+                lambda job, point, curve: self.task.checked(aboard[job.id], point, curve),
                 recall if first.measure else None,
                 self.task.watch.stop_requested,
                 on_tick,

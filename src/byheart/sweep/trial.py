@@ -12,9 +12,10 @@ from byheart.errors import Diverged, Problem, UserError
 from byheart.examining import Opened
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
+from byheart.report.loggers.logbook import Logbook
 from byheart.run import Run
 from byheart.store import write_json
-from byheart.studying import account_of, lesson_of
+from byheart.studying import account_of, lesson_of, open_logbook, tokens_per_row
 from byheart.sweep.outcome import Outcome, write_outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.shared import Shared, Silent, lend
@@ -43,6 +44,7 @@ class Prepared:
     lesson: Lesson
     opened: Opened
     measure: Callable[[LanguageModel, int], float | None] | None
+    log: Logbook
     forgetting: dict[int, float] = field(default_factory=dict)  # by epoch
 
 
@@ -118,8 +120,14 @@ class Trials:
             return recall(model) if recall is not None else None
 
         lesson = lesson_of(plan, train, validate, opened)
-        number = int(folder.name)
-        return Prepared(number, folder, plan, lesson, opened, measure if recall or forgets else None, forgetting)
+        log = open_logbook(plan, Run(folder, shared.screen), self.setup.name, folder.name)
+        measured = measure if recall or forgets else None
+        return Prepared(int(folder.name), folder, plan, lesson, opened, measured, log, forgetting)
+
+    def checked(self, prepared: Prepared, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
+        """Told of every validation check; answers whether to go on."""
+        prepared.log.check(point, tokens_per_row(prepared.lesson.train))
+        return self.watch.on_check(prepared.number, point, curve)
 
     def fit(self, prepared: Prepared) -> Learned:
         """Trains this trial alone, from its checkpoint where there is one. Raises Diverged."""
@@ -132,7 +140,7 @@ class Trials:
 
         def on_check(point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
             nonlocal pruned
-            pruned = watch.on_check(number, point, curve) == PRUNE or pruned
+            pruned = self.checked(prepared, point, curve) == PRUNE or pruned
 
         def recall() -> float:
             nonlocal epoch
@@ -159,6 +167,7 @@ class Trials:
         """The trial's records; its outcome last."""
         pruned = learned.state == "pruned" or (learned.state == "stopped" and not self.watch.stop_requested())
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
+        prepared.log.close()
         if outcome.state in ("stopped", "paused"):
             return outcome  # to go on with: its checkpoint stays
         account = account_of(replace(learned, state="stopped") if pruned else learned) | (
@@ -178,6 +187,7 @@ class Trials:
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting)
         run = self._record(prepared, "failed")
         run.record["error"] = reason
+        prepared.log.close(failed=True)
         run.save()
         return self._written(prepared, outcome)
 

@@ -1,0 +1,67 @@
+"""What a logger is: it opens a book for each run or trial, which is told of every check and of the end.
+
+A member is a frozen dataclass in a file of its own, with one YAML of the same stem in `conf/logger/`. curve.csv is
+always written and is no member: a comparison must work with no account.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from byheart.types import CurvePoint
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a run when it begins."""
+
+    folder: Path
+    name: str  # of a trial its number
+    group: str | None = None  # the study
+    tags: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)  # as it was first written: no secret is in it
+
+
+class Book(Protocol):
+    """One run's entries."""
+
+    def check(self, values: Mapping[str, float], step: int) -> None:
+        """Numbers of a validation check, by name."""
+        ...
+
+    def scored(self, scores: Mapping[str, float], probes: Sequence[Mapping[str, Any]], report: Path) -> None:
+        """The final scores, every probe before and after (lines of answers.jsonl), and the page."""
+        ...
+
+    def close(self, failed: bool = False) -> None: ...
+
+
+class Logger(Protocol):
+    """An option of the group `logger`."""
+
+    def tests(self) -> list[str]:
+        """Why it cannot be used here, before anything is spent."""
+        ...
+
+    def open(self, about: About) -> Book:
+        """The book of one run; opened again, it goes on where it was closed."""
+        ...
+
+
+def check_values(point: CurvePoint, tokens_per_row: float | None = None) -> dict[str, float]:
+    """A check as every logger names it; what was not measured is absent."""
+    pace = point.rows_seen / point.seconds if point.seconds else None
+    values = {
+        "epoch": point.epoch,
+        "train_loss": point.train_loss,
+        "val_loss": point.val_loss,
+        "recall": point.recall,
+        "lr": point.lr,
+        "rows_seen": float(point.rows_seen),
+        "seconds": point.seconds,
+        "peak_memory_gib": point.peak_memory,
+        "rows_per_second": pace,
+        "tokens_per_second": pace * tokens_per_row if pace is not None and tokens_per_row is not None else None,
+    }
+    return {name: value for name, value in values.items() if value is not None}

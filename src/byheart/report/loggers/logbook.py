@@ -1,0 +1,73 @@
+"""All the loggers of a run behind one face; with none it does nothing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from byheart.report.loggers.base import About, Book, Logger, check_values
+from byheart.store import read_json, read_records
+from byheart.types import CurvePoint
+
+
+class Logbook:
+    """Opened at the first check, so that a run which never trains leaves no trace elsewhere.
+
+    A logger that fails (no network, no disk) is told of once and left out: the training is worth more than its log.
+    """
+
+    def __init__(self, loggers: Mapping[str, Logger], about: About, warn: Callable[[str], None] = lambda text: None):
+        self.loggers, self.about, self.warn = dict(loggers), about, warn
+        self._books: dict[str, Book] | None = None
+        self._told = 0  # the last step that was logged: a resumed curve is not logged twice
+
+    def check(self, point: CurvePoint, tokens_per_row: float | None = None) -> None:
+        if point.step > self._told:
+            self._told = point.step
+            values = check_values(point, tokens_per_row)
+            self._each(lambda book: book.check(values, point.step))
+
+    def scored(self, folder: Path) -> None:
+        """What the run's folder holds at its end."""
+        scores = read_json(folder / "scores.json")
+        flat = {
+            f"{model}/{metric}": value["value"]
+            for model in ("untuned", "open_book", "tuned", "retrained")
+            for metric, value in (scores.get(model) or {}).items()
+            if isinstance(value, Mapping) and isinstance(value.get("value"), int | float)
+        }
+        probes = read_records(folder / "answers.jsonl")
+        self._each(lambda book: book.scored(flat, probes, folder / "report.html"))
+
+    def close(self, failed: bool = False) -> None:
+        if self._books:
+            self._each(lambda book: book.close(failed))
+        self._books = {}
+
+    def _each(self, act: Callable[[Book], None]) -> None:
+        if self._books is None:
+            self._books = {}
+            for name, logger in self.loggers.items():
+                self._safely(name, lambda name=name, logger=logger: self._keep(name, logger.open(self.about)))  # type: ignore[misc]
+        for name, book in list(self._books.items()):
+            self._safely(name, lambda book=book: act(book))  # type: ignore[misc]
+
+    def _keep(self, name: str, book: Book) -> None:
+        assert self._books is not None
+        self._books[name] = book
+
+    def _safely(self, name: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # whatever a logger's library may raise
+            if self._books is not None:
+                self._books.pop(name, None)
+            first = next(iter(str(error).splitlines()), type(error).__name__)
+            self.warn(f"logger {name} is left out from here on: {first}")
+
+
+def about_run(folder: Path, name: str, tags: Sequence[str], group: str | None = None) -> About:
+    """`config` is the one that lies in the run's folder."""
+    file = folder / ".hydra" / "config.yaml"
+    config = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return About(folder, name, group, tuple(tags), config or {})

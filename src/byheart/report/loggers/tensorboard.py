@@ -1,0 +1,44 @@
+"""TensorBoard: event files in each run's folder; `tensorboard --logdir outputs` compares them."""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from byheart.report.loggers.base import About
+
+
+@dataclass(frozen=True)
+class Tensorboard:
+    """Curves and final scores."""
+
+    folder: str = "tensorboard"  # within the run's folder
+
+    def tests(self) -> list[str]:
+        missing = importlib.util.find_spec("tensorboard") is None
+        return ["tensorboard is not installed: pip install 'byheart[viewers]'"] if missing else []
+
+    def open(self, about: About) -> "TensorboardBook":
+        from torch.utils.tensorboard import SummaryWriter
+
+        writer: Any = SummaryWriter(str(about.folder / self.folder))
+        return TensorboardBook(writer)
+
+
+class TensorboardBook:
+    def __init__(self, writer: Any):
+        self.writer = writer
+        self.step = 0
+
+    def check(self, values: Mapping[str, float], step: int) -> None:
+        self.step = step
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def scored(self, scores: Mapping[str, float], probes: Sequence[Mapping[str, Any]], report: Path) -> None:
+        for name, value in scores.items():
+            self.writer.add_scalar(f"final/{name}", value, self.step)
+
+    def close(self, failed: bool = False) -> None:
+        self.writer.close()
