@@ -193,7 +193,7 @@ def test_a_stop_can_be_gone_on_from(tmp_path):
 
 
 def test_the_epoch_chosen_and_the_stop_are_those_of_the_single_trainer(tmp_path):
-    stopping, rates = Stopping(patience=4, checks_per_epoch=2), (0.1, 0.02, 0.003)
+    stopping, rates = Stopping(patience=2, tolerance=0.0, checks_per_epoch=2), (0.1, 0.02, 1e-5)
     jobs = [job(tmp_path, str(i), lr=lr, size=4, epochs=8, seed=i, stopping=stopping) for i, lr in enumerate(rates)]
     results = train(tiny(), jobs, slots=2)
     for one in jobs:
@@ -232,8 +232,14 @@ def test_recall_and_saved_adapters_speak_with_one_adapter(tmp_path):
 def test_the_model_is_given_back_as_it_was(tmp_path):
     model, before = tiny(), tiny()
     tokens = torch.tensor([ROWS[0].tokens])
-    train(model, [job(tmp_path)])
-    assert torch.equal(model(input_ids=tokens).logits, before(input_ids=tokens).logits)
+    jobs, heard = [job(tmp_path, "a", epochs=1), job(tmp_path, "b", epochs=2)], []
+    with PackedTrainer(model, 2, 8) as trainer:
+        trainer.stream(
+            lambda: jobs.pop() if jobs else None, lambda *result: heard.append(model(input_ids=tokens).logits)
+        )
+    expected = before(input_ids=tokens).logits
+    assert torch.equal(model(input_ids=tokens).logits, expected)
+    assert all(torch.equal(one, expected) for one in heard), "whoever is told a result meets the bare model"
     assert all(p.requires_grad for p in model.parameters()) and model.config._attn_implementation == "eager"
     assert [name for name, _ in model.named_modules()] == [name for name, _ in before.named_modules()]
 

@@ -115,8 +115,9 @@ class Stack:
         for matrix in self.matrices:
             matrix.grad = None
 
-    def forget_activations(self) -> None:
-        self._last = None
+    def bypass(self) -> None:
+        """The bare model again, and nothing of its last pass."""
+        self.routing = self._last = None
 
     def close(self) -> None:
         for hook in self._hooks:

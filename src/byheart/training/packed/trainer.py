@@ -49,7 +49,7 @@ class PackedTrainer:
         gather(_model_problems(model))
         self.model, self.slots, self.max_rank, self.targets = model, slots, max_rank, targets
         self.tokens_at_once = tokens_at_once
-        self._own_attention = model.config._attn_implementation
+        self._attention = model.config._attn_implementation
         self._grads = {name: p.requires_grad for name, p in model.named_parameters()}
         self._training = model.training
         model.eval().requires_grad_(False)
@@ -99,23 +99,21 @@ class PackedTrainer:
         on_tick: after each tick (one optimizer step of each job), job id -> (steps done, steps in all).
         """
         asking = True
-        with self._packed_attention():
-            while True:
-                while asking and len(self._courses) < self.slots:
-                    job = next_job()
-                    if job is None:
-                        asking = False
-                    else:
-                        self._join(job)
-                leaving = self._tick(on_tick, on_check, recall) if self._courses else {}
-                if stop_requested():
-                    leaving = {course: leaving.get(course, ("stopped", "")) for course in self._courses.values()}
-                for course, (state, note) in leaving.items():
-                    learned = self._leave(course, state, note)
-                    on_result(course.job, learned)
-                    asking = True
-                if stop_requested() or not (self._courses or asking):
-                    return
+        while True:
+            while asking and len(self._courses) < self.slots:
+                job = next_job()
+                if job is None:
+                    asking = False
+                else:
+                    self._join(job)
+            leaving = self._tick(on_tick, on_check, recall) if self._courses else {}
+            if stop_requested():
+                leaving = {course: leaving.get(course, ("stopped", "")) for course in self._courses.values()}
+            for course, (state, note) in leaving.items():
+                on_result(course.job, self._leave(course, state, note))
+                asking = True
+            if stop_requested() or not (self._courses or asking):
+                return
 
     def paused(self, job_id: str) -> Paused:
         """What a paused or stopped job goes on from; kept until it is fetched, then forgotten here."""
@@ -129,7 +127,6 @@ class PackedTrainer:
     def close(self) -> None:
         """Gives the model back as it was."""
         self.stack.close()
-        self.model.set_attn_implementation(self._own_attention)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(self._grads[name])
         self.model.train(self._training)
@@ -218,7 +215,7 @@ class PackedTrainer:
 
         totals = torch.zeros(self.slots, dtype=self.stack.masters.dtype, device=self.stack.masters.device)
         filler = next(iter(self._courses.values())).job.lesson.filler
-        with torch.set_grad_enabled(train):
+        with torch.set_grad_enabled(train), self._own(self.attention or self._attention):
             for part in parts(seats, at_once):
                 laid = lay(part, self.slots, filler, self.attention is None, totals.device)
                 self.stack.routing = laid.slots
@@ -229,29 +226,26 @@ class PackedTrainer:
                 if train:
                     slots.sum().backward()
                 totals += slots.detach()
-        self.stack.routing = None
-        self.stack.forget_activations()
         return [float(loss) for loss in totals.tolist()]
 
     @contextmanager
-    def _packed_attention(self) -> Iterator[None]:
-        self.model.set_attn_implementation(self.attention or self._own_attention)
+    def _own(self, attention: str) -> Iterator[None]:
+        """The model is ours within, with this attention; callbacks meet it as it was."""
+        self.model.set_attn_implementation(attention)
         try:
             yield
         finally:
-            self.model.set_attn_implementation(self._own_attention)
+            self.stack.bypass()
+            self.model.set_attn_implementation(self._attention)
 
     @contextmanager
     def _alone(self, slot: int) -> Iterator[None]:
-        """The model as a user of this one adapter has it, random state untouched."""
+        """The model as a user of this one adapter has it; the random state is as if nothing had been asked."""
         import torch
 
-        self.model.set_attn_implementation(self._own_attention)
-        self.stack.routing = slot
-        with torch.random.fork_rng(), torch.no_grad():
+        with self._own(self._attention), torch.random.fork_rng(), torch.no_grad():
+            self.stack.routing = slot
             yield
-        self.stack.routing = None
-        self.model.set_attn_implementation(self.attention or self._own_attention)
 
 
 def _model_problems(model: Any) -> list[Problem]:
