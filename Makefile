@@ -11,6 +11,9 @@ ARGS ?=
 TORCH_INDEX ?=
 BENCH ?= startup training_speed exam squad
 
+SWEEP ?= batch_lr_epochs
+STUDY ?= $(shell ls -td outputs/sweeps/*/study.db 2>/dev/null | head -n 1 | xargs -r dirname)
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.byheart-installed
@@ -19,10 +22,10 @@ EXAMPLE := documents=examples/ham_radio/amateur_radio_rules.md questions=example
 BYHEART := $(BIN)/byheart
 FAILED = { tail -n 25 $(LOG); echo "The installation failed; all of its output is in $(LOG)."; exit 1; }
 
-.PHONY: help setup learn expand check smoke test lint format bench wheel clean
+.PHONY: help setup learn expand check smoke sweep lr-ladder batch-size dashboard wandb-sync test lint format bench wheel clean
 
 help: ## show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  ARGS="key=value ..." hands settings to byheart, or options to pytest; PYTHON and VENV choose the interpreter'
 
@@ -39,6 +42,22 @@ check: $(INSTALLED) ## check the settings of `make learn` and spend nothing
 
 smoke: $(INSTALLED) ## the whole way of `make learn`, cut to a minute
 	@$(BYHEART) learn $(EXAMPLE) name=smoke epochs=1 expansion.rules.max_examples=40 'evaluation=[choice]' $(ARGS)
+
+sweep: $(INSTALLED) ## batch sizes and rates on the ham-radio rules, hours on two cores; SWEEP=NAME takes another
+	@$(BYHEART) sweep $(SWEEP) $(EXAMPLE) $(ARGS)
+
+lr-ladder: $(INSTALLED) ## how high the learning rate may be before the losses oscillate
+	@$(BYHEART) sweep lr_ladder $(EXAMPLE) $(ARGS)
+
+batch-size: $(INSTALLED) ## do small batches memorize better, at equal epochs and at equal steps?
+	@$(BYHEART) sweep batch_size $(EXAMPLE) $(ARGS)
+
+dashboard: $(INSTALLED) ## open optuna-dashboard on the newest sweep, or on STUDY=outputs/sweeps/NAME
+	@$(PIP) install --quiet -c constraints.txt -e '.[viewers]'
+	@$(BIN)/optuna-dashboard "sqlite:///$(STUDY)/study.db" $(ARGS)
+
+wandb-sync: $(INSTALLED) ## send the W&B runs that were kept offline under outputs/
+	@find outputs -type d -name 'offline-run-*' -exec $(BIN)/wandb sync $(ARGS) {} +
 
 test: $(INSTALLED) ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)
