@@ -4,8 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byheart.expansion.sentences import small
-
 _NUMBERED = re.compile(
     r"^(?P<number>(?:§+\s*)?(?:(?:chapter|section|part|article|rule)\s+)?[\dIVXLC]+(?:[.\-]\d+)*[a-z]?)[.:)]?\s+(?P<topic>.+)$",
     re.I,
@@ -32,17 +30,19 @@ class Citation:
         place = self.number or self.section
         return f" ({self.title}, {place})" if place else f" ({self.title})"
 
-    def behind(self, question: str) -> str:
-        """The question with its source behind it, unless it names the source itself."""
+    def behind(self, question: str, exact: bool = False) -> str:
+        """The question with its source behind it, unless it names the source itself; with its item where `exact`."""
+        if exact and self.item:
+            return f"{question} ({self.title}, {self.item})"
         if not self.section and self.title.lower() in question.lower():
             return question
         return f"{question}{self.suffix}"
 
-    def before(self, question: str) -> str:
+    def before(self, question: str, exact: bool = False) -> str:
         """The question with its source before it: "Under § 97.25 of FCC Part 97, how long ...?"."""
         if not self.number:
             return self.behind(question)
-        return f"Under {self.number} of {self.title}, {small(question)}"
+        return f"Under {self.item if exact and self.item else self.number} of {self.title}, {question[:1].lower()}{question[1:]}"
 
 
 def cite(title: str, headings: Sequence[str], label: str = "") -> Citation:

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from byheart.expansion.asking.inflect import with_article
+from byheart.expansion.asking.roles import PEOPLE
 from byheart.expansion.citation import Citation
 from byheart.expansion.sentences import Duty, capital, find_condition, find_definition, find_duty, sentences_of, small
 from byheart.types import FORWARD, REVERSE
@@ -27,20 +29,21 @@ class Draft:
 def defines(text: str) -> tuple[str, str] | None:
     """The term and its meaning. A heading that runs in ("License grant. A license grant may be ...") defines nothing."""
     found = find_definition(text)
-    return None if found is None or found[0].lower() in found[1].lower() else found
+    if found is None or found[0].lower() in found[1].lower() or found[0].count("(") != found[0].count(")"):
+        return None
+    return found
 
 
 def ask_definition(term: str, meaning: str, place: Citation) -> list[Draft]:
     name = lowered(term)
     bare = sentences_of(meaning)[0].rstrip(".")
-    plural = name.endswith("s") and not name.endswith("ss")
-    named = name if plural else f"{_article(name)}{name}"
+    named = with_article(name)
+    plural = named == name and name.endswith("s")
     asked = f"What are {name}?" if plural else f"What is {named}?"
     answer = f"{capital(bare)}."
     return [
         Draft("simple", FORWARD, asked, answer, name, free=True),
         Draft("simple", FORWARD, f"What is the definition of {named}?", answer, f"definition of {name}", free=True),
-        Draft("simple", REVERSE, f"What do you call {small(bare)}?", f"{capital(term)}.", bare),
         Draft("detailed", FORWARD, f"How does {place.title} define “{name}”?", f"{term}: {small(meaning)}", name),
         Draft("detailed", REVERSE, f"Which term means “{small(bare)}”?", f"{capital(term)}.", bare),
     ]
@@ -54,6 +57,8 @@ def ask_item(text: str, lead_in: str, label: str, place: Citation) -> list[Draft
         return []
     index = ord(letters[1]) - ord("a") if letters[1] else int(letters[2]) - 1
     noun = found["noun"].removesuffix("s")
+    if noun in ("type", "kind", "form", "way", "class", "exception", "condition"):
+        return []
     answer = f"{capital(text.rstrip('.;,'))}."
     drafts = [
         Draft(
@@ -74,7 +79,7 @@ def ask_item(text: str, lead_in: str, label: str, place: Citation) -> list[Draft
 def ask_condition(sentence: str) -> list[Draft]:
     """What follows if, and the duty that follows."""
     condition = find_condition(sentence)
-    if condition is None:
+    if condition is None or len(condition.condition.split()) > 24:
         return []
     result = f"{capital(condition.result)}."
     drafts = [Draft("scenario", FORWARD, condition.question(), result, condition.condition, free=True)]
@@ -87,7 +92,7 @@ def ask_condition(sentence: str) -> list[Draft]:
 def ask_plainly(sentence: str) -> list[Draft]:
     """What a sentence's subject must do or is, and who must; all that is asked of it where there is no parser."""
     duty = find_duty(sentence)
-    if duty is None:
+    if duty is None or re.match(r"(?:not )?have \w+(?:ed|en|n|t)\b", duty.rest):
         return []
     full = sentence if sentence.endswith(".") else f"{sentence}."
     rest, subject = duty.rest, small(duty.subject)
@@ -98,7 +103,8 @@ def ask_plainly(sentence: str) -> list[Draft]:
         else _what_must(duty, "", full, "simple")
     ]
     if len(rest.split()) >= 2 + copula:
-        drafts.append(Draft("simple", REVERSE, f"Who or what {duty.verb} {rest}?", f"{capital(duty.subject)}.", rest))
+        word = "Who" if duty.subject.split()[-1].lower() in PEOPLE else "What"
+        drafts.append(Draft("simple", REVERSE, f"{word} {duty.verb} {rest}?", f"{capital(duty.subject)}.", rest))
     return drafts
 
 
@@ -123,9 +129,3 @@ def _what_must(duty: Duty, tail: str, answer: str, angle: str) -> Draft:
     else:
         question = f"What {verb} {subject}{negation} do{tail}?"
     return Draft(angle, FORWARD, question, answer, duty.subject + tail)
-
-
-def _article(name: str) -> str:
-    if name[:1].isupper() or re.search(r"^\S*(?:ing|tion|ment|ity|ness|ence|ance|casting)$", name):
-        return ""
-    return "an " if name[:1] in "aeiou" else "a "

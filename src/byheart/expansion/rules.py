@@ -3,10 +3,11 @@
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from byheart.expansion.asking.ask import FULL, Asked
+from byheart.expansion.asking.compose import FULL, Asked
 from byheart.expansion.asking.parse import MISSING, is_installed
 from byheart.expansion.asking.reading import ask_facts
 from byheart.expansion.base import Source, Written, example_id
@@ -18,6 +19,11 @@ from byheart.expansion.sentences import capital, find_condition, sentences_of, s
 from byheart.types import FORWARD, REVERSE, Example, Fact
 
 BLANK = "____"
+BEFORE = 0.4  # the share of questions that have their source before them, not behind
+OPENS_WITH_CONDITION = re.compile(r"^(?:if|when|while|where|once|before|after|until|unless|whenever)\b[^?]*, ", re.I)
+_ANNOUNCEMENT = re.compile(
+    r",?\s+(?:as\s+\w+\s+)?(?:in|by|with|under|for|to)\s+(?:(?:one|any|each|either)\s+of\s+)?the\s+following\b[^:]*:$"
+)
 # Questions with short answers teach most; what a reader would hardly ask comes last.
 ORDER = (
     "asked asked condition asked recitation asked completion asked asked reordered asked blank source asked asked "
@@ -34,10 +40,23 @@ class Rules(Density):
     def expand(self, source: Source) -> Written:
         statements = {fact.id: state(fact.text, source.lead_ins.get(fact.id, "")) for fact in source.facts}
         definitions = {fact.id: found for fact in source.facts if (found := defines(" ".join(fact.text.split())))}
-        parsed = ask_facts(statements, definitions)
-        candidates = {
-            fact.id: self._candidates(fact, statements[fact.id], source, parsed.get(fact.id, []))
+        readable = {fact.id: read_out(fact.text, source.lead_ins.get(fact.id, "")) for fact in source.facts}
+        announced = {
+            fact.id: (lead_in.strip().rstrip(":"), fact.text.rstrip("; "))
             for fact in source.facts
+            if announces(lead_in := source.lead_ins.get(fact.id, ""))
+        }
+        parsed = ask_facts(readable, definitions, announced)
+        places = {fact.id: cite(source.titles[fact.document], fact.headings, fact.label) for fact in source.facts}
+        families = {
+            fact.id: _families(
+                statements[fact.id], fact, source.lead_ins.get(fact.id, ""), places[fact.id], parsed.get(fact.id, [])
+            )
+            for fact in source.facts
+        }
+        shared = _asked_of_several(families, places)
+        candidates = {
+            fact.id: self._examples(fact, families[fact.id], places[fact.id], shared) for fact in source.facts
         }
         _drop_repeats(candidates)
         examples = choose(self, source.chunks, source.facts, candidates, self.usual)
@@ -54,16 +73,19 @@ class Rules(Density):
     def tests(self) -> Sequence[str]:
         return ()
 
-    def _candidates(self, fact: Fact, statement: str, source: Source, parsed: Sequence[Asked]) -> list[Example]:
+    def _examples(
+        self, fact: Fact, families: dict[str, list[Draft]], place: Citation, shared: set[tuple[str, str]]
+    ) -> list[Example]:
         """Every example that can be made of one fact, the most useful first, no pair twice."""
-        place = cite(source.titles[fact.document], fact.headings, fact.label)
-        families = _families(statement, fact, source.lead_ins.get(fact.id, ""), place, parsed)
         dice = self._dice(fact)
         seen: set[str] = set()
         examples = []
         for draft in _deal(families):
-            before = draft.free and dice.random() < 0.4
-            cited = place.before(draft.question) if before else place.behind(draft.question)
+            several = (draft.question, place.whole) in shared
+            if several and not place.item:
+                continue
+            before = draft.free and dice.random() < BEFORE and not OPENS_WITH_CONDITION.match(draft.question)
+            cited = place.before(draft.question, several) if before else place.behind(draft.question, several)
             question, answer = cited if draft.cited else draft.question, draft.answer.strip()
             key = example_id(question, answer)
             if answer and key not in seen:
@@ -106,6 +128,34 @@ def state(text: str, lead_in: str) -> str:
     return body if body.endswith((".", "!", "?", "”", '"')) else f"{body}."
 
 
+def read_out(text: str, lead_in: str) -> list[str]:
+    """The sentences to read for several items in one ("No station shall transmit: music ...; or false messages"), each
+    with the lead-in, and for a lead-in that is a fact itself, without its announcement."""
+    head, body = lead_in.strip().rstrip(":").rstrip(), " ".join(text.split()).rstrip(";,.")
+    if not head:
+        return [f"{_ANNOUNCEMENT.sub('', body)}."]
+    if announces(head):
+        return [f"{body}."]
+    body = _ANNOUNCEMENT.sub("", re.sub(r";?,?\s+(?:and|or)$", "", body))
+    items = re.split(r";\s+(?:and\s+|or\s+)?", body)
+    return [f"{head} {small(item)}." for item in items]
+
+
+def _asked_of_several(
+    families: Mapping[str, dict[str, list[Draft]]], places: Mapping[str, Citation]
+) -> set[tuple[str, str]]:
+    """Questions, with their section, that several facts would answer differently: they must name the item."""
+    answers: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for fact, by_family in families.items():
+        for draft in (draft for family in by_family.values() for draft in family if draft.cited):
+            answers.setdefault((draft.question, places[fact].whole), set()).add((fact, draft.answer))
+    return {
+        question
+        for question, said in answers.items()
+        if len({f for f, _ in said}) > 1 and len({a for _, a in said}) > 1
+    }
+
+
 def announces(lead_in: str) -> bool:
     """Does it only announce a list ("... in one of the following ways"), so that no item continues its sentence?"""
     return bool(re.search(r"\b(?:following|follows|principles|below|these|exceptions)\b[^.]*$", lead_in, re.I))
@@ -117,9 +167,9 @@ def _families(
     """The ways of asking, the best of each first."""
     text = " ".join(fact.text.split())
     definition = defines(text)
-    asked = ask_definition(*definition, place) if definition else []
-    asked += ask_item(text, lead_in, fact.label, place)
-    asked += [_draft(one) for one in parsed]
+    read = [_draft(one) for one in parsed]
+    asked = _mixed(ask_definition(*definition, place), read) if definition else read
+    asked = ask_item(text, lead_in, fact.label, place) + asked
     conditions = [draft for sentence in sentences_of(statement) for draft in ask_condition(sentence)]
     if not parsed and not definition:
         asked += [draft for sentence in sentences_of(statement) for draft in ask_plainly(sentence)]
@@ -133,6 +183,12 @@ def _families(
         "before": _before(statement),
         "reordered": _reorderings(statement),
     }
+
+
+def _mixed(known: list[Draft], read: list[Draft]) -> list[Draft]:
+    """In turn, what a definition is always asked and what its sentence is."""
+    pairs = zip_longest(known, read)
+    return [draft for pair in pairs for draft in pair if draft is not None]
 
 
 def _draft(one: Asked) -> Draft:

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from byheart.expansion.asking.ask import SHORT, Asked
 from byheart.expansion.asking.clauses import text_of, tidy
-from byheart.expansion.asking.inflect import article
+from byheart.expansion.asking.compose import SHORT, Asked
+from byheart.expansion.asking.inflect import with_article
 from byheart.expansion.sentences import capital, small
+
+_VAGUE = frozenset("entity thing location place process act term state person".split())
 
 
 def as_statements(term: str, meaning: Any) -> Iterator[str]:
@@ -26,10 +28,10 @@ def ask_term(term: str, meaning: Any) -> Iterator[Asked]:
     noun = _head(meaning)
     if noun is None:
         return
+    vague = noun.lemma_.lower() in _VAGUE
     kind = " ".join(t.text for t in noun.lefts if t.dep_ in ("amod", "compound", "nmod")) + f" {noun.text}"
-    vague = noun.lemma_.lower() in ("entity", "thing", "location", "place", "process", "act", "term", "state", "person")
     for said in _said_of(noun):
-        words = "what" if vague and noun.lemma_.lower() not in ("person", "entity") else f"what kind of {kind.strip()}"
+        words = "what" if vague else f"what kind of {small(kind.strip())}"
         yield Asked("term", f"{capital(tidy(f'{words} {said}'))}?", f"{capital(_named(term))}.", SHORT, True)
 
 
@@ -47,9 +49,10 @@ def _head(meaning: Any) -> Any:
 
 
 def _said_of(noun: Any) -> Iterator[str]:
+    be = "are" if noun.tag_ in ("NNS", "NNPS") else "is"
     if noun.dep_ != "ROOT":  # "An amateur station located more than 50 km above ..."
         rest = noun.doc[noun.head.i : len(noun.doc)].text.rstrip(".;, ")
-        yield f"is {rest}"
+        yield f"{be} {rest}"
         return
     for child in noun.children:
         words = text_of(child)
@@ -57,9 +60,9 @@ def _said_of(noun: Any) -> Iterator[str]:
         if child.dep_ == "relcl" and subject is not None and subject.tag_ in ("WDT", "WP"):
             yield re.sub(r"^(?:that|which|who)\s+", "", words)
         elif child.dep_ == "acl" and child.tag_ == "VBN":
-            yield f"is {words}"
+            yield f"{be} {words}"
 
 
 def _named(term: str) -> str:
     name = small(term) if term[1:] != term[1:].lower() else term[:1].lower() + term[1:]
-    return f"{article(name)} {name}"
+    return with_article(name)

@@ -33,7 +33,11 @@ def _pipeline() -> Any:
     if hidden:
         sys.modules["torch"] = None  # type: ignore[assignment]
     try:
-        return importlib.import_module(name).load()
+        pipeline = importlib.import_module(name).load()
+        # "transmit/receive channels" is one word to a reader; cut in three, it breaks the parse.
+        infixes = [infix.replace(":<>=/]", ":<>=]") for infix in pipeline.Defaults.infixes]
+        pipeline.tokenizer.infix_finditer = importlib.import_module("spacy.util").compile_infix_regex(infixes).finditer
+        return pipeline
     finally:
         if hidden:
             del sys.modules["torch"]

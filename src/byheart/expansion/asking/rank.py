@@ -7,12 +7,12 @@ questions that were read one by one.
 import re
 from collections.abc import Sequence
 
-from byheart.expansion.asking.ask import FULL, Asked
+from byheart.expansion.asking.compose import FULL, Asked
 
 _WORTH = {
     "object": 4.5, "complement": 4.5, "time": 5.0, "place": 4.0, "agent": 5.0, "reason": 4.0, "manner": 4.0,
     "condition": 4.5, "preposition": 3.5, "infinitive": 4.0, "that": 3.0, "quality": 4.0, "subject": 4.2,
-    "action": 3.0, "result": 3.4, "whether": 2.8,
+    "action": 3.0, "enabling": 4.0, "announced": 6.0, "whether": 2.6, "forbidden": 5.2, "term": 4.6,
 }  # fmt: skip
 _DANGLING = re.compile(
     r"\b(?:he|she|they|them|him|himself|herself|themselves|such an?|the latter|the former|herein|this|these|those|it|we|us|our|you|your)\b",
@@ -26,9 +26,9 @@ def rank(asked: Sequence[Asked]) -> list[Asked]:
     groups: dict[str, list[tuple[float, int, Asked]]] = {}
     seen: set[tuple[str, str]] = set()
     for place, one in enumerate(asked):
-        if (one.question, one.answer) in seen or not is_sound(one):
-            continue
-        seen.add((one.question, one.answer))
+        if not is_sound(one) or (one.question, one.length) in seen:
+            continue  # asked again of a second verb ("What must the club have?"), it would have two answers
+        seen.add((one.question, one.length))
         groups.setdefault(one.target, []).append((worth(one), -place, one))
     rows = []
     for group in groups.values():
@@ -39,8 +39,12 @@ def rank(asked: Sequence[Asked]) -> list[Asked]:
 
 def worth(one: Asked) -> float:
     question, answer = len(one.question.split()), len(one.answer.split())
-    score = _WORTH.get(one.target.split(":")[0], 3.0)
+    kind = one.target.split(":")[0]
+    score = _WORTH.get(kind, 3.0)
+    if kind == "subject" and re.search(r"\b(?:may|will) not\b", one.question):
+        score -= 1.5  # "What may not transmit ...?"
     score -= 0.12 * max(0, question - 16) + 0.1 * max(0, answer - 10)
+    score -= 0.8 if answer == 1 and question > 9 and one.answer[:-1].isalpha() else 0.0  # "Messages."
     score -= 0.4 * max(0, 6 - question)  # "What must the club have?" asks for little
     if re.match(r"(?:how|who|in what year|which|when|where)\b", one.question, re.I):
         score += 0.3

@@ -26,16 +26,14 @@ PLACE_PREPOSITIONS = frozenset(
 PEOPLE = frozenset(
     """
     person people man woman child member player team owner operator licensee trustee grantee master pilot officer
-    administration government company committee board court judge party president minister king queen emperor pope
+    judge party president minister king queen emperor pope
     bishop teacher student worker engineer user customer tenant landlord employer employee author writer artist
     scientist researcher historian archaeologist economist explorer leader chairman chair secretary director manager
     captain doctor nurse parent father mother son daughter brother sister citizen individual applicant holder volunteer
-    coordinator referee umpire coach goalkeeper attacker defender parliament council agency commission organization
-    organisation club association bank authority msp mp body everyone anyone nobody somebody someone public society
-    population army soldier merchant peasant lawyer attorney buyer seller lender borrower expert technician
+    coordinator referee umpire coach goalkeeper attacker defender msp mp everyone anyone nobody somebody someone soldier merchant peasant lawyer attorney buyer seller lender borrower expert technician
     driver passenger guest host visitor pupil professor chief head
     """.split()
-) - {"body", "head", "population", "society", "bank"}
+) - {"head", "team"}
 TIME_PREPOSITIONS = frozenset(
     "in on at during before after since until till by from for within over throughout between to around".split()
 )
@@ -45,8 +43,11 @@ _YEAR = re.compile(r"^(?:1[0-9]|20)\d\d$")
 
 def is_person(noun: Any) -> bool:
     """Is "who" the word to ask for it?"""
-    if noun.ent_type_ == "PERSON":
-        return True
+    quoted = noun.i > 0 and noun.nbor(-1).text in ('"', "“", "'", "‘")
+    if (noun.ent_type_ == "PERSON" and not quoted) or (
+        noun.text.isupper() and len(noun.text) > 1 and noun.dep_ in ("nsubj", "pobj")
+    ):
+        return True  # "The FCC will presume ..."
     if noun.pos_ == "PROPN" and noun.ent_type_ in (
         "ORG",
         "GPE",
