@@ -92,14 +92,15 @@ def _smooth(setup: Setup, trials: Sequence[Known]) -> Chosen:
     """Climbs from the lowest rate and stops below the first whose validation loss oscillates, or that failed."""
     ladder = sorted(trials, key=lambda trial: float(trial.params.get("lr", 0.0)))
     held: Known | None = None
+    tolerance = setup.plan.stopping.tolerance
     notes = []
     for trial in ladder:
-        rough = trial.outcome.roughness(setup.tolerance) if trial.outcome and trial.state == "complete" else None
+        rough = trial.outcome.roughness(tolerance) if trial.outcome and trial.state == "complete" else None
         rate = f"lr={float(trial.params.get('lr', 0.0)):.3g}"
         if rough is None:
             notes.append(f"{rate} failed: {trial.reason}")
         else:
-            notes.append(f"{rate}: {rough:.0%} of the checks rose by more than {setup.tolerance:.0%}")
+            notes.append(f"{rate}: {rough:.0%} of the checks rose by more than {tolerance:.0%}")
         if rough is None or rough > setup.sweep.roughest:
             break
         held = trial

@@ -30,7 +30,7 @@ class Setup:
     folder: Path
     fingerprint: dict[str, Any]
     only_their_probes: bool  # examples vary: only the user's questions are the same for all
-    tolerance: float  # a smaller rise of the validation loss is noise
+    plan: Plan  # of the first trial: what does not vary is the same in all
 
     @property
     def space(self) -> Space:
@@ -68,7 +68,7 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
     same = fingerprint(config, sweep, space) if not problems else {}
     there = bool(other_texts(keys))
     name = study_name(config)
-    return Setup(name, sweep, axis, tuple(fixed), folder, same, there, plan.stopping.tolerance), problems
+    return Setup(name, sweep, axis, tuple(fixed), folder, same, there, plan), problems
 
 
 def _given(sweep: Sweep, space: Space) -> list[Problem]:

@@ -19,6 +19,7 @@ from byheart.sweep.setup import Setup
 from byheart.sweep.shared import Silent
 from byheart.sweep.study import Asked, Study, opened
 from byheart.sweep.trial import Trials
+from byheart.writing import Texts
 
 PAUSE_S = 1.0  # between two looks at whether the neighbours are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
@@ -31,6 +32,9 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
         fix = "hydra/launcher=packed or basic, or leave the pruner out"
         raise UserError(Problem(what, "hydra.sweeper.pruner", str(setup.sweep.pruner["_target_"]), fix))
     setup.folder.mkdir(parents=True, exist_ok=True)
+    if not setup.only_their_probes:  # else each trial writes its own examples
+        trials.share(screen)
+        _refuse_unmeasurable(setup, trials.shared.texts(setup.plan))
     trials.share(Silent(screen.warn))
     with opened(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
         write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
@@ -45,6 +49,18 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
             screen.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
             raise KeyboardInterrupt
         conclude(setup, study, trials, screen)
+
+
+def _refuse_unmeasurable(setup: Setup, texts: Texts) -> None:
+    """Said before the first trial, since every trial would fail of it."""
+    chooses = bool(texts.split.choose)
+    if "val_loss" in setup.sweep.objectives and not chooses:
+        what = "no example was held out, so no validation loss can be measured"
+        fix = "hold more out (split.share=0.5), or write more examples of each fact"
+        raise UserError(Problem(what, "hydra.sweeper.objective", "val_loss", fix))
+    if "recall" in setup.sweep.objectives and not chooses and not setup.plan.dev:
+        what, fix = "no probe may choose, so no recall can be measured", "add questions=FILE dev=0.3"
+        raise UserError(Problem(what, "hydra.sweeper.objective", "recall", fix))
 
 
 def _train(conductor: Conductor, launcher: Any, board: Board) -> None:

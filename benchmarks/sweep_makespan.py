@@ -1,0 +1,79 @@
+"""How long a small sweep takes, from command to best adapter on disk, against one training for each combination.
+
+    python benchmarks/sweep_makespan.py            # batch sizes 1, 2, 4 x two rates x epochs 1, 2, 4; 48 rows
+    python benchmarks/sweep_makespan.py --quick    # batch sizes 2, 4 x two rates x epochs 1, 2
+
+Sides: naive (a process and a training for each combination, as a launcher of processes would), grid (one process, model
+loaded once, a training for each combination), curve (one process, epochs read off the curve), and ours (byheart sweep,
+packed). The first three are our own trainer, so that only the way of sweeping differs. Prints one JSON line a side.
+"""
+
+import argparse
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RULES = Path(__file__).parent.parent / "examples/ham_radio/amateur_radio_rules.md"
+PROGRAM = "import sys; sys.argv[0] = 'byheart'; from byheart.cli import main; sys.exit(main())"
+COMMON = [
+    f"documents={RULES}", "rows.replay=0", "split.at_least=8", "evaluation=[choice]", "stopping.patience=null",
+    "stopping.checks_per_epoch=1", "expansion.rules.max_examples=56",
+]  # fmt: skip
+
+
+def run(*words: str) -> float:
+    """Seconds of one command in a process of its own."""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
+    return time.monotonic() - began
+
+
+def sweep(name: str, launcher: str, folder: Path, space: dict[str, list[str]], one_each: bool = False) -> float:
+    words = [f"{key}={','.join(values)}" for key, values in space.items()]
+    # Under a falling rate every number of epochs is a training of its own, as it always is for other sweepers.
+    extra = ["schedule=linear"] if one_each else []
+    place = [f"hydra.sweep.dir={folder / name}", f"hydra.sweeper.study_name={name}", f"hydra/launcher={launcher}"]
+    return run("learn", "-m", "hydra/sweeper=byheart_optuna", *COMMON, *extra, *words, *place)
+
+
+def naive(folder: Path, space: dict[str, list[str]]) -> float:
+    """A fresh process for each combination; the best is not scored again, since each run scores itself."""
+    total = 0.0
+    for number, row in enumerate(itertools.product(*space.values())):
+        words = [f"{key}={value}" for key, value in zip(space, row, strict=True)]
+        total += run("learn", *COMMON, *words, f"hydra.run.dir={folder / 'naive' / str(number)}")
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--sides", default="naive,grid,curve,ours")
+    said = parser.parse_args()
+    space = {"batch_size": ["1", "2", "4"], "lr": ["2e-4", "5e-4"], "epochs": ["1", "2", "4"]}
+    if said.quick:
+        space = {"batch_size": ["2", "4"], "lr": ["2e-4", "5e-4"], "epochs": ["1", "2"]}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        sides = {
+            "naive": lambda: naive(folder, space),
+            "grid": lambda: sweep("grid", "basic", folder, space, one_each=True),
+            "curve": lambda: sweep("curve", "basic", folder, space),
+            "ours": lambda: sweep("ours", "packed", folder, space),
+        }
+        seconds = {}
+        for side in said.sides.split(","):
+            seconds[side] = sides[side]()
+            print(json.dumps({"side": side, "seconds": round(seconds[side], 1)}), flush=True)
+        if "ours" in seconds:
+            print(json.dumps({f"{side} / ours": round(seconds[side] / seconds["ours"], 2) for side in seconds}))
+
+
+if __name__ == "__main__":
+    main()
