@@ -76,6 +76,23 @@ def ask_item(text: str, lead_in: str, label: str, place: Citation) -> list[Draft
     return drafts
 
 
+def ask_abbreviation(statement: str) -> list[Draft]:
+    """What "(LGM)" stands for, where the words before it begin with its letters."""
+    drafts = []
+    for match in re.finditer(r"\((?P<letters>[A-Z]{2,6})s?\)", statement):
+        letters = match["letters"]
+        words = statement[: match.start()].split()[-len(letters) :]
+        if "".join(word[:1] for word in words).upper() == letters:
+            name = " ".join(words)
+            drafts.append(
+                Draft("simple", FORWARD, f"What does {letters} stand for?", f"{capital(name)}.", letters, free=True)
+            )
+            drafts.append(
+                Draft("simple", REVERSE, f"What is the abbreviation of {name}?", f"{letters}.", name, free=True)
+            )
+    return drafts
+
+
 def ask_condition(sentence: str) -> list[Draft]:
     """What follows if, and the duty that follows."""
     condition = find_condition(sentence)

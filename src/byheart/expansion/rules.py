@@ -14,7 +14,15 @@ from byheart.expansion.base import Source, Written, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.density import Density, choose, shortfalls
 from byheart.expansion.phrases import cuts, key_phrases
-from byheart.expansion.questions import Draft, ask_condition, ask_definition, ask_item, ask_plainly, defines
+from byheart.expansion.questions import (
+    Draft,
+    ask_abbreviation,
+    ask_condition,
+    ask_definition,
+    ask_item,
+    ask_plainly,
+    defines,
+)
 from byheart.expansion.sentences import capital, find_condition, sentences_of, small
 from byheart.types import FORWARD, REVERSE, Example, Fact
 
@@ -46,7 +54,7 @@ class Rules(Density):
             for fact in source.facts
             if announces(lead_in := source.lead_ins.get(fact.id, ""))
         }
-        parsed = ask_facts(readable, definitions, announced)
+        parsed = ask_facts(readable, definitions, announced, {fact.id: fact.chunk for fact in source.facts})
         places = {fact.id: cite(source.titles[fact.document], fact.headings, fact.label) for fact in source.facts}
         families = {
             fact.id: _families(
@@ -169,7 +177,7 @@ def _families(
     definition = defines(text)
     read = [_draft(one) for one in parsed]
     asked = _mixed(ask_definition(*definition, place), read) if definition else read
-    asked = ask_item(text, lead_in, fact.label, place) + asked
+    asked = ask_item(text, lead_in, fact.label, place) + asked + ask_abbreviation(statement)
     conditions = [draft for sentence in sentences_of(statement) for draft in ask_condition(sentence)]
     if not parsed and not definition:
         asked += [draft for sentence in sentences_of(statement) for draft in ask_plainly(sentence)]

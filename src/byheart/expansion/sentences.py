@@ -53,7 +53,15 @@ class Duty:
 
 
 def find_condition(sentence: str) -> Condition | None:
-    bare = sentence.strip().rstrip(".!;,")
+    found = _find_condition(sentence.strip().rstrip(".!;,"))
+    if found is None or re.match(r"(?:however|but)\b|it (?:is|was) not$", found.result, re.I):
+        return None
+    # "After each election", "until 1978": a time, not a condition, where it holds no verb.
+    timed = found.word in ("after", "before", "until", "once") and not re.search(r"\w+(?:ed|ing|es)\b", found.condition)
+    return None if timed and not _VERBISH.search(found.condition) else found
+
+
+def _find_condition(bare: str) -> Condition | None:
     for pattern in (_FRONTED, _FRONTED_BARE):
         if match := pattern.match(bare):
             result = re.sub(r"^then\s+", "", match["result"], flags=re.I)

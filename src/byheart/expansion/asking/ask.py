@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from byheart.expansion.asking.clauses import Clause, tidy
+from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.compose import (
     FULL,
     MODALS,
@@ -22,6 +22,7 @@ from byheart.expansion.asking.compose import (
 from byheart.expansion.asking.inflect import agree, plural, singular
 from byheart.expansion.asking.parts import LIMITS, about_part, how_many
 from byheart.expansion.asking.roles import has_number, is_person
+from byheart.expansion.asking.wording import tidy
 from byheart.expansion.sentences import small
 
 _SOME = re.compile(r"^(?:any|all|only)\s+(?!of\b|one\b|other\b)", re.I)
@@ -45,7 +46,9 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     """ "Who must designate ...?", "Which stations may be ...?": asks backwards, from what is said to whom."""
     parts = fitting(clause)
     person, first = is_person(clause.noun), clause.modal
-    if clause.verb.lemma_ == "be" and (first or not parts or parts[0].text.lower().startswith(("a ", "an "))):
+    if clause.verb.lemma_ == "be" and (
+        first or not parts or parts[0].role == "infinitive" or parts[0].text.lower().startswith(("a ", "an "))
+    ):
         return  # "Who must be a person who ...?"
     group = clause.group()
     answer = clause.subject

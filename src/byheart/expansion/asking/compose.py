@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byheart.expansion.asking.clauses import Clause, Part, tidy
+from byheart.expansion.asking.clauses import Clause, Part
 from byheart.expansion.asking.inflect import Verbs, article, invert
+from byheart.expansion.asking.wording import tidy
 from byheart.expansion.sentences import capital, small
 
 SHORT, FULL = "short", "full"
 MODALS = ("may", "shall", "can", "must")
-_DISPENSABLE = ("reason", "aside", "manner", "adverb", "time", "place")
+_DISPENSABLE = ("reason", "manner", "adverb", "time", "place")
 MOST_WORDS = 18  # of a question, before parts that it can do without are left out
 
 
@@ -67,7 +68,9 @@ def behind(parts: Sequence[Part]) -> str:
 
 def fitting(clause: Clause, without: Sequence[Part] = ()) -> list[Part]:
     """The parts that stay: all that a question needs, and of the others as many as it can bear."""
-    parts = [part for part in clause.parts if part not in without]
+    parts = [part for part in clause.parts if part not in without and part.role != "aside"]
+    if any(part.role == "time" and not part.fronted for part in parts):
+        parts = [part for part in parts if part.role != "time" or not part.fronted]
     for role in _DISPENSABLE:
         if len(clause.subject.split()) + 3 + sum(len(part.text.split()) for part in parts) > MOST_WORDS:
             parts = [part for part in parts if part.role != role]

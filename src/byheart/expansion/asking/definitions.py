@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from byheart.expansion.asking.clauses import text_of, tidy
 from byheart.expansion.asking.compose import SHORT, Asked
 from byheart.expansion.asking.inflect import with_article
+from byheart.expansion.asking.wording import text_of, tidy
 from byheart.expansion.sentences import capital, small
 
 _VAGUE = frozenset("entity thing location place process act term state person".split())

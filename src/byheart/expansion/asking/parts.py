@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from byheart.expansion.asking.clauses import Clause, Part, tidy
+from byheart.expansion.asking.clauses import Clause, Part
 from byheart.expansion.asking.compose import (
     FULL,
     MODALS,
@@ -18,6 +18,7 @@ from byheart.expansion.asking.compose import (
 )
 from byheart.expansion.asking.inflect import past, plural, third_person
 from byheart.expansion.asking.roles import has_number, is_person, is_year
+from byheart.expansion.asking.wording import tidy
 from byheart.expansion.sentences import capital, small
 
 LIMITS = ("exceed", "surpass")
@@ -39,6 +40,7 @@ _QUALITIES = (
 _COMPOUND = re.compile(
     r"(?:in accordance|with respect|in addition|on behalf|in the manner|in connection|in terms|as well|such as)\b", re.I
 )
+_NEVER_ASKED = ("as", "than", "upon", "like", "without", "per", "via", "unlike", "regardless")
 _OFTEN = re.compile(r"\b(?:every|per|twice|once|times|annually|yearly|monthly|weekly|daily)\b")
 _DURATION = re.compile(r"(?P<n>\w+)-(?P<unit>year|month|week|day|hour|minute|second)\b")
 
@@ -58,6 +60,8 @@ def about_part(clause: Clause, part: Part) -> Iterator[Asked]:
 
 
 def _simply(word: str, clause: Clause, part: Part) -> Iterator[Wording]:
+    if clause.verb.lemma_ == "be" and any(other.role == "complement" for other in clause.parts):
+        return  # "Where has it been a new building?"
     yield compose(clause, word, [part]), part.text, SHORT
     if beside := _beside(clause, part):
         yield compose(clause, word, [part, *beside]), part.text, SHORT
@@ -127,8 +131,7 @@ def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
     yield _actively(clause, part, word), part.bare, SHORT
     if word == "who":
         yield compose(clause, "by whom", [part]), part.bare, SHORT
-    after = [other for other in clause.parts if other != part and not other.fronted]
-    yield compose(clause, word, [part, *after], "by"), part.bare, SHORT
+    yield compose(clause, word, list(clause.parts), "by"), part.bare, SHORT
     yield _actively(clause, part, word), clause.statement(), FULL
 
 
@@ -161,17 +164,16 @@ def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
 
 def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     preposition, denied = part.preposition, clause.nobody or clause.negated
-    if len(preposition) < 2 or preposition in (
-        "as",
-        "than",
-        "upon",
-        "like",
-        "without",
-        "per",
-        "via",
-        "unlike",
-        "regardless",
-    ):
+    names = preposition == "as" and clause.verb.lemma_ in (
+        "know",
+        "refer",
+        "describe",
+        "regard",
+        "serve",
+        "act",
+        "function",
+    )
+    if len(preposition) < 2 or (preposition in _NEVER_ASKED and not names):
         return
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
     if has_number(part.head) and clause.passive and not denied:
@@ -188,7 +190,8 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     after += [other for other in clause.parts if other.fronted and other.role != "condition"]
     who = is_person(part.head)
     yield compose(clause, "who" if who else "what", [part, *after], preposition, permit), part.bare, SHORT
-    yield compose(clause, f"{preposition} {'whom' if who else 'what'}", [part], "", permit), part.bare, SHORT
+    if preposition in ("to", "from", "with", "for"):
+        yield compose(clause, f"{preposition} {'whom' if who else 'what'}", [part], "", permit), part.bare, SHORT
     yield compose(clause, "who" if who else "what", [part, *after], preposition, permit), clause.statement(), FULL
 
 
@@ -203,7 +206,10 @@ def _about_quality(clause: Clause, part: Part) -> Iterator[Wording]:
 
 
 def _about_infinitive(clause: Clause, part: Part) -> Iterator[Wording]:
-    if part.text.lower().startswith("to ") and not part.text.lower().startswith("to be "):
+    if clause.verb.lemma_ == "be":
+        yield compose(clause, "what", [part]), part.text, SHORT
+        yield compose(clause, "what", [part]), clause.statement(), FULL
+    elif part.text.lower().startswith("to ") and not part.text.lower().startswith("to be "):
         yield compose(clause, "what", [part], "to do"), part.text[3:], SHORT
         yield compose(clause, "what", [part], "to do"), clause.statement(), FULL
     elif part.text.lower().startswith("to be "):
@@ -212,8 +218,9 @@ def _about_infinitive(clause: Clause, part: Part) -> Iterator[Wording]:
 
 def _about_enabling(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "allowed the forest to spread out": what it allowed the forest to do."""
-    yield compose(clause, "what", [part], f"{part.inner} to do"), part.text.partition(" to ")[2], SHORT
-    yield compose(clause, "what", [part], f"{part.inner} to do"), clause.statement(), FULL
+    without = [other for other in clause.parts if other.role != "condition"]
+    yield compose(clause, "what", without, f"{part.inner} to do"), part.text.partition(" to ")[2], SHORT
+    yield compose(clause, "what", without, f"{part.inner} to do"), clause.statement(), FULL
 
 
 def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:

@@ -3,29 +3,32 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from byheart.expansion.asking.ask import ask_announced, ask_clause
-from byheart.expansion.asking.clauses import find_clauses
-from byheart.expansion.asking.compose import Asked
+from byheart.expansion.asking.clauses import Clause
+from byheart.expansion.asking.compose import Asked, is_plural
 from byheart.expansion.asking.definitions import as_statements, ask_term
+from byheart.expansion.asking.finding import PERSONAL, find_clauses
 from byheart.expansion.asking.parse import is_installed, parse
 from byheart.expansion.asking.rank import rank
+from byheart.expansion.asking.roles import is_person
 from byheart.expansion.sentences import sentences_of
 
 MOST_WORDS = 90  # of a sentence; the parser loses its way in longer ones
-_POINTS_BACK = re.compile(r"^(?:it|they|he|she|this|these|those|that|we|you|i|there|others|such)\b", re.I)
+_POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such)\b", re.I)
 
 
 def ask_facts(
     statements: Mapping[str, Sequence[str]],
     definitions: Mapping[str, tuple[str, str]],
     announced: Mapping[str, tuple[str, str]],
+    sections: Mapping[str, str],
 ) -> dict[str, list[Asked]]:
     """By fact id the questions about its statements, the best first. Empty where no parser is installed.
 
     `definitions` holds the term and its meaning of those facts that define one; their statements are not read.
     `announced` holds the lead-in ("... the following types of messages") and the item of those that a lead-in announces.
+    `sections` says within which facts a pronoun may look back for its noun.
     """
     if not is_installed():
         return {}
@@ -35,14 +38,35 @@ def ask_facts(
     for (fact, (term, _)), meaning in zip(definitions.items(), meanings, strict=True):
         asked[fact] += ask_term(term, meaning)
         sentences += [(fact, statement) for statement in as_statements(term, meaning)]
-    for (fact, (_, item)), lead_in in zip(
-        announced.items(), parse([lead for lead, _ in announced.values()]), strict=True
-    ):
+    lead_ins = parse([lead_in for lead_in, _ in announced.values()])
+    for (fact, (_, item)), lead_in in zip(announced.items(), lead_ins, strict=True):
         asked[fact] += (one for clause in find_clauses(lead_in) for one in ask_announced(clause, item))
     docs = parse([sentence for _, sentence in sentences])
+    last: dict[str, Clause] = {}  # by section, the clause whose subject a pronoun would mean
     for number, ((fact, _), doc) in enumerate(zip(sentences, docs, strict=True)):
-        asked[fact] += _asked_of(doc, number)
+        for clause in find_clauses(doc):
+            resolved = _resolved(clause, last.get(sections[fact]))
+            if resolved is None or _POINTS_BACK.match(resolved.subject):
+                continue
+            if clause.verb.dep_ == "ROOT":
+                last[sections[fact]] = resolved
+            # Targets are told apart by sentence and clause.
+            asked[fact] += (
+                replace(one, target=f"{one.target}:{number}:{clause.verb.i}") for one in ask_clause(resolved)
+            )
     return {fact: rank(questions) for fact, questions in asked.items() if questions}
+
+
+def _resolved(clause: Clause, last: Clause | None) -> Clause | None:
+    """The clause with the last subject for its pronoun, where number and kind agree."""
+    pronoun = clause.subject.lower()
+    if pronoun not in PERSONAL:
+        return clause
+    if last is None or last.nobody or len(last.subject.split()) > 8:
+        return None
+    plural, person = is_plural(last), is_person(last.noun)
+    fits = {"it": not plural and not person, "they": plural, "he": person and not plural, "she": person and not plural}
+    return replace(clause, subject=last.subject, noun=last.noun) if fits[pronoun] else None
 
 
 def _sentences(texts: Sequence[str]) -> Iterator[str]:
@@ -52,15 +76,8 @@ def _sentences(texts: Sequence[str]) -> Iterator[str]:
 
 
 def _simpler(sentence: str) -> Iterator[str]:
-    """A long sentence cut at "nor may ..." and before its exceptions, which would lead the parser astray."""
-    first, *others = re.split(r"[,;]\s+nor\s+(?=(?:may|shall|must|can|will)\b)", sentence)
+    """Without parentheses; a long one cut at "nor may ..." and before its exceptions: they lead the parser astray."""
+    plain = re.sub(r"\s+\([^()]*\)", "", sentence)
+    first, *others = re.split(r"[,;]\s+nor\s+(?=(?:may|shall|must|can|will)\b)", plain)
     for part in (first, *(f"Nor {other}" for other in others)):
         yield re.sub(r", except\b.*$", ".", part) if len(part.split()) > 30 else part
-
-
-def _asked_of(doc: Any, number: int) -> Iterator[Asked]:
-    """Targets are told apart by sentence and clause."""
-    for clause in find_clauses(doc):
-        if not _POINTS_BACK.match(clause.subject):
-            for one in ask_clause(clause):
-                yield replace(one, target=f"{one.target}:{number}:{clause.verb.i}")

@@ -31,7 +31,7 @@ PEOPLE = frozenset(
     scientist researcher historian archaeologist economist explorer leader chairman chair secretary director manager
     captain doctor nurse parent father mother son daughter brother sister citizen individual applicant holder volunteer
     coordinator referee umpire coach goalkeeper attacker defender msp mp everyone anyone nobody somebody someone soldier merchant peasant lawyer attorney buyer seller lender borrower expert technician
-    driver passenger guest host visitor pupil professor chief head
+    clerk spokesman driver passenger guest host visitor pupil professor chief head
     """.split()
 ) - {"head", "team"}
 TIME_PREPOSITIONS = frozenset(
@@ -82,4 +82,7 @@ def is_place(noun: Any, preposition: str) -> bool:
 
 def has_number(noun: Any) -> bool:
     """Is it counted: "four persons", "182 million tons"?"""
-    return any(child.dep_ == "nummod" and child.pos_ == "NUM" for child in noun.children)
+    numbers = [c for c in noun.children if c.dep_ == "nummod" and c.pos_ == "NUM" and not _YEAR.match(c.text)]
+    return any(
+        noun.tag_ in ("NNS", "NNPS") or c.lower_ in ("one", "1") or noun.text in ("%", "percent") for c in numbers
+    )

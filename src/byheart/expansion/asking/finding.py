@@ -1,0 +1,195 @@
+"""The simple clauses of a parsed sentence.
+
+Participial tails, parentheses, asides and relative clauses behind a comma are split off (Heilman and Smith, 2010,
+"Good Question! Statistical Ranking for Question Generation", section 2.1), and coordinated verbs get a clause each.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from byheart.expansion.asking.clauses import Clause
+from byheart.expansion.asking.dependents import CONNECTIVES, is_joined_clause, merged, own_subject, parts_of
+from byheart.expansion.asking.wording import SUBJECTS, after_comma, text_of, tidy
+
+PERSONAL = ("it", "they", "he", "she")
+_REPORTING = frozenset("believe estimate know report say accept".split())
+
+
+def find_clauses(doc: Any) -> list[Clause]:
+    """The clauses of a sentence that can be asked about, the main ones first; none where the parse cannot be right."""
+    found: list[Clause] = []
+    if any(_is_impossible(verb) for verb in doc):
+        return found
+    for verb in _heads(doc):
+        clause = _clause(verb)
+        if clause is not None:
+            found.append(clause)
+    return found
+
+
+def _heads(doc: Any) -> Iterator[Any]:
+    """The main verbs, those joined to them, and those of relative clauses split off by a comma."""
+    for root in (token for token in doc if token.dep_ == "ROOT" and token.pos_ in ("VERB", "AUX")):
+        yield root
+        yield from _reported(root)
+        waiting = [root]
+        while waiting:
+            for child in waiting.pop().children:
+                if (
+                    child.dep_ in ("conj", "ccomp")
+                    and child.pos_ in ("VERB", "AUX")
+                    and (child.dep_ == "conj" or (own_subject(child) is not None and is_joined_clause(child)))
+                ):
+                    yield child
+                    waiting.append(child)
+    for token in doc:
+        if token.dep_ == "conj" and token.head.dep_ == "ROOT" and token.head.pos_ in ("NOUN", "PROPN"):
+            if token.pos_ in ("VERB", "AUX") and own_subject(token) is not None:
+                yield token  # "Each licensee and each operator must ...": joined to the first noun by mistake
+        elif (
+            (token.dep_ in ("relcl", "acl") and token.head.dep_ == "attr")
+            or (
+                token.dep_ == "acl"
+                and token.tag_ == "VBN"
+                and after_comma(token)
+                and token.head.dep_ in SUBJECTS
+                and token.head.head.dep_ == "ROOT"
+            )
+            or (
+                token.dep_ == "relcl"
+                and after_comma(token)
+                and any(child.dep_ in SUBJECTS and child.tag_ in ("WDT", "WP") for child in token.children)
+            )
+        ):
+            yield token
+
+
+def _reported(root: Any) -> Iterator[Any]:
+    """ "It is believed that the basin was split": what is believed is asked about."""
+    subject = own_subject(root) or next((c for c in root.children if c.dep_ == "expl"), None)
+    if subject is not None and subject.lower_ == "it" and root.lemma_ in _REPORTING:
+        for child in root.children:
+            if child.dep_ == "ccomp" and own_subject(child) is not None and child.pos_ in ("VERB", "AUX"):
+                yield child
+
+
+def _is_impossible(verb: Any) -> bool:
+    """ "must make the station ... records": a plural noun taken for a verb that is joined to an infinitive."""
+    head = verb.head
+    lends = verb.dep_ == "conj" and head.tag_ == "VB" and any(c.dep_ == "aux" for c in head.children)
+    return lends and verb.tag_ in ("VBZ", "VBD") and own_subject(verb) is None
+
+
+def _clause(verb: Any) -> Clause | None:
+    subject, lender = own_subject(verb), verb
+    if verb.dep_ in ("relcl", "acl") and verb.head.dep_ == "attr":
+        return _through_copula(verb)
+    if verb.dep_ == "acl":
+        return _reduced(verb, verb.head, text_of(verb.head, without=[verb]), past=verb.head.head.tag_ == "VBD")
+    while subject is None and lender.dep_ == "conj":
+        lender = lender.head
+        subject = own_subject(lender)
+    if subject is None or subject.i > verb.i or verb.text[:1] in "'’" or _shares_object(verb):
+        return None
+    if subject.pos_ == "PRON" and subject.lower_ not in PERSONAL and subject.tag_ not in ("WDT", "WP"):
+        return None
+    if subject.tag_ in ("WDT", "WP"):
+        if verb.dep_ != "relcl":
+            return None
+        subject = verb.head
+        named = subject.pos_ == "PROPN" or any(c.dep_ == "det" and c.lower_ == "the" for c in subject.children)
+        if not named:
+            return None
+        words = text_of(subject, without=[verb])
+    else:
+        words = text_of(subject)
+    if verb.dep_ == "conj" and verb.head.pos_ in ("NOUN", "PROPN"):
+        words = tidy(verb.doc[verb.head.left_edge.i : subject.right_edge.i + 1].text)
+    auxiliaries = [child for child in verb.children if child.dep_ in ("aux", "auxpass") and child.i < verb.i]
+    borrowed = lender is not verb and not auxiliaries
+    if borrowed:
+        auxiliaries = [child for child in lender.children if child.dep_ in ("aux", "auxpass") and child.i < lender.i]
+        if lender.tag_ in ("VBZ", "VBD", "VBP"):
+            auxiliaries = []
+        elif verb.tag_ != lender.tag_:
+            return None
+    if any(aux.tag_ == "TO" for aux in auxiliaries):
+        return None
+    if not auxiliaries and verb.tag_ not in ("VBZ", "VBP", "VBD"):
+        return None
+    first = auxiliaries[0].i if auxiliaries else verb.i
+    nor = first > 0 and verb.doc[first - 1].lower_ == "nor"
+    if lender is verb and subject.i > first and not nor:
+        return None  # inverted already
+    return _made(verb, lender, subject, words, subject, auxiliaries, nor)
+
+
+def _made(
+    verb: Any, lender: Any, noun: Any, words: str, subject: Any, auxiliaries: list[Any], nor: bool = False
+) -> Clause:
+    """`noun` heads the `words` of the subject; `subject` is the token that stands for it beside the verb."""
+    denied = nor or any(child.dep_ == "neg" for child in verb.children)
+    between = [
+        child
+        for child in verb.children
+        if child.dep_ == "advmod"
+        and child.i < verb.i
+        and child.lower_ not in CONNECTIVES
+        and (subject.i < child.i or verb.dep_ == "acl")
+        and child.tag_ != "WRB"
+    ]
+    particle = " ".join(child.text for child in verb.children if child.dep_ == "prt")
+    return Clause(
+        subject=words,
+        noun=noun,
+        auxiliaries=tuple(
+            {"ca": "can", "wo": "will", "'s": "is", "’s": "is"}.get(a.lower_, a.lower_) for a in auxiliaries
+        ),
+        negated=denied,
+        early=" ".join(text_of(child) for child in between if auxiliaries and child.i < auxiliaries[-1].i),
+        late=" ".join(text_of(child) for child in between if not auxiliaries or child.i > auxiliaries[-1].i),
+        verb=verb,
+        particle=particle,
+        parts=tuple(merged(list(parts_of(verb, subject, lender, {child.i for child in between})))),
+    )
+
+
+def _shares_object(verb: Any) -> bool:
+    """ "can extend or reduce the areas": the object of the second verb is the first one's too, so that it lacks its own."""
+    joined = [c for c in verb.children if c.dep_ == "conj" and c.pos_ == "VERB" and own_subject(c) is None]
+    near = [c for c in joined if c.i - verb.i <= 3 and any(d.dep_ == "dobj" for d in c.children)]
+    return bool(near) and not any(c.dep_ in ("dobj", "prep", "attr", "xcomp") for c in verb.children)
+
+
+def _through_copula(verb: Any) -> Clause | None:
+    """ "The Amazon is a forest that covers the basin": the forest is the subject, so it covers the basin too."""
+    copula = verb.head.head
+    subject = own_subject(copula)
+    if copula.lemma_ != "be" or subject is None or subject.i > copula.i or copula.dep_ not in ("ROOT", "conj"):
+        return None
+    if any(child.dep_ == "neg" or child.lower_ in ("if", "no") for child in copula.children):
+        return None
+    if verb.dep_ == "acl":
+        return _reduced(verb, subject, text_of(subject), past=copula.tag_ == "VBD")
+    relative = own_subject(verb)
+    if relative is None or relative.tag_ not in ("WDT", "WP"):
+        return None
+    auxiliaries = [child for child in verb.children if child.dep_ in ("aux", "auxpass") and child.i < verb.i]
+    if not auxiliaries and verb.tag_ not in ("VBZ", "VBP", "VBD"):
+        return None
+    modal = next((child for child in copula.children if child.dep_ == "aux"), None)
+    return None if modal is not None else _made(verb, verb, subject, text_of(subject), relative, auxiliaries)
+
+
+def _reduced(verb: Any, noun: Any, subject: str, past: bool = False) -> Clause | None:
+    """ "The forest, also known as Amazonia, ...": a participle behind its noun, with the verb that it leaves out."""
+    named = noun.pos_ in ("PROPN", "PRON") or any(
+        c.dep_ == "det" and c.lower_ in ("the", "a", "an") for c in noun.children
+    )
+    if verb.tag_ != "VBN" or not named or verb.i + 1 >= len(verb.doc):
+        return None
+    plural = noun.tag_ in ("NNS", "NNPS")
+    word = ("were" if past else "are") if plural else ("was" if past else "is")
+    clause = _made(verb, verb, noun, subject, verb.head, [])
+    return replace(clause, auxiliaries=(word,), helped=True)

@@ -1,0 +1,69 @@
+"""The words of a phrase as they are said again: without parentheses, asides and clauses behind a comma."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+SUBJECTS = ("nsubj", "nsubjpass")
+CONDITIONS = frozenset("if when whenever unless where while once until before after".split())
+
+
+def text_of(token: Any, without: Sequence[Any] = (), without_token: Any = None) -> str:
+    """The words of a phrase, without parentheses, asides and clauses behind a comma."""
+    dropped: set[int] = set()
+    for other in without:
+        dropped |= {t.i for t in other.subtree}
+    for inside in token.subtree:
+        if inside is token or inside == token:
+            continue
+        if _splits_off(inside):
+            dropped |= {t.i for t in inside.subtree}
+    kept, depth = [], 0
+    for t in token.subtree:
+        depth += t.text in ("(", "[")
+        if depth == 0 and t.i not in dropped and t != without_token:
+            kept.append(t)
+        depth -= t.text in (")", "]") and depth > 0
+    text = tidy(
+        "".join(
+            t.text_with_ws if t.whitespace_ or i + 1 == len(kept) or kept[i + 1].i == t.i + 1 else f"{t.text} "
+            for i, t in enumerate(kept)
+        )
+    )
+    if kept and kept[-1].i + 1 >= len(token.doc) and len(text) > 1:
+        text = text.rstrip(".")  # "100 W." at the end of a sentence is one token
+    first = kept[0] if kept else token
+    if (first.i == 0 and first.pos_ != "PROPN" and first.text[1:].islower()) or first.lower_ in ("a", "the"):
+        text = text[:1].lower() + text[1:]
+    return (
+        re.sub(r"^(?:this|these)\s+(?=[a-z-]+\b(?!\s+(?:is|are|was|were)\b))", "the ", text)
+        if token.dep_ in SUBJECTS
+        else text
+    )
+
+
+def _splits_off(token: Any) -> bool:
+    if token.dep_ == "relcl":
+        return after_comma(token)
+    if token.dep_ in ("acl", "advcl") and token.tag_ in ("VBG", "VBN"):
+        return after_comma(token) and not any(
+            c.dep_ in ("mark", "advmod") and c.lower_ in CONDITIONS for c in token.children
+        )
+    if token.dep_ == "prep" and token.lower_ in ("except", "including", "such"):
+        return after_comma(token)
+    if token.dep_ == "appos" and token.head.dep_ != "attr":
+        return after_comma(token) and not any(c.dep_ in ("conj", "cc") for c in (*token.subtree, *token.head.children))
+    return False
+
+
+def after_comma(token: Any) -> bool:
+    start = token.left_edge.i
+    return start > 0 and token.doc[start - 1].text in (",", "(", "–", "—")
+
+
+def tidy(text: str) -> str:
+    text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"\s+([,;.])", r"\1", text)
+    text = re.sub(r"(?:[,;:–—]\s*)+([,;])", r"\1", text)
+    text = re.sub(r"[,;]?\s+(?:and|or|but)$", "", text.rstrip(" ,;"))
+    return text.strip(" ,;:–—")
