@@ -1,0 +1,129 @@
+"""Batch-1 trials trained together against the same trials one after another in our own single loop.
+
+    python benchmarks/packed_speed.py [--slots 8 16] [--steps 6] [--runs 3] [--batch 1]
+
+Prints first the ratio of rows per second (median of alternating runs), then both rates, the losses, and what share of
+the machine's own bfloat16 matrix rate a tick reaches. Real rows, the embedded model, steps only: loading, joining and
+the first step are not timed. Needs a quiet machine.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from training_speed import rows
+
+from byheart.model.adapter import Lora
+from byheart.model.base_model import BaseModel
+from byheart.training.optimizer import AdamW
+from byheart.training.packed.job import Job
+from byheart.training.packed.trainer import PackedTrainer
+from byheart.training.stopping import Stopping
+from byheart.training.trainer import Lesson, Trainer
+
+ONCE = Stopping(patience=None, checks_per_epoch=1)
+
+
+def trials(every, slots, steps, batch, folder):
+    """Each trial has rows of its own, and as many steps as the others."""
+    spread = every[:: max(1, len(every) // (slots * steps * batch))]
+    assert len(spread) >= slots * steps * batch, "fewer rows than steps: lower --steps"
+    own = [spread[i : slots * steps * batch : slots] for i in range(slots)]
+    return [
+        Job(
+            str(i),
+            Lesson(some, [], batch, 1, i, "constant", "row_mean", 0),
+            Lora(),
+            AdamW(lr=3e-4),
+            ONCE,
+            folder / str(i),
+        )
+        for i, some in enumerate(own)
+    ]
+
+
+def together(model, jobs):
+    waiting, times, losses = list(jobs), [], []
+    with PackedTrainer(model, len(jobs), max_rank=16) as trainer:
+        trainer.stream(
+            lambda: waiting.pop(0) if waiting else None,
+            lambda job, learned: losses.append(learned.curve[-1].train_loss),
+            on_tick=lambda steps: times.append(time.perf_counter()),
+        )
+    return times[-1] - times[0], statistics.mean(losses)
+
+
+def one_after_another(model, jobs):
+    took, losses = 0.0, []
+    for job in jobs:
+        torch.manual_seed(job.lesson.seed)
+        wrapped, times = job.adapter.attach(model), []
+        with tempfile.TemporaryDirectory() as folder:
+            learned = Trainer().fit(
+                wrapped, job.lesson, job.optimizer, job.stopping, Path(folder), on_step=lambda *_, t=times: t.append(time.perf_counter())
+            )  # fmt: skip
+        wrapped.unload()
+        took += times[-1] - times[0]
+        losses.append(learned.curve[-1].train_loss)
+    return took, statistics.mean(losses)
+
+
+def matrix_rate(dtype):
+    """FLOP/s of a plain product of the model's commonest large shape."""
+    x, w = torch.randn(1344, 576, dtype=dtype), torch.randn(1536, 576, dtype=dtype)
+    took = []
+    for _ in range(40):
+        start = time.perf_counter()
+        torch.nn.functional.linear(x, w)
+        took.append(time.perf_counter() - start)
+    return 2 * 1344 * 576 * 1536 / statistics.median(took)
+
+
+def work(model, jobs):
+    """FLOP of the frozen products of all steps but the first: once forward, once for the gradient of their input."""
+    linear = sum(
+        m.weight.numel() for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and "lm_head" not in n
+    )
+    head = model.get_output_embeddings().weight.numel()
+    share = 1 - jobs[0].lesson.batch_size / len(jobs[0].lesson.train)
+    every = [row for job in jobs for row in job.lesson.train]
+    tokens, targets = sum(len(r.tokens) for r in every), sum(len(r.tokens) - r.loss_from for r in every)
+    return 4 * share * (linear * tokens + head * targets)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--slots", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=1)
+    options = parser.parse_args()
+    device, dtype = Trainer().place()
+    model, tokenizer = BaseModel().load(dtype, device)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        every = rows(tokenizer, folder / "rows")
+        for slots in options.slots:
+            jobs = trials(every, slots, options.steps, options.batch, folder)
+            count = slots * (options.steps - 1) * options.batch
+            packed, single = [], []
+            for _ in range(options.runs):
+                seconds, packed_loss = together(model, jobs)
+                packed.append(seconds)
+                seconds, single_loss = one_after_another(model, jobs)
+                single.append(seconds)
+            ratios = [b / a for a, b in zip(packed, single, strict=True)]
+            reached = work(model, jobs) / statistics.median(packed) / matrix_rate(getattr(torch, dtype))
+            print(
+                f"{slots:>2} slots, batch {options.batch}: {statistics.median(ratios):.2f} times one after another"
+                f" ({min(ratios):.2f} to {max(ratios):.2f}); {count / statistics.median(packed):.2f} against"
+                f" {count / statistics.median(single):.2f} rows/s; mean loss {packed_loss:.3f} against {single_loss:.3f};"
+                f" {reached:.0%} of the machine's matrix rate; {dtype}, {torch.get_num_threads()} threads", flush=True,
+            )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
