@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from string import Template
 
@@ -37,7 +36,6 @@ class Prompt:
         return Template(self.parts[part]).substitute(values).rstrip()
 
 
-@lru_cache(maxsize=64)
 def load_prompt(path: str | None, packaged: str) -> Prompt:
     """The user's file, else the packaged one of that name; a UserError says what the file lacks."""
     file = Path(path).expanduser() if path else conf_folder() / "prompts" / f"{packaged}.txt"

@@ -1,14 +1,14 @@
 """Can a question be understood alone? It names what it asks about, and points at no text that its reader does not see."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from byheart.expansion.gates.words import content_stems, stem, words
 
-_TEXTS = r"text|passage|excerpt|paragraph|article|document|section|chunk|statement|sentence|snippet|context|source|author|writer|narrator|speaker"
+_TEXTS = r"text|passage|excerpt|document|chunk|snippet|context|author|writer|narrator"
+_PARTS = rf"{_TEXTS}|paragraph|article|section|statement|sentence|source|speaker"
 _POINTS = re.compile(
-    rf"\b(?:(?:this|the|that|given|above|following|provided|present|preceding|same)\s+(?:given\s+|above\s+|provided\s+|following\s+)?"
-    rf"(?:{_TEXTS})|(?:mentioned|described|listed|stated|given|shown|quoted|noted)\s+(?:above|below|here|earlier|in (?:it|fact \d+))"
+    rf"\b(?:the\s+(?:{_TEXTS})|(?:this|that|given|above|following|provided|present|preceding)\s+(?:{_PARTS})|(?:mentioned|described|listed|stated|given|shown|quoted|noted)\s+(?:above|below|here|earlier|in (?:it|fact \d+))"
     rf"|the above|as follows|fact\s+(?:no\.\s*)?\d+|according to (?:it|the facts?))\b(?!\s+of\s+[A-Z0-9§])",
     re.I,
 )
@@ -16,7 +16,7 @@ _PERSONS = frozenset("he she him his her hers himself herself".split())
 _THINGS = frozenset("it its itself they them their theirs themselves".split())
 _POINTERS = frozenset("this these those".split())
 # Words that stand before a pronoun without being what it means.
-_GENERIC = frozenset(
+GENERIC = frozenset(
     stem(word)
     for word in """
     name date year time number amount place location reason purpose role part type kind way result effect cause case
@@ -31,7 +31,7 @@ def not_alone(question: str, text: str, stems: Collection[str], language: str) -
     """Why the question cannot be understood alone, in words; empty where it can. `stems` are those of the chunk."""
     if (pointing := _POINTS.search(question)) and pointing[0].casefold() not in text.casefold():
         return f"“{pointing[0]}” points at a text that its reader does not see"
-    own = [each for each in content_stems(question, language) if each not in _GENERIC]
+    own = [each for each in content_stems(question, language) if each not in GENERIC]
     if not any(each in stems for each in own):
         return "it names nothing that the text is about"
     return _dangling(question, stems, language) if language in ("en", "") else ""
@@ -41,8 +41,9 @@ def _dangling(question: str, stems: Collection[str], language: str) -> str:
     """A pronoun before the first word that it could stand for."""
     names = {each.casefold() for each in re.findall(r"(?<=[\s“\"(])[A-Z][\w’'-]+", question)}
     person = thing = False
-    found = list(words(question))
+    found = words(question)
     for place, word in enumerate(found):
+        introduced = found[place - 1 : place] in (("a",), ("an",), ("the",), ("each",), ("every",))
         after = found[place + 1] if place + 1 < len(found) else ""
         if word in _PERSONS and not person:
             return f"“{word}” stands for nobody named"
@@ -52,12 +53,12 @@ def _dangling(question: str, stems: Collection[str], language: str) -> str:
             return f"“{word}” points at nothing named"
         if word in names:
             person = thing = True
-        elif content_stems(word, language) and stem(word) not in _GENERIC:
-            thing = thing or stem(word) in stems
-            person = person or stem(word) in stems
+        elif content_stems(word, language) and stem(word) not in GENERIC:
+            thing = thing or introduced or stem(word) in stems
+            person = person or introduced or stem(word) in stems
     return ""
 
 
-def _empty_it(word: str, rest: list[str]) -> bool:
+def _empty_it(word: str, rest: Sequence[str]) -> bool:
     """ "Is it true that ...", "how long does it take to ...": it stands for what follows."""
     return word == "it" and any(each in ("to", "that", "if", "when", "for") for each in rest[1:5])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from byheart.errors import Problem, gather
-from byheart.expansion.gates.alone import not_alone
+from byheart.expansion.gates.alone import GENERIC, not_alone
 from byheart.expansion.gates.language import language_of, other_language, script_of
 from byheart.expansion.gates.orders import is_order, speaks_of_the_task
 from byheart.expansion.gates.support import unsupported
@@ -116,7 +116,8 @@ class Gates:
             return None
         own = {*content_stems(answer, ground.language)}
         ordered = own & ground.order_stems
-        asks_about_it = {*content_stems(question, ground.language)} & ground.order_stems
+        asked = {*content_stems(question, ground.language)} & ground.order_stems
+        asks_about_it = len(asked) > 1 or bool(asked - GENERIC)
         # The answer's words come from the order alone, and the question asks about something else.
         if ordered and len(ordered) >= len(own) / 2 and not asks_about_it:
             return Refusal(OBEYS, f"“{answer[:60]}” is what an order in the text asks for")

@@ -32,7 +32,9 @@ def other_language(written: str, language: str, script: str) -> str:
 
 def script_of(text: str) -> str:
     """The script of most letters: "LATIN", "CYRILLIC", "CJK", ..."""
-    counts = Counter(_script(letter) for letter in text if letter.isalpha())
+    if text.isascii():
+        return "LATIN" if any(letter.isalpha() for letter in text) else ""
+    counts = Counter(_script(letter) for letter in text[:500] if letter.isalpha())
     return counts.most_common(1)[0][0] if counts else ""
 
 

@@ -6,7 +6,11 @@ from collections.abc import Collection
 from byheart.expansion.gates.words import content_stems, numbers, stem, words, written_numbers
 
 _NAME = re.compile(r"(?<=[a-z,;)] )[A-Z][\w’'-]*[a-z]\w*")
-_YES_NO = frozenset("yes no true false".split())
+# They answer without being in the text: yes and no, and the names of a text's own parts.
+_NEUTRAL = frozenset(
+    stem(word)
+    for word in "yes no true false section subsection paragraph chapter part article rule item say state since apart mean".split()
+)
 
 
 def unsupported(
@@ -20,24 +24,26 @@ def unsupported(
 ) -> str:
     """What the text does not support, in words; empty where it supports all.
 
-    `least` is the share of the answer's words that must stand in the text; those that repeat the question count
-    neither way. `invented` is for scenarios, whose question may bring in figures and people of its own.
+    `least` is the share of the answer's words that must stand in the text (one of several may always miss); those that
+    repeat the question count neither way. `invented` is for scenarios, whose question may bring in figures and people of its own.
     """
     asked = {*content_stems(question, language)} if invented else set()
     told = numbers(question) if invented else set()
     for text in (answer,) if invented else (answer, question):
-        if strange := sorted(written_numbers(text) - set(known_numbers) - told):
+        # "28 MHz" for "28.20-28.30 MHz"
+        whole = {known.partition(".")[0] for known in known_numbers}
+        if strange := sorted(written_numbers(text) - set(known_numbers) - told - whole):
             return f"{strange[0]} stands nowhere in the text"
     if language == "en":
         for name in _NAME.findall(answer):
             if not any(stem(word) in stems or stem(word) in asked for word in words(name)):
                 return f"“{name}” stands nowhere in the text"
-    neutral = {*content_stems(question, language)} | {stem(word) for word in _YES_NO}
-    own = [each for each in content_stems(answer, language) if each not in neutral]
-    if not own:
-        own = [each for each in content_stems(answer, language) if each not in {stem(word) for word in _YES_NO}]
+    said = [each for each in content_stems(answer, language) if each not in _NEUTRAL]
+    repeated = {*content_stems(question, language)}
+    own = [each for each in said if each not in repeated] or said
     found = sum(each in stems for each in own)
-    if own and found / len(own) < least:
+    may_miss = max(len(own) > 1, int((1 - least) * len(own)))  # "100 watts" where the text has "100 W"
+    if len(own) - found > may_miss:
         missing = next(each for each in own if each not in stems)
         return f"{found} of its {len(own)} words stand in the text; “{missing}…” does not"
     return ""

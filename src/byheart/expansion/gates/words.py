@@ -25,7 +25,11 @@ STOPWORDS = {
     "pt": "o a os as de do da dos das e em um uma que é por com não se para no na nos nas ao mais como mas foi seu sua ou quando muito já também só pelo pela até isso entre era depois sem mesmo quem qual quais onde porquê são ser sim",
     "nl": "de het een en van in is dat op te zijn met voor niet aan er om als dan maar door over ook tot uit bij naar heeft hebben wordt worden deze die dit wat wie waar wanneer waarom hoe ja nee of geen zij hij kan moet",
 }
-_STOPS = {language: frozenset(words.split()) for language, words in STOPWORDS.items()}
+_STOPS = {language: frozenset(listed.split()) for language, listed in STOPWORDS.items()}
+_LANGUAGES = {
+    word: tuple(language for language, stops in _STOPS.items() if word in stops)
+    for word in frozenset().union(*_STOPS.values())
+}
 
 
 def plain(text: str) -> str:
@@ -33,11 +37,19 @@ def plain(text: str) -> str:
     return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("_", " ")))
 
 
-def words(text: str) -> Iterator[str]:
+@lru_cache(maxsize=1 << 12)  # each gate looks at the same question and answer
+def words(text: str) -> tuple[str, ...]:
     """Each word folded; numbers as digits without separators of thousands; unspaced scripts as pairs of letters."""
-    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text)):
+    return tuple(_words(text))
+
+
+def _words(text: str) -> Iterator[str]:
+    for token in _TOKEN.findall(text if text.isascii() else unicodedata.normalize("NFKC", text)):
         if token[0].isdigit():
             yield number(token)
+        elif token.isascii():
+            folded = token.lower().removesuffix("'s")
+            yield NUMBER_WORDS.get(folded, folded)
         elif _UNSPACED.fullmatch(token):
             yield from (token[at : at + 2] for at in range(max(1, len(token) - 1)))
         else:
@@ -45,10 +57,11 @@ def words(text: str) -> Iterator[str]:
             yield NUMBER_WORDS.get(folded, folded)
 
 
-def content_stems(text: str, language: str) -> list[str]:
+@lru_cache(maxsize=1 << 12)
+def content_stems(text: str, language: str) -> tuple[str, ...]:
     """The stems of the words that carry meaning, numbers included."""
     stops = _STOPS.get(language, frozenset())
-    return [stem(word) for word in words(text) if word not in stops and (len(word) > 1 or word.isdigit())]
+    return tuple(stem(word) for word in words(text) if word not in stops and (len(word) > 1 or word.isdigit()))
 
 
 def numbers(text: str) -> set[str]:
@@ -61,8 +74,11 @@ def written_numbers(text: str) -> set[str]:
     return {number(token) for token in _TOKEN.findall(text) if token[0].isdigit()}
 
 
+@lru_cache(maxsize=1 << 14)
 def number(token: str) -> str:
-    bare = re.sub(r"(?<=\d)[,.](?=\d{3}(?!\d))", "", token)
+    bare = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", token)
+    if bare.count(".") > 1:  # 1.000.000
+        bare = re.sub(r"\.(?=\d{3}(?!\d))", "", bare)
     return bare.replace(",", ".").lstrip("0") or "0"
 
 
@@ -79,5 +95,8 @@ def stem(word: str) -> str:
 
 def stopword_hits(text: str) -> dict[str, int]:
     """How many words of the text are among each language's commonest."""
-    found = list(words(text))
-    return {language: sum(word in stops for word in found) for language, stops in _STOPS.items()}
+    hits = dict.fromkeys(_STOPS, 0)
+    for word in words(text):
+        for language in _LANGUAGES.get(word, ()):
+            hits[language] += 1
+    return hits
