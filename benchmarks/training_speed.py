@@ -71,9 +71,7 @@ def trl(some, batch_size, steps, dtype, same_adapter):
     data = Dataset.from_dict(
         {
             "input_ids": [some[i].tokens for i in order],
-            "completion_mask": [
-                [0] * some[i].loss_from + [1] * (len(some[i].tokens) - some[i].loss_from) for i in order
-            ],
+            "labels": [[-100] * some[i].loss_from + some[i].tokens[some[i].loss_from :] for i in order],
         }
     )
 
@@ -89,7 +87,7 @@ def trl(some, batch_size, steps, dtype, same_adapter):
         config = SFTConfig(
             output_dir=folder, per_device_train_batch_size=batch_size, max_steps=steps, learning_rate=LR, weight_decay=0.0,
             lr_scheduler_type="constant", warmup_steps=0, max_grad_norm=1.0, gradient_checkpointing=False, bf16=False, use_cpu=True,
-            completion_only_loss=True, report_to="none", logging_steps=1, save_strategy="no", disable_tqdm=True, seed=0,
+            report_to="none", logging_steps=1, save_strategy="no", disable_tqdm=True, seed=0,
             dataset_kwargs={"skip_prepare_dataset": True}, max_length=None, dataloader_pin_memory=False,
         )  # fmt: skip
         torch.manual_seed(0)
