@@ -38,7 +38,14 @@ class Citation:
             return question
         return f"{question}{self.suffix}"
 
-    def before(self, question: str, exact: bool = False) -> str:
+    def by(self, question: str, exact: bool = False) -> str:
+        """The question with its source before it: "According to FCC Part 97, § 97.25, how long ...?"."""
+        if not self.number:
+            return self.behind(question)
+        item = self.item if exact and self.item else self.number
+        return f"According to {self.title}, {item}, {question[:1].lower()}{question[1:]}"
+
+    def under(self, question: str, exact: bool = False) -> str:
         """The question with its source before it: "Under § 97.25 of FCC Part 97, how long ...?"."""
         if not self.number:
             return self.behind(question)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from byheart.expansion.asking.compose import FULL, Asked
+from byheart.expansion.asking.compose import FULL, TITLE, Asked
 from byheart.expansion.asking.parse import MISSING, is_installed
 from byheart.expansion.asking.reading import ask_facts
 from byheart.expansion.base import Source, Written, example_id
@@ -27,7 +27,7 @@ from byheart.expansion.sentences import capital, find_condition, sentences_of, s
 from byheart.types import FORWARD, REVERSE, Example, Fact
 
 BLANK = "____"
-BEFORE = 0.4  # the share of questions that have their source before them, not behind
+MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
 OPENS_WITH_CONDITION = re.compile(r"^(?:if|when|while|where|once|before|after|until|unless|whenever)\b[^?]*, ", re.I)
 _ANNOUNCEMENT = re.compile(
     r",?\s+(?:as\s+\w+\s+)?(?:in|by|with|under|for|to)\s+(?:(?:one|any|each|either)\s+of\s+)?the\s+following\b[^:]*:$"
@@ -92,8 +92,11 @@ class Rules(Density):
             several = (draft.question, place.whole) in shared
             if several and not place.item:
                 continue
-            before = draft.free and dice.random() < BEFORE and not OPENS_WITH_CONDITION.match(draft.question)
-            cited = place.before(draft.question, several) if before else place.behind(draft.question, several)
+            cited = place.behind(draft.question, several)
+            if draft.free and not OPENS_WITH_CONDITION.match(draft.question):
+                cited = dice.choices(
+                    [cited, place.under(draft.question, several), place.by(draft.question, several)], MANNERS
+                )[0]
             question, answer = cited if draft.cited else draft.question, draft.answer.strip()
             key = example_id(question, answer)
             if answer and key not in seen:
@@ -175,7 +178,7 @@ def _families(
     """The ways of asking, the best of each first."""
     text = " ".join(fact.text.split())
     definition = defines(text)
-    read = [_draft(one) for one in parsed]
+    read = [_draft(one, place) for one in parsed]
     asked = _mixed(ask_definition(*definition, place), read) if definition else read
     asked = ask_item(text, lead_in, fact.label, place) + asked + ask_abbreviation(statement)
     conditions = [draft for sentence in sentences_of(statement) for draft in ask_condition(sentence)]
@@ -199,12 +202,13 @@ def _mixed(known: list[Draft], read: list[Draft]) -> list[Draft]:
     return [draft for pair in pairs for draft in pair if draft is not None]
 
 
-def _draft(one: Asked) -> Draft:
+def _draft(one: Asked, place: Citation) -> Draft:
     """The parsed question as an example: conditions are scenarios, full answers are details."""
     kind = one.target.split(":")[0]
     angle = "scenario" if kind in ("condition", "result") else "detailed" if one.length == FULL else "simple"
     direction = REVERSE if one.backwards else FORWARD
-    return Draft(angle, direction, one.question, one.answer, one.question.rstrip("?"), free=True)
+    question = one.question.replace(TITLE, place.title)
+    return Draft(angle, direction, question, one.answer, question.rstrip("?"), free=TITLE not in one.question)
 
 
 def _deal(families: dict[str, list[Draft]]) -> Iterator[Draft]:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.compose import (
     FULL,
     MODALS,
     SHORT,
+    TITLE,
     Asked,
     behind,
     compose,
@@ -23,7 +25,7 @@ from byheart.expansion.asking.inflect import agree, plural, singular
 from byheart.expansion.asking.parts import LIMITS, about_part, how_many
 from byheart.expansion.asking.roles import has_number, is_person
 from byheart.expansion.asking.wording import tidy
-from byheart.expansion.sentences import small
+from byheart.expansion.sentences import capital, small
 
 _SOME = re.compile(r"^(?:any|all|only)\s+(?!of\b|one\b|other\b)", re.I)
 _FOLLOWING = re.compile(
@@ -38,6 +40,7 @@ def ask_clause(clause: Clause) -> list[Asked]:
         *_about_subject(clause),
         *(asked for part in clause.parts for asked in about_part(clause, part)),
         *_about_action(clause),
+        *_about_state(clause),
         *_whether(clause),
     ]
 
@@ -47,7 +50,11 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     parts = fitting(clause)
     person, first = is_person(clause.noun), clause.modal
     if clause.verb.lemma_ == "be" and (
-        first or not parts or parts[0].role == "infinitive" or parts[0].text.lower().startswith(("a ", "an "))
+        first
+        or clause.negated
+        or not parts
+        or parts[0].role == "infinitive"
+        or parts[0].text.lower().startswith(("a ", "an "))
     ):
         return  # "Who must be a person who ...?"
     group = clause.group()
@@ -70,7 +77,7 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     plain = clause.verb.lemma_ == "be" and is_plural(clause) and not first and not person
     if some and first in MODALS:
         yield asked(f"which {_which(clause)}", group, answer)
-    elif has_number(clause.noun) and not clause.nobody:
+    elif has_number(clause.noun) and not clause.nobody and clause.verb.lemma_ != "be":
         question, number = how_many(clause.noun)
         yield asked(question, group, number)
     if not some:
@@ -135,6 +142,29 @@ def _whether(clause: Clause) -> Iterator[Asked]:
         if denied and (found := re.match(r"(?:Is|Are) (?P<who>.+?) allowed (?P<deed>to .+)$", deed)):
             question = f"Is it prohibited for {found['who']} {found['deed']}"
             yield Asked(target, question, f"Yes, it is prohibited: {small(statement)}.", FULL)
+
+
+def _about_state(clause: Clause) -> Iterator[Asked]:
+    """ "What does the rulebook say about the use of a phonetic alphabet?": what is done with a subject."""
+    if not clause.passive or clause.nobody or clause.helped or len(clause.subject.split()) < 2:
+        return
+    said = " ".join(part.text for part in clause.parts if not (part.fronted and part.role == "condition"))
+    when = " ".join(part.text for part in clause.parts if part.fronted and part.role == "condition")
+    pronoun = "They" if is_plural(clause) else "It"
+    question = f"What does {TITLE} say about {clause.subject} {small(when)}".strip()
+    yield Asked("state", f"{question}?", sentence(f"{pronoun} {clause.group()} {said}"), SHORT)
+
+
+def ask_there(doc: Any) -> Iterator[Asked]:
+    """ "How many seats are there in the chamber?"."""
+    for verb in doc:
+        if verb.dep_ == "ROOT" and verb.lemma_ == "be" and verb.tag_ in ("VBP", "VBZ", "VBD"):
+            noun = next((c for c in verb.children if c.dep_ == "attr"), None)
+            if noun is not None and has_number(noun) and doc[verb.left_edge.i].lower_ == "there":
+                words, number = how_many(noun)
+                rest = doc[noun.i + 1 : len(doc)].text.rstrip(". ")
+                question = tidy(f"{words.removesuffix(rest).strip()} {verb.text} there {rest}")
+                yield Asked("count", f"{capital(question)}?", sentence(number), SHORT)
 
 
 def ask_announced(clause: Clause, item: str) -> Iterator[Asked]:

@@ -11,7 +11,8 @@ from byheart.expansion.asking.wording import tidy
 class Part:
     """One phrase that belongs to the verb."""
 
-    role: str  # object complement quality time place agent reason condition manner preposition infinitive that adverb
+    role: str  # object complement quality time place agent reason condition manner preposition infinitive that enabling
+    # adverb idiom aside
     text: str  # simplified, as it stands in the sentence
     head: Any  # the token at its heart: the noun of a prepositional phrase
     preposition: str = ""

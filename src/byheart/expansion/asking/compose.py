@@ -9,6 +9,7 @@ from byheart.expansion.asking.wording import tidy
 from byheart.expansion.sentences import capital, small
 
 SHORT, FULL = "short", "full"
+TITLE = "{title}"  # stands for the name of the document
 MODALS = ("may", "shall", "can", "must")
 _DISPENSABLE = ("reason", "manner", "adverb", "time", "place")
 MOST_WORDS = 18  # of a question, before parts that it can do without are left out

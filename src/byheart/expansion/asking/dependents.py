@@ -1,7 +1,7 @@
 """What depends on a verb, as parts with their roles: object, time, place, agent, reason, condition and so on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,17 +35,30 @@ def parts_of(verb: Any, subject: Any, lender: Any, taken: set[int]) -> Iterator[
             continue
         if child.dep_ == "advmod" and child.lower_ in CONNECTIVES:
             continue
-        part = _part(child, fronted=child.i < min(subject.i, verb.i))
+        fronted = child.i < min(subject.i, verb.i)
+        by = _agent_within(child) if verb.tag_ == "VBN" else None
+        part = _part(child, fronted, [by] if by is not None else [])
         if part is not None:
             yield part
+        if by is not None and (agent := _part(by, fronted)) is not None:
+            yield replace(agent, role="agent")
 
 
-def _part(child: Any, fronted: bool) -> Part | None:
-    text = text_of(child)
+def _agent_within(child: Any) -> Any:
+    """ "recognized in an area by operators": the parser hangs "by" on the area."""
+    noun = next((c for c in child.children if c.dep_ == "pobj"), None) if child.dep_ == "prep" else None
+    if noun is None:
+        return None
+    by = next((c for c in noun.children if c.dep_ == "prep" and c.lower_ == "by"), None)
+    return by if by is not None and any(c.dep_ == "pobj" for c in by.children) else None
+
+
+def _part(child: Any, fronted: bool, without: Sequence[Any] = ()) -> Part | None:
+    text = text_of(child, without)
     if not text:
         return None
     if child.dep_ in ("prep", "agent"):
-        return _prepositional(child, text, fronted)
+        return _prepositional(child, text, fronted, without)
     if child.dep_ == "advcl":
         word = next((c for c in child.children if c.dep_ in ("mark", "advmod") and c.i < child.i), None)
         if word is not None and word.lower_ == "while" and not fronted and after_comma(child):
@@ -82,12 +95,12 @@ def _part(child: Any, fronted: bool) -> Part | None:
         and child.lower_ in _LIGHT
         and child.head.lemma_ in ("take", "play", "give", "make", "come")
     ):
-        return Part("adverb", text, child, "", fronted)
+        return Part("idiom", text, child, "", fronted)
     role = _ROLES.get(child.dep_)
     return Part(role, text, child, "", fronted) if role else None
 
 
-def _prepositional(child: Any, text: str, fronted: bool) -> Part | None:
+def _prepositional(child: Any, text: str, fronted: bool, without: Sequence[Any]) -> Part | None:
     noun = next((c for c in child.children if c.dep_ in ("pobj", "pcomp")), None)
     if noun is None:
         inner = next((c for c in child.children if c.dep_ == "prep"), None)  # "from under the table", "because of"
@@ -95,7 +108,7 @@ def _prepositional(child: Any, text: str, fronted: bool) -> Part | None:
     if noun is None:
         return None
     preposition = child.lower_
-    inner_text = text_of(child, without_token=child)
+    inner_text = text_of(child, without, without_token=child)
     lowered = text.lower()
     if lowered.startswith(
         ("for example", "for instance", "in addition", "in general", "of course", "in fact", "on the other hand")

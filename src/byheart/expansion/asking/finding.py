@@ -106,6 +106,7 @@ def _clause(verb: Any) -> Clause | None:
         words = text_of(subject)
     if verb.dep_ == "conj" and verb.head.pos_ in ("NOUN", "PROPN"):
         words = tidy(verb.doc[verb.head.left_edge.i : subject.right_edge.i + 1].text)
+        words = words[:1].lower() + words[1:] if verb.doc[0].pos_ != "PROPN" else words
     auxiliaries = [child for child in verb.children if child.dep_ in ("aux", "auxpass") and child.i < verb.i]
     borrowed = lender is not verb and not auxiliaries
     if borrowed:

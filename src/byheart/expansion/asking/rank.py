@@ -12,7 +12,7 @@ from byheart.expansion.asking.compose import FULL, Asked
 _WORTH = {
     "object": 4.5, "complement": 4.5, "time": 5.0, "place": 4.0, "agent": 5.0, "reason": 4.0, "manner": 4.0,
     "condition": 4.5, "preposition": 3.5, "infinitive": 4.0, "that": 3.0, "quality": 4.0, "subject": 4.2,
-    "action": 3.0, "enabling": 4.0, "announced": 6.0, "whether": 2.6, "forbidden": 5.2, "term": 4.6,
+    "action": 3.0, "enabling": 4.0, "count": 5.0, "state": 3.4, "announced": 6.0, "whether": 2.6, "forbidden": 5.2, "term": 4.6,
 }  # fmt: skip
 _DANGLING = re.compile(
     r"\b(?:he|she|they|them|him|himself|herself|themselves|such an?|the latter|the former|herein|this|these|those|it|we|us|our|you|your)\b",
@@ -33,7 +33,7 @@ def rank(asked: Sequence[Asked]) -> list[Asked]:
     rows = []
     for group in groups.values():
         for turn, (score, place, one) in enumerate(sorted(group, key=lambda item: item[:2], reverse=True)):
-            rows.append((turn, -score, -place, one))
+            rows.append((turn + (one.length == FULL), -score, -place, one))
     return [row[3] for row in sorted(rows, key=lambda row: row[:3])]
 
 
@@ -85,7 +85,7 @@ def _dangles(one: Asked) -> bool:
             )
         )
         and one.length != FULL
-        and not one.target.startswith(("that", "whether"))
+        and not one.target.startswith(("that", "whether", "state"))
     )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from byheart.expansion.asking.ask import ask_announced, ask_clause
+from byheart.expansion.asking.ask import ask_announced, ask_clause, ask_there
 from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.compose import Asked, is_plural
 from byheart.expansion.asking.definitions import as_statements, ask_term
@@ -14,6 +14,10 @@ from byheart.expansion.asking.rank import rank
 from byheart.expansion.asking.roles import is_person
 from byheart.expansion.sentences import sentences_of
 
+# "..., except a space station, must", "..., where permitted, shall": between a subject and its verb.
+_ASIDE = re.compile(
+    r",\s+(?:except\b[^,]*|(?:where|if|when|as|unless|though)\s+\w+(?:\s+\w+)?),(?=\s+(?:must|shall|may|can|will|is|are|was|were)\b)"
+)
 MOST_WORDS = 90  # of a sentence; the parser loses its way in longer ones
 _POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such)\b", re.I)
 
@@ -44,6 +48,7 @@ def ask_facts(
     docs = parse([sentence for _, sentence in sentences])
     last: dict[str, Clause] = {}  # by section, the clause whose subject a pronoun would mean
     for number, ((fact, _), doc) in enumerate(zip(sentences, docs, strict=True)):
+        asked[fact] += ask_there(doc)
         for clause in find_clauses(doc):
             resolved = _resolved(clause, last.get(sections[fact]))
             if resolved is None or _POINTS_BACK.match(resolved.subject):
@@ -77,7 +82,7 @@ def _sentences(texts: Sequence[str]) -> Iterator[str]:
 
 def _simpler(sentence: str) -> Iterator[str]:
     """Without parentheses; a long one cut at "nor may ..." and before its exceptions: they lead the parser astray."""
-    plain = re.sub(r"\s+\([^()]*\)", "", sentence)
+    plain = _ASIDE.sub("", re.sub(r"\s+\([^()]*\)", "", sentence))
     first, *others = re.split(r"[,;]\s+nor\s+(?=(?:may|shall|must|can|will)\b)", plain)
     for part in (first, *(f"Nor {other}" for other in others)):
         yield re.sub(r", except\b.*$", ".", part) if len(part.split()) > 30 else part
