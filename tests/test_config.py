@@ -246,6 +246,10 @@ def options():
 def test_every_shipped_option_builds(option):
     Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
     extra = ["expansion.file.path=pairs.jsonl"] if "file" in option else []
+    if any(f"[{asking}]" in option for asking in ("ladder", "angles", "rewrites")):
+        extra = ["teacher=openai"]
+    if "teacher=openai" in (option, *extra):
+        extra += ["teacher.model=toy", "teacher.base_url=http://localhost:8000/v1"]
     assert plan("documents=a.txt", option, *extra)
 
 

@@ -7,14 +7,14 @@ from typing import Any
 from byheart.chunks import Chunking
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import Evaluation
-from byheart.expansion.base import Expansion
+from byheart.expansion.base import Asking, Expansion
 from byheart.model.adapter import Adapter
 from byheart.model.base_model import BaseModel
 from byheart.report.loggers.base import Logger
 from byheart.rows import Rows
 from byheart.split import Forms
 from byheart.teacher.base import Teacher
-from byheart.teacher.none import NoTeacher
+from byheart.teacher.none import CHOOSE, NoTeacher
 from byheart.training.optimizer import SCHEDULES, AdamW
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
@@ -93,6 +93,9 @@ class Plan:
             yield from (
                 Problem(message, f"expansion.{name}", fix="see `byheart learn --help`") for message in expansion.tests()
             )
+        asking = [name for name, member in self.expansion.items() if isinstance(member, Asking)]
+        if asking and isinstance(self.teacher, NoTeacher):
+            yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)
         yield from self.teacher.tests()
         for name, logger in self.logger.items():
             yield from (Problem(message, f"logger.{name}") for message in logger.tests())

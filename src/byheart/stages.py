@@ -14,13 +14,16 @@ from byheart.plan import Plan
 from byheart.run import Run
 from byheart.store import read_json, read_records
 from byheart.studying import open_logbook, study
-from byheart.writing import Texts, read_texts, write_texts
+from byheart.writing import Texts, asks_a_teacher, estimate_asking, read_texts, write_texts
 
 
 def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
     """The whole way; gives the report's path, or None where the run was stopped or only an estimate was asked for."""
     with Run(folder, screen, name=plan.name, seed=plan.seed, model=plan.model.path) as run:
         run.log = open_logbook(plan, run)
+        if plan.estimate and asks_a_teacher(plan):
+            _estimate_teacher(plan, run)
+            return None
         texts = write_texts(plan, run)
         probes = gather_probes(plan, texts)
         if plan.estimate:
@@ -45,11 +48,17 @@ def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
         return page
 
 
-def expand(plan: Plan, folder: Path, screen: Any) -> Texts:
-    """The text half alone: documents to examples and split. torch is not loaded."""
+def expand(plan: Plan, folder: Path, screen: Any) -> Texts | None:
+    """The text half alone: documents to examples and split, with the ledger as a page. torch is not loaded."""
     with Run(folder, screen, name=plan.name, seed=plan.seed) as run:
+        if plan.estimate:
+            _estimate_teacher(plan, run)
+            return None
         texts = write_texts(plan, run)
-    screen.say(f"{len(texts.examples)} examples in {folder / 'examples.jsonl'}")
+    from byheart.report.ledger_page import write_ledger_page
+
+    page = write_ledger_page(folder)
+    screen.say(f"\nexamples  {folder / 'examples.jsonl'}\nledger    {page}")
     return texts
 
 
@@ -90,6 +99,15 @@ def _stopped(run: Run) -> None:
     run.screen.say(f'  score it:  byheart evaluate "run={folder}"')
 
 
+def _estimate_teacher(plan: Plan, run: Run) -> None:
+    """What asking the teacher would take, before a cent is spent."""
+    from byheart.report.asking import estimated
+
+    run.record["state"] = "estimated"
+    for line in estimated(estimate_asking(plan, run)) or ["teacher: no requests, no cost"]:
+        run.screen.say(line)
+
+
 def _estimate(plan: Plan, texts: Texts, run: Run) -> None:
     """What the run would do. Exact but for the tokens, which the packaged tokenizer counts."""
     from byheart.documents.tokens import count_tokens
@@ -101,6 +119,4 @@ def _estimate(plan: Plan, texts: Texts, run: Run) -> None:
     run.screen.say(
         f"{len(train):,} rows of about {tokens / len(train):.0f} tokens, at most {plan.epochs} epochs: {steps:,} steps of batch size {plan.batch_size}"
     )
-    run.screen.say(
-        "teacher: no requests, no cost" if not run.record["teacher"]["requests"] else str(run.record["teacher"])
-    )
+    run.screen.say("teacher: no requests, no cost")

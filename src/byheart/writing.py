@@ -2,20 +2,24 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from byheart.documents.load import load_documents
 from byheart.errors import Problem, UserError
 from byheart.evaluation.questions import load_questions
-from byheart.expansion.base import Source, Written
+from byheart.expansion.base import Asking, Expansion, Source, Written
 from byheart.expansion.density import Density
 from byheart.expansion.ledger import join, ledger
+from byheart.expansion.watched import Standing, Watched
 from byheart.facts import find_facts, lead_ins
 from byheart.plan import Plan
+from byheart.report.asking import shown
 from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
+from byheart.teacher.base import Estimate, Teacher
 from byheart.types import Chunk, Document, Example, Fact, Rejection, Split
 
 LAST = "split.json"  # the last file of the text half: its marker vouches for the others
@@ -38,7 +42,7 @@ class Texts:
 
 def write_texts(plan: Plan, run: Run) -> Texts:
     """The records of the text half, from the run's folder where they were finished under the same settings."""
-    key = content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split)
+    key = texts_key(plan)
     if is_done(run.folder / LAST, key):
         run.screen.say("the examples are written already: taken from the run's folder")
         texts = read_texts(run.folder)
@@ -49,6 +53,27 @@ def write_texts(plan: Plan, run: Run) -> Texts:
     split = _split(plan, source, examples, run)
     mark_done(run.folder / LAST, key)
     return Texts(source.documents, source.chunks, source.facts, tuple(examples), split)
+
+
+def texts_key(plan: Plan) -> str:
+    """What the records of the text half depend on; whom it asks counts only where somebody is asked."""
+    asking = [member for member in plan.expansion.values() if isinstance(member, Asking)]
+    whom = [plan.teacher.fingerprint, *(member.prompt_key for member in asking)] if asking else []
+    return content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split, *whom)
+
+
+def asks_a_teacher(plan: Plan) -> bool:
+    return any(isinstance(member, Asking) for member in plan.expansion.values())
+
+
+def estimate_asking(plan: Plan, run: Run) -> dict[str, Estimate]:
+    """What the first round of each expansion that asks a teacher would take. Nothing is sent."""
+    source = replace(_read(plan, run), teacher=plan.teacher)
+    return {
+        name: plan.teacher.estimate(member.requests(source))
+        for name, member in plan.expansion.items()
+        if isinstance(member, Asking)
+    }
 
 
 def read_texts(folder: Path) -> Texts:
@@ -105,8 +130,9 @@ def _tell_of_edits(documents: tuple[Document, ...], run: Run) -> None:
 
 def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
     with run.stage("expansion", f"Writing examples ({', '.join(plan.expansion)})") as note:
-        written: dict[str, Written] = {name: member.expand(source) for name, member in plan.expansion.items()}
+        written = {name: _write(name, member, plan.teacher, source, run) for name, member in plan.expansion.items()}
         examples, rejected = join(written)
+        write_jsonl(run.folder / "rejected.jsonl", rejected)
         examples, given_away = _without_probes(plan, examples)
         rejected += given_away
         if not examples:
@@ -115,7 +141,7 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
                     "not one example could be written",
                     "expansion",
                     ", ".join(plan.expansion),
-                    "see rejected.jsonl, or try expansion=rules",
+                    f"{_commonest(rejected, written)}see rejected.jsonl, or try expansion=rules",
                 )
             )
         account = ledger(source, written, examples, rejected, _asked(plan, source.chunks))
@@ -130,9 +156,42 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
         run.note(
             f"{len(account['uncovered'])} of {len(source.facts)} facts lack examples in a direction; ledger.json lists them"
         )
+    for line in account["notes"]:
+        run.note(line)
     for line in account["short"][:3]:
         run.note(line)
+    if len(account["short"]) > 3:
+        run.note(f"{len(account['short']) - 3} more floors were not reached; ledger.json lists them")
+    run.screen.ledger(account, {c.id: (c.headings or (source.titles[c.document],))[-1] for c in source.chunks})
     return examples
+
+
+def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: Run) -> Written:
+    """What one expansion writes; where it asks a teacher, live on the screen, and what it took in run.json."""
+    if not isinstance(member, Asking):
+        return member.expand(source)
+    with shown(run.screen, name) as show:
+        watched = Watched(teacher, show)
+        try:
+            return member.expand(replace(source, teacher=watched))
+        finally:
+            _account(watched.standing, run)
+
+
+def _account(standing: Standing, run: Run) -> None:
+    paid = run.record["teacher"]
+    paid["requests"] += standing.sent
+    for name in ("cached", "failed", "input_tokens", "output_tokens"):
+        paid[name] = paid.get(name, 0) + getattr(standing, name)
+    paid["tokens"] += standing.input_tokens + standing.output_tokens
+    paid["cost"] = None if standing.cost is None else (paid["cost"] or 0.0) + standing.cost
+    run.save()
+
+
+def _commonest(rejected: Sequence[Rejection], written: Mapping[str, Written]) -> str:
+    reasons = Counter(rejection.reason for rejection in rejected)
+    reasons.update(why for part in written.values() for tally in part.tallies.values() for why in tally.failed)
+    return f"mostly because {reasons.most_common(1)[0][0]}; " if reasons else ""
 
 
 def _split(plan: Plan, source: Source, examples: list[Example], run: Run) -> Split:

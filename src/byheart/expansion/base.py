@@ -44,6 +44,8 @@ class Tally:
     requests: int = 0
     failed: tuple[str, ...] = ()  # requests that got no answer, each with the reason
     topped_up: int = 0  # examples kept that only a second or later asking brought
+    asked_on: Mapping[str, int] = field(default_factory=dict)  # Fact.id -> examples asked for
+    topped_up_on: Mapping[str, int] = field(default_factory=dict)  # Fact.id -> examples of `topped_up`
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class Asking(Protocol):
 
     def requests(self, source: Source) -> list[Request]:
         """What the first round asks; top-ups may follow where the answers fall short."""
+        ...
+
+    @property
+    def prompt_key(self) -> str:
+        """What its examples depend on beside its options: the content of its prompt file."""
         ...
 
 

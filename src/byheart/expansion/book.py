@@ -140,8 +140,12 @@ class Book:
         return [c.example.question for c in self.kept if c.counts and wanted & set(c.example.facts)]
 
     def tally(self) -> Tally:
-        topped_up = sum(candidate.attempt > 0 and candidate.counts for candidate in self.kept)
-        return Tally(self.asked, self.requests, tuple(self.failed), topped_up)
+        later = [candidate.example for candidate in self.kept if candidate.attempt and candidate.counts]
+        asked_on: Counter[str] = Counter()
+        for (place, _), angles in self.asked_angles.items():
+            asked_on[self.facts[place].id] += sum(angles.values())
+        topped_up_on = Counter(fact for example in later for fact in example.facts)
+        return Tally(self.asked, self.requests, tuple(self.failed), len(later), dict(asked_on), dict(topped_up_on))
 
     def why_missing(self, fact: Fact, direction: str) -> str:
         """What became of a fact that has no example in this direction."""

@@ -17,6 +17,7 @@ from byheart.expansion.density import Density, choose, shortfalls
 from byheart.expansion.gates.checks import JUDGED, Gates
 from byheart.expansion.judge import Judge
 from byheart.expansion.prompts import Prompt, fenced, load_prompt, named_source, prompt_problems
+from byheart.store import content_key
 from byheart.teacher.base import Reply, Request
 from byheart.types import FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 
@@ -81,6 +82,10 @@ class Interview(Density):
 
     def tests(self) -> Sequence[str]:
         return prompt_problems(self.prompt, "questions")
+
+    @property
+    def prompt_key(self) -> str:
+        return content_key(load_prompt(self.prompt, "questions"))
 
     def requests(self, source: Source) -> list[Request]:
         """What the first round asks."""

@@ -1,11 +1,16 @@
-"""The account of an expansion: what was asked for, kept, refused, and which facts are not covered."""
+"""The account of an expansion: what was asked for, received, kept, refused and topped up, and which facts are not covered."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from byheart.expansion.base import Source, Written
+from byheart.expansion.base import Source, Tally, Written
+from byheart.expansion.book import COPIED
+from byheart.expansion.gates.checks import REPEATED, UNSUPPORTED
+from byheart.expansion.gates.words import plain
 from byheart.types import FORWARD, REVERSE, Example, Rejection
+
+COPIES = (REPEATED, COPIED)
 
 
 def join(written: Mapping[str, Written]) -> tuple[list[Example], list[Rejection]]:
@@ -31,23 +36,37 @@ def ledger(
     rejected: Sequence[Rejection],
     asked: Mapping[str, int],
 ) -> dict[str, Any]:
-    """ledger.json: counts by member, angle, direction, chunk and fact; uncovered facts and shortfalls in words."""
+    """ledger.json: counts by member, angle, rung, direction, chunk and fact; uncovered facts and shortfalls in words."""
     per_fact: dict[str, dict[str, int]] = defaultdict(lambda: {FORWARD: 0, REVERSE: 0})
     for example in examples:
         for fact in example.facts:
             per_fact[fact][example.direction] += 1
-    chunks = Counter(example.chunk for example in examples)
     bare = {f.id: f for f in source.facts if not all(per_fact[f.id].values())}
     reasons = {fact: reason for part in written.values() for fact, reason in part.uncovered.items()}
+    tallies = [part.tallies for part in written.values() if part.tallies]
+    taught = {member for member, part in written.items() if part.tallies}
+    theirs = [e for e in examples if e.expansion in taught]
+    refused = [r for r in rejected if r.example.expansion in taught]
     return {
         "asked": {"chunks": dict(asked), "total": sum(asked.values())},
         "kept": len(examples),
         "by_expansion": dict(Counter(example.expansion for example in examples)),
         "by_angle": dict(Counter(example.angle for example in examples)),
         "by_direction": dict(Counter(example.direction for example in examples)),
-        "by_chunk": {chunk.id: {"asked": asked.get(chunk.id, 0), "kept": chunks[chunk.id]} for chunk in source.chunks},
+        "by_chunk": _by_chunk(source, examples, rejected, asked, tallies),
         "facts": {fact.id: per_fact[fact.id] for fact in source.facts},
-        "rejected": dict(Counter(rejection.reason for rejection in rejected)),
+        "by_fact": _by_fact(source, examples, rejected, tallies),
+        "coverage": {
+            way: sum(n[way] > 0 for n in per_fact.values()) / max(1, len(source.facts)) for way in (FORWARD, REVERSE)
+        },
+        "novelty": {
+            "by_rung": _novelty(theirs, refused, lambda e: "none" if e.rung is None else f"{e.rung:g}"),
+            "by_angle": _novelty(theirs, refused, lambda e: e.angle),
+        },
+        "rejected": dict(Counter(rejection.reason for rejection in rejected).most_common()),
+        "failed": dict(
+            Counter(why for each in tallies for tally in each.values() for why in tally.failed).most_common()
+        ),
         "uncovered": [
             {
                 "fact": fact.id,
@@ -58,4 +77,82 @@ def ledger(
             for fact in bare.values()
         ],
         "short": [line for part in written.values() for line in part.short],
+        "notes": [line for part in written.values() for line in part.notes],
     }
+
+
+def _by_chunk(
+    source: Source,
+    examples: Sequence[Example],
+    rejected: Sequence[Rejection],
+    floors: Mapping[str, int],
+    tallies: Sequence[Mapping[str, Tally]],
+) -> dict[str, dict[str, Any]]:
+    """`asked` is the floor; where a teacher was asked, `requested` counts the pairs in all its requests."""
+    kept = Counter(example.chunk for example in examples)
+    refused = _reasons(rejected, lambda example: [example.chunk])
+    account: dict[str, dict[str, Any]] = {}
+    for chunk in source.chunks:
+        row: dict[str, Any] = {"asked": floors.get(chunk.id, 0), "kept": kept[chunk.id]}
+        own = [each[chunk.id] for each in tallies if chunk.id in each]
+        if own:
+            row["requested"] = sum(tally.asked for tally in own)
+            row["requests"] = sum(tally.requests for tally in own)
+            row["failed"] = sum(len(tally.failed) for tally in own)
+            row["topped_up"] = sum(tally.topped_up for tally in own)
+            row["received"] = kept[chunk.id] + sum(refused[chunk.id].values())
+        account[chunk.id] = {**row, "rejected": dict(refused[chunk.id])}
+    return account
+
+
+def _by_fact(
+    source: Source,
+    examples: Sequence[Example],
+    rejected: Sequence[Rejection],
+    tallies: Sequence[Mapping[str, Tally]],
+) -> dict[str, dict[str, Any]]:
+    kept = Counter(fact for example in examples for fact in example.facts)
+    refused = _reasons(rejected, lambda example: example.facts)
+    account: dict[str, dict[str, Any]] = {}
+    for fact in source.facts:
+        own = [each[fact.chunk] for each in tallies if fact.chunk in each]
+        row: dict[str, Any] = {"kept": kept[fact.id], "received": kept[fact.id] + sum(refused[fact.id].values())}
+        if own:
+            row["requested"] = sum(tally.asked_on.get(fact.id, 0) for tally in own)
+            row["topped_up"] = sum(tally.topped_up_on.get(fact.id, 0) for tally in own)
+        account[fact.id] = {**row, "rejected": dict(refused[fact.id])}
+    return account
+
+
+def _reasons(rejected: Sequence[Rejection], owners: Callable[[Example], Iterable[str]]) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for rejection in rejected:
+        for owner in owners(rejection.example):
+            found[owner][rejection.reason] += 1
+    return found
+
+
+def _novelty(
+    examples: Sequence[Example], rejected: Sequence[Rejection], named: Callable[[Example], str]
+) -> dict[str, dict[str, float]]:
+    """For each rung or angle: received, kept, copies, unsupported; `new`: the share of what passed that repeats nothing."""
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
+    seen: set[tuple[tuple[str, ...], str]] = set()
+    for example in examples:
+        row, key = rows[named(example)], (example.facts, plain(example.question))
+        row["received"] += 1
+        row["kept"] += 1
+        row["copies"] += key in seen  # kept on demand: duplicates=keep
+        seen.add(key)
+    for rejection in rejected:
+        row = rows[named(rejection.example)]
+        row["received"] += 1
+        row["copies"] += rejection.reason in COPIES
+        row["unsupported"] += rejection.reason == UNSUPPORTED
+    found: dict[str, dict[str, float]] = {}
+    for name in sorted(rows, key=lambda name: (not name[:1].isdigit(), float(name) if name[:1].isdigit() else 0, name)):
+        row = rows[name]
+        passed = row["kept"] + sum(r.reason in COPIES for r in rejected if named(r.example) == name)
+        found[name] = {key: row[key] for key in ("received", "kept", "copies", "unsupported")}
+        found[name]["new"] = (passed - row["copies"]) / passed if passed else 0.0
+    return found

@@ -51,6 +51,7 @@ class Bar:
         )
         self.task = self.progress.add_task(label, total=total)
         self.curve: Any = ""
+        self.below = ""  # a line of what else there is to know, while it is alive
         self.live = Live(console=screen.console, get_renderable=self._both, transient=True, refresh_per_second=4)
 
     def __enter__(self) -> "Bar":
@@ -78,7 +79,8 @@ class Bar:
     def _both(self) -> Any:
         from rich.console import Group
 
-        return Group(self.progress, self.curve) if self.curve else self.progress
+        lower = [each for each in (self.below, self.curve) if each]
+        return Group(self.progress, *lower) if lower else self.progress
 
 
 class Screen:
@@ -192,6 +194,13 @@ class Screen:
             for name, text in (("accepted", wanted), ("before", _said(row, "untuned")), ("after", _said(row, "tuned"))):
                 self.console.print(f"  [dim]{name:>8}[/dim]  ", end="")
                 self.say(_cut(text, WIDTH - 13))
+
+    def ledger(self, account: Mapping[str, Any], names: Mapping[str, str]) -> None:
+        """What became of all that a teacher was asked; nothing where none was."""
+        from byheart.report.asking import ledger_tables
+
+        for part in ledger_tables(account, names):
+            self.console.print(part)
 
     def closing(self, page: Path, adapter: Path) -> None:
         self.console.print()

@@ -18,7 +18,7 @@ from byheart.store import content_key, is_done, mark_done, read_jsonl, write_jso
 from byheart.studying import lesson_rows
 from byheart.training.layout import Row
 from byheart.types import Probe
-from byheart.writing import LAST, Texts, write_texts
+from byheart.writing import LAST, Texts, texts_key, write_texts
 
 
 class Silent:
@@ -35,6 +35,9 @@ class Silent:
         return nullcontext(_Reached())
 
     def say(self, text: str) -> None:
+        return None
+
+    def ledger(self, account: Any, names: Any) -> None:
         return None
 
 
@@ -58,7 +61,7 @@ class Shared:
         self._general: dict[str, Scored] = {}
 
     def texts(self, plan: Plan) -> Texts:
-        key = _texts_key(plan)
+        key = texts_key(plan)
         if key not in self._texts:
             with self.lock, Run(self._place("texts", key), self.screen, name=plan.name, seed=plan.seed) as run:
                 self._texts[key] = write_texts(plan, run)
@@ -66,13 +69,13 @@ class Shared:
 
     def copy_texts(self, plan: Plan, folder: Path) -> None:
         """Puts the text half into a trial's folder, as if it had been written there."""
-        made = self._place("texts", _texts_key(plan))
+        made = self._place("texts", texts_key(plan))
         for file in sorted(made.iterdir(), key=lambda file: LAST in file.name):
             if file.is_file() and file.name != "run.json" and not file.name.endswith(".tmp"):
                 shutil.copy2(file, folder / file.name)
 
     def rows(self, plan: Plan) -> tuple[list[Row], list[Row]]:
-        key = content_key(_texts_key(plan), plan.rows, plan.model)
+        key = content_key(texts_key(plan), plan.rows, plan.model)
         if key not in self._rows:
             folder = self._place("rows", key)
             files = folder / "train.jsonl", folder / "choose.jsonl"
@@ -90,7 +93,7 @@ class Shared:
 
     def has(self, plan: Plan, general: bool) -> bool:
         """Whether the rows, and the untuned model's losses on general text, are there already."""
-        made = content_key(_texts_key(plan), plan.rows, plan.model) in self._rows
+        made = content_key(texts_key(plan), plan.rows, plan.model) in self._rows
         return made and (not general or content_key(plan.model) in self._general)
 
     def opened(self, plan: Plan) -> Opened:
@@ -134,7 +137,3 @@ def lend(opened: Opened) -> None:
         if hasattr(opened.model, "peft_config"):
             del opened.model.peft_config  # peft would warn of a second adapter
         opened.fresh = True
-
-
-def _texts_key(plan: Plan) -> str:
-    return content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split)
