@@ -43,7 +43,7 @@ ORDER = (
 class Rules(Density):
     """Recitation, completion, blanks, what comes before, who says it, and questions read off the sentence."""
 
-    usual: int = 12  # examples of each fact before any topping up
+    usual: int = 8  # examples of each fact before any topping up
 
     def expand(self, source: Source) -> Written:
         statements = {fact.id: state(fact.text, source.lead_ins.get(fact.id, "")) for fact in source.facts}
