@@ -145,6 +145,7 @@ def test_examples_that_vary_are_judged_by_the_users_questions(here, quick, capsy
         (["hydra.sweeper.storage=postgresql://u:secret@h/d"], "this address holds a password"),
         (["hydra.sweeper.trials=3"], "hydra.sweeper.trials"),
         (["name=a,b"], "name: this cannot vary"),
+        (["expansion.rules.max_examples=3"], "no example was held out"),
         (["hydra.sweeper.given=[{lr: 1}]"], "names just the keys that vary"),
     ],
 )
