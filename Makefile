@@ -22,7 +22,7 @@ EXAMPLE := documents=examples/ham_radio/amateur_radio_rules.md questions=example
 BYHEART := $(BIN)/byheart
 FAILED = { tail -n 25 $(LOG); echo "The installation failed; all of its output is in $(LOG)."; exit 1; }
 
-.PHONY: help setup learn expand check smoke sweep lr-ladder batch-size dashboard wandb-sync test lint format bench wheel clean
+.PHONY: help setup learn expand check smoke sweep lr-ladder batch-size dashboard wandb-sync test lint format bench bench-gpu wheel clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ format: $(INSTALLED) ## mend what ruff can mend
 bench: $(INSTALLED) ## measure what docs/findings.md reports: about an hour; BENCH="startup squad" takes a part
 	@$(PIP) install --quiet -c constraints.txt -e '.[bench]'
 	@for name in $(BENCH); do $(BIN)/python benchmarks/$$name.py $(ARGS); done
+
+bench-gpu: $(INSTALLED) ## packed training on a GPU, random weights, no network: 8 minutes; tiny shapes without one
+	@$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 wheel: $(INSTALLED) ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --outdir $(DIST) .

@@ -255,7 +255,9 @@ def test_every_shipped_option_builds(option):
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in sweeps_folder().glob("*.yaml")))
 def test_every_shipped_sweep_composes(name):
-    assert plan("-cd", str(sweeps_folder()), "-cn", name, "documents=a.txt")
+    Path("exam.jsonl").write_text("".join(f'{{"question": "What is {n}?", "answers": ["{n}"]}}\n' for n in range(4)))
+    needed = ["questions=exam.jsonl", "dev=0.5"] if name == "expansion" else []
+    assert plan("-cd", str(sweeps_folder()), "-cn", name, "documents=a.txt", *needed)
 
 
 def test_every_shipped_group_is_in_the_cast_or_can_be_added():

@@ -27,6 +27,7 @@ PROMISED = {
     "lint",
     "format",
     "bench",
+    "bench-gpu",
     "wheel",
     "clean",
 }

@@ -149,9 +149,7 @@ class Forms:
                 "No held-out phrasing exists: each fact has one phrasing only. Training runs for `epochs`, unwatched."
             )
         if len(held) < self.at_least:
-            return (
-                f"Only {len(held)} example{'s' if len(held) > 1 else ''} could be held out ({self.at_least} asked by split.at_least): a small text."
-            )
+            return f"Only {len(held)} example{'s' if len(held) > 1 else ''} could be held out ({self.at_least} asked by split.at_least): a small text."
         return ""
 
 

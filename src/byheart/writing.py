@@ -22,6 +22,7 @@ from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl
 from byheart.teacher.base import Estimate, Teacher
 from byheart.types import Chunk, Document, Example, Fact, Rejection, Split
 
+_TELLING = 4  # words of a question that make it yours within a longer one ("..., who must designate the operator?")
 LAST = "split.json"  # the last file of the text half: its marker vouches for the others
 
 
@@ -213,9 +214,14 @@ def _without_probes(plan: Plan, examples: list[Example]) -> tuple[list[Example],
     if not plan.questions:
         return examples, []
     asked = {_folded(probe.question) for probe in load_questions(plan.questions)}
-    refused = [e for e in examples if _folded(e.question) in asked]
-    kept = [e for e in examples if _folded(e.question) not in asked]
-    return kept, [Rejection(e, "it is one of your questions, which are never trained on") for e in refused]
+    long = [f" {question} " for question in asked if len(question.split()) >= _TELLING]
+    refused = {
+        e.id
+        for e in examples
+        if (said := _folded(e.question)) in asked or any(question in f" {said} " for question in long)
+    }
+    reason = "it is one of your questions, which are never trained on"
+    return [e for e in examples if e.id not in refused], [Rejection(e, reason) for e in examples if e.id in refused]
 
 
 def _folded(text: str) -> str:

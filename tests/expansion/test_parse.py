@@ -66,6 +66,11 @@ def test_a_cut_text_does_not_pass_its_half_answer_on():
     assert parsed.broken[0][0] == CUT
 
 
+def test_control_characters_reach_no_example():
+    parsed = parse_pairs(json.dumps({"pairs": [{"question": "Wh\x00o?", "answer": "A\u009bnn\tO."}]}))
+    assert [(pair.question, pair.answer) for pair in parsed.pairs] == [("Who?", "Ann\tO.")]
+
+
 @pytest.mark.parametrize("bad", [{"question": "Why?"}, {"answer": "So"}, {"question": "", "answer": "x"}, {"why": 3}])
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_broken_pair_leaves_its_neighbours(bad, place):

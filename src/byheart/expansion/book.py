@@ -18,6 +18,7 @@ TIED = 55.0  # rapidfuzz token_set_ratio from which a pair is about a fact
 BETTER = 25.0  # by so much another fact must fit better than the one that the teacher named
 _LIST_END = re.compile(r"\s*[;,]\s*(?:and|or)?\s*$")  # of a list item that was copied with what follows it
 COPIED = "another chunk has the same pair"
+CUT_OFF = "max_examples was reached"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from byheart.errors import Problem, gather
 from byheart.expansion.base import Source, Written
-from byheart.expansion.book import FORWARD_ANGLES, Ask, Book, Candidate, Item
+from byheart.expansion.book import CUT_OFF, FORWARD_ANGLES, Ask, Book, Candidate, Item
 from byheart.expansion.density import Density, choose, shortfalls
 from byheart.expansion.gates.checks import JUDGED, Gates
 from byheart.expansion.judge import Judge
@@ -25,7 +25,7 @@ COPIES = ("drop", "keep")
 TOP_UP = 2  # wordings asked for each one that is missing: some of them will be refused
 SPARE_TOKENS = 200  # for the brackets around the pairs
 MOST_AVOIDED = 12  # questions that a top-up is shown
-CUT_OFF = "max_examples was reached"
+
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {

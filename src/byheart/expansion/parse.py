@@ -24,6 +24,7 @@ _LABELLED = re.compile(
 _STRAY_BACKSLASH = re.compile(r'\\(?![\\"/bfnrtu])')
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 _SMART = {"“": '"', "”": '"', "„": '"', "‟": '"'}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _OPENING = re.compile(r"""\{\s*["'“”„]|\[\s*\{""")  # an object with a key, or a list of objects
 _MARKS = re.compile(r'\\.|["{}\[\]]', re.S)
 FARTHEST = 6000  # characters that a repair looks ahead: a pair, not a book
@@ -161,14 +162,19 @@ def _pair(row: dict[str, Any]) -> Pair | None:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return value.strip()
+        return _plain(value)
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, list) and value and all(isinstance(each, str | int | float) for each in value):
-        return ", ".join(str(each).strip() for each in value)
+        return ", ".join(_plain(str(each)) for each in value)
     return ""
+
+
+def _plain(text: str) -> str:
+    """Without control characters: weak models at high temperatures write them, and no page or terminal shows them."""
+    return _CONTROL.sub("", text).strip()
 
 
 def _numbers(value: Any) -> tuple[int, ...]:
@@ -184,7 +190,7 @@ def _labelled(text: str, cut: bool) -> tuple[list[Pair], list[tuple[str, str]]]:
     marks = list(_LABELLED.finditer(text))
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
     pieces = [
-        (mark["kind"].lower(), text[mark.end() : end].strip().strip("*_").strip())
+        (mark["kind"].lower(), _plain(text[mark.end() : end]).strip("*_").strip())
         for mark, end in zip(marks, ends, strict=False)
     ]
     pairs: list[Pair] = []

@@ -71,7 +71,7 @@ def ask_item(text: str, lead_in: str, label: str, place: Citation) -> list[Draft
         )
     ]
     if 0 <= index < len(_ORDINALS):
-        asked = f"What is the {_ORDINALS[index]} of the {found['noun']} under {small(place.topic) or place.section}?"
+        asked = f"What is the {_ORDINALS[index]} of the {found['noun']} under {place.topic or place.section}?"
         drafts.append(Draft("simple", FORWARD, asked, answer, f"{_ORDINALS[index]} {noun}"))
     return drafts
 

@@ -34,7 +34,7 @@ _ANNOUNCEMENT = re.compile(
 )
 # Questions with short answers teach most; what a reader would hardly ask comes last.
 ORDER = (
-    "asked asked condition asked recitation asked completion asked asked reordered asked blank source asked asked "
+    "asked asked condition reordered asked recitation asked completion asked asked asked blank source asked asked "
     "completion asked before"
 ).split()
 

@@ -23,7 +23,7 @@ from byheart.expansion.asking.compose import (
 )
 from byheart.expansion.asking.inflect import agree, plural, singular
 from byheart.expansion.asking.parts import LIMITS, about_part, how_many
-from byheart.expansion.asking.roles import has_number, is_person
+from byheart.expansion.asking.roles import GROUPS, has_number, is_person
 from byheart.expansion.asking.wording import tidy
 from byheart.expansion.sentences import capital, small
 
@@ -80,6 +80,13 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     elif has_number(clause.noun) and not clause.nobody and clause.verb.lemma_ != "be":
         question, number = how_many(clause.noun)
         yield asked(question, group, number)
+    elif (
+        clause.noun.lemma_.lower() in GROUPS
+        and answer.startswith("the ")
+        and _which(clause) != plural(clause.noun.text)
+    ):
+        alone = clause.noun.text  # "the defending team": which team
+        yield asked(f"which {alone}", group, answer)
     if not some:
         yield asked(word, group if plain else agreed, answer)
     yield asked(word, group if plain else agreed, clause.statement(), FULL)

@@ -96,7 +96,7 @@ def _part(child: Any, fronted: bool, without: Sequence[Any] = ()) -> Part | None
         and child.head.lemma_ in ("take", "play", "give", "make", "come")
     ):
         return Part("idiom", text, child, "", fronted)
-    role = _ROLES.get(child.dep_)
+    role = "complement" if child.dep_ == "acomp" and child.pos_ in ("NOUN", "PROPN") else _ROLES.get(child.dep_)
     return Part(role, text, child, "", fronted) if role else None
 
 

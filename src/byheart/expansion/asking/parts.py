@@ -17,7 +17,7 @@ from byheart.expansion.asking.compose import (
     sentence,
 )
 from byheart.expansion.asking.inflect import past, plural, third_person
-from byheart.expansion.asking.roles import has_number, is_person, is_year
+from byheart.expansion.asking.roles import has_number, is_person, is_time, is_year
 from byheart.expansion.asking.wording import tidy
 from byheart.expansion.sentences import capital, small
 
@@ -86,6 +86,8 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
         yield tidy(f"What is the highest {_plain(clause.subject)} {cases}") + "?", part.text, SHORT
         yield tidy(f"What is the maximum {_plain(clause.subject)} {cases}") + "?", clause.statement(), FULL
         return
+    if clause.verb.lemma_ in ("last", "take") and is_time(part.head) and not denied:
+        yield compose(clause, "how long", [part]), part.text, SHORT
     if has_number(part.head) and not denied:
         words, number = how_many(part.head)
         yield compose(clause, words, [part]), number, SHORT
@@ -176,7 +178,7 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     if len(preposition) < 2 or (preposition in _NEVER_ASKED and not names):
         return
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
-    if has_number(part.head) and clause.passive and not denied:
+    if has_number(part.head) and (clause.passive or clause.verb.lemma_ == "consist") and not denied:
         words, number = how_many(part.head)
         yield compose(clause, words, [part, *after], preposition), number, SHORT
         return

@@ -16,9 +16,10 @@ PLACE_NOUNS = frozenset(
     place location point area region country city town village state province district continent world site room
     building house hall street road river lake sea ocean coast island mountain valley basin forest desert border side
     north south east west earth surface ground land territory jurisdiction field zone line center centre office
-    school station ship aircraft vessel port harbour harbor airport hospital database chamber channel park
+    school station ship aircraft vessel port harbour harbor airport hospital database chamber channel park wheel
     """.split()
 )
+GROUPS = frozenset("team party company club committee country state court board council station side group".split())
 PLACE_PREPOSITIONS = frozenset(
     "in at on within inside outside near above below beneath under over along across through throughout between among "
     "behind beside around aboard into onto from to toward towards off beyond against".split()

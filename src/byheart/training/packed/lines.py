@@ -132,6 +132,16 @@ def choose_attention(model: Any) -> str | None:
     return ATTENTION if alike else None
 
 
+def compile_layers(model: Any) -> list[Any]:
+    """Compiles each of the model's repeated layers by itself: one graph serves them all, for any number of tokens."""
+    stacks = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) > 1]
+    largest: torch.nn.ModuleList = max(stacks, key=lambda m: sum(p.numel() for p in m.parameters()))
+    layers = list(largest)
+    for layer in layers:
+        layer.compile(dynamic=True)
+    return layers
+
+
 def line_attention(
     module: Any,
     query: Tensor,

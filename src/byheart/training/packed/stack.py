@@ -44,7 +44,10 @@ class Stack:
         self.adamw = torch.optim.AdamW([{"params": [row]} for row in self.rows], fused=True)
         self.routing: Grouping | int | None = None  # how tokens find their slot; one slot for all; the bare model
         self._last: tuple[Tensor, Tensor] | None = None
-        self._hooks = [layer.register_forward_hook(self._hook(i)) for i, layer in enumerate(self.layers.values())]
+        self._hooks = []
+        for number, layer in enumerate(self.layers.values()):
+            layer.packed_matrices = self.matrices[2 * number : 2 * number + 2]
+            self._hooks.append(layer.register_forward_hook(self._add))
 
     def join(self, slot: int, adapter: Lora, optimizer: AdamW, initial: Mapping[str, tuple[Tensor, Tensor]]) -> None:
         """A new adapter in a free slot, as peft initialised it."""
@@ -120,8 +123,9 @@ class Stack:
         self.routing = self._last = None
 
     def close(self) -> None:
-        for hook in self._hooks:
+        for hook, layer in zip(self._hooks, self.layers.values(), strict=True):
             hook.remove()
+            del layer.packed_matrices
 
     def _carve(self) -> None:
         """`matrices`: leaves on views of `weights`, A and B of each layer in turn; `columns`: where each lies."""
@@ -159,23 +163,22 @@ class Stack:
         if self.weights is not self.masters:
             self.weights.copy_(self.masters)
 
-    def _hook(self, number: int) -> Any:
-        def add(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            if self.routing is None:
-                return None
-            a, b = self.matrices[2 * number : 2 * number + 2]
-            if isinstance(self.routing, int):
-                one = self.routing
-                return output + (inputs[0] @ a[one]) * self.scale[one] @ b[one]
-            grouped = self._grouped(inputs[0])
-            delta = torch.bmm(torch.bmm(grouped, a) * self.scale, b)
-            return output.add_(self.routing.scatter(delta).view_as(output))  # fresh, and not needed by its own gradient
-
-        return add
+    def _add(self, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        """The forward hook of all target layers. What differs lies on the layer: one compiled graph serves them all."""
+        if self.routing is None:
+            return None
+        a, b = layer.packed_matrices
+        if isinstance(self.routing, int):
+            one = self.routing
+            return output + (inputs[0] @ a[one]) * self.scale[one] @ b[one]
+        delta = self.routing.scatter(torch.bmm(torch.bmm(self._grouped(inputs[0]), a) * self.scale, b))
+        return output.add_(delta.view_as(output))  # fresh, and not needed by its own gradient
 
     def _grouped(self, x: Tensor) -> Tensor:
         """Layers that read the same input (q, k and v; gate and up) share its grouping."""
         assert isinstance(self.routing, Grouping)
+        if torch.compiler.is_compiling():  # the compiler sees by itself that they are equal
+            return self.routing.gather(x.flatten(0, -2))
         if self._last is None or self._last[0] is not x:
             self._last = x, self.routing.gather(x.flatten(0, -2))
         return self._last[1]

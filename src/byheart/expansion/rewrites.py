@@ -1,0 +1,217 @@
+"""Rewrites: the text itself told anew, as paraphrase, summary, list, story and dialogue, for mixes with questions.
+
+Tasks whose answer carries the whole text are reported to be memorized far more than short extractive ones
+(arXiv 2310.06714); one to one mixes of questions and rewritten text keep scaling where either alone stops (2603.23562).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from byheart.errors import Problem, gather
+from byheart.expansion.base import Source, Tally, Written, example_id
+from byheart.expansion.book import CUT_OFF, Book
+from byheart.expansion.citation import cite
+from byheart.expansion.density import Density
+from byheart.expansion.gates.checks import REPEATED, Gates
+from byheart.expansion.gates.words import content_stems, plain
+from byheart.expansion.prompts import fenced, load_prompt, named_source, prompt_problems
+from byheart.store import content_key
+from byheart.teacher.base import Failure, Reply, Request
+from byheart.teacher.thinking import strip_thinking
+from byheart.types import FORWARD, Chunk, Example, Rejection
+
+STYLES = {
+    "paraphrase": "Say in other words what {place} says.",
+    "summary": "Summarize {place}.",
+    "list": "List what {place} says, point by point.",
+    "story": "Tell {place} as a story.",
+    "dialogue": "Tell {place} as a dialogue.",
+}
+CUT_TEXT = "the rewritten text was cut off at its token limit"
+EMPTY = "the teacher's answer is empty"
+TOLD = 0.5  # share of a fact's words from which a rewritten text tells it
+RETELL_FACTOR = 3  # tokens that a story may take for each of the text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewrites(Density):
+    """As many rewritten texts of each chunk as questions are its floor, the styles in turn: one to one by default."""
+
+    styles: tuple[str, ...] = tuple(STYLES)
+    temperature: float = 0.7
+    max_attempts: int = 3
+    prompt: str | None = None
+    gates: Gates = field(default_factory=lambda: Gates(max_answer_words=None))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        found = []
+        if not self.styles or set(self.styles) - set(STYLES):
+            what = f"must be some of {', '.join(STYLES)}"
+            found.append(Problem(what, "expansion.rewrites.styles", ", ".join(self.styles)))
+        if not 0 <= self.temperature <= 2:
+            found.append(Problem("must lie between 0 and 2", "expansion.rewrites.temperature", str(self.temperature)))
+        if self.max_attempts < 0:
+            found.append(Problem("must be at least 0", "expansion.rewrites.max_attempts", str(self.max_attempts)))
+        gather(found)
+
+    def tests(self) -> Sequence[str]:
+        return prompt_problems(self.prompt, "rewrites")
+
+    @property
+    def prompt_key(self) -> str:
+        return content_key(load_prompt(self.prompt, "rewrites"))
+
+    def requests(self, source: Source) -> list[Request]:
+        return [self._request(ask, source) for chunk in source.chunks for ask in self._first(chunk, source)]
+
+    def expand(self, source: Source) -> Written:
+        books = {c.id: _Retellings(c, source, self.gates) for c in source.chunks if source.facts_of(c)}
+        asks = [ask for chunk in source.chunks for ask in self._first(chunk, source)]
+        for attempt in range(self.max_attempts + 1):
+            outcomes = source.teacher.ask([self._request(ask, source) for ask in asks])
+            for ask, outcome in zip(asks, outcomes, strict=True):
+                books[ask.chunk.id].read(ask, outcome)
+            asks = [ask for book in books.values() for ask in book.missing(self, attempt + 1)]
+            if not asks:
+                break
+        return self._written(books, source)
+
+    def _first(self, chunk: Chunk, source: Source) -> list["_Ask"]:
+        """The styles in turn; once round, the same again (another sample) until the chunk's floor."""
+        count = self.asked_of(chunk) if source.facts_of(chunk) else 0
+        return [_Ask(chunk, self.styles[n % len(self.styles)], n // len(self.styles)) for n in range(count)]
+
+    def _request(self, ask: "_Ask", source: Source) -> Request:
+        prompt = load_prompt(self.prompt, "rewrites")
+        user = prompt.fill(
+            "user",
+            source=named_source(ask.chunk, source),
+            text=fenced(ask.chunk.text),
+            style=prompt.fill(ask.style),
+        )
+        max_tokens = (100 + RETELL_FACTOR * ask.chunk.tokens) * 2 ** min(ask.attempt, 3)
+        number = ask.attempt * 1000 + ask.sample
+        return Request(prompt.system, user, self.temperature, max_tokens, number, prompt.key)
+
+    def _written(self, books: dict[str, "_Retellings"], source: Source) -> Written:
+        kept = [example for book in books.values() for example, _ in book.kept]
+        limit = len(kept) if self.max_examples is None else self.max_examples
+        # Round-robin over the chunks: the first rewriting of each before the second of any.
+        order = sorted((n, i) for i, book in enumerate(books.values()) for n in range(len(book.kept)))
+        listed = list(books.values())
+        chosen = {listed[i].kept[n][0].id for n, i in order[:limit]}
+        examples = tuple(example for example in kept if example.id in chosen)
+        rejected = [refusal for book in books.values() for refusal in book.rejected]
+        rejected += [Rejection(example, CUT_OFF) for example in kept if example.id not in chosen]
+        taught = {fact for example in examples for fact in example.facts}
+        uncovered = {
+            fact.id: "no kept rewriting tells it" if fact.id not in taught else "rewritten texts go forward only"
+            for fact in source.facts
+        }
+        have = Counter(example.chunk for example in examples)
+        short = [
+            f"rewrites: chunk {chunk.id} has {have[chunk.id]} of {self.asked_of(chunk)} examples"
+            for chunk in source.chunks
+            if chunk.id in books and have[chunk.id] < self.asked_of(chunk)
+        ]
+        if short and self.max_examples is not None and len(examples) >= self.max_examples:
+            short.append(f"rewrites: max_examples={self.max_examples} was reached; raise it to meet the floors above")
+        notes = tuple(sorted({note for book in books.values() for note in book.notes}))
+        tallies = {chunk: book.tally() for chunk, book in books.items()}
+        return Written(examples, tuple(rejected), uncovered, tuple(short), tallies, notes)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    chunk: Chunk
+    style: str
+    sample: int
+    attempt: int = 0
+
+
+class _Retellings:
+    """What came of one chunk."""
+
+    def __init__(self, chunk: Chunk, source: Source, gates: Gates):
+        self.chunk, self.gates = chunk, gates
+        self.facts = source.facts_of(chunk)
+        self.ground = Book(chunk, source, gates, "rewrites", False, set()).ground
+        self.place = cite(source.titles[chunk.document], chunk.headings).whole
+        self.kept: list[tuple[Example, int]] = []
+        self.rejected: list[Rejection] = []
+        self.failed: list[str] = []
+        self.notes: set[str] = set()
+        self.asked: list[_Ask] = []
+        self.lacking: list[_Ask] = []
+
+    def read(self, ask: _Ask, outcome: Reply | Failure) -> None:
+        self.asked.append(ask)
+        if isinstance(outcome, Failure):
+            self.failed.append(outcome.reason)
+            self.lacking.append(ask)
+            return
+        self.notes |= {f"the server answered otherwise than asked: {note}" for note in outcome.notes}
+        text = strip_thinking(outcome.text)
+        example = self._example(ask, text)
+        reason, detail = self._fault(text, example, outcome)
+        if reason:
+            self.rejected.append(Rejection(example, reason, detail))
+            self.lacking.append(ask)
+        else:
+            self.kept.append((example, ask.attempt))
+
+    def missing(self, options: Rewrites, attempt: int) -> list[_Ask]:
+        """Those that failed, asked anew; after a copy the next style takes its place."""
+        again, self.lacking = self.lacking, []
+        styles = options.styles
+        return [
+            _Ask(self.chunk, styles[(styles.index(ask.style) + attempt) % len(styles)], ask.sample, attempt)
+            for ask in again
+        ]
+
+    def tally(self) -> Tally:
+        later = [example for example, attempt in self.kept if attempt]
+        topped_up_on = Counter(fact for example in later for fact in example.facts)
+        asked_on = {fact.id: len(self.asked) for fact in self.facts}
+        return Tally(len(self.asked), len(self.asked), tuple(self.failed), len(later), asked_on, dict(topped_up_on))
+
+    def _fault(self, text: str, example: Example, outcome: Reply) -> tuple[str, str]:
+        if not text:
+            return EMPTY, ""
+        if outcome.finish_reason == "length":
+            return CUT_TEXT, text[-40:]
+        if refusal := self.gates.refuse_text(text, self.ground):
+            return refusal.reason, refusal.detail
+        if example.id in {other.id for other, _ in self.kept} or self._copies(text):
+            return REPEATED, ""
+        return "", ""
+
+    def _copies(self, text: str) -> bool:
+        from rapidfuzz import fuzz
+
+        alike = self.gates.alike if self.gates.alike is not None else 100.0
+        return any(fuzz.ratio(plain(text), plain(other.answer)) >= alike for other, _ in self.kept)
+
+    def _example(self, ask: _Ask, text: str) -> Example:
+        """The question is ours and names the place; a second text in the same style is asked for as "another"."""
+        question = STYLES[ask.style].format(place=self.place)
+        told = {*content_stems(text, self.ground.language)}
+        facts = []
+        for fact in self.facts:
+            own = {*content_stems(fact.text, self.ground.language)}
+            if own and len(own & told) >= TOLD * len(own):
+                facts.append(fact.id)
+        return Example(
+            example_id(question, text),
+            question,
+            text,
+            tuple(facts),
+            "recitation",
+            FORWARD,
+            "rewrites",
+            self.chunk.id,
+            None,
+            subject=ask.style,
+        )

@@ -1,0 +1,200 @@
+"""Every answer that a teacher gave, in one SQLite file, keyed by the content of its request: nothing is paid twice."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from byheart.errors import Problem, UserError
+from byheart.store import cache_folder
+from byheart.teacher.base import Reply, Request
+
+Result = TypeVar("Result")
+PATIENCE_S = 60.0  # for another process that writes
+AT_ONCE = 500  # keys in one SELECT; SQLite takes 999 variables at least
+TABLES = """
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, teacher TEXT NOT NULL, prompt_version TEXT NOT NULL, asked_at REAL NOT NULL,
+    request TEXT NOT NULL, text TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    finish_reason TEXT NOT NULL, notes TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, teacher TEXT NOT NULL, keys TEXT NOT NULL) WITHOUT ROWID;
+"""
+ADVICE = {
+    "SQLITE_FULL": ("the disk is full", "make room, then give the same command again"),
+    "SQLITE_IOERR": ("it cannot be read or written", "is the disk full or gone? then give the same command again"),
+    "SQLITE_CANTOPEN": ("it cannot be opened", "name a folder that you may write to: export BYHEART_CACHE=DIR"),
+    "SQLITE_READONLY": ("it is read-only", "name a folder that you may write to: export BYHEART_CACHE=DIR"),
+    "SQLITE_NOTADB": ("it is not an answer cache", "move it away, or export BYHEART_CACHE=DIR"),
+    "SQLITE_CORRUPT": ("it is damaged", "move it away; `sqlite3 FILE .recover` may save what it holds"),
+    "SQLITE_BUSY": (f"another process has held it for {PATIENCE_S:.0f} s", "end that one, or wait for it"),
+}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The answers of one teacher to one version of a prompt, counted."""
+
+    teacher: str
+    prompt_version: str
+    answers: int
+    output_tokens: int
+    first: float  # seconds since 1970
+    last: float
+
+
+class AnswerCache:
+    """`with AnswerCache() as cache`: safe for several processes at once.
+
+    WAL without a sync on each commit: an answer survives `kill -9` of every process from the moment `keep` returns; a
+    power cut may take those of the last half minute, and leaves the file whole.
+    """
+
+    def __init__(self, path: Path | None = None):
+        self.path = path or cache_folder() / "teacher.sqlite"
+
+    def __enter__(self) -> "AnswerCache":
+        with _said(self.path):
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                what = f"its folder cannot be made: {error.strerror}"
+                fix = "name a folder that you may write to: export BYHEART_CACHE=DIR"
+                raise UserError(Problem(what, str(self.path), fix=fix)) from None
+            # One thread at a time uses it, but not always the one that opened it.
+            self.connection = sqlite3.connect(
+                self.path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
+            )
+            _patiently(lambda: self.connection.execute("PRAGMA journal_mode = WAL"))
+            self.connection.execute("PRAGMA synchronous = NORMAL")
+            _patiently(lambda: self.connection.executescript(TABLES))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.close()
+
+    def find(self, keys: Sequence[str]) -> dict[str, Reply]:
+        """The answers that are here, as cached replies."""
+        found: dict[str, Reply] = {}
+        with _said(self.path):
+            for start in range(0, len(keys), AT_ONCE):
+                some = keys[start : start + AT_ONCE]
+                marks = ",".join("?" * len(some))
+                for key, text, tokens_in, tokens_out, finish, notes in self.connection.execute(
+                    f"SELECT key, text, input_tokens, output_tokens, finish_reason, notes FROM answers WHERE key IN ({marks})",
+                    some,
+                ):
+                    found[key] = Reply(text, tokens_in, tokens_out, True, finish, tuple(json.loads(notes)))
+        return found
+
+    def keep(self, key: str, teacher: str, request: Request, reply: Reply) -> None:
+        """Write one answer, at once. A second answer to the same request changes nothing."""
+        row = (
+            key, teacher, request.prompt_version, time.time(), json.dumps(_plain(request)), _storable(reply.text),
+            reply.input_tokens, reply.output_tokens, reply.finish_reason, json.dumps(reply.notes),
+        )  # fmt: skip
+        with _said(self.path):
+            self.connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+
+    def shelves(self) -> list[Shelf]:
+        """What there is, by teacher and prompt."""
+        with _said(self.path):
+            rows = self.connection.execute(
+                "SELECT teacher, prompt_version, COUNT(*), SUM(output_tokens), MIN(asked_at), MAX(asked_at) "
+                "FROM answers GROUP BY teacher, prompt_version ORDER BY teacher, prompt_version"
+            ).fetchall()
+        return [Shelf(*row) for row in rows]
+
+    def export(self) -> Iterator[dict[str, Any]]:
+        """Each answer with its request, oldest first, as plain records."""
+        with _said(self.path):
+            for (
+                key,
+                teacher,
+                _,
+                asked_at,
+                request,
+                text,
+                tokens_in,
+                tokens_out,
+                finish,
+                notes,
+            ) in self.connection.execute("SELECT * FROM answers ORDER BY asked_at, key"):
+                yield {
+                    "key": key, "teacher": teacher, "asked_at": asked_at, **json.loads(request), "text": text,
+                    "input_tokens": tokens_in, "output_tokens": tokens_out, "finish_reason": finish,
+                    "notes": json.loads(notes),
+                }  # fmt: skip
+
+    def prune(self, older_than: float | None = None, teacher: str | None = None) -> int:
+        """Forget the answers asked before `older_than` (seconds since 1970) by a teacher so named; how many."""
+        where, values = ["1"], list[Any]()
+        if older_than is not None:
+            where, values = [*where, "asked_at < ?"], [*values, older_than]
+        if teacher is not None:
+            where, values = [*where, "instr(teacher, ?)"], [*values, teacher]
+        with _said(self.path):
+            gone = self.connection.execute(f"DELETE FROM answers WHERE {' AND '.join(where)}", values).rowcount
+            if gone:
+                self.connection.execute("VACUUM")
+        return gone
+
+    def remember_batch(self, batch: str, teacher: str, keys: Sequence[str]) -> None:
+        """Say, before a batch is submitted, which requests it holds."""
+        with _said(self.path):
+            self.connection.execute("INSERT OR REPLACE INTO batches VALUES (?,?,?)", (batch, teacher, json.dumps(keys)))
+
+    def batches(self, teacher: str) -> dict[str, list[str]]:
+        """The keys in each batch that may be under way."""
+        with _said(self.path):
+            rows = self.connection.execute("SELECT id, keys FROM batches WHERE teacher = ?", (teacher,)).fetchall()
+        return {batch: json.loads(keys) for batch, keys in rows}
+
+    def forget_batch(self, batch: str) -> None:
+        with _said(self.path):
+            self.connection.execute("DELETE FROM batches WHERE id = ?", (batch,))
+
+
+def _plain(request: Request) -> dict[str, Any]:
+    plain = {
+        "system": request.system, "user": request.user, "temperature": request.temperature,
+        "max_tokens": request.max_tokens, "attempt": request.attempt, "prompt_version": request.prompt_version,
+    }  # fmt: skip
+    return plain if request.schema is None else {**plain, "schema": dict(request.schema)}
+
+
+def _storable(text: str) -> str:
+    """Without lone surrogates, which JSON can carry and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _patiently(act: Callable[[], Result]) -> Result:
+    # Two processes that make the file at once: the change to WAL does not wait for the other one by itself.
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """SQLite's errors become a UserError that names the file and what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        known = next((advice for start, advice in ADVICE.items() if name.startswith(start)), None)
+        if known is None:
+            raise
+        what, fix = known
+        raise UserError(Problem(f"the teacher's answers cannot be saved: {what}", str(path), str(error), fix)) from None

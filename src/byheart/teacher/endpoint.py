@@ -1,0 +1,149 @@
+"""Where an OpenAI-compatible server is and what it is asked for: what the live and the batch teacher share."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from byheart.errors import Problem, gather
+from byheart.store import content_key
+from byheart.teacher.asking import Prices, estimate
+from byheart.teacher.base import Estimate, Request
+
+OPENAI = "https://api.openai.com/v1"
+OWN_KEY = "OPENAI_API_KEY"
+LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
+CONNECT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The options of a server. The key itself is none of them: it is read from the environment when it is sent."""
+
+    model: str  # as the server names it
+    base_url: str | None = None  # None: $OPENAI_BASE_URL, else OpenAI's own
+    api_key_env: str | None = None  # None: OPENAI_API_KEY, but for OpenAI's own server or $OPENAI_BASE_URL only
+    structured: bool = True  # ask the server to keep to the answer's JSON schema
+    price_in: float | None = None  # of a million input tokens, in any currency
+    price_out: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)  # more of the request's body
+    server: str | None = None  # what stands for base_url in cache keys
+
+    def __post_init__(self) -> None:
+        gather(self._wrong_values())
+
+    def _wrong_values(self) -> list[Problem]:
+        found = []
+        if not self.model.strip():
+            found.append(Problem("must be said", "teacher.model", fix="teacher.model=NAME, as the server names it"))
+        for name in ("price_in", "price_out"):
+            if (value := getattr(self, name)) is not None and value < 0:
+                found.append(Problem("must be at least 0", f"teacher.{name}", str(value)))
+        if reserved := {"messages", "model", "n", "stream", "temperature", "max_tokens"} & set(self.extra):
+            fix = "leave them out: the expansion decides them"
+            found.append(Problem("these are not extras", "teacher.extra", ", ".join(sorted(reserved)), fix))
+        return found
+
+    def tests(self) -> Sequence[Problem]:
+        """What can be known to be wrong before any work and without a network."""
+        where, url = "teacher.base_url", urlsplit(self.address)
+        try:
+            url.port  # noqa: B018
+            wrong = url.scheme not in ("http", "https") or not url.hostname
+        except ValueError:
+            wrong = True
+        if wrong:
+            fix = "like teacher.base_url=http://localhost:8000/v1"
+            return [Problem("this is no address of a server", where, self.address, fix)]
+        if url.username or url.password:
+            fix = "put the key in an environment variable, and its name in teacher.api_key_env"
+            return [Problem("an address may not hold a password", where, "****", fix)]
+        found = []
+        if self.address.endswith("/completions"):
+            found.append(Problem("give the address without its end", where, self.address, "it ends as /v1"))
+        named = self.api_key_env
+        if named and not re.fullmatch(r"[A-Za-z_]\w*", named):
+            fix = "give the name of an environment variable, like teacher.api_key_env=MY_KEY"
+            found.append(Problem("this is no name of a variable", "teacher.api_key_env", "****", fix))
+        elif self._key_name and not os.environ.get(self._key_name, "").strip():
+            fix = f"export {self._key_name if named is None or named.isupper() else 'NAME'}=... before the command; "
+            fix += "or teacher.base_url=http://localhost:8000/v1 for a server of your own"
+            found.append(Problem("the key's environment variable is not set", "teacher.api_key_env", fix=fix))
+        return found
+
+    @property
+    def address(self) -> str:
+        return (self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        return (urlsplit(self.address).hostname or "") in LOCAL
+
+    @property
+    def _key_name(self) -> str | None:
+        # Someone else's server never gets the key that was exported for OpenAI, unless its name is given.
+        return self.api_key_env or (OWN_KEY if not self.base_url or _is_openai(self.address) else None)
+
+    @property
+    def key(self) -> str:
+        """The secret, or a word that servers without one accept."""
+        return (os.environ.get(self._key_name or "", "") if self._key_name else "").strip() or "none"
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.model} at {self.server or self.address}" + (
+            f" with {content_key(self.extra)[:8]}" if self.extra else ""
+        )
+
+    @property
+    def prices(self) -> Prices:
+        return Prices(self.price_in, self.price_out)
+
+    def estimate(self, requests: Sequence[Request]) -> Estimate:
+        """What `ask` would take now. Sends nothing."""
+        return estimate(self.fingerprint, requests, self.prices)
+
+    def body(self, request: Request, without: frozenset[str]) -> dict[str, Any]:
+        """The request as JSON, but for the parts that this server is known to refuse."""
+        turns = [("system", request.system)] if request.system else []
+        turns.append(("user", request.user))
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": role, "content": content} for role, content in turns],
+            "max_completion_tokens" if "max_tokens" in without else "max_tokens": request.max_tokens,
+        }
+        if "temperature" not in without:
+            body["temperature"] = request.temperature
+        if request.schema is not None and self.structured and "schema" not in without:
+            shape = {"name": "answer", "schema": dict(request.schema), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": shape}
+        return {**body, **self.extra}
+
+    def client(self, timeout_s: float, connections: int) -> Any:
+        """The official client, which neither retries nor goes through a proxy to this very machine."""
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+
+        timeout = Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
+        return AsyncOpenAI(
+            api_key=self.key,
+            base_url=self.address,
+            max_retries=0,
+            timeout=timeout,
+            # The client waits for a free connection under the same timeout: as many as are ever used at once.
+            http_client=DefaultAsyncHttpxClient(
+                timeout=timeout, limits=_limits(connections), trust_env=not self.is_local
+            ),
+        )
+
+
+def _limits(connections: int) -> Any:
+    import httpx2
+
+    return httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+
+
+def _is_openai(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    return host == "openai.com" or host.endswith(".openai.com")

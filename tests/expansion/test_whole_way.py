@@ -1,0 +1,144 @@
+"""`byheart expand` against a real server on this machine that answers well, badly and randomly; and killed half-way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import toys
+from byheart.store import read_json, read_jsonl, read_records
+from byheart.types import Example
+from expansion.scripted import badly, randomly, well
+from expansion.test_ladder import CLUB
+from teacher.chat_server import ChatServer, Say, answer, error
+
+KEY = "tk-never-to-be-written-7731"
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BYHEART_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MY_KEY", KEY)
+    Path("club.md").write_text(CLUB)
+    return tmp_path
+
+
+def words(server, folder, document="club.md", *more):
+    return [
+        sys.executable, "-m", "byheart.cli", "expand", f"documents={document}", "expansion=ladder", "teacher=openai",
+        "teacher.model=toy", f"teacher.base_url={server.url}", "teacher.api_key_env=MY_KEY", "teacher.retries=2",
+        "teacher.server=toy", f"hydra.run.dir={folder}", *more,
+    ]  # fmt: skip
+
+
+def run(*arguments):
+    return subprocess.run(words(*arguments), capture_output=True, text=True, check=False)
+
+
+def served(script, delay_s=0.0):
+    def say(call):
+        body = call.body
+        # The attempt is the client's own matter; what a top-up avoids makes it another request.
+        return Say(answer(script(call.said, body["temperature"])), delay_s=delay_s)
+
+    return ChatServer(say)
+
+
+@pytest.mark.parametrize("script", [well, badly, randomly])
+def test_the_ledger_explains_every_chunk(workplace, script):
+    with served(script) as server:
+        done = run(server, "out", "club.md", "expansion.ladder.rungs=4", "expansion.ladder.per_chunk=8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    account = read_json("out/ledger.json")
+    short = " ".join(account["short"])
+    for chunk, row in account["by_chunk"].items():
+        assert row["received"] == row["kept"] + sum(row["rejected"].values())
+        assert row["kept"] >= 8 or chunk in short
+    bare = {each["fact"]: each["reason"] for each in account["uncovered"]}
+    for fact, ways in account["facts"].items():
+        assert all(ways.values()) or bare[fact]
+    assert sum(len(line) > 80 for line in done.stdout.splitlines() if "/" not in line) == 0
+    assert "The ledger" in done.stdout and "temperature" in done.stdout
+    page = Path("out/ledger.html").read_text()
+    for example in read_jsonl("out/examples.jsonl", Example)[:5]:
+        assert example.question.split(":")[0] in page
+    assert Counter(read_record["reason"] for read_record in read_records("out/rejected.jsonl")) == account["rejected"]
+
+
+def test_no_key_reaches_any_file(workplace):
+    with served(well) as server:
+        assert run(server, "out", "club.md", "expansion.ladder.rungs=2").returncode == 0
+        assert server.calls[0].headers["authorization"] == f"Bearer {KEY}"
+    for file in workplace.rglob("*"):
+        assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
+
+
+def test_an_estimate_sends_nothing_and_says_the_cost(workplace):
+    with served(well) as server:
+        done = run(server, "out", "club.md", "estimate=true", "teacher.price_in=1", "teacher.price_out=2")
+        assert not server.calls
+    assert "18 requests" in done.stdout and "cost: at most 0.0" in done.stdout
+
+
+def test_killed_and_resumed_nothing_is_asked_twice_and_the_output_is_the_same(workplace):
+    with served(well, delay_s=0.05) as server:
+        assert run(server, "whole").returncode == 0
+        asked = len(server.calls)
+    wanted = Path("whole/examples.jsonl").read_bytes(), Path("whole/ledger.json").read_bytes()
+    os.environ["BYHEART_CACHE"] = str(workplace / "other")
+    with served(well, delay_s=0.05) as server:
+        command = words(server, "killed", "club.md", "teacher.concurrency=2")
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        deadline = time.monotonic() + 120
+        while len(server.calls) < asked // 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not Path("killed/examples.jsonl").exists()
+        before = [json.dumps(call.body, sort_keys=True) for call in server.calls]
+        resumed = subprocess.run(
+            [sys.executable, "-m", "byheart.cli", "expand", "resume=killed"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        again = [json.dumps(call.body, sort_keys=True) for call in server.calls[len(before) :]]
+    assert (Path("killed/examples.jsonl").read_bytes(), Path("killed/ledger.json").read_bytes()) == wanted
+    assert len(set(before) & set(again)) <= 2  # those that were under way
+
+
+def test_a_server_that_is_away_is_said_and_what_arrived_is_kept(workplace):
+    def half(call):
+        return Say(answer(well(call.said, call.body["temperature"]))) if call.number < 6 else error("gone", 401)
+
+    with ChatServer(half) as server:
+        done = run(server, "out", "club.md", "teacher.concurrency=1")
+    assert done.returncode == 2
+    assert "key" in done.stdout + done.stderr
+    with served(well) as server:
+        assert run(server, "again").returncode == 0
+        assert len(server.calls) == 18 - 6 + sum(1 for call in server.calls if "exist already" in call.said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [well, badly, randomly])
+@pytest.mark.parametrize("document", ["squad/documents/black_death.md", "rules/documents/amateur_radio_rules.md"])
+def test_real_documents_whole_ladder(workplace, script, document):
+    path = toys.shared(*document.split("/"))
+    with served(script) as server:
+        done = run(server, "out", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    account = read_json("out/ledger.json")
+    short = " ".join(account["short"])
+    for chunk, row in account["by_chunk"].items():
+        assert row["kept"] >= row["asked"] or chunk in short
