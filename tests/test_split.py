@@ -1,6 +1,5 @@
 """The split leaks nothing, and leaves what was asked for."""
 
-import json
 from collections import Counter, defaultdict
 
 import pytest

@@ -69,9 +69,12 @@ def read_offline(folder):
     found = []
     for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
         until, records = time.monotonic() + 20, []
-        while not any(record.HasField("exit") for record in records) and time.monotonic() < until:
-            time.sleep(0.05)  # W&B's own process writes the end a moment after finish() returned
-            records = [Record.FromString(data) for data in entries(file.read_bytes())]
+        raw, before = b"", None
+        # W&B's own process writes the end a moment after finish() returned, and the last row of the history after it.
+        while (before != raw or not any(r.HasField("exit") for r in records)) and time.monotonic() < until:
+            time.sleep(0.5)
+            before, raw = raw, file.read_bytes()
+            records = [Record.FromString(data) for data in entries(raw)]
         found += records
     return found
 
