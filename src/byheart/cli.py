@@ -61,6 +61,17 @@ COMMANDS = (
         (("byheart evaluate run=outputs/handbook/TIME questions=other.jsonl", "ask it something else"),),
         settings=False,
     ),
+    Command(
+        "cache",
+        "the teachers' answers that are kept: list, export or forget them",
+        "byheart cache [export=FILE | prune=AGE | prune=all] [teacher=TEXT]",
+        (
+            ("byheart cache", "what was answered by whom, and where it is kept"),
+            ("byheart cache export=answers.jsonl", "each answer with its request, one a line"),
+            ("byheart cache prune=30d teacher=NAME", "forget what NAME answered over 30 days ago"),
+        ),
+        settings=False,
+    ),
 )
 COMPLETION = ("-sc", "--shell-completion")
 
@@ -105,6 +116,10 @@ def _run(words: list[str]) -> int:
     if "--help" in rest or "-h" in rest:
         print(page(command))
         return 0
+    if name == "cache":
+        from byheart.teacher.cache_command import cache
+
+        return cache(rest)
     from byheart.commands import carry_out  # imports Hydra
 
     return carry_out(name, rest)

@@ -1,0 +1,117 @@
+"""`byheart cache`: what teachers answered so far, listed, exported as JSONL, or forgotten."""
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from byheart.errors import Problem, UserError
+from byheart.store import write_jsonl
+from byheart.teacher.cache import AnswerCache, Shelf
+
+KEYS = ("export", "prune", "teacher")
+HOW = "byheart cache [export=FILE | prune=30d | prune=all] [teacher=TEXT]"
+UNITS_S = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+WIDTH = 100  # of the table where there is no terminal
+
+
+def cache(words: Sequence[str]) -> int:
+    """Carries out one `byheart cache ...`; gives the exit code."""
+    said = _read(words)
+    older_than = _moment(said["prune"]) if "prune" in said else None
+    place = Path(said["export"]).expanduser() if "export" in said else None
+    if place is not None and place.exists():
+        raise UserError(Problem("this file is there already", "export", str(place), "name another, or remove it"))
+    file = AnswerCache().path
+    if not file.is_file():  # looking makes no file
+        print(f"no teacher has answered yet; its answers will be kept in {file}")
+        return 0
+    teacher = said.get("teacher")
+    with AnswerCache() as answers:
+        shelves = answers.shelves()
+        if teacher and not any(teacher in shelf.teacher for shelf in shelves):
+            known = ", ".join(sorted({shelf.teacher for shelf in shelves})) or "none: the cache is empty"
+            raise UserError(Problem("no teacher in the cache is called so", "teacher", teacher, f"there are: {known}"))
+        chosen = [shelf for shelf in shelves if not teacher or teacher in shelf.teacher]
+        if place is not None:
+            write_jsonl(place, (each for each in answers.export() if not teacher or teacher in each["teacher"]))
+            print(f"{sum(shelf.answers for shelf in chosen):,} answers are in {place}")
+        elif "prune" in said:
+            gone = answers.prune(older_than, teacher)
+            left = sum(shelf.answers for shelf in answers.shelves())
+            print(f"{gone:,} answers forgotten, {left:,} left in {file}")
+        else:
+            _show(chosen, file)
+    return 0
+
+
+def _read(words: Sequence[str]) -> dict[str, str]:
+    """The words by their key; or one UserError with all that is wrong with them."""
+    said: dict[str, str] = {}
+    problems = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key not in KEYS or not equals:
+            problems.append(Problem("cache knows no such word", value=word, fix=HOW))
+        elif key in said:
+            problems.append(Problem("this is said twice", key, value, "say it once"))
+        elif not value.strip():
+            problems.append(Problem("this needs a value", key, fix=HOW))
+        else:
+            said[key] = value
+            if key == "prune" and value != "all" and _seconds(value) is None:
+                fix = "prune=30d forgets what was asked longer ago (h, d or w), prune=all everything"
+                problems.append(Problem("this is no age", key, value, fix))
+    if "export" in said and "prune" in said:
+        problems.append(Problem("one thing at a time", "export, prune", fix="export first, then prune"))
+    if problems:
+        raise UserError(*problems)
+    return said
+
+
+def _seconds(age: str) -> float | None:
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([hdw])", age)
+    return float(found[1]) * UNITS_S[found[2]] if found else None
+
+
+def _moment(age: str) -> float | None:
+    """Seconds since 1970, that long ago; None for all times."""
+    seconds = _seconds(age)
+    return None if seconds is None else time.time() - seconds
+
+
+def _show(shelves: Sequence[Shelf], file: Path) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("teacher", overflow="fold")
+    table.add_column("prompt", overflow="fold")
+    for name in ("answers", "tokens out", "first", "last"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for shelf in shelves:
+        counts = f"{shelf.answers:,}", f"{shelf.output_tokens:,}"
+        table.add_row(
+            escape(shelf.teacher), escape(shelf.prompt_version) or "-", *counts, _day(shelf.first), _day(shelf.last)
+        )
+    if len(shelves) > 1:
+        table.add_section()
+        sums = sum(shelf.answers for shelf in shelves), sum(shelf.output_tokens for shelf in shelves)
+        table.add_row("all", "", *(f"{number:,}" for number in sums), "", "", style="bold")
+    console.print(table if shelves else "no answers")
+    print(f"\n{_size(file)}  {file}")
+
+
+def _day(moment: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
+
+
+def _size(file: Path) -> str:
+    """Of the file and of what SQLite has not yet moved into it."""
+    parts = [file, file.with_name(f"{file.name}-wal")]
+    count = sum(part.stat().st_size for part in parts if part.is_file())
+    return f"{count / 1e3:,.1f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
