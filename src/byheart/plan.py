@@ -44,7 +44,7 @@ class Plan:
     name: str | None = None
     seed: int = 0
     batch_size: int = 4
-    epochs: int = 5
+    epochs: int = 3
     lr: float = 5e-4
     schedule: str = "constant"
     retrain: str = "none"
