@@ -248,7 +248,7 @@ def test_every_shipped_option_builds(option):
     extra = ["expansion.file.path=pairs.jsonl"] if "file" in option else []
     if any(f"[{asking}]" in option for asking in ("ladder", "angles", "rewrites")):
         extra = ["teacher=openai"]
-    if "teacher=openai" in (option, *extra):
+    if {"teacher=openai", "teacher=batch"} & {option, *extra}:
         extra += ["teacher.model=toy", "teacher.base_url=http://localhost:8000/v1"]
     assert plan("documents=a.txt", option, *extra)
 

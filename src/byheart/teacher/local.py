@@ -1,0 +1,295 @@
+"""A transformers model in this very process: no server, no key, no cost but time.
+
+Requests of all temperatures share a batch: each row has its own temperature, its own length and its own dice, seeded by
+its request's key, so that the same request gets the same answer whoever stands beside it (in float32; in bfloat16 a
+batch of another shape may round a logit otherwise).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from byheart.errors import Problem, UserError, gather
+from byheart.model.base_model import BaseModel
+from byheart.model.chat import end_of_turn, pad
+from byheart.model.embedded import EMBEDDED
+from byheart.store import content_key
+from byheart.teacher.asking import Asking, Prices, estimate
+from byheart.teacher.base import Estimate, Failure, Progress, Reply, Request, TeacherError
+from byheart.teacher.sender import noted
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "mps"), ("auto", "float32", "bfloat16")
+FREE = Prices(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Local:
+    """Loads the model when it is asked, answers batch after batch, and lets the model go."""
+
+    path: str | None = None  # a folder or a hub id; None: the embedded model
+    revision: str | None = None
+    batch_tokens: int = 8192  # rows of a batch, times their longest prompt and answer
+    device: str = "auto"
+    precision: str = "auto"  # bfloat16 on a GPU, else float32
+    threads: int | None = None  # of the CPU; None leaves torch's own number
+
+    def __post_init__(self) -> None:
+        found = []
+        for name, least in (("batch_tokens", 1), ("threads", 1)):
+            if (value := getattr(self, name)) is not None and value < least:
+                found.append(Problem(f"must be at least {least}", f"teacher.{name}", str(value)))
+        for name, known in (("device", DEVICES), ("precision", PRECISIONS)):
+            if (value := getattr(self, name)) not in known:
+                found.append(Problem(f"must be one of {', '.join(known)}", f"teacher.{name}", str(value)))
+        gather(found)
+
+    def ask(
+        self,
+        requests: Sequence[Request],
+        on_reply: Callable[[int, Reply], None] = lambda index, reply: None,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> list[Reply | Failure]:
+        """See `Teacher.ask`. Each answer is saved as soon as its row ends, while its neighbours go on."""
+        with Asking(self.fingerprint, requests, on_reply, on_progress, FREE) as asking:
+            if asking.waiting:
+                asking.tell(
+                    note="converting the embedded model, once" if self._base.unconverted else "loading the model"
+                )
+                with _threads(self.threads):
+                    self._answer(asking)
+            return asking.results()
+
+    def estimate(self, requests: Sequence[Request]) -> Estimate:
+        """What `ask` would take now, without loading the model."""
+        return estimate(self.fingerprint, requests, FREE)
+
+    def tests(self) -> Sequence[Problem]:
+        """What can be known to be wrong before any work, without torch."""
+        return [_ours(problem) for problem in self._base.tests()]
+
+    @property
+    def fingerprint(self) -> str:
+        folder = Path(self._base.path).expanduser()
+        if self._base.path != EMBEDDED and folder.is_dir():
+            return f"{folder.resolve().name} in this process with {_content(folder)}"
+        return f"{self._base.path}{f'@{self.revision}' if self.revision else ''} in this process"
+
+    @property
+    def _base(self) -> BaseModel:
+        return BaseModel(self.path or EMBEDDED, revision=self.revision)
+
+    def _load(self) -> tuple[Any, Any]:
+        import torch
+
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        half = self.precision == "bfloat16" or (self.precision == "auto" and device == "cuda")
+        try:
+            return self._base.load("bfloat16" if half else "float32", device)
+        except UserError as error:
+            raise TeacherError(*map(_ours, error.problems)) from error.__cause__
+
+    def _answer(self, asking: Asking) -> None:
+        model, tokenizer = self._load()  # it goes when this returns: training will want the memory
+        prompts = {key: _prompt(tokenizer, request) for key, request in asking.waiting.items()}
+        longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
+        rows = []
+        for key, request in asking.waiting.items():
+            room = int(min(request.max_tokens, longest - len(prompts[key])))
+            if room < 1:
+                asking.failed(key, Failure(f"its {len(prompts[key])} tokens leave no room in the model's {longest}"))
+            else:
+                rows.append(Row(key, prompts[key], request.temperature, room))
+
+        def ended(row: Row, tokens: Sequence[int], stopped: bool) -> None:
+            text = tokenizer.decode(tokens[: len(tokens) - stopped], skip_special_tokens=True).strip()
+            reply = Reply(text, len(row.prompt), len(tokens), False, "stop" if stopped else "length")
+            asking.arrived(row.key, noted(reply, asking.waiting[row.key], frozenset()))
+
+        for batch in batches(rows, self.batch_tokens):
+            asking.started(len(batch))
+            _answer_batch(model, tokenizer, batch, ended, asking)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request as the model sees it."""
+
+    key: str
+    prompt: Sequence[int]
+    temperature: float
+    room: int  # tokens that its answer may have
+
+
+Ended = Callable[[Row, Sequence[int], bool], None]  # the row, its answer's tokens, whether it ended by itself
+
+
+def batches(rows: Sequence[Row], batch_tokens: int) -> Iterator[list[Row]]:
+    """Prompts of like length together, at most `batch_tokens` with their padding and answers, one row at least."""
+    batch: list[Row] = []
+    room = 0
+    for row in sorted(rows, key=lambda row: (len(row.prompt), row.room)):
+        room = max(room, row.room)
+        if batch and (len(batch) + 1) * (len(row.prompt) + room) > batch_tokens:
+            yield batch
+            batch, room = [], row.room
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _answer_batch(model: Any, tokenizer: Any, rows: list[Row], ended: Ended, asking: Asking) -> None:
+    """In halves where the memory does not hold it whole."""
+    import torch
+
+    over: set[str] = set()
+
+    def once(row: Row, tokens: Sequence[int], stopped: bool) -> None:
+        over.add(row.key)
+        ended(row, tokens, stopped)
+
+    try:
+        answer_rows(model, tokenizer, rows, once)
+        return
+    except torch.OutOfMemoryError:
+        left = [row for row in rows if row.key not in over]
+    torch.cuda.empty_cache()
+    if len(rows) == 1:
+        asking.failed(rows[0].key, Failure("the device's memory does not hold this request"))
+        return
+    middle = (len(left) + 1) // 2
+    for half in filter(None, (left[:middle], left[middle:])):
+        _answer_batch(model, tokenizer, half, ended, asking)
+
+
+def answer_rows(model: Any, tokenizer: Any, rows: Sequence[Row], ended: Ended) -> None:
+    """One `generate` over rows that share nothing but the matrix products; `ended` is told of each row as it ends."""
+    import torch
+    from transformers import LogitsProcessorList, StoppingCriteriaList
+
+    device = next(model.parameters()).device
+    filler, start = tokenizer.pad_token_id, max(len(row.prompt) for row in rows)
+    tokens = torch.tensor(pad([row.prompt for row in rows], filler, left=True), device=device)
+    lengths = torch.tensor([len(row.prompt) for row in rows], device=device)
+    mask = (torch.arange(start, device=device) >= start - lengths[:, None]).long()
+    stops = _stops(model, tokenizer)
+    dice = _dice(rows).to(device)
+    temperatures = torch.tensor([row.temperature for row in rows], device=device)
+    open_rows = dict(enumerate(rows))
+
+    def choose(seen_BT: torch.Tensor, logits_BV: torch.Tensor) -> torch.Tensor:
+        picked_B = sample(logits_BV, temperatures, dice[:, seen_BT.shape[1] - start])
+        return torch.full_like(logits_BV, float("-inf")).scatter_(1, picked_B[:, None], 0.0)
+
+    def end(seen_BT: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
+        said = seen_BT[:, start:].tolist()
+        for place, row in list(open_rows.items()):
+            stopped = said[place][-1] in stops
+            if stopped or len(said[place]) >= row.room:
+                del open_rows[place]
+                ended(row, said[place], stopped)
+        return torch.tensor([place not in open_rows for place in range(len(rows))], device=device)
+
+    model.generate(
+        input_ids=tokens,
+        attention_mask=mask,
+        max_new_tokens=max(row.room for row in rows),
+        do_sample=False,  # `choose` has thrown the dice: what is left is the one token that it leaves
+        logits_processor=LogitsProcessorList([choose]),
+        stopping_criteria=StoppingCriteriaList([end]),
+        eos_token_id=sorted(stops),
+        pad_token_id=filler,
+        repetition_penalty=1.0,  # it would look at the padding, and so at the neighbours
+        temperature=None,
+        top_p=None,
+        top_k=None,
+    )
+
+
+def sample(logits_BV: "torch.Tensor", temperatures_B: "torch.Tensor", dice_B: "torch.Tensor") -> "torch.Tensor":
+    """A token for each row at its own temperature: where its die (0 to 1) falls among the probabilities."""
+    import torch
+
+    greedy_B = logits_BV.argmax(dim=-1)
+    heat_B1 = temperatures_B.clamp(min=1e-4)[:, None]
+    exact = torch.float32 if logits_BV.device.type == "mps" else torch.float64  # sums of 50,000 small numbers
+    shifted_BV = (logits_BV.float() - logits_BV.float().amax(dim=-1, keepdim=True)) / heat_B1
+    sums_BV = shifted_BV.softmax(dim=-1, dtype=exact).cumsum(dim=-1)
+    drawn_B = torch.searchsorted(sums_BV, dice_B.to(exact)[:, None] * sums_BV[:, -1:], right=True)[:, 0]
+    drawn_B = drawn_B.clamp(max=logits_BV.shape[1] - 1)
+    return torch.where(temperatures_B > 0, drawn_B, greedy_B)
+
+
+def _dice(rows: Sequence[Row]) -> "torch.Tensor":
+    """For each row and token a number from 0 to 1, thrown on the CPU so that every device sees the same."""
+    import torch
+
+    dice = torch.zeros(len(rows), max(row.room for row in rows))
+    for place, row in enumerate(rows):
+        own = torch.Generator().manual_seed(int(row.key, 16) % 2**63)
+        dice[place, : row.room] = torch.rand(row.room, generator=own)
+    return dice
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.cuda.empty_cache()  # nothing, where there is none
+
+
+def _stops(model: Any, tokenizer: Any) -> set[int]:
+    own = model.generation_config.eos_token_id
+    more = own if isinstance(own, list) else [own]
+    return {token for token in (end_of_turn(tokenizer)[-1], tokenizer.eos_token_id, *more) if token is not None}
+
+
+def _prompt(tokenizer: Any, request: Request) -> list[int]:
+    from jinja2 import TemplateError
+
+    def rendered(turns: Sequence[Mapping[str, str]]) -> list[int]:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+    user = {"role": "user", "content": request.user}
+    if not request.system:
+        return rendered([user])
+    try:
+        return rendered([{"role": "system", "content": request.system}, user])
+    except TemplateError:  # some templates (Gemma's) know no system turn
+        return rendered([{"role": "user", "content": f"{request.system}\n\n{request.user}"}])
+
+
+def _content(folder: Path) -> str:
+    """What a folder's model is known by: its settings, and 64 samples of each weight file, which may be too big to read."""
+    parts: list[Any] = []
+    for file in sorted([*folder.glob("*.json"), *folder.glob("*.jinja")]):
+        parts.append((file.name, file.read_text(encoding="utf-8", errors="replace")))
+    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+        size = file.stat().st_size
+        with file.open("rb") as weights:
+            for number in range(64):
+                weights.seek(number * size // 64)
+                parts.append((file.name, size, weights.read(2048).hex()))
+    return content_key(*parts)[:8]
+
+
+def _ours(problem: Problem) -> Problem:
+    """Said of the teacher's model, not of the one that is trained."""
+    return replace(
+        problem,
+        where=problem.where.replace("model.", "teacher."),
+        fix=problem.fix.replace("model.path", "teacher.path"),
+    )
