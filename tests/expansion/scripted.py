@@ -22,9 +22,8 @@ def well(user: str, temperature: float, attempt: int = 0) -> str:
     """What a good teacher would say: the pairs that were asked for, the same ones on the lower rungs."""
     if "Rewrite it as" in user:
         text = user.split("<text>\n")[1].split("\n</text>")[0]
-        return (
-            f"To put it {dice('rewrite', user, temperature, attempt).choice(['plainly', 'shortly', 'again'])}: {text}"
-        )
+        luck = dice("rewrite", user, temperature, attempt)
+        return f"To put it {luck.choice(FILLERS)} and {luck.choice(FILLERS)}: {text}"
     if "The pairs:" in user:
         count = len(re.findall(r"^\d+\. Question:", user, re.M))
         return json.dumps({"verdicts": [{"pair": n, "supported": True, "why": ""} for n in range(1, count + 1)]})

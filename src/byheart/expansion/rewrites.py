@@ -28,6 +28,7 @@ STYLES = {
     "story": "Tell {place} as a story.",
     "dialogue": "Tell {place} as a dialogue.",
 }
+PEOPLED = ("story", "dialogue")  # styles that need somebody who speaks
 CUT_TEXT = "the rewritten text was cut off at its token limit"
 EMPTY = "the teacher's answer is empty"
 TOLD = 0.5  # share of a fact's words from which a rewritten text tells it
@@ -36,7 +37,10 @@ RETELL_FACTOR = 3  # tokens that a story may take for each of the text
 
 @dataclass(frozen=True, kw_only=True)
 class Rewrites(Density):
-    """As many rewritten texts of each chunk as questions are its floor, the styles in turn: one to one by default."""
+    """As many rewritten texts of each chunk as questions are its floor, the styles in turn: one to one by default.
+
+    They go forward only: `examples_per_fact` counts the texts that tell a fact, in that direction.
+    """
 
     styles: tuple[str, ...] = tuple(STYLES)
     temperature: float = 0.7
@@ -105,9 +109,9 @@ class Rewrites(Density):
         examples = tuple(example for example in kept if example.id in chosen)
         rejected = [refusal for book in books.values() for refusal in book.rejected]
         rejected += [Rejection(example, CUT_OFF) for example in kept if example.id not in chosen]
-        taught = {fact for example in examples for fact in example.facts}
+        told = Counter(fact for example in examples for fact in example.facts)
         uncovered = {
-            fact.id: "no kept rewriting tells it" if fact.id not in taught else "rewritten texts go forward only"
+            fact.id: "rewritten texts go forward only" if told[fact.id] else books[fact.chunk].why_untold()
             for fact in source.facts
         }
         have = Counter(example.chunk for example in examples)
@@ -116,6 +120,8 @@ class Rewrites(Density):
             for chunk in source.chunks
             if chunk.id in books and have[chunk.id] < self.asked_of(chunk)
         ]
+        if few := [fact for fact in source.facts if told[fact.id] < self.examples_per_fact]:
+            short.append(f"rewrites: {len(few)} facts are told less than {self.examples_per_fact} times")
         if short and self.max_examples is not None and len(examples) >= self.max_examples:
             short.append(f"rewrites: max_examples={self.max_examples} was reached; raise it to meet the floors above")
         notes = tuple(sorted({note for book in books.values() for note in book.notes}))
@@ -163,13 +169,22 @@ class _Retellings:
             self.kept.append((example, ask.attempt))
 
     def missing(self, options: Rewrites, attempt: int) -> list[_Ask]:
-        """Those that failed, asked anew; after a copy the next style takes its place."""
+        """Those that failed, asked anew, after a copy in the next style; then as many as the least told fact lacks."""
         again, self.lacking = self.lacking, []
         styles = options.styles
-        return [
+        asks = [
             _Ask(self.chunk, styles[(styles.index(ask.style) + attempt) % len(styles)], ask.sample, attempt)
             for ask in again
         ]
+        told = Counter(fact for example, _ in self.kept for fact in example.facts)
+        lacking = max((options.examples_per_fact - told[fact.id] for fact in self.facts), default=0) - len(asks)
+        count = len(self.asked)
+        more = range(count, count + max(0, lacking))
+        return [*asks, *(_Ask(self.chunk, styles[n % len(styles)], n, attempt) for n in more)]
+
+    def why_untold(self) -> str:
+        """For a fact that no kept text tells."""
+        return f"no rewriting came: {self.failed[0]}" if self.failed and not self.kept else "no kept rewriting tells it"
 
     def tally(self) -> Tally:
         later = [example for example, attempt in self.kept if attempt]
@@ -182,7 +197,7 @@ class _Retellings:
             return EMPTY, ""
         if outcome.finish_reason == "length":
             return CUT_TEXT, text[-40:]
-        if refusal := self.gates.refuse_text(text, self.ground):
+        if refusal := self.gates.refuse_text(text, self.ground, example.subject in PEOPLED):
             return refusal.reason, refusal.detail
         if example.id in {other.id for other, _ in self.kept} or self._copies(text):
             return REPEATED, ""
@@ -195,8 +210,10 @@ class _Retellings:
         return any(fuzz.ratio(plain(text), plain(other.answer)) >= alike for other, _ in self.kept)
 
     def _example(self, ask: _Ask, text: str) -> Example:
-        """The question is ours and names the place; a second text in the same style is asked for as "another"."""
+        """The question is ours, names the place, and tells a second text in the same style from the first."""
         question = STYLES[ask.style].format(place=self.place)
+        if earlier := sum(example.subject == ask.style for example, _ in self.kept):
+            question = f"{question.removesuffix('.')}, version {earlier + 1}."
         told = {*content_stems(text, self.ground.language)}
         facts = []
         for fact in self.facts:

@@ -52,7 +52,7 @@ class Trainer:
     device: str = "auto"  # auto | cpu | cuda | mps
     precision: str = "auto"  # auto | bfloat16 | float32
     layout: str = "packed"  # packed | padded: how the rows of a batch lie in memory
-    threads: int | None = None  # CPU threads; null: all cores
+    threads: int | None = None  # CPU threads; null: $OMP_NUM_THREADS, else all cores
     rows_at_once: int | None = None  # rows in one forward pass; null: the whole batch (gradient accumulation below)
 
     def __post_init__(self) -> None:
@@ -72,7 +72,8 @@ class Trainer:
         import torch
 
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(self.threads or cores)
+        if self.threads or "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(self.threads or cores)
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

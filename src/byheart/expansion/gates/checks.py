@@ -83,13 +83,15 @@ class Gates:
             or self._support(question, answer, angle, ground)
         )
 
-    def refuse_text(self, text: str, ground: Ground) -> Refusal | None:
-        """The same for a rewritten text, which is no answer to a question."""
+    def refuse_text(self, text: str, ground: Ground, people: bool = False) -> Refusal | None:
+        """The same for a rewritten text, which is no answer to a question; `people` may appear in a story."""
         count = len(text.split())
         if count < 3:
             return Refusal(LENGTH, f"{count} words")
         return (
-            self._obeys("", text, ground) or self._language(text, ground) or self._support("", text, "scenario", ground)
+            self._obeys("", text, ground)
+            or self._language(text, ground)
+            or self._support("", text, "scenario", ground, people)
         )
 
     def _length(self, question: str, answer: str, angle: str) -> Refusal | None:
@@ -137,9 +139,9 @@ class Gates:
             return Refusal(GIVEN_AWAY, answer[:60])
         return None
 
-    def _support(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
+    def _support(self, question: str, answer: str, angle: str, ground: Ground, people: bool = False) -> Refusal | None:
         if self.support is None:
             return None
         least, invented = self.support, angle == "scenario"
-        said = unsupported(question, answer, ground.stems, ground.numbers, least, ground.language, invented)
+        said = unsupported(question, answer, ground.stems, ground.numbers, least, ground.language, invented, people)
         return Refusal(UNSUPPORTED, said) if said else None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from byheart.expansion.gates.words import content_stems, numbers, stem, words, written_numbers
+from byheart.expansion.gates.words import content_stems, numbers, stem, written_numbers
 
 _NAME = re.compile(r"(?<=[a-z,;)] )[A-Z][\w’'-]*[a-z]\w*")
 # They answer without being in the text: yes and no, and the names of a text's own parts.
@@ -21,11 +21,13 @@ def unsupported(
     least: float,
     language: str,
     invented: bool = False,
+    people: bool = False,
 ) -> str:
     """What the text does not support, in words; empty where it supports all.
 
     `least` is the share of the answer's words that must stand in the text (one of several may always miss); those that
-    repeat the question count neither way. `invented` is for scenarios, whose question may bring in figures and people of its own.
+    repeat the question count neither way. `invented` is for scenarios, whose question may bring in figures and people of its own;
+    `people` is for stories and dialogues, in which somebody must speak.
     """
     asked = {*content_stems(question, language)} if invented else set()
     told = numbers(question) if invented else set()
@@ -34,9 +36,10 @@ def unsupported(
         whole = {known.partition(".")[0] for known in known_numbers}
         if strange := sorted(written_numbers(text) - set(known_numbers) - told - whole):
             return f"{strange[0]} stands nowhere in the text"
-    if language == "en":
+    if language == "en" and not people:
         for name in _NAME.findall(answer):
-            if not any(stem(word) in stems or stem(word) in asked for word in words(name)):
+            meaning = content_stems(name, language)  # none in "(a) For whom"
+            if meaning and not any(each in stems or each in asked for each in meaning):
                 return f"“{name}” stands nowhere in the text"
     said = [each for each in content_stems(answer, language) if each not in _NEUTRAL]
     repeated = {*content_stems(question, language)}
