@@ -103,7 +103,7 @@ def test_a_fact_that_no_text_tells_is_asked_for_again_and_named():
     assert max(request.attempt for request in source.teacher.asked) >= 3000
     late = next(fact for fact in source.facts if "late" in fact.text)
     assert written.uncovered[late.id] == "no kept rewriting tells it"
-    assert "rewrites: 1 facts are told less than 1 times" in written.short
+    assert "rewrites: 1 of 2 facts have fewer than 1 forward examples" in written.short
 
 
 @pytest.mark.parametrize("wrong", [{"styles": ("poem",)}, {"styles": ()}, {"temperature": 3.0}, {"max_attempts": -1}])

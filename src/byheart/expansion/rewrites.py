@@ -121,7 +121,8 @@ class Rewrites(Density):
             if chunk.id in books and have[chunk.id] < self.asked_of(chunk)
         ]
         if few := [fact for fact in source.facts if told[fact.id] < self.examples_per_fact]:
-            short.append(f"rewrites: {len(few)} facts are told less than {self.examples_per_fact} times")
+            least = self.examples_per_fact
+            short.append(f"rewrites: {len(few)} of {len(source.facts)} facts have fewer than {least} forward examples")
         if short and self.max_examples is not None and len(examples) >= self.max_examples:
             short.append(f"rewrites: max_examples={self.max_examples} was reached; raise it to meet the floors above")
         notes = tuple(sorted({note for book in books.values() for note in book.notes}))

@@ -1,0 +1,104 @@
+"""What the README and the guides tell a user to type is understood; what they show is what is there."""
+
+import importlib.util
+import re
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+import toys
+from byheart.commands import _checked
+from byheart.config.compose import read_request
+from byheart.config.folders import conf_folder, sweeps_folder
+from byheart.errors import UserError
+from contracts.expansion_contract import ExpansionContract
+
+ROOT = Path(__file__).parents[1]
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs/guides").glob("*.md"))]
+OWN = (ROOT / "docs/guides/write_your_own_strategy.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str = "") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.S | re.M)
+
+
+def commands():
+    for guide in GUIDES:
+        for block in blocks(guide.read_text(encoding="utf-8")):
+            for line in block.splitlines():
+                if re.match(r"byheart (learn|expand|check|sweep) ", line):
+                    yield pytest.param(line, id=f"{guide.stem}: {line[8:60]}")
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_shown_is_understood(line, tmp_path, monkeypatch):
+    """The files that a guide speaks of are made up; any other problem is the guide's fault."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "a key")
+    for name in ("handbook.pdf", "rules.md"):
+        Path(name).write_text("The ball is round. A player may kick it.\n")
+    Path("exam.jsonl").write_text('{"question": "What is round?", "answers": ["the ball"]}\n')
+    Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
+    Path("mine.yaml").write_text((sweeps_folder() / "smoke.yaml").read_text(encoding="utf-8"))
+    command, *words = shlex.split(line, comments=True)[1:]
+    if any(word.startswith("resume=") for word in words) or any("numbers]" in word for word in words):
+        return  # a run that is there; the strategy that the guide itself writes
+    if command == "sweep":
+        name, *words = words
+        folder = tmp_path if name.endswith(".yaml") else sweeps_folder()
+        words = ["-cd", str(folder), "-cn", name.removesuffix(".yaml"), *words]
+    try:
+        _checked(read_request(words))
+    except UserError as error:
+        faults = [problem for problem in error.problems if not re.search(r"DIR_OR_HUB_ID|BYHEART", str(problem))]
+        assert not faults, "\n".join(map(str, faults))
+
+
+@pytest.mark.parametrize("name", ["questions", "rewrites"])
+def test_the_prompts_are_shown_as_they_are_sent(name):
+    shown = blocks((ROOT / "docs/guides/expansion.md").read_text(encoding="utf-8"), "text")
+    assert (conf_folder() / f"prompts/{name}.txt").read_text(encoding="utf-8") in shown
+
+
+def test_every_member_of_the_two_families_has_its_line():
+    for group, guide in (("expansion", "expansion.md"), ("teacher", "teachers.md")):
+        text = (ROOT / "docs/guides" / guide).read_text(encoding="utf-8")
+        for path in (conf_folder() / group).glob("*.yaml"):
+            assert f"| `{path.stem}` |" in text or f"`{group}={path.stem}`" in text, path
+
+
+def _numbers():
+    """The strategy as the guide has it, a module of its own."""
+    name = "numbers_of_the_guide"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_loader(name, loader=None)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        exec(compile(blocks(OWN, "python")[0], name, "exec"), module.__dict__)
+    return sys.modules[name].Numbers
+
+
+class TestTheStrategyOfTheGuide(ExpansionContract):
+    def expansion(self, **options):
+        return _numbers()(**options)
+
+    def source(self):
+        return toys.ham_radio()
+
+    def test_it_asks_for_each_figure(self):
+        source = toys.source("# Fees\n\nMembers pay 40 dollars before 1 March. Guests pay nothing.\n")
+        written = self.expansion().expand(source)
+        assert {e.answer for e in written.examples} == {"40", "1"}
+        assert all(e.answer not in e.subject for e in written.examples if e.answer == "40")
+        assert list(written.uncovered.values()) == ["it holds no figure"]
+
+
+def test_the_yaml_of_the_guide_fits_its_class():
+    settings = yaml.safe_load(blocks(OWN, "yaml")[0])
+    assert settings.pop("_target_") == "byheart.expansion.numbers.Numbers"
+    strategy = _numbers()
+    assert settings == {field.name: getattr(strategy(), field.name) for field in fields(strategy)}
