@@ -181,15 +181,16 @@ def _done(folder: Path) -> dict[str, Any] | None:
 def account_of(learned: Learned) -> dict[str, Any]:
     """What run.json says of a training, and adapter/byheart.json, which marks it as finished."""
     last: CurvePoint | None = learned.curve[-1] if learned.curve else None
+    epochs = f"{learned.epochs_run:.2g} epoch{'' if learned.epochs_run == 1 else 's'}"
     why = {
-        "finished": "all epochs were run",
-        "upturn": "validation loss turned upward",
-        "stopped": "stopped by Ctrl-C",
+        "finished": f"it had run for {epochs}, as asked",
+        "upturn": f"validation loss turned upward after {epochs}",
+        "stopped": f"stopped by Ctrl-C after {epochs}",
     }[learned.state]
     chosen = f"; epoch {learned.chosen_epoch} was the best" if learned.chosen_epoch else ""
     return {
         "state": learned.state,
-        "why_stopped": f"{why} after {learned.epochs_run:.2g} epoch{'' if learned.epochs_run == 1 else 's'}{chosen}",
+        "why_stopped": f"{why}{chosen}",
         "chosen_epoch": learned.chosen_epoch,
         "recall_would_choose": learned.recall_would_choose,
         "epochs_run": learned.epochs_run,
