@@ -50,7 +50,7 @@ def main() -> None:
     luck = random.Random(said.seed)
     with tempfile.TemporaryDirectory() as name:
         place, log = Path(name), Path(name, "asked.txt")
-        with running(slots=8, pairs=True, speed=0.5, log=log) as url:
+        with running(slots=8, pairs=True, speed=0.25, log=log) as url:
             quiet = {**os.environ, "BYHEART_CACHE": str(place / "quiet")}
             subprocess.run(command(url, place / "undisturbed"), env=quiet, check=True, stdout=subprocess.DEVNULL)
             whole = arrived(place / "quiet")
