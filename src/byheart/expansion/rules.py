@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from byheart.expansion.asking.compose import FULL, TITLE, Asked
+from byheart.expansion.asking.fluency import drop_halting
 from byheart.expansion.asking.parse import MISSING, is_installed
 from byheart.expansion.asking.reading import ask_facts
 from byheart.expansion.base import Source, Written, example_id
@@ -24,7 +25,8 @@ from byheart.expansion.questions import (
     defines,
 )
 from byheart.expansion.sentences import capital, find_condition, sentences_of, small
-from byheart.types import FORWARD, REVERSE, Example, Fact
+from byheart.model.base_model import BaseModel
+from byheart.types import FORWARD, REVERSE, Example, Fact, Rejection
 
 BLANK = "____"
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
@@ -44,6 +46,13 @@ class Rules(Density):
     """Recitation, completion, blanks, what comes before, who says it, and questions read off the sentence."""
 
     usual: int = 8  # examples of each fact before any topping up
+    rank: bool = False  # the embedded model drops the least fluent questions: loads torch
+    rank_drop: float = 0.2  # their share
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.rank_drop < 1:
+            raise ValueError(f"rank_drop must lie between 0 and 1, got {self.rank_drop}")
 
     def expand(self, source: Source) -> Written:
         statements = {fact.id: state(fact.text, source.lead_ins.get(fact.id, "")) for fact in source.facts}
@@ -67,6 +76,9 @@ class Rules(Density):
             fact.id: self._examples(fact, families[fact.id], places[fact.id], shared) for fact in source.facts
         }
         _drop_repeats(candidates)
+        rejected: list[Rejection] = []
+        if self.rank:
+            candidates, rejected = drop_halting(candidates, self.rank_drop, BaseModel())
         examples = choose(self, source.chunks, source.facts, candidates, self.usual)
         uncovered = {}
         for fact in source.facts:
@@ -76,10 +88,10 @@ class Rules(Density):
         short = shortfalls(self, source.chunks, source.facts, examples, "rules")
         if not is_installed():
             short.append(f"rules: {MISSING}")
-        return Written(tuple(examples), uncovered=uncovered, short=tuple(short))
+        return Written(tuple(examples), tuple(rejected), uncovered, tuple(short))
 
     def tests(self) -> Sequence[str]:
-        return ()
+        return [str(problem) for problem in BaseModel().tests()] if self.rank else []
 
     def _examples(
         self, fact: Fact, families: dict[str, list[Draft]], place: Citation, shared: set[tuple[str, str]]
