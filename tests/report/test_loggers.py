@@ -128,7 +128,7 @@ def test_an_offline_run_holds_what_comparisons_need(keyless, run_folder):
     raw = b"".join(file.read_bytes() for file in run_folder.glob("wandb/*/*.wandb"))
     assert str(Path.cwd()).encode() not in raw, "the command line and its folder are not sent"
     listed = subprocess.run(
-        [Path(sys.executable).with_name("wandb"), "sync", "--dry-run", str(next(run_folder.glob("wandb/offline-run-*")))],
+        [Path(sys.executable).with_name("wandb"), "sync", "--dry-run", next(run_folder.glob("wandb/offline-run-*"))],
         capture_output=True,
         text=True,
         check=False,
