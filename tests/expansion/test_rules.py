@@ -76,6 +76,20 @@ def test_a_chunk_is_topped_up_to_one_question_for_so_many_tokens():
         assert per_chunk[chunk.id] >= rules.asked_of(chunk) or rules.expand(source).short
 
 
+def test_only_the_named_families_are_written():
+    source = toys.ham_radio()
+    crude = Rules(families=["recitation", "completion", "blank"], usual=99).expand(source)
+    assert {e.angle for e in crude.examples} == {"recitation", "completion", "blank"}
+    assert {e.id for e in crude.examples} < {e.id for e in Rules(usual=99).expand(source).examples}
+    assert crude.uncovered, "nothing asks in the reverse direction, and that is said"
+
+
+@pytest.mark.parametrize("families", [(), ("rhymes",)])
+def test_a_family_that_does_not_exist_is_refused_by_name(families):
+    with pytest.raises(ValueError, match="families must be some of asked, condition"):
+        Rules(families=families)
+
+
 def test_per_chunk_and_examples_per_fact_are_the_least():
     source = toys.ham_radio()
     written = Rules(per_chunk=7, examples_per_fact=2, usual=1).expand(source)

@@ -39,6 +39,7 @@ ORDER = (
     "asked asked condition reordered asked recitation asked completion asked asked asked blank source asked asked "
     "completion asked before"
 ).split()
+FAMILIES = tuple(dict.fromkeys(ORDER))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,15 @@ class Rules(Density):
     """Recitation, completion, blanks, what comes before, who says it, and questions read off the sentence."""
 
     usual: int = 8  # examples of each fact before any topping up
+    families: tuple[str, ...] = FAMILIES  # what is written at all
     rank: bool = False  # the embedded model drops the least fluent questions: loads torch
     rank_drop: float = 0.2  # their share
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "families", tuple(self.families))
+        if not self.families or set(self.families) - set(FAMILIES):
+            raise ValueError(f"families must be some of {', '.join(FAMILIES)}, got {list(self.families)}")
         if not 0 < self.rank_drop < 1:
             raise ValueError(f"rank_drop must lie between 0 and 1, got {self.rank_drop}")
 
@@ -70,6 +75,10 @@ class Rules(Density):
                 statements[fact.id], fact, source.lead_ins.get(fact.id, ""), places[fact.id], parsed.get(fact.id, [])
             )
             for fact in source.facts
+        }
+        families = {
+            fact: {name: drafts for name, drafts in each.items() if name in self.families}
+            for fact, each in families.items()
         }
         shared = _asked_of_several(families, places)
         candidates = {
@@ -228,7 +237,7 @@ def _deal(families: dict[str, list[Draft]]) -> Iterator[Draft]:
     queues = {name: list(family) for name, family in families.items()}
     while any(queues.values()):
         for name in ORDER:
-            if queues[name]:
+            if queues.get(name):
                 yield queues[name].pop(0)
 
 
