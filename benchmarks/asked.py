@@ -7,7 +7,6 @@ asked what people asked of them. Prints first the ratio of the shares of answers
 difference with a bootstrap interval over the questions (paired), then each side.
 """
 
-import json
 import os
 import subprocess
 import sys
