@@ -14,10 +14,10 @@ from byheart.store import said_if_unwritten
 
 
 def initial(adapter: Lora, model: Any, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Layer name -> A (in, rank) and B (rank, out), with the bits that `attach` gives under this seed."""
+    """Layer name -> A (rank, in) and B (rank, out), with the bits that `attach` gives under this seed."""
     with torch.random.fork_rng(devices=[]), _attached(adapter, model, seed) as layers:
         return {
-            name: (layer.lora_A["default"].weight.detach().T.clone(), layer.lora_B["default"].weight.detach().T.clone())
+            name: (layer.lora_A["default"].weight.detach().clone(), layer.lora_B["default"].weight.detach().T.clone())
             for name, layer in layers.items()
         }
 
@@ -32,7 +32,7 @@ def save(adapter: Lora, model: Any, matrices: Mapping[str, tuple[Tensor, Tensor]
         torch.no_grad(),
     ):
         for name, (a, b) in matrices.items():
-            layers[name].lora_A["default"].weight.copy_(a.T)
+            layers[name].lora_A["default"].weight.copy_(a)
             layers[name].lora_B["default"].weight.copy_(b.T)
         rmtree(making, ignore_errors=True)
         layers.peft_model.save_pretrained(str(making))

@@ -7,47 +7,83 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Spans = Sequence[tuple[int, int]]
+
 
 @dataclass(frozen=True)
 class Grouping:
-    """N flat tokens as G groups of W places. Each token has at most one place; places without a token hold zeros.
+    """N flat tokens as blocks of G groups of W places. Each token has at most one place; places without a token hold
+    zeros, or a token that nobody owns and that no loss depends on.
 
-    Zeros, and never some other token: a neighbour's NaN times a weight of zero would still be NaN.
+    Never somebody's token: a neighbour's NaN times a weight of zero would still be NaN.
     """
 
-    groups: int
-    width: int
-    there: Tensor  # (G * W,) the token at each place; any, where the place is empty
-    empty: Tensor  # the empty places
+    blocks: tuple[tuple[int, int], ...]  # (groups, width) of each
+    there: Tensor  # (places,) the token at each place; any, where the place is empty
+    empty: Tensor  # the places that hold zeros
     back: Tensor  # (N,) the place of each token; any, where it has none
     homeless: Tensor  # the tokens without a place
 
     @classmethod
-    def of(cls, spans: Sequence[Sequence[tuple[int, int]]], tokens: int, round_to: int, device: Any) -> "Grouping":
-        """From the spans (start, end) of flat tokens that each group holds; the width is rounded up."""
-        sizes = [sum(end - start for start, end in group) for group in spans]
-        width = round_up(max(1, *sizes), round_to)
-        there, back = [0] * (len(spans) * width), [-1] * tokens
-        for number, group in enumerate(spans):
-            place = number * width
-            for start, end in group:
-                there[place : place + end - start] = range(start, end)
-                back[start:end] = range(place, place + end - start)
-                place += end - start
-        empty = [number * width + i for number, size in enumerate(sizes) for i in range(size, width)]
+    def of(cls, blocks: Sequence[Sequence[Spans]], tokens: int, round_to: int, device: Any) -> "Grouping":
+        """From the spans (start, end) of flat tokens that each group of each block holds; widths are rounded up."""
+        shapes: list[tuple[int, int]] = []
+        there: list[int] = []
+        empty: list[int] = []
+        back = [-1] * tokens
+        for spans in blocks:
+            sizes = [sum(end - start for start, end in group) for group in spans]
+            width = round_up(max(1, *sizes), round_to)
+            shapes.append((len(spans), width))
+            for group, size in zip(spans, sizes, strict=True):
+                for start, end in group:
+                    back[start:end] = range(len(there), len(there) + end - start)
+                    there += range(start, end)
+                empty += range(len(there), len(there) + width - size)
+                there += [0] * (width - size)
         homeless = [token for token, place in enumerate(back) if place < 0]
+        if homeless:  # spares the writing of zeros, layer after layer
+            for place in empty:
+                there[place] = homeless[0]
+            empty = []
         indices = (there, empty, [max(0, place) for place in back], homeless)
-        return cls(len(spans), width, *(torch.tensor(index, dtype=torch.long, device=device) for index in indices))
+        return cls(tuple(shapes), *(torch.tensor(index, dtype=torch.long, device=device) for index in indices))
 
-    def gather(self, flat_ND: Tensor) -> Tensor:
-        """(N, D) -> (G, W, D)"""
+    def gather(self, flat_ND: Tensor) -> tuple[Tensor, ...]:
+        """(N, D) -> (G, W, D) of each block."""
         moved: Tensor = _Move.apply(flat_ND, self.there, self.empty, self.back, self.homeless)
-        return moved.view(self.groups, self.width, flat_ND.shape[-1])
+        sizes = [groups * width for groups, width in self.blocks]
+        parts = (moved,) if len(sizes) == 1 else moved.split(sizes)
+        return tuple(part.view(*shape, -1) for part, shape in zip(parts, self.blocks, strict=True))
 
-    def scatter(self, grouped_GWD: Tensor) -> Tensor:
-        """(G, W, D) -> (N, D); tokens without a place get zeros."""
-        moved: Tensor = _Move.apply(grouped_GWD.flatten(0, 1), self.back, self.homeless, self.there, self.empty)
+    def scatter(self, *grouped_GWD: Tensor) -> Tensor:
+        """(G, W, D) of each block -> (N, D); tokens without a place get zeros."""
+        parts = [part.flatten(0, 1) for part in grouped_GWD]
+        moved: Tensor = _Move.apply(
+            parts[0] if len(parts) == 1 else torch.cat(parts), self.back, self.homeless, self.there, self.empty
+        )
         return moved
+
+    def shape(self, size: int) -> tuple[int, int, int]:
+        """Of the only block, for vectors of this size."""
+        ((groups, width),) = self.blocks
+        return groups, width, size
+
+    def gather_into(self, flat_ND: Tensor, room_GWD: Tensor) -> Tensor:
+        """`gather` of the only block into memory that is there, without a gradient."""
+        return _moved_into(flat_ND, room_GWD, self.there, self.empty)
+
+    def scatter_into(self, grouped_GWD: Tensor, room_ND: Tensor) -> Tensor:
+        """`scatter` of the only block into memory that is there, without a gradient."""
+        return _moved_into(grouped_GWD.flatten(0, 1), room_ND, self.back, self.homeless)
+
+
+def _moved_into(source: Tensor, room: Tensor, there: Tensor, empty: Tensor) -> Tensor:
+    lines = room.view(-1, room.shape[-1])
+    torch.index_select(source, 0, there, out=lines)
+    if len(empty):
+        lines.index_fill_(0, empty, 0)
+    return room
 
 
 def round_up(number: int, step: int) -> int:
@@ -61,9 +97,11 @@ class _Move(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, source: Tensor, there: Tensor, empty: Tensor, back: Tensor, homeless: Tensor) -> Tensor:
         ctx.save_for_backward(back, homeless)
-        return source.index_select(0, there).index_fill_(0, empty, 0)
+        moved = source.index_select(0, there)
+        return moved.index_fill_(0, empty, 0) if len(empty) else moved
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         back, homeless = ctx.saved_tensors
-        return gradients[0].index_select(0, back).index_fill_(0, homeless, 0), None, None, None, None
+        moved = gradients[0].index_select(0, back)
+        return moved.index_fill_(0, homeless, 0) if len(homeless) else moved, None, None, None, None

@@ -11,15 +11,17 @@ from byheart.model.adapter import Lora
 from byheart.training.optimizer import AdamW
 from byheart.training.packed.adapters import initial
 from byheart.training.packed.grouping import Grouping
+from byheart.training.packed.places import Place, Places, reading_together
+from byheart.training.packed.products import Scratch, down, up
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Stack:
-    """For each target layer A (S, in, R) and B (S, R, out) of all S slots.
+    """For each target layer A (S, R, in) and B (S, R, out) of all S slots.
 
-    A slot's matrices lie in one row of `weights` (S, P), its float32 masters, gradients and moments in rows alike. An
-    adapter of a lower rank than R is filled up with zeros, whose gradients are zero, so that they stay zeros.
+    A slot's matrices lie in one row of `weights` (S, P), as `Places` has it, its float32 masters, gradients and moments
+    in rows alike.
     """
 
     def __init__(self, model: Any, slots: int, max_rank: int, targets: str | tuple[str, ...]):
@@ -32,28 +34,35 @@ class Stack:
                 raise UserError(Problem("only linear layers can be packed", "adapter.targets", what, "name others"))
         first: Tensor = self.layers[names[0]].weight
         wide = torch.float32 if first.dtype.itemsize < 4 else first.dtype
-        size = sum((layer.in_features + layer.out_features) * max_rank for layer in self.layers.values())
-        self.masters = torch.zeros(slots, size, dtype=wide, device=first.device)
+        self.places = Places(self.layers, reading_together(model, self.layers), max_rank)
+        self.masters = torch.zeros(slots, self.places.size, dtype=wide, device=first.device)
         self.weights = self.masters if wide == first.dtype else self.masters.to(first.dtype)
         self.gradients = torch.zeros_like(self.masters)
         self.scale = torch.zeros(slots, 1, 1, dtype=first.dtype, device=first.device)
         self.clip = torch.full((slots,), torch.inf, dtype=wide, device=first.device)
-        self._carve()
+        # Leaves on views of `weights`: the gradients of all slots' matrices come in one tensor for each.
+        self.columns = self.places.columns()
+        self.matrices: list[Tensor] = [
+            self.weights[:, columns].view(slots, *shape).detach().requires_grad_()
+            for columns, shape in zip(self.columns, self.places.shapes, strict=True)
+        ]
         # One group a slot, one flat tensor a group: AdamW with its own rate, betas, decay and step for each slot.
         self.rows = [row.detach().requires_grad_() for row in self.masters]
         self.adamw = torch.optim.AdamW([{"params": [row]} for row in self.rows], fused=True)
         self.routing: Grouping | int | None = None  # how tokens find their slot; one slot for all; the bare model
-        self._last: tuple[Tensor, Tensor] | None = None
+        self.scratch = Scratch()
+        self._read: tuple[Tensor, int, tuple[Tensor, ...]] | None = (
+            None  # an input, and its products with all that read it
+        )
         self._hooks = []
-        for number, layer in enumerate(self.layers.values()):
-            layer.packed_matrices = self.matrices[2 * number : 2 * number + 2]
+        for name, layer in self.layers.items():
+            layer.packed_place = self.places.of[name]
             self._hooks.append(layer.register_forward_hook(self._add))
 
     def join(self, slot: int, adapter: Lora, optimizer: AdamW, initial: Mapping[str, tuple[Tensor, Tensor]]) -> None:
         """A new adapter in a free slot, as peft initialised it."""
         self._occupy(slot, adapter, optimizer)
-        flat = torch.cat([matrix.flatten() for pair in initial.values() for matrix in pair])
-        self._fill(slot, self.masters, flat, adapter.rank)
+        self._fill(slot, self.masters, self.places.flat(initial), adapter.rank)
         self._publish()
 
     def rejoin(self, slot: int, adapter: Lora, optimizer: AdamW, state: Mapping[str, Tensor]) -> None:
@@ -73,22 +82,17 @@ class Stack:
         """All that training goes on from, on the host, without the filling."""
         own = self.adamw.state.get(self.rows[slot], {})
         state = {"masters": self.masters[slot], **{name: own[name] for name in _MOMENTS if name in own}}
-        columns = self._columns(rank)
+        columns = self.places.used(rank)
         kept = {name: row.detach()[columns].cpu() for name, row in state.items()}
         return kept | ({"step": own["step"].clone().cpu()} if own else {})
 
     def snapshot(self, slot: int, rank: int) -> Tensor:
         """The weights as the model computes with them, on the host."""
-        return self.weights[slot][self._columns(rank)].cpu()
+        return self.weights[slot][self.places.used(rank)].cpu()
 
     def matrices_of(self, snapshot: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
-        """Layer name -> A and B, of a snapshot."""
-        sizes = [(layer.in_features, layer.out_features) for layer in self.layers.values()]
-        parts = iter(snapshot.split([n * rank for pair in sizes for n in pair]))
-        return {
-            name: (next(parts).view(wide, rank), next(parts).view(rank, tall))
-            for name, (wide, tall) in zip(self.layers, sizes, strict=True)
-        }
+        """Layer name -> A (rank, in) and B (rank, out), of a snapshot."""
+        return self.places.named(snapshot, self.layers, rank)
 
     def leave(self, slot: int) -> None:
         """The slot as it was before anyone joined, whatever became of its weights."""
@@ -120,34 +124,16 @@ class Stack:
 
     def bypass(self) -> None:
         """The bare model again, and nothing of its last pass."""
-        self.routing = self._last = None
+        self.routing = self._read = None
 
     def close(self) -> None:
         for hook, layer in zip(self._hooks, self.layers.values(), strict=True):
             hook.remove()
-            del layer.packed_matrices
-
-    def _carve(self) -> None:
-        """`matrices`: leaves on views of `weights`, A and B of each layer in turn; `columns`: where each lies."""
-        self.matrices: list[Tensor] = []
-        self.columns: list[slice] = []
-        ranks, at, rank = [], 0, torch.arange(self.max_rank)
-        for layer in self.layers.values():
-            for shape in ((layer.in_features, self.max_rank), (self.max_rank, layer.out_features)):
-                columns = slice(at, at + shape[0] * shape[1])
-                self.matrices.append(self.weights[:, columns].view(self.slots, *shape).detach().requires_grad_())
-                self.columns.append(columns)
-                ranks.append((rank if shape[1] == self.max_rank else rank[:, None]).expand(shape).flatten())
-                at = columns.stop
-        self._rank_of_column = torch.cat(ranks).to(self.weights.device)
-
-    def _columns(self, rank: int) -> Tensor:
-        """The columns that an adapter of this rank fills; in the same order in every stack."""
-        return (self._rank_of_column < rank).nonzero().flatten()
+            del layer.packed_place
 
     def _fill(self, slot: int, rows: Tensor, values: Tensor, rank: int) -> None:
         rows[slot] = 0
-        rows[slot, self._columns(rank)] = values.to(rows)
+        rows[slot, self.places.used(rank)] = values.to(rows)
 
     def _occupy(self, slot: int, adapter: Lora, optimizer: AdamW) -> None:
         self.leave(slot)
@@ -167,18 +153,17 @@ class Stack:
         """The forward hook of all target layers. What differs lies on the layer: one compiled graph serves them all."""
         if self.routing is None:
             return None
-        a, b = layer.packed_matrices
+        place: Place = layer.packed_place
+        a_SJI, b_SRO = self.matrices[place.down], self.matrices[place.up]
+        rank = slice(place.start, place.start + self.max_rank)
         if isinstance(self.routing, int):
             one = self.routing
-            return output + (inputs[0] @ a[one]) * self.scale[one] @ b[one]
-        delta = self.routing.scatter(torch.bmm(torch.bmm(self._grouped(inputs[0]), a) * self.scale, b))
-        return output.add_(delta.view_as(output))  # fresh, and not needed by its own gradient
-
-    def _grouped(self, x: Tensor) -> Tensor:
-        """Layers that read the same input (q, k and v; gate and up) share its grouping."""
-        assert isinstance(self.routing, Grouping)
-        if torch.compiler.is_compiling():  # the compiler sees by itself that they are equal
-            return self.routing.gather(x.flatten(0, -2))
-        if self._last is None or self._last[0] is not x:
-            self._last = x, self.routing.gather(x.flatten(0, -2))
-        return self._last[1]
+            return output + (inputs[0] @ a_SJI[one, rank].T) * self.scale[one] @ b_SRO[one]
+        if torch.compiler.is_compiling():  # the compiler sees by itself what is equal, and what can share memory
+            (grouped,) = self.routing.gather(inputs[0].flatten(0, -2))
+            product = torch.bmm(torch.bmm(grouped, a_SJI[:, rank].transpose(1, 2)) * self.scale, b_SRO)
+            return output.add_(self.routing.scatter(product).view_as(output))
+        if self._read is None or self._read[0] is not inputs[0] or self._read[1] != place.down:
+            count = a_SJI.shape[1] // self.max_rank
+            self._read = inputs[0], place.down, down(inputs[0], a_SJI, self.scale, count, self.routing, self.scratch)
+        return up(output, self._read[2][place.start // self.max_rank], b_SRO, self.routing, self.scratch)

@@ -1,0 +1,93 @@
+"""Where each LoRA matrix lies in the one row that holds a slot's weights."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Place:
+    """A of a layer is (rank, in) at `start` of the matrix `down`, (places of R rows, in); its B is the matrix `up`, (R, out)."""
+
+    down: int  # number of a matrix among `Places.shapes`
+    start: int
+    up: int
+
+
+class Places:
+    """The matrices of one slot, one behind the other: for layers that read the same input (q, k and v; gate and up) their
+    A in one matrix, so that one product serves them all, then the B of each.
+
+    An adapter of a lower rank than R is filled up with zeros, whose gradients are zero, so that they stay zeros.
+    """
+
+    def __init__(self, layers: Mapping[str, Any], together: Sequence[Sequence[str]], max_rank: int):
+        self.shapes: list[tuple[int, int]] = []
+        self.of: dict[str, Place] = {}
+        ranks, rank = [], torch.arange(max_rank)
+        for group in together:
+            wide = layers[group[0]].in_features
+            down = len(self.shapes)
+            self.shapes.append((len(group) * max_rank, wide))
+            ranks.append(rank.repeat(len(group))[:, None].expand(-1, wide).flatten())
+            for number, name in enumerate(group):
+                self.of[name] = Place(down, number * max_rank, len(self.shapes))
+                self.shapes.append((max_rank, layers[name].out_features))
+                ranks.append(rank[:, None].expand(-1, layers[name].out_features).flatten())
+        self._together = [list(group) for group in together]
+        self._rank = torch.cat(ranks)
+        self.size = len(self._rank)
+
+    def columns(self) -> list[slice]:
+        """Those of each matrix."""
+        ends = torch.tensor([rows * wide for rows, wide in self.shapes]).cumsum(0).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+    def used(self, rank: int) -> Tensor:
+        """The columns that an adapter of this rank fills; in the same order for every max_rank."""
+        return (self._rank < rank).nonzero().flatten()
+
+    def flat(self, matrices: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
+        """Layer name -> A (rank, in) and B (rank, out), as the values of the columns that are used."""
+        return torch.cat([matrix.flatten() for matrix in self._in_order(matrices)])
+
+    def _in_order(self, matrices: Mapping[str, tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
+        for group in self._together:
+            yield from (matrices[name][0] for name in group)
+            yield from (matrices[name][1] for name in group)
+
+    def named(self, flat: Tensor, layers: Mapping[str, Any], rank: int) -> dict[str, tuple[Tensor, Tensor]]:
+        """The reverse of `flat`."""
+        found: dict[str, tuple[Tensor, Tensor]] = {}
+        at = 0
+        for group in self._together:
+            wide = [layers[group[0]].in_features] * len(group) + [layers[name].out_features for name in group]
+            parts = []
+            for length in wide:
+                parts.append(flat[at : at + rank * length].view(rank, length))
+                at += rank * length
+            found |= dict(zip(group, zip(parts[: len(group)], parts[len(group) :], strict=True), strict=True))
+        return found
+
+
+def reading_together(model: Any, layers: Mapping[str, Any]) -> list[list[str]]:
+    """The layers in the order in which they run, those that read the very same tensor one after another in one list."""
+    seen: list[tuple[str, Tensor]] = []
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, inputs, name=name: seen.append((name, inputs[0])))
+        for name, layer in layers.items()
+    ]
+    try:
+        with torch.no_grad():
+            model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=next(model.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    once = list(dict(seen)) == [name for name, _ in seen] and len(seen) == len(layers)
+    if not once:  # some layer runs twice, or not at all
+        return [[name] for name in layers]
+    return [[name for name, _ in group] for _, group in groupby(seen, key=lambda pair: id(pair[1]))]

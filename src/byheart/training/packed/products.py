@@ -1,0 +1,82 @@
+"""The products of tokens with their own slot's LoRA matrices, added to what the frozen layers gave.
+
+Each is one function to autograd. So it keeps the flat input, which others keep too, and groups it once more in its
+backward, and its large intermediate results lie in memory that all layers write over.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from byheart.training.packed.grouping import Grouping
+
+
+class Scratch:
+    """Memory that every layer writes over."""
+
+    def __init__(self) -> None:
+        self._flat: dict[str, Tensor] = {}
+
+    def room(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """A tensor of this shape with anything in it, good until the name is asked for again."""
+        size = torch.Size(shape).numel()
+        flat = self._flat.get(name)
+        if flat is None or flat.numel() < size:
+            flat = self._flat[name] = like.new_empty(size)
+        return flat[:size].view(shape)
+
+
+def down(x: Tensor, a_SJI: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch) -> tuple[Tensor, ...]:
+    """scale * A x for each of the layers that read x: (S, W, R) for each, where a_SJI holds their A below each other."""
+    found: tuple[Tensor, ...] = _Down.apply(x, a_SJI, scale, layers, slots, scratch)
+    return found
+
+
+def up(output: Tensor, h_SWR: Tensor, b_SRO: Tensor, slots: Grouping, scratch: Scratch) -> Tensor:
+    """`output` (1, N, O) plus B h of each token; written into `output`."""
+    added: Tensor = _Up.apply(output, h_SWR, b_SRO, slots, scratch)
+    return added
+
+
+class _Down(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, a: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch) -> Any:
+        x_SWI = slots.gather_into(x.flatten(0, -2), scratch.room("input", slots.shape(a.shape[2]), x))
+        h_SWJ = torch.bmm(x_SWI, a.transpose(1, 2)).mul_(scale)
+        ctx.save_for_backward(x, a, scale)
+        ctx.slots, ctx.scratch = slots, scratch
+        return (h_SWJ,) if layers == 1 else tuple(part.contiguous() for part in h_SWJ.chunk(layers, dim=2))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        x, a, scale = ctx.saved_tensors
+        slots, scratch = ctx.slots, ctx.scratch
+        of_h_SWJ = (gradients[0] if len(gradients) == 1 else torch.cat(gradients, dim=2)) * scale
+        x_SWI = scratch.room("input", slots.shape(a.shape[2]), x)
+        slots.gather_into(x.flatten(0, -2), x_SWI)
+        of_a = torch.bmm(of_h_SWJ.transpose(1, 2), x_SWI)
+        of_x = None
+        if ctx.needs_input_grad[0]:
+            product = torch.bmm(of_h_SWJ, a, out=x_SWI)
+            of_x = slots.scatter_into(product, torch.empty_like(x).flatten(0, -2)).view_as(x)
+        return of_x, of_a, None, None, None, None
+
+
+class _Up(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, h: Tensor, b: Tensor, slots: Grouping, scratch: Scratch) -> Tensor:
+        flat = output.flatten(0, -2)
+        product = torch.bmm(h, b, out=scratch.room("output", slots.shape(b.shape[2]), h))
+        flat.add_(slots.scatter_into(product, scratch.room("flat", tuple(flat.shape), h)))
+        ctx.save_for_backward(h, b)
+        ctx.slots, ctx.scratch = slots, scratch
+        ctx.mark_dirty(output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        h, b = ctx.saved_tensors
+        g_SWO = ctx.scratch.room("output", ctx.slots.shape(b.shape[2]), h)
+        ctx.slots.gather_into(gradients[0].flatten(0, -2), g_SWO)
+        return gradients[0], torch.bmm(g_SWO, b.transpose(1, 2)), torch.bmm(h.transpose(1, 2), g_SWO), None, None
