@@ -4,17 +4,20 @@
     python benchmarks/sweep_makespan.py --quick    # batch sizes 2, 4 x two rates x epochs 1, 2
 
 Sides: naive (a process and a training for each combination, as a launcher of processes would), grid (one process, model
-loaded once, a training for each combination), curve (one process, epochs read off the curve), and ours (byheart sweep,
-packed). The first three are our own trainer, so that only the way of sweeping differs. Prints one JSON line a side.
+loaded once, a training for each combination), curve (one process, epochs read off the curve), pair (the same in two
+processes of one thread that share the study: the strongest that a machine of two cores has), and ours (byheart sweep,
+packed). All but ours are our own single trainer, so that only the way of sweeping differs. Prints one JSON line a side.
 """
 
 import argparse
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 RULES = Path(__file__).parent.parent / "examples/ham_radio/amateur_radio_rules.md"
@@ -26,21 +29,41 @@ COMMON = [
 ]  # fmt: skip
 
 
-def run(*words: str) -> float:
+def run(*words: str, threads: int | None = None) -> float:
     """Seconds of one command in a process of its own."""
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, check=False)
+    more = {"OMP_NUM_THREADS": str(threads)} if threads else {}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, check=False, env=os.environ | more
+    )
     if done.returncode:
         sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
     return time.monotonic() - began
 
 
-def sweep(name: str, launcher: str, folder: Path, space: dict[str, list[str]], one_each: bool = False) -> float:
+def sweep(
+    name: str,
+    launcher: str,
+    folder: Path,
+    space: dict[str, list[str]],
+    one_each: bool = False,
+    threads: int | None = None,
+) -> float:
     words = [f"{key}={','.join(values)}" for key, values in space.items()]
     # Under a falling rate every number of epochs is a training of its own, as it always is for other sweepers.
     extra = ["schedule=linear"] if one_each else []
     place = [f"hydra.sweep.dir={folder / name}", f"hydra.sweeper.study_name={name}", f"hydra/launcher={launcher}"]
-    return run("learn", "-m", "hydra/sweeper=byheart_optuna", *COMMON, *extra, *words, *place)
+    return run("learn", "-m", "hydra/sweeper=byheart_optuna", *COMMON, *extra, *words, *place, threads=threads)
+
+
+def pair(folder: Path, space: dict[str, list[str]]) -> float:
+    """Two sweepers on one study, a thread each; until the second of them ends."""
+    with ThreadPoolExecutor(2) as both:
+        began = time.monotonic()
+        ends = [both.submit(sweep, "pair", "basic", folder, space, threads=1) for _ in range(2)]
+        for end in ends:
+            end.result()
+        return time.monotonic() - began
 
 
 def naive(folder: Path, space: dict[str, list[str]]) -> float:
@@ -55,7 +78,7 @@ def naive(folder: Path, space: dict[str, list[str]]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--sides", default="naive,grid,curve,ours")
+    parser.add_argument("--sides", default="naive,curve,pair,ours")
     said = parser.parse_args()
     space = {"batch_size": ["1", "2", "4"], "lr": ["2e-4", "5e-4"], "epochs": ["1", "2", "4"]}
     if said.quick:
@@ -69,6 +92,7 @@ def main() -> None:
             "naive": lambda: naive(folder, space),
             "grid": lambda: sweep("grid", "basic", folder, space, one_each=True),
             "curve": lambda: sweep("curve", "basic", folder, space),
+            "pair": lambda: pair(folder, space),
             "ours": lambda: sweep("ours", "packed", folder, space),
         }
         seconds = {}
