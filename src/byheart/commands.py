@@ -179,7 +179,13 @@ def _plan(config: Config, composer: Composer | None = None) -> tuple[Plan, list[
         values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
     plan = Plan(**{field.name: values[field.name] for field in fields(Plan) if field.name in values})
     places = {problem.where for problem in problems}
-    return plan, problems + [problem for problem in plan.problems() if problem.where not in places]
+    # "expansion: nothing would be written" is no news where expansion.rules could not be built.
+    news = [
+        problem
+        for problem in plan.problems()
+        if not any(place == problem.where or place.startswith(f"{problem.where}.") for place in places)
+    ]
+    return plan, problems + news
 
 
 def _claim(folder: Path, multirun: bool, said_where: bool) -> None:
@@ -237,7 +243,7 @@ def _evaluate(request: Request) -> int:
         raise UserError(Problem("this run has nothing trained yet", "run", str(folder), fix))
     os.chdir(started_in(folder))
     plan, problems = _plan(config)
-    problems = [problem for problem in problems if problem.where.partition(".")[0] in ("questions", "evaluation")]
+    problems = [problem for problem in problems if problem.where.partition(".")[0] in ("questions", "evaluation", "trainer")]
     if problems:
         raise UserError(*problems)
     _stage("evaluate")(plan, folder, plan.questions if request.value("questions") else None, _screen())

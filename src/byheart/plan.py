@@ -60,6 +60,10 @@ class Plan:
                 yield Problem("must be at least 1", name, str(getattr(self, name)), f"try {name}=1")
         if not self.lr > 0:
             yield Problem("must be above 0", "lr", str(self.lr), "try lr=1e-4 (LoRA) or lr=1e-5 (adapter=full)")
+        elif self.optimizer.lr != self.lr:  # two rates, of which run.json, sweeps and the screen would tell the other
+            yield Problem(
+                "is said by lr", "optimizer.lr", f"{self.optimizer.lr:g}", f"say lr={self.optimizer.lr:g} instead"
+            )
         if not 0 <= self.dev < 1:
             yield Problem(
                 "must be at least 0 and below 1", "dev", str(self.dev), "a share of your questions, e.g. dev=0.2"

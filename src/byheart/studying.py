@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byheart.evaluation.recall import Recall
+from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.examining import Opened, Probes, probes_of
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.replay import converse
@@ -165,12 +165,12 @@ def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
 
 
 def _recall(plan: Plan, texts: Texts, probes: Probes, opened: Opened) -> Callable[[], float] | None:
-    """Recall of the model in training on a fixed sample of the choosing half: what judges is never asked here."""
+    """Recall (token F1) of the model in training on a sample of the choosing half: what judges is never asked here."""
     asked = [*probes.dev, *probes_of(texts, texts.split.choose)][:SAMPLE]
     member = plan.evaluation.get("recall", Recall())
     if not asked or not isinstance(member, Recall):
         return None
-    return lambda: member.score(opened.language_model(), asked).metrics["contains"].value
+    return lambda: member.score(opened.language_model(), asked).metrics[ON_THE_CURVE].value
 
 
 def _done(folder: Path) -> dict[str, Any] | None:

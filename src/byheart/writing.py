@@ -151,8 +151,9 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
         write_jsonl(run.folder / "examples.jsonl", examples)
         write_jsonl(run.folder / "rejected.jsonl", rejected)
         write_json(run.folder / "ledger.json", account)
-        angles = ", ".join(f"{count} {angle}" for angle, count in Counter(e.angle for e in examples).most_common(3))
-        note(f"{_counted(len(examples), 'example')}: {angles}, ...")
+        angles = Counter(e.angle for e in examples)
+        told = [f"{count} {angle}" for angle, count in angles.most_common(3)]
+        note(f"{_counted(len(examples), 'example')}: {', '.join([*told, '...'] if len(angles) > 3 else told)}")
     if account["uncovered"]:
         run.note(
             f"{len(account['uncovered'])} of {len(source.facts)} facts lack examples in a direction; ledger.json lists them"

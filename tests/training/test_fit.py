@@ -1,6 +1,7 @@
 """A whole training on a tiny real model: the same seed, a resume, the best epoch, divergence, and what is saved."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,8 @@ def test_loss_and_recall_may_choose_different_epochs():
         for i, loss, recall in ((1, 2.0, 0.1), (2, 1.5, 0.3), (3, 1.7, 0.4))
     ]
     assert (best_by_loss(curve), best_by_recall(curve)) == (2, 3)
+    flat = [replace(point, recall=0.0) for point in curve]
+    assert best_by_recall(flat) == 2  # what never rose speaks against no epoch
 
 
 def test_schedules_end_where_they_should():

@@ -9,7 +9,7 @@ from typing import Any
 
 from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import Forgetting, ratio
-from byheart.evaluation.recall import Recall
+from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.examining import Opened, gather_probes, probes_of
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
@@ -110,14 +110,14 @@ class Shared:
         self._opened.clear()
 
     def recall(self, plan: Plan, count: int, only_theirs: bool) -> Callable[[LanguageModel], float] | None:
-        """Recall on a fixed sample of what may choose; `only_theirs`: of the user's questions, where examples vary."""
+        """Recall (token F1) on a fixed sample of what may choose; `only_theirs`: of the user's questions, where examples vary."""
         probes = gather_probes(plan, self.texts(plan))
         generated: Sequence[Probe] = () if only_theirs else probes_of(self.texts(plan), self.texts(plan).split.choose)
         asked = [*probes.dev, *generated][:count]
         member = plan.evaluation.get("recall", Recall())
         if not asked or not isinstance(member, Recall):
             return None
-        return lambda model: member.score(model, asked).metrics["contains"].value
+        return lambda model: member.score(model, asked).metrics[ON_THE_CURVE].value
 
     def forgetting(self, plan: Plan) -> Callable[[LanguageModel], float]:
         """How many times worse general text is predicted than by the untuned model."""
