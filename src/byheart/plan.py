@@ -20,6 +20,7 @@ from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 
 RETRAIN = ("none", *SCHEDULES)
+HELP = "see `byheart learn --help`"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class Plan:
             yield from check_questions(self.questions)
         for name, expansion in self.expansion.items():
             yield from (
-                Problem(message, f"expansion.{name}", fix="see `byheart learn --help`") for message in expansion.tests()
+                fault if isinstance(fault, Problem) else Problem(fault, f"expansion.{name}", fix=HELP)
+                for fault in expansion.tests()
             )
         asking = [name for name, member in self.expansion.items() if isinstance(member, Asking)]
         if asking and isinstance(self.teacher, NoTeacher):

@@ -120,6 +120,7 @@ def _fit(
                 on_step=lambda step, total: bar.reach(step),
                 on_check=on_check,
                 stop_requested=lambda: run.stop_requested,
+                keep_best=name == "training",  # afresh is for exactly so many epochs, whatever its own loss prefers
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")
