@@ -58,6 +58,9 @@ class Job:
             if not self.single:
                 print(f"\n{job_title()}")
             _stage(self.stage)(plan, job_folder(), _screen())
+        except KeyboardInterrupt as stop:
+            stop.__dict__.setdefault("run_folder", str(job_folder()))
+            raise
         except Exception as error:
             error.__dict__.setdefault("run_folder", str(job_folder()))
             if not self.single:
@@ -89,7 +92,7 @@ def _check(request: Request) -> int:
     for line in _findings(plan):
         print(line)
     print(f"  {'sweep folder' if multirun else 'run folder'}   {folder}")
-    print(f"\nready{f', and so are the {len(plans)} variants of this sweep' if multirun else ''}: nothing was spent")
+    print(f"\nready{', and so is each value of this sweep' if multirun else ''}: nothing was spent")
     return 0
 
 
@@ -226,7 +229,11 @@ def _resume(stage: str, request: Request) -> int:
     if stage == "check":
         print(f"ready to go on with {folder}")
         return 0
-    _stage(stage)(plan, folder, _screen())
+    try:
+        _stage(stage)(plan, folder, _screen())
+    except BaseException as error:
+        error.__dict__.setdefault("run_folder", str(folder))
+        raise
     return _exit_code(folder)
 
 
