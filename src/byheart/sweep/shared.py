@@ -75,7 +75,7 @@ class Shared:
                 shutil.copy2(file, folder / file.name)
 
     def rows(self, plan: Plan) -> tuple[list[Row], list[Row]]:
-        key = content_key(texts_key(plan), plan.rows, plan.model)
+        key = self._rows_key(plan)
         if key not in self._rows:
             folder = self._place("rows", key)
             files = folder / "train.jsonl", folder / "choose.jsonl"
@@ -91,9 +91,13 @@ class Shared:
                     mark_done(files[1], key)
         return self._rows[key]
 
+    def _rows_key(self, plan: Plan) -> str:
+        theirs = [plan.dev] if plan.dev else []  # a share of the questions is validated on too
+        return content_key(texts_key(plan), plan.rows, plan.model, *theirs)
+
     def has(self, plan: Plan, general: bool) -> bool:
         """Whether the rows, and the untuned model's losses on general text, are there already."""
-        made = content_key(texts_key(plan), plan.rows, plan.model) in self._rows
+        made = self._rows_key(plan) in self._rows
         return made and (not general or content_key(plan.model) in self._general)
 
     def opened(self, plan: Plan) -> Opened:
