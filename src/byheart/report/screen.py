@@ -21,6 +21,7 @@ PAUSE = 10.0  # seconds between two progress lines where there is no terminal
 BLOCKS = "▁▂▃▄▅▆▇█"
 COLUMNS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
 METRICS = {
+    "right": "right, each by its rule",
     "choice_norm": "right option, per token",
     "choice": "right option, in sum",
     "margin": "its margin",
