@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from base64 import b64encode
+from dataclasses import replace
 
 import pytest
 from fake_run import write_fake_run
@@ -174,5 +175,7 @@ def test_the_living_curve_keeps_its_shape():
     ]
     lines = terminal(points, width=78)
     assert {len(half) for line in lines for half in line} == {37} and terminal([]) == []
+    unasked = [replace(point, recall=None) for point in points]  # a retraining asks nothing
+    assert "not measured yet" in terminal(unasked[:3])[0][1] and not any(b.strip() for _, b in terminal(unasked))
     assert "recall, F1 0.400" in lines[0][1] and lines[1][0].startswith(" 3.00")
     assert terminal(points[:1], width=40) and "not measured yet" in terminal(points[1:2])[0][1]
