@@ -98,10 +98,9 @@ def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
         if len(seen) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Screen, "curve", press_ctrl_c)
-    assert learn("run") == 130
-    monkeypatch.undo()
-    monkeypatch.chdir(Path("run").absolute().parent)
+    with monkeypatch.context() as patch:
+        patch.setattr(Screen, "curve", press_ctrl_c)
+        assert learn("run") == 130
     shown = capsys.readouterr().out
     folder = Path("run").absolute()
     assert f'byheart learn "resume={folder}"' in shown and f'byheart evaluate "run={folder}"' in shown
