@@ -1,5 +1,6 @@
 """The command line as a user meets it: quick help, exit codes, no traceback, runs that never overwrite each other."""
 
+import errno
 import json
 import os
 import subprocess
@@ -264,6 +265,17 @@ def test_tab_completion(line, offered):
 
 def test_completion_installs():
     assert "complete -o nospace" in byheart("-sc", "install=bash").stdout
+
+
+def test_a_disk_too_full_for_the_config_leaves_no_half_run(stage, capsys, monkeypatch):
+    def full(*words):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hydra.core.utils._save_config", full)
+        assert cli.main(["learn", "documents=a.txt", "hydra.run.dir=here"]) == 2
+    assert "the disk is full" in capsys.readouterr().err and not Path("here/.hydra").exists()
+    assert cli.main(["learn", "documents=a.txt", "hydra.run.dir=here"]) == 0
 
 
 def test_a_folder_that_cannot_be_made(stage, capsys):

@@ -56,7 +56,9 @@ def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
 
     assert scores["retrained"].keys() == scores["tuned"].keys() and "retrained" in shown
     again = curve("run/retrained")
-    assert float(again[-1]["epoch"]) == run["training"]["chosen_epoch"] and float(again[-1]["lr"]) < float(again[0]["lr"])
+    assert float(again[-1]["epoch"]) == run["training"]["chosen_epoch"] and float(again[-1]["lr"]) < float(
+        again[0]["lr"]
+    )
     assert run["retraining"]["chosen_epoch"] is None  # exactly so many epochs, not the best of them
 
     examples = {row["id"]: row for row in read_records("run/examples.jsonl")}
@@ -140,7 +142,9 @@ cli.main(sys.argv[1:])
 
 
 def test_a_killed_run_goes_on_without_writing_its_examples_again(capsys):
-    killed = subprocess.run([sys.executable, "-c", KILLED, *WORDS, "hydra.run.dir=run"], capture_output=True, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *WORDS, "hydra.run.dir=run"], capture_output=True, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
     written = Path("run/examples.jsonl").stat().st_mtime_ns
     assert cli.main(["learn", "resume=run"]) == 0 and learn("whole") == 0
@@ -152,7 +156,9 @@ def test_other_questions_are_scored_on_a_finished_run(capsys):
     assert learn("run") == 0
     Path("other.jsonl").write_text('{"question": "Who built the bridge of Bern?", "answers": ["Ada"]}\n')
     assert cli.main(["evaluate", "run=run", "questions=other.jsonl"]) == 0
-    asked = [row["question"] for row in read_records("run/evaluations/other/answers.jsonl") if row["source"] == "questions"]
+    asked = [
+        row["question"] for row in read_records("run/evaluations/other/answers.jsonl") if row["source"] == "questions"
+    ]
     assert asked == ["Who built the bridge of Bern?"]
     assert cli.main(["evaluate", "run=run", "trainer.device=tpu"]) == 2
     assert "trainer.device" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What each command does once its words are known: compose, check everything, claim a folder, call the stage."""
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +15,7 @@ from byheart.config.saved import change_saved, refuse_other_overrides, saved_con
 from byheart.documents.load import find_documents
 from byheart.errors import Problem, UserError
 from byheart.plan import Plan
-from byheart.store import read_json
+from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
     from byheart.sweep.setup import Setup
@@ -80,7 +81,14 @@ def _start(stage: str, request: Request) -> int:
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
         request = request.with_overrides(f"{key}={quoted(str(folder))}")
     job = Job(stage, single=not multirun)
-    run_hydra(request, job)
+    try:
+        run_hydra(request, job)
+    except OSError as error:  # Hydra writes the config before our job begins, in pieces
+        if error.errno not in FULL or (folder / "run.json").exists():
+            raise
+        shutil.rmtree(folder / ".hydra", ignore_errors=True)  # half a config is no run, and bars the folder
+        fix = "make room or choose another place, then give the same command again"
+        raise UserError(Problem(f"{FULL[error.errno]}; nothing was begun", str(folder), fix=fix)) from None
     if job.failure is not None:
         raise job.failure
     return _exit_code(folder)
@@ -250,7 +258,9 @@ def _evaluate(request: Request) -> int:
         raise UserError(Problem("this run has nothing trained yet", "run", str(folder), fix))
     os.chdir(started_in(folder))
     plan, problems = _plan(config)
-    problems = [problem for problem in problems if problem.where.partition(".")[0] in ("questions", "evaluation", "trainer")]
+    problems = [
+        problem for problem in problems if problem.where.partition(".")[0] in ("questions", "evaluation", "trainer")
+    ]
     if problems:
         raise UserError(*problems)
     _stage("evaluate")(plan, folder, plan.questions if request.value("questions") else None, _screen())
