@@ -1,5 +1,6 @@
 """The command line as a user meets it: quick help, exit codes, no traceback, runs that never overwrite each other."""
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from byheart import cli, commands
+from byheart.config.folders import sweeps_folder
 from byheart.errors import Problem, UserError
 
 
@@ -92,6 +94,15 @@ def test_help_shows_keys_groups_and_options(capsys):
     ):
         assert word in shown
     assert "_target_" not in shown and "hydra" not in shown
+
+
+def test_help_of_other_commands_lists_what_they_take(capsys):
+    cli.main(["sweep", "--help"])
+    shown = capsys.readouterr().out
+    assert all(path.stem in shown for path in sweeps_folder().glob("*.yaml")) and "learning rate" in shown
+    cli.main(["evaluate", "--help"])
+    shown = capsys.readouterr().out
+    assert "* choice" in shown and "* auto" in shown and "adapter" not in shown
 
 
 def test_version(capsys):
@@ -212,7 +223,7 @@ def test_exit_codes(stage, capsys):
     assert "the disk is full" in shown and "Error executing job" not in shown
     stage.error = KeyboardInterrupt()
     assert cli.main([*words, "hydra.run.dir=r2"]) == 130
-    capsys.readouterr()
+    assert f'byheart learn "resume={Path("r2").absolute()}"' in capsys.readouterr().err
     stage.error = RuntimeError("a bug")
     assert cli.main([*words, "hydra.run.dir=r3"]) == 1
     shown = capsys.readouterr().err
@@ -242,6 +253,9 @@ def test_flags_and_overrides_in_any_order(stage):
         ("byheart learn adapter=", "adapter=lora"),
         ("byheart learn stopping.", "stopping.patience="),
         ("byheart learn documents=a", "documents=a.txt"),
+        ("byheart sweep ", "batch_lr_epochs"),
+        ("byheart sweep lr", "lr_ladder"),
+        ("byheart sweep lr_ladder batch", "batch_size="),
     ],
 )
 def test_tab_completion(line, offered):
@@ -251,6 +265,17 @@ def test_tab_completion(line, offered):
 
 def test_completion_installs():
     assert "complete -o nospace" in byheart("-sc", "install=bash").stdout
+
+
+def test_a_disk_too_full_for_the_config_leaves_no_half_run(stage, capsys, monkeypatch):
+    def full(*words):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hydra.core.utils._save_config", full)
+        assert cli.main(["learn", "documents=a.txt", "hydra.run.dir=here"]) == 2
+    assert "the disk is full" in capsys.readouterr().err and not Path("here/.hydra").exists()
+    assert cli.main(["learn", "documents=a.txt", "hydra.run.dir=here"]) == 0
 
 
 def test_a_folder_that_cannot_be_made(stage, capsys):

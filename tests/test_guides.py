@@ -71,6 +71,18 @@ def test_every_member_of_the_two_families_has_its_line():
             assert f"| `{path.stem}` |" in text or f"`{group}={path.stem}`" in text, path
 
 
+def test_each_advice_names_a_test_that_is_there():
+    rows = (ROOT / "docs/guides/advice.md").read_text(encoding="utf-8").splitlines()
+    named = [
+        re.search(r"`(tests/[\w/]+\.py)::(\w+)` \|$", row)
+        for row in rows
+        if row.startswith("| ") and "place" not in row
+    ]
+    assert len(named) > 15 and all(named)
+    for found in named:
+        assert f"def {found[2]}(" in (ROOT / found[1]).read_text(encoding="utf-8"), found[0]
+
+
 def _numbers():
     """The strategy as the guide has it, a module of its own."""
     name = "numbers_of_the_guide"

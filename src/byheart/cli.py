@@ -46,6 +46,7 @@ COMMANDS = (
             ("byheart sweep lr_ladder documents=handbook.pdf", "the highest learning rate that stays smooth"),
         ),
         settings=False,
+        sweeps=True,
     ),
     Command(
         "pick",
@@ -56,10 +57,14 @@ COMMANDS = (
     ),
     Command(
         "evaluate",
-        "score a finished run again, on other questions",
+        "score a run again, on its own or on other questions",
         "byheart evaluate run=DIR [questions=FILE] [evaluation... trainer...]",
-        (("byheart evaluate run=outputs/handbook/TIME questions=other.jsonl", "ask it something else"),),
+        (
+            ("byheart evaluate run=outputs/handbook/TIME questions=other.jsonl", "ask it something else"),
+            ("byheart evaluate run=outputs/handbook/TIME", "once more on its own questions and probes"),
+        ),
         settings=False,
+        groups=("evaluation", "trainer"),
     ),
     Command(
         "cache",
@@ -87,8 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Diverged as error:
         print(f"\nbyheart: training came to grief: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nbyheart: stopped; what was finished is saved", file=sys.stderr)
+        if folder := getattr(stop, "run_folder", None):
+            print(f'  go on with: byheart {words[0]} "resume={folder}"', file=sys.stderr)
         return 130
     except BrokenPipeError:  # `byheart --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -136,14 +143,27 @@ def _complete(words: list[str]) -> int:
             print(" ".join(name for name in names if name.startswith(start)))
             return 0
         last = "" if line.endswith(" ") else typed[-1]
+        if typed[1] == "sweep" and len(typed) + line.endswith(" ") == 3:
+            print(" ".join(name for name in _sweeps() if name.startswith(last)))
+            return 0
         if files := _files_for(last):
             print(" ".join(files))
             return 0
-        os.environ["COMP_LINE"] = line.replace(typed[1], "", 1) if typed[1] in names else line
+        ours = typed[1 : 3 if typed[1] == "sweep" else 2] if typed[1] in names else []
+        for word in ours:
+            line = line.replace(word, "", 1)
+        os.environ["COMP_LINE"] = line
     from byheart.config.compose import read_request, run_hydra
 
     run_hydra(read_request(words), lambda config: None)
     return 0
+
+
+def _sweeps() -> list[str]:
+    from byheart.config.folders import sweeps_folder
+
+    folders = (Path("sweeps"), sweeps_folder())
+    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
 
 
 def _files_for(word: str) -> list[str]:

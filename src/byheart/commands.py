@@ -1,6 +1,7 @@
 """What each command does once its words are known: compose, check everything, claim a folder, call the stage."""
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +15,7 @@ from byheart.config.saved import change_saved, refuse_other_overrides, saved_con
 from byheart.documents.load import find_documents
 from byheart.errors import Problem, UserError
 from byheart.plan import Plan
-from byheart.store import read_json
+from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
     from byheart.sweep.setup import Setup
@@ -58,6 +59,9 @@ class Job:
             if not self.single:
                 print(f"\n{job_title()}")
             _stage(self.stage)(plan, job_folder(), _screen())
+        except KeyboardInterrupt as stop:
+            stop.__dict__.setdefault("run_folder", str(job_folder()))
+            raise
         except Exception as error:
             error.__dict__.setdefault("run_folder", str(job_folder()))
             if not self.single:
@@ -77,7 +81,14 @@ def _start(stage: str, request: Request) -> int:
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
         request = request.with_overrides(f"{key}={quoted(str(folder))}")
     job = Job(stage, single=not multirun)
-    run_hydra(request, job)
+    try:
+        run_hydra(request, job)
+    except OSError as error:  # Hydra writes the config before our job begins, in pieces
+        if error.errno not in FULL or (folder / "run.json").exists():
+            raise
+        shutil.rmtree(folder / ".hydra", ignore_errors=True)  # half a config is no run, and bars the folder
+        fix = "make room or choose another place, then give the same command again"
+        raise UserError(Problem(f"{FULL[error.errno]}; nothing was begun", str(folder), fix=fix)) from None
     if job.failure is not None:
         raise job.failure
     return _exit_code(folder)
@@ -89,7 +100,7 @@ def _check(request: Request) -> int:
     for line in _findings(plan):
         print(line)
     print(f"  {'sweep folder' if multirun else 'run folder'}   {folder}")
-    print(f"\nready{f', and so are the {len(plans)} variants of this sweep' if multirun else ''}: nothing was spent")
+    print(f"\nready{', and so is each value of this sweep' if multirun else ''}: nothing was spent")
     return 0
 
 
@@ -179,7 +190,13 @@ def _plan(config: Config, composer: Composer | None = None) -> tuple[Plan, list[
         values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
     plan = Plan(**{field.name: values[field.name] for field in fields(Plan) if field.name in values})
     places = {problem.where for problem in problems}
-    return plan, problems + [problem for problem in plan.problems() if problem.where not in places]
+    # "expansion: nothing would be written" is no news where expansion.rules could not be built.
+    news = [
+        problem
+        for problem in plan.problems()
+        if not any(place == problem.where or place.startswith(f"{problem.where}.") for place in places)
+    ]
+    return plan, problems + news
 
 
 def _claim(folder: Path, multirun: bool, said_where: bool) -> None:
@@ -220,7 +237,11 @@ def _resume(stage: str, request: Request) -> int:
     if stage == "check":
         print(f"ready to go on with {folder}")
         return 0
-    _stage(stage)(plan, folder, _screen())
+    try:
+        _stage(stage)(plan, folder, _screen())
+    except BaseException as error:
+        error.__dict__.setdefault("run_folder", str(folder))
+        raise
     return _exit_code(folder)
 
 
@@ -237,7 +258,9 @@ def _evaluate(request: Request) -> int:
         raise UserError(Problem("this run has nothing trained yet", "run", str(folder), fix))
     os.chdir(started_in(folder))
     plan, problems = _plan(config)
-    problems = [problem for problem in problems if problem.where.partition(".")[0] in ("questions", "evaluation")]
+    problems = [
+        problem for problem in problems if problem.where.partition(".")[0] in ("questions", "evaluation", "trainer")
+    ]
     if problems:
         raise UserError(*problems)
     _stage("evaluate")(plan, folder, plan.questions if request.value("questions") else None, _screen())

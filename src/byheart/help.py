@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
-from byheart.config.folders import conf_folder
+from byheart.config.folders import conf_folder, sweeps_folder
 
 WIDTH = 80
 
@@ -22,6 +22,8 @@ class Command:
     usage: str
     examples: tuple[tuple[str, str], ...]  # (command line, what it is for)
     settings: bool = True  # whether keys and groups are listed
+    groups: tuple[str, ...] = ()  # else these groups alone
+    sweeps: bool = False  # whether the shipped sweeps are listed
 
 
 def overview(commands: tuple[Command, ...]) -> str:
@@ -46,10 +48,20 @@ def page(command: Command) -> str:
     """What `byheart <command> --help` prints."""
     lines = [*_paragraph(f"byheart {command.name}: {command.line}"), "", _head("usage") + f"  {command.usage}"]
     lines += ["", _head("examples"), *_examples(command.examples)]
-    if not command.settings:
-        return "\n".join(lines)
     source = (conf_folder() / "learn.yaml").read_text(encoding="utf-8")
     cast = dict(_cast(source))
+    if command.sweeps:
+        found = sorted(sweeps_folder().glob("*.yaml"))
+        lines += ["", _head("sweeps") + "  or a YAML file of your own"]
+        lines += _table([(f.stem, one_line(f).removeprefix("Lab note: ")) for f in found], 16)
+        lines += ["", "All keys and groups of `byheart learn --help` hold here too."]
+    if command.groups:
+        lines += ["", _head("groups") + "  that may be said anew; * is the default"]
+        for group in command.groups:
+            lines += _members(group, cast[group])
+        lines += ["", "Everything else is as the run was trained."]
+    if not command.settings:
+        return "\n".join(lines)
     plain = [(key, default, comment) for section, key, default, comment in _keys(source) if not section]
     sections = [(f"{section}.{key}", default, comment) for section, key, default, comment in _keys(source) if section]
     lines += ["", _head("keys") + "  with their defaults", *_settings(plain)]
@@ -67,7 +79,7 @@ def page(command: Command) -> str:
         _head("flags") + "  Hydra's own",
         *_table(
             [
-                ("--cfg job", "print the composed config and stop"),
+                ("--cfg job", "print the composed config, with every key of each part, and stop"),
                 ("-m, --multirun", "one run for each value: byheart learn -m lr=1e-4,3e-4"),
                 ("-cd DIR -cn NAME", "a config of your own: DIR/NAME.yaml"),
                 ("--info", "where each value comes from"),

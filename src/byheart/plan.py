@@ -20,6 +20,7 @@ from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 
 RETRAIN = ("none", *SCHEDULES)
+HELP = "see `byheart learn --help`"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Plan:
                 yield Problem("must be at least 1", name, str(getattr(self, name)), f"try {name}=1")
         if not self.lr > 0:
             yield Problem("must be above 0", "lr", str(self.lr), "try lr=1e-4 (LoRA) or lr=1e-5 (adapter=full)")
+        elif self.optimizer.lr != self.lr:  # two rates, of which run.json, sweeps and the screen would tell the other
+            yield Problem(
+                "is said by lr", "optimizer.lr", f"{self.optimizer.lr:g}", f"say lr={self.optimizer.lr:g} instead"
+            )
         if not 0 <= self.dev < 1:
             yield Problem(
                 "must be at least 0 and below 1", "dev", str(self.dev), "a share of your questions, e.g. dev=0.2"
@@ -91,7 +96,8 @@ class Plan:
             yield from check_questions(self.questions)
         for name, expansion in self.expansion.items():
             yield from (
-                Problem(message, f"expansion.{name}", fix="see `byheart learn --help`") for message in expansion.tests()
+                fault if isinstance(fault, Problem) else Problem(fault, f"expansion.{name}", fix=HELP)
+                for fault in expansion.tests()
             )
         asking = [name for name, member in self.expansion.items() if isinstance(member, Asking)]
         if asking and isinstance(self.teacher, NoTeacher):

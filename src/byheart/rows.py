@@ -36,6 +36,10 @@ class Rows:
         if self.max_tokens < 8:
             raise ValueError(f"max_tokens must be at least 8, got {self.max_tokens}")
 
+    def rehearsed(self, told: int) -> int:
+        """How many rows of rehearsal go with so many that teach."""
+        return round(told * self.replay / (1 - self.replay))
+
     def build(self, examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", folder: Path) -> "Dataset":
         """A dataset with `tokens` and `loss_from` (the index of the first token that carries loss), kept in `folder`.
 

@@ -115,8 +115,9 @@ def _estimate(plan: Plan, texts: Texts, run: Run) -> None:
     run.record["state"] = "estimated"
     train = texts.examples_named(texts.split.train)
     tokens = sum(count_tokens([f"{example.question} {example.answer}" for example in train]))
-    steps = -(-len(train) // plan.batch_size) * plan.epochs
-    run.screen.say(
-        f"{len(train):,} rows of about {tokens / len(train):.0f} tokens, at most {plan.epochs} epochs: {steps:,} steps of batch size {plan.batch_size}"
-    )
+    again = plan.rows.rehearsed(len(train))
+    steps = -(-(len(train) + again) // plan.batch_size) * plan.epochs
+    rehearsed = f", and {again:,} that rehearse what it knows" if again else ""
+    run.screen.say(f"{len(train):,} rows of about {tokens / len(train):.0f} tokens{rehearsed}")
+    run.screen.say(f"at most {plan.epochs} epochs: {steps:,} steps of batch size {plan.batch_size}")
     run.screen.say("teacher: no requests, no cost")

@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byheart.evaluation.recall import Recall
-from byheart.examining import Opened, Probes, probes_of
+from byheart.evaluation.recall import ON_THE_CURVE, Recall, accepted
+from byheart.examining import Opened, Probes, gather_probes, probes_of
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.replay import converse
 from byheart.plan import Plan
@@ -15,7 +15,7 @@ from byheart.run import Run
 from byheart.store import read_json, write_json, write_jsonl
 from byheart.training.layout import Row
 from byheart.training.trainer import Learned, Lesson
-from byheart.types import CurvePoint, Example
+from byheart.types import FORWARD, CurvePoint, Example
 from byheart.writing import Texts
 
 if TYPE_CHECKING:
@@ -71,16 +71,20 @@ def lesson_rows(
     """The rows to train on, among them those in which the model rehearses what it knows, and those that choose."""
     with run.stage("rows", "Making rows") as note:
         train = _rows(plan, texts.examples_named(texts.split.train), opened, run.folder / "rows" / "train")
-        validate = _rows(plan, texts.examples_named(texts.split.choose), opened, run.folder / "rows" / "choose")
+        theirs = _dev_examples(plan, texts)
+        choosing = [*texts.examples_named(texts.split.choose), *theirs]
+        validate = _rows(plan, choosing, opened, run.folder / "rows" / "choose")
         told = len(train)
         tokens = sum(len(row.tokens) for row in train)
         note(f"{len(train):,} rows, {tokens:,} tokens, {tokens / max(1, len(train)):.0f} a row")
+        if theirs:
+            note(f"{len(theirs)} of your questions choose too (dev={plan.dev:g}); they are not scored at the end")
     if skipped := len(texts.split.train) - told:
         run.note(
             f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={plan.rows.max_tokens}"
         )
     if plan.rows.replay and rehearse:
-        train += _replayed(plan, round(told * plan.rows.replay / (1 - plan.rows.replay)), opened, run)
+        train += _replayed(plan, plan.rows.rehearsed(told), opened, run)
     return train, validate
 
 
@@ -120,6 +124,7 @@ def _fit(
                 on_step=lambda step, total: bar.reach(step),
                 on_check=on_check,
                 stop_requested=lambda: run.stop_requested,
+                keep_best=name == "training",  # afresh is for exactly so many epochs, whatever its own loss prefers
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")
@@ -137,6 +142,14 @@ def _fit(
             f"validation loss chose epoch {by_loss}; recall on the choosing half would have chosen epoch {by_recall}"
         )
     return learned
+
+
+def _dev_examples(plan: Plan, texts: Texts) -> list[Example]:
+    """Those of the user's questions that may choose, as rows that validation loss is taken on and none is trained on."""
+    return [
+        Example(probe.id, probe.question, accepted(probe)[0], probe.facts, "simple", FORWARD, "questions")
+        for probe in gather_probes(plan, texts).dev
+    ]
 
 
 def _rows(plan: Plan, examples: Sequence[Example], opened: Opened, folder: Path) -> list[Row]:
@@ -165,12 +178,12 @@ def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
 
 
 def _recall(plan: Plan, texts: Texts, probes: Probes, opened: Opened) -> Callable[[], float] | None:
-    """Recall of the model in training on a fixed sample of the choosing half: what judges is never asked here."""
+    """Recall (token F1) of the model in training on a sample of the choosing half: what judges is never asked here."""
     asked = [*probes.dev, *probes_of(texts, texts.split.choose)][:SAMPLE]
     member = plan.evaluation.get("recall", Recall())
     if not asked or not isinstance(member, Recall):
         return None
-    return lambda: member.score(opened.language_model(), asked).metrics["contains"].value
+    return lambda: member.score(opened.language_model(), asked).metrics[ON_THE_CURVE].value
 
 
 def _done(folder: Path) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from byheart.teacher.base import Estimate, Teacher
 from byheart.types import Chunk, Document, Example, Fact, Rejection, Split
 
 _TELLING = 4  # words of a question that make it yours within a longer one ("..., who must designate the operator?")
+TOLD = 4  # shortfalls that the screen tells: the whole of each kind, which come first
 LAST = "split.json"  # the last file of the text half: its marker vouches for the others
 
 
@@ -151,18 +152,20 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
         write_jsonl(run.folder / "examples.jsonl", examples)
         write_jsonl(run.folder / "rejected.jsonl", rejected)
         write_json(run.folder / "ledger.json", account)
-        angles = ", ".join(f"{count} {angle}" for angle, count in Counter(e.angle for e in examples).most_common(3))
-        note(f"{_counted(len(examples), 'example')}: {angles}, ...")
+        angles = Counter(e.angle for e in examples)
+        told = [f"{count} {angle}" for angle, count in angles.most_common(3)]
+        note(f"{_counted(len(examples), 'example')}: {', '.join([*told, '...'] if len(angles) > 3 else told)}")
     if account["uncovered"]:
         run.note(
-            f"{len(account['uncovered'])} of {len(source.facts)} facts lack examples in a direction; ledger.json lists them"
+            f"{len(account['uncovered'])} of {_counted(len(source.facts), 'fact')} without examples in both directions;"
+            " ledger.json lists them with the reasons"
         )
     for line in account["notes"]:
         run.note(line)
-    for line in account["short"][:3]:
+    for line in account["short"][:TOLD]:
         run.note(line)
-    if len(account["short"]) > 3:
-        run.note(f"{len(account['short']) - 3} more floors were not reached; ledger.json lists them")
+    if len(account["short"]) > TOLD:
+        run.note(f"{len(account['short']) - TOLD} more lines of this kind; ledger.json and the page list them")
     run.screen.ledger(account, {c.id: (c.headings or (source.titles[c.document],))[-1] for c in source.chunks})
     return examples
 

@@ -105,6 +105,23 @@ def test_one_word_one_giant_line_and_five_megabytes_load(tmp_path):
     assert len(loaded.documents[2].text) == 21 * 250_000
 
 
+def test_what_a_folder_holds_beside_documents_is_told_not_passed_over_in_silence(tmp_path):
+    write(tmp_path, a="The pump needs oil.", empty="")
+    for name in ("talk.docx", "paper.docx", "image.png", ".hidden.docx"):
+        (tmp_path / name).write_text("x")
+    (warning,) = load_documents([str(tmp_path)]).warnings
+    assert all(words in warning for words in ("4 files left out", "2 .docx", "1 empty", "1 .png"))
+    assert load_documents(["*.txt"], tmp_path).warnings == ("*.txt: 1 file left out, not read (1 empty)",)
+    assert not load_documents(["a.txt"], tmp_path).warnings
+
+
+def test_a_name_is_only_suggested_where_it_is_alike(tmp_path):
+    write(tmp_path, giantnospace="x", handbook="x")
+    for name, advice in (("nope.txt", "give the path"), ("handbok.txt", "did you mean handbook.txt?")):
+        with pytest.raises(UserError, match=advice):
+            find_documents([name], tmp_path)
+
+
 def test_broken_files_are_named_together(tmp_path):
     (tmp_path / "blank.txt").write_text(" \n\n ")
     (tmp_path / "program.txt").write_bytes(b"\x7fELF\x02\x01\0\0" + bytes(range(256)))

@@ -36,6 +36,15 @@ def test_other_encodings_are_detected(text, encoding):
 
 def test_a_guess_is_told():
     assert "cp1252" in decode("Köln".encode("cp1252"), "a.txt")[1][0]
+    german = "Die Größe des Feldes beträgt 100 Meter. Übungen sind am Samstag um 9 Uhr."
+    assert "cp1252" in decode(german.encode("latin-1"), "a.txt")[1][0]  # not its lesser known neighbour cp1250
+
+
+def test_stray_bytes_in_a_good_text_are_not_guessed_at():
+    """English round them makes any code page look likely."""
+    for stray in (b"\xff\xfe\x81", b"\x81", b"\x8d\x9d"):
+        with pytest.raises(UserError, match="not UTF-8"):
+            decode(b"The club was founded in 1921 in Ghent. " * 20 + stray + b" broken\n", "a.txt")
 
 
 def test_what_cannot_be_decoded_is_refused_and_the_byte_named():

@@ -49,6 +49,15 @@ def test_the_users_questions_lead_and_generated_probes_stand_apart(conditions):
     json.dumps(scores, allow_nan=False)
 
 
+def test_where_some_have_options_each_is_right_by_its_own_rule(conditions):
+    """The figure at the top of the page is the share of the probes that its table shows as right."""
+    scores = summarise(MINE + MADE, conditions)
+    rows = [row for row in answer_rows(MINE, conditions) if row["tuned_right"] is not None]
+    assert scores["headline"] == "right" and scores["tuned"]["right"]["count"] == len(rows) == len(MINE)
+    assert scores["tuned"]["right"]["value"] == pytest.approx(sum(row["tuned_right"] for row in rows) / len(rows))
+    assert "right" in scores["paired"] and "right" in scores["by_document"]["d"]["tuned"]
+
+
 def test_generated_probes_lead_where_there_are_no_others(conditions):
     scores = summarise(MADE, conditions)
     assert scores["probes"] == "generated"
@@ -82,7 +91,9 @@ def test_every_probe_has_its_row(conditions):
 
 def test_options_are_judged_by_choice_and_the_rest_by_words():
     assert [headline(probe) for probe in PROBES] == ["contains"] * 2 + ["choice_norm"] * 3
-    assert headline_of(PROBES) == "choice_norm"
+    assert [headline_of(some) for some in (PROBES[:2], PROBES[2:], PROBES, [])] == [
+        "contains", "choice_norm", "right", "contains",
+    ]  # fmt: skip
     assert right(PROBES[2], Answer("term", "ten years", {"contains": 1.0})) is None
     assert right(PROBES[0], Answer("capital", "", {"contains": 0.0})) is False
     assert right(PROBES[0], None) is None

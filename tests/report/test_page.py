@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from base64 import b64encode
+from dataclasses import replace
 
 import pytest
 from fake_run import write_fake_run
@@ -12,7 +13,7 @@ from lxml import html
 from byheart.report.curve import svg, terminal
 from byheart.report.page import write_page
 from byheart.report.screen import Screen, pick, spark
-from byheart.report.tables import printable
+from byheart.report.tables import MODELS, printable
 from byheart.store import write_json, write_jsonl
 from byheart.types import CurvePoint
 
@@ -73,6 +74,28 @@ def test_the_log_of_a_run_is_plain_and_fits_eighty_columns(tmp_path):
     screen.probes(rows())
     assert "\x1b" not in log.getvalue() and "contains answer" in log.getvalue()
     assert all(len(line.rstrip()) <= 80 for line in log.getvalue().splitlines())
+
+
+def test_a_log_names_the_stage_before_its_curve(tmp_path):
+    log = io.StringIO()
+    screen = Screen(log)
+    with screen.stage("Reading"):
+        pass
+    with screen.stage("Learning by heart"):
+        screen.curve(CurvePoint(1, 0.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0), [])
+    heads = [line.split("  ")[0] for line in log.getvalue().splitlines()]
+    assert heads == ["✓ Reading", "· Learning by heart", "", "✓ Learning by heart"]
+
+
+def test_a_table_with_a_retrained_model_wraps_no_line(tmp_path):
+    scores = {name: block(0.5) | {"margin": {"value": -1, "low": -1.5, "high": -0.5, "count": 9}} for name in MODELS}
+    log = io.StringIO()
+    Screen(log).scores(scores)
+    lines = log.getvalue().splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[2].split() == ["untuned", "open", "book", "tuned", "retrained"]
+    assert any(line.split() == ["its", "margin", *["-1.00"] * 4] for line in lines)
+    assert any(line.split() == ["-1.50–-0.50"] * 4 for line in lines)
 
 
 def test_the_probes_shown_are_in_proportion():
@@ -152,5 +175,7 @@ def test_the_living_curve_keeps_its_shape():
     ]
     lines = terminal(points, width=78)
     assert {len(half) for line in lines for half in line} == {37} and terminal([]) == []
-    assert "recall 0.400" in lines[0][1] and lines[1][0].startswith(" 3.00")
+    unasked = [replace(point, recall=None) for point in points]  # a retraining asks nothing
+    assert "not measured yet" in terminal(unasked[:3])[0][1] and not any(b.strip() for _, b in terminal(unasked))
+    assert "recall, F1 0.400" in lines[0][1] and lines[1][0].startswith(" 3.00")
     assert terminal(points[:1], width=40) and "not measured yet" in terminal(points[1:2])[0][1]

@@ -1,6 +1,7 @@
 """A whole training on a tiny real model: the same seed, a resume, the best epoch, divergence, and what is saved."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,19 @@ def test_the_model_holds_the_best_epoch_at_the_end(tmp_path):
         assert torch.equal(a, b), "a run of N epochs contains every shorter one"
 
 
+def test_trained_afresh_for_so_many_epochs_it_holds_the_last_ones_weights(tmp_path):
+    """`retrain=cosine` after epoch 2 was chosen means two epochs, even where its own loss liked the first better."""
+    options = {"epochs": 6, "lr": 0.3, "stopping": Stopping(patience=None, checks_per_epoch=2)}
+    best, best_model = fit(tmp_path / "best", **options)
+    last, last_model = fit(tmp_path / "last", keep_best=False, **options)
+    assert best.chosen_epoch < 6 and last.chosen_epoch is None and not last.notes
+    assert numbers(best.curve) == numbers(last.curve)
+    kept = torch.load(next((tmp_path / "last").glob("checkpoint/step-*/training.pt")), weights_only=True)["optimizer"]
+    pairs = zip((p for p in last_model.parameters() if p.requires_grad), kept["masters"], strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert not all(torch.equal(a, b) for a, b in zip(best_model.parameters(), last_model.parameters(), strict=True))
+
+
 def test_loss_that_is_not_a_number_stops_with_advice(tmp_path):
     model = tiny(Full())
     with torch.no_grad():
@@ -182,6 +196,8 @@ def test_loss_and_recall_may_choose_different_epochs():
         for i, loss, recall in ((1, 2.0, 0.1), (2, 1.5, 0.3), (3, 1.7, 0.4))
     ]
     assert (best_by_loss(curve), best_by_recall(curve)) == (2, 3)
+    flat = [replace(point, recall=0.0) for point in curve]
+    assert best_by_recall(flat) == 2  # what never rose speaks against no epoch
 
 
 def test_schedules_end_where_they_should():

@@ -73,7 +73,9 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
 
 
 def show(request: Request) -> None:
-    """--cfg, --info, --hydra-help and completion: Hydra prints, and nothing runs."""
+    """--cfg, --info, --hydra-help and completion: Hydra prints, and nothing runs; but no secret is printed."""
+    if secrets := secrets_in_overrides(request.overrides):
+        raise UserError(*secrets)
     try:
         run_hydra(request, lambda config: None)
     except HydraException:

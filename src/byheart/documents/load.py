@@ -5,6 +5,7 @@ import glob
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,33 +53,55 @@ def find_documents(patterns: Sequence[str], base: Path | None = None) -> list[Pa
 def match_pattern(pattern: str, base: Path | None) -> list[Path] | Problem:
     if not pattern.strip():
         return Problem("no document is named", "documents", repr(pattern), "e.g. documents=handbook.pdf")
-    path = Path(pattern).expanduser()
-    if base is not None:
-        path = base / path  # an absolute path stays what it is
-    if path.is_dir():
-        return list(readable_files(path)) or nothing_readable("folder", pattern)
-    if path.exists():
+    path = located(pattern, base)
+    if path.exists() and not path.is_dir():
         return check_file(path, pattern) or [path]
-    if glob.has_magic(pattern):
-        # pathlib's glob takes no absolute pattern; joining keeps one that is absolute, "~" expanded.
-        expanded = Path(pattern).expanduser()
-        whole = str(expanded if base is None else Path(glob.escape(str(base))) / expanded)
-        matches = [Path(name) for name in sorted(glob.glob(whole, recursive=True))]  # noqa: PTH207
-        files = [file for match in matches for file in (readable_files(match) if match.is_dir() else [match])]
-        files = [file for file in files if is_readable(file)]
-        return files or nothing_readable("glob", pattern)
+    if path.is_dir() or glob.has_magic(pattern):
+        readable = [file for file in files_among(pattern, base) if is_readable(file)]
+        return readable or nothing_readable("folder" if path.is_dir() else "glob", pattern)
     return Problem("no such file or folder", "documents", pattern, suggest(path))
 
 
-def readable_files(folder: Path) -> Iterator[Path]:
+def located(pattern: str, base: Path | None) -> Path:
+    path = Path(pattern).expanduser()
+    return path if base is None else base / path  # an absolute path stays what it is
+
+
+def files_among(pattern: str, base: Path | None) -> list[Path]:
+    """All files in a folder, hidden ones apart, or all that a glob matches, in the folders that it matches too."""
+    path = located(pattern, base)
+    if path.is_dir():
+        return list(visible_files(path))
+    # pathlib's glob takes no absolute pattern; joining keeps one that is absolute, "~" expanded.
+    expanded = Path(pattern).expanduser()
+    whole = str(expanded if base is None else Path(glob.escape(str(base))) / expanded)
+    matches = [Path(name) for name in sorted(glob.glob(whole, recursive=True))]  # noqa: PTH207
+    return [file for match in matches for file in (visible_files(match) if match.is_dir() else [match])]
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and is_readable(path):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts) and path.is_file():
             yield path
 
 
 def is_readable(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and path.stat().st_size > 0
+
+
+def passed_over(patterns: Sequence[str], base: Path | None = None) -> list[str]:
+    """A warning for each folder and glob that holds files of other kinds: a user may have counted on them."""
+    warnings = []
+    for pattern in patterns:
+        path = located(str(pattern), base)
+        if path.exists() and not path.is_dir():
+            continue
+        others = [file for file in files_among(str(pattern), base) if not is_readable(file)]
+        kinds = Counter("empty" if file.suffix.lower() in SUFFIXES else file.suffix or "no suffix" for file in others)
+        if kinds:
+            told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4)) + ", ..." * (len(kinds) > 4)
+            warnings.append(f"{pattern}: {len(others)} file{'s' * (len(others) > 1)} left out, not read ({told})")
+    return warnings
 
 
 def check_file(path: Path, pattern: str) -> Problem | None:
@@ -102,14 +125,18 @@ def nothing_readable(kind: str, pattern: str) -> Problem:
 def suggest(path: Path) -> str:
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist either"
-    close = difflib.get_close_matches(path.name, [sibling.name for sibling in path.parent.iterdir()], n=1)
+    # "nope.txt" is no slip of "spaces.txt": what all names share, their ending, makes no name alike
+    names = {sibling.name: sibling.stem for sibling in path.parent.iterdir()}
+    close = difflib.get_close_matches(path.stem, names.values(), n=1)
+    close = [name for name, stem in names.items() if [stem] == close]
+    close.sort(key=lambda name: not name.endswith(path.suffix))
     return f"did you mean {close[0]}?" if close else "give the path as seen from the folder you are in"
 
 
 def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     """The documents that the patterns name. Of several with the same words the first is kept."""
     documents: list[Document] = []
-    warnings: list[str] = []
+    warnings = passed_over(patterns, base)
     problems: list[Problem] = []
     first_with: dict[bytes, str] = {}
     for path in find_documents(patterns, base):

@@ -24,6 +24,9 @@ def read_pdf(path: Path) -> tuple[str, str, list[str]]:
     locked = Problem(
         "the PDF is encrypted", where, fix="save a copy without password, e.g. qpdf --decrypt in.pdf out.pdf"
     )
+    with path.open("rb") as file:
+        if b"%PDF-" not in file.read(1024):
+            raise UserError(Problem("it is not a PDF", where, fix="give it the suffix that belongs to it"))
     try:
         reader = PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):

@@ -45,7 +45,7 @@ LIKELY = (
     ),
     *("cp932", "euc_jp", "gb18030", "big5", "euc_kr"),
 )
-SIGN_IN_WORD = re.compile(r"[^\W\d_][¢£¤¥¦±¬¯¸]|[¤¦¬¶¯¸][^\W\d_]")
+NO_TEXT = re.compile(r"[^\W\d_][¢£¤¥¦±¬¯¸]|[¤¦¬¶¯¸][^\W\d_]|[\x80-\x9f]")  # a sign within a word, a control character
 ODD_IN_WESTERN = re.compile(r"[À-ÿŠšŽžŒœŸ]{3}|[¤¦¨¬¯´¸\xadþÞðÐƒˆ˜†‡‰]|[^\W\d_][¢£¥§©®±¶¿¡‚„…¹²³¼½¾×÷€™«»‹›“][^\W\d_]")
 
 
@@ -119,7 +119,7 @@ def guess(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
     found = from_bytes(data, cp_isolation=list(LIKELY))
-    matches = [match for match in found if match.chaos <= GUESS_CHAOS and not SIGN_IN_WORD.search(str(match))]
+    matches = [match for match in found if match.chaos <= GUESS_CHAOS and not NO_TEXT.search(str(match))]
     best = max(matches, key=lambda match: (round(match.coherence, 1), -match.chaos), default=None)
     western = is_western(data)
     own = next((match.coherence for match in matches if match.encoding == "cp1252"), 0.0)
@@ -127,8 +127,13 @@ def guess(data: bytes) -> str:
         return "cp1252"
     if best is None or best.encoding == "cp1252":
         return ""
+    if data.decode("cp1252", "ignore") == str(best):  # the same text by a better known name
+        return "cp1252"
     rivals = [match.chaos for match in matches if str(match) != str(best)]
-    stands_out = min(rivals, default=1.0) >= best.chaos + 0.05 and sum(byte > 127 for byte in data) >= 8
+    high = sum(byte > 127 for byte in data)
+    if high < 8 and len(data) > 50 * high:  # the rest is ASCII: its good English says nothing of these few bytes
+        return ""
+    stands_out = min(rivals, default=1.0) >= best.chaos + 0.05 and high >= 8
     return best.encoding if best.coherence >= 0.2 or stands_out else ""
 
 

@@ -106,8 +106,10 @@ def _read(path: Path) -> tuple[list[Probe], list[Problem]]:
         probe = row.probe(line)
         problems += row.problems
         if probe and probe.id in first:
-            fix = "give each question an id of its own, or remove one"
-            problems.append(Problem(f"the same id as in line {first[probe.id]}", row.where, repr(probe.id), fix))
+            own = json.loads(line).get("id") is not None
+            what, value = ("id", probe.id) if own else ("question and answers", probe.question)
+            fix = "give each question an id of its own, or remove one" if own else "remove one of them"
+            problems.append(Problem(f"the same {what} as in line {first[probe.id]}", row.where, _short(value), fix))
         elif probe:
             first[probe.id] = number
             probes.append(probe)

@@ -1,7 +1,7 @@
 """The scores of a run as plain dictionaries: what `scores.json` and `answers.jsonl` hold."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from byheart.evaluation.base import Scored
@@ -28,7 +28,8 @@ def summarise(
         "halves" "by_document" "by_angle"           {name: block}; halves and documents of the headline set,
                                                     angles of all probes that have one
         "probes"           "questions" or "generated": what the headline set is
-        "headline"         the metric that decides right or wrong for most of it
+        "headline"         the metric that decides right or wrong; where some probes have options and others have not,
+                           `right`, a metric of its own in every block: each probe by its own rule
         "open_book_how"    {"support": 37}: how the passages of the headline set were found
 
     perplexity and perplexity_ratio belong to no probe; they stand in the top-level block only.
@@ -38,6 +39,8 @@ def summarise(
     generated = [probe for probe in asked if probe.source == GENERATED]
     untaught = [probe for probe in asked if probe.source == UNTAUGHT]
     head = questions or generated
+    if headline_of(head) == "right":
+        conditions = {name: _with_right(asked, scored) for name, scored in conditions.items()}
 
     def block(some: Iterable[Probe]) -> dict[str, Any]:
         return _block(list(some), conditions)
@@ -91,6 +94,16 @@ def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> li
             row[f"{name}_metrics"] = dict(answer.metrics) if answer else {}
         rows.append(row)
     return rows
+
+
+def _with_right(probes: Sequence[Probe], scored: Scored) -> Scored:
+    answers = dict(scored.answers)
+    for probe in probes:
+        verdict = right(probe, answers.get(probe.id))
+        if verdict is not None:
+            answer = answers[probe.id]
+            answers[probe.id] = replace(answer, metrics={**answer.metrics, "right": float(verdict)})
+    return replace(scored, answers=answers)
 
 
 def _block(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> dict[str, Any]:

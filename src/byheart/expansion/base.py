@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
+from byheart.errors import Problem
 from byheart.teacher.base import Request, Teacher
 from byheart.teacher.none import NoTeacher
 from byheart.types import Chunk, Document, Example, Fact, Rejection
@@ -71,8 +72,8 @@ class Expansion(Protocol):
         """Examples on every fact, in both directions where it can."""
         ...
 
-    def tests(self) -> Sequence[str]:
-        """Problems that can be known before any work, as messages; empty where there are none."""
+    def tests(self) -> Sequence[str | Problem]:
+        """Problems that can be known before any work, as messages where there is no more to say than what is wrong."""
         ...
 
 

@@ -62,7 +62,7 @@ def choose(
 def shortfalls(
     density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], examples: Sequence[Example], who: str
 ) -> list[str]:
-    """The floors that `examples` do not reach, one sentence each."""
+    """The floors that `examples` do not reach, one sentence each: the whole first, then chunk by chunk."""
     per_chunk: dict[str, int] = {}
     per_direction: dict[tuple[str, str], int] = {}
     for example in examples:
@@ -70,10 +70,15 @@ def shortfalls(
         for fact_id in example.facts:
             key = (fact_id, example.direction)
             per_direction[key] = per_direction.get(key, 0) + 1
-    short = []
+    poor_chunks = []
     for chunk in chunks:
         if (have := per_chunk.get(chunk.id, 0)) < (asked := density.asked_of(chunk)):
-            short.append(f"{who}: chunk {chunk.id} has {have} of {asked} examples")
+            where = f"{chunk.id} ({chunk.headings[-1]})" if chunk.headings else chunk.id
+            poor_chunks.append(f"{who}: chunk {where} has {have} of {asked} examples")
+    short = []
+    if poor_chunks:
+        rule = f"{density.per_chunk} a chunk" if density.per_chunk else f"one for {density.tokens_per_question} tokens"
+        short.append(f"{who}: {len(poor_chunks)} of {len(chunks)} chunks have fewer examples than {rule}")
     for direction in (FORWARD, REVERSE):
         poor = [fact.id for fact in facts if per_direction.get((fact.id, direction), 0) < density.examples_per_fact]
         if poor:
@@ -82,7 +87,7 @@ def shortfalls(
             )
     if short and density.max_examples is not None and len(examples) >= density.max_examples:
         short.append(f"{who}: max_examples={density.max_examples} was reached; raise it to meet the floors above")
-    return short
+    return [*short, *poor_chunks]
 
 
 def _top_up(

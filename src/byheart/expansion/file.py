@@ -25,8 +25,12 @@ class File(Density):
 
     path: str
 
-    def tests(self) -> Sequence[str]:
-        return [] if Path(self.path).expanduser().is_file() else [f"there is no file {self.path}"]
+    def tests(self) -> Sequence[Problem]:
+        try:
+            list(read_pairs(Path(self.path).expanduser()))
+        except UserError as error:
+            return error.problems
+        return []
 
     def expand(self, source: Source) -> Written:
         if not source.chunks:
@@ -68,8 +72,13 @@ def read_pairs(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 "there is no such file", "expansion.file.path", str(path), "name a JSONL file of question-answer pairs"
             )
         )
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        fix = "save it as UTF-8 text, one JSON object a line"
+        raise UserError(Problem("the file is not UTF-8 text", str(path), f"byte {error.start}", fix)) from None
     pairs, problems = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # not splitlines: U+2028 may stand inside a JSON string
         if not line.strip():
             continue
         try:
@@ -83,14 +92,10 @@ def read_pairs(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             key for key in ("question", "answer") if not isinstance(pair, dict) or not str(pair.get(key) or "").strip()
         ]
         if missing:
-            problems.append(
-                Problem(
-                    f"no {' and no '.join(missing)}",
-                    f"{path}:{number}",
-                    line[:60],
-                    'each line needs "question" and "answer"',
-                )
-            )
+            fix = 'each line needs "question" and "answer"'
+            if missing == ["answer"] and "answers" in pair:
+                fix = 'rename "answers" to "answer": it is one text here, which is learned word for word'
+            problems.append(Problem(f"no {' and no '.join(missing)}", f"{path}:{number}", line[:60], fix))
             continue
         pairs.append((number, pair))
     if not pairs and not problems:

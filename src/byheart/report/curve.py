@@ -132,8 +132,11 @@ def _ticks(low: float, high: float) -> list[float]:
 def terminal(points: Sequence[CurvePoint], width: int = 78, height: int = 5) -> list[tuple[str, str]]:
     """Lines of two halves, validation loss and recall side by side, each half `width // 2` wide; empty at first."""
     halves = []
-    for title, name in (("validation loss", "val_loss"), ("recall", "recall")):
-        halves.append(_panel(title, series(points, name), points, width // 2 - 2, height))
+    for title, name in (("validation loss", "val_loss"), ("recall, F1", "recall")):
+        pairs = series(points, name)
+        never = not pairs and bool(points) and points[-1].epoch > 1  # an epoch has ended without it
+        panel = [" " * (width // 2 - 2)] * (height + 2) if never else None
+        halves.append(panel or _panel(title, pairs, points, width // 2 - 2, height))
     return list(zip(*halves, strict=True)) if points else []
 
 

@@ -21,6 +21,7 @@ PAUSE = 10.0  # seconds between two progress lines where there is no terminal
 BLOCKS = "▁▂▃▄▅▆▇█"
 COLUMNS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
 METRICS = {
+    "right": "right, each by its rule",
     "choice_norm": "right option, per token",
     "choice": "right option, in sum",
     "margin": "its margin",
@@ -98,6 +99,7 @@ class Screen:
         )
         self.alive = self.console.is_terminal and not self.console.is_dumb_terminal
         self.bar: Bar | None = None
+        self.untold = ""  # a stage's title that a log has not heard of yet
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Any]:
@@ -106,6 +108,8 @@ class Screen:
         notes: list[str] = []
         if self.alive:
             self.console.print(f"[dim]· {title} …[/dim]", end="\r")
+        else:
+            self.untold = title
         try:
             yield notes.append
         except BaseException:
@@ -131,6 +135,7 @@ class Screen:
             self.bar.curve = _drawn(curve, self.console.width)
             self.bar.live.refresh()
             return
+        self._begin()
         losses = [p.val_loss for p in curve if p.val_loss is not None]
         parts = [f"epoch {point.epoch:5.2f}"]
         if point.train_loss is not None:
@@ -141,6 +146,7 @@ class Screen:
         self.console.print(f"  {'  '.join(parts)}  [cyan]{spark(losses[-20:])}[/cyan]")
 
     def say(self, text: str) -> None:
+        self._begin()
         self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
@@ -154,6 +160,7 @@ class Screen:
         from rich.table import Table
 
         shown = [name for name in COLUMNS if scores.get(name)]
+        below = len(shown) > 3 or self.console.width < WIDTH  # each interval below its value: side by side they wrap
         table = Table(box=None, padding=(0, 1), title_justify="left", header_style="bold")
         table.add_column("")
         for name in shown:
@@ -162,7 +169,7 @@ class Screen:
         for metric, words in METRICS.items():
             cells = [scores[name].get(metric) for name in shown]
             if any(cells):
-                table.add_row(words, *(_cell(cell) for cell in cells))
+                table.add_row(words, *(_cell(cell, below) for cell in cells))
                 count = max([count, *(cell["count"] for cell in cells if cell and metric != "perplexity_ratio")])
         what = "questions of yours" if scores.get("probes") == "questions" else "held-out phrasings"
         self.console.print(f"\n[bold]What it knows[/bold]  {count} {what}; 95 % intervals")
@@ -211,7 +218,14 @@ class Screen:
         for problem in problems:
             self.say(str(problem))
 
+    def _begin(self) -> None:
+        """In a log, a stage that has more to tell than its last line is announced by its title."""
+        if self.untold:
+            self.console.print(f"· {self.untold}")
+            self.untold = ""
+
     def _headed(self, mark: str, title: str, began: float) -> None:
+        self.untold = ""
         seconds = clock(time.monotonic() - began)
         gap = " " * max(1, self.console.width - len(title) - len(seconds) - 3)
         self.console.print(f"{mark} {title}{gap}[dim]{seconds}[/dim]")
@@ -257,10 +271,11 @@ def clock(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _cell(value: Mapping[str, Any] | None) -> str:
+def _cell(value: Mapping[str, Any] | None, below: bool = False) -> str:
     if not value:
         return "–"
-    return f"{value['value']:.2f} [dim]{value['low']:.2f}–{value['high']:.2f}[/dim]"
+    gap = "\n" if below else " "
+    return f"{value['value']:.2f}{gap}[dim]{value['low']:.2f}–{value['high']:.2f}[/dim]"
 
 
 def _said(row: Mapping[str, Any], name: str) -> str:

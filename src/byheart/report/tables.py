@@ -15,8 +15,10 @@ Row = Mapping[str, Any]
 Scores = Mapping[str, Any]
 
 MODELS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
+FOUND_BY = {"support": "its section", "paragraph": "its paragraph", "fact": "its fact", "lexical": "words in common"}
 OUTCOMES = ("learned", "still wrong", "forgotten", "known")
 LABELS = {
+    "right": "right",
     "choice_norm": "choice, normalised",
     "choice": "choice, plain",
     "exact_match": "exact match",
@@ -28,6 +30,7 @@ LABELS = {
     "perplexity_ratio": "perplexity ratio",
 }
 EXPLAINED = {
+    "right": "right by its own rule, the likeliest option or the accepted answer said",
     "choice_norm": "picks the right option, by likelihood per token",
     "choice": "picks the right option, by plain likelihood",
     "exact_match": "the answer is the accepted one, word for word",

@@ -9,7 +9,7 @@ from typing import Any
 
 from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import Forgetting, ratio
-from byheart.evaluation.recall import Recall
+from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.examining import Opened, gather_probes, probes_of
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
@@ -75,7 +75,7 @@ class Shared:
                 shutil.copy2(file, folder / file.name)
 
     def rows(self, plan: Plan) -> tuple[list[Row], list[Row]]:
-        key = content_key(texts_key(plan), plan.rows, plan.model)
+        key = self._rows_key(plan)
         if key not in self._rows:
             folder = self._place("rows", key)
             files = folder / "train.jsonl", folder / "choose.jsonl"
@@ -91,9 +91,13 @@ class Shared:
                     mark_done(files[1], key)
         return self._rows[key]
 
+    def _rows_key(self, plan: Plan) -> str:
+        theirs = [plan.dev] if plan.dev else []  # a share of the questions is validated on too
+        return content_key(texts_key(plan), plan.rows, plan.model, *theirs)
+
     def has(self, plan: Plan, general: bool) -> bool:
         """Whether the rows, and the untuned model's losses on general text, are there already."""
-        made = content_key(texts_key(plan), plan.rows, plan.model) in self._rows
+        made = self._rows_key(plan) in self._rows
         return made and (not general or content_key(plan.model) in self._general)
 
     def opened(self, plan: Plan) -> Opened:
@@ -110,14 +114,14 @@ class Shared:
         self._opened.clear()
 
     def recall(self, plan: Plan, count: int, only_theirs: bool) -> Callable[[LanguageModel], float] | None:
-        """Recall on a fixed sample of what may choose; `only_theirs`: of the user's questions, where examples vary."""
+        """Recall (token F1) on a fixed sample of what may choose; `only_theirs`: of the user's questions, where examples vary."""
         probes = gather_probes(plan, self.texts(plan))
         generated: Sequence[Probe] = () if only_theirs else probes_of(self.texts(plan), self.texts(plan).split.choose)
         asked = [*probes.dev, *generated][:count]
         member = plan.evaluation.get("recall", Recall())
         if not asked or not isinstance(member, Recall):
             return None
-        return lambda model: member.score(model, asked).metrics["contains"].value
+        return lambda model: member.score(model, asked).metrics[ON_THE_CURVE].value
 
     def forgetting(self, plan: Plan) -> Callable[[LanguageModel], float]:
         """How many times worse general text is predicted than by the untuned model."""

@@ -53,9 +53,15 @@ def best_by_loss(curve: Sequence[CurvePoint]) -> int | None:
 
 
 def best_by_recall(curve: Sequence[CurvePoint]) -> int | None:
-    """The epoch with the highest recall at its end; the earlier of equals."""
+    """The epoch with the highest recall at its end; of equals the one that loss chose, else the earlier.
+
+    A recall of 0 throughout prefers no epoch, and must not be told as if it spoke against the one that was kept.
+    """
+    kept = best_by_loss(curve)
     measured = [point for point in ends(curve) if point.recall is not None]
-    return round(min(measured, key=lambda p: (-p.recall, p.epoch)).epoch) if measured else None  # type: ignore[operator]
+    if not measured:
+        return None
+    return round(min(measured, key=lambda p: (-(p.recall or 0.0), p.epoch != kept, p.epoch)).epoch)
 
 
 def refuse_divergence(

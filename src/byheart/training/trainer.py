@@ -94,10 +94,12 @@ class Trainer:
         on_step: Callable[[int, int], None] = lambda step, steps: None,
         on_check: Callable[[CurvePoint, Sequence[CurvePoint]], None] = lambda point, curve: None,
         stop_requested: Callable[[], bool] = lambda: False,
+        keep_best: bool = True,
     ) -> Learned:
         """Trains `model` in place, from the newest checkpoint in `folder`/checkpoint where there is one.
 
-        Afterwards the model holds the weights of the best epoch. `recall` is called at each epoch's end.
+        Afterwards the model holds the weights of the best epoch, or with `keep_best=False` those of the last step.
+        `recall` is called at each epoch's end.
         Raises Diverged where the loss became NaN or exploded.
         """
         import lightning as L
@@ -115,7 +117,18 @@ class Trainer:
         module = Memorizer(model, masters, rates, lesson.reduction, self.layout, lesson.filler, self.rows_at_once)
         module.steps_done = done
         watcher = Watcher(
-            lesson, stopping, folder, per_epoch, steps, curve, seconds, recall, on_step, on_check, stop_requested
+            lesson,
+            stopping,
+            folder,
+            per_epoch,
+            steps,
+            curve,
+            seconds,
+            recall,
+            on_step,
+            on_check,
+            stop_requested,
+            keep_best,
         )
         already_over = done >= steps or stopping.turned(curve)
         if not already_over:

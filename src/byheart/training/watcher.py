@@ -39,10 +39,12 @@ class Watcher(L.Callback):
         on_step: Callable[[int, int], None],
         on_check: Callable[[CurvePoint, Sequence[CurvePoint]], None],
         stop_requested: Callable[[], bool],
+        keep_best: bool,
     ):
         self.lesson, self.stopping, self.folder = lesson, stopping, folder
         self.per_epoch, self.steps, self.curve = per_epoch, steps, curve
         self.recall, self.on_step, self.on_check, self.stop_requested = recall, on_step, on_check, stop_requested
+        self.keep_best = keep_best
         self.before = seconds  # spent before a resume
         self.started = time.monotonic()
         self.losses: list[float] = []  # since the last check
@@ -70,11 +72,11 @@ class Watcher(L.Callback):
 
         step = module.steps_done
         state = "stopped" if self.stopped else "upturn" if self.stopping.turned(self.curve) else "finished"
-        chosen = best_by_loss(self.curve)
+        chosen = best_by_loss(self.curve) if self.keep_best else None
         if chosen is not None and self._kept(chosen).is_file():
             load_weights(self._kept(chosen), module.model)
         notes = []
-        if chosen is None and self.lesson.validate and step:
+        if chosen is None and self.keep_best and self.lesson.validate and step:
             notes.append("stopped before the end of the first epoch: the adapter is that of the last step")
         module.model.eval()
         return Learned(
@@ -107,7 +109,7 @@ class Watcher(L.Callback):
         )
         self.curve.append(point)
         self.losses = []
-        if epoch_end and best_by_loss(self.curve) == point.epoch:
+        if self.keep_best and epoch_end and best_by_loss(self.curve) == point.epoch:
             save_weights(self._kept(int(point.epoch)), module.model)
             for old in self.folder.glob("checkpoint/best-epoch-*.safetensors"):
                 if old != self._kept(int(point.epoch)):
