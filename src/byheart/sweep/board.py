@@ -69,6 +69,10 @@ class Board:
     def starts(self, number: int, params: Params, state: str) -> None:
         self.lines[number] = Line(number, params, state)
 
+    def turns(self, number: int, state: str) -> None:
+        """Paused, or running again."""
+        self.lines[number].state = state
+
     def steps(self, number: int, step: int, steps: int) -> None:
         self.lines[number].share = step / max(1, steps)
 

@@ -51,6 +51,8 @@ def cells(setup: Setup, known: Sequence[Known]) -> list[Cell]:
             continue
         asked = setup.axis.asked(trial.params)
         counts = (asked,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= asked]
+        if trial.outcome.state == "pruned":  # nobody knows what it would have reached later
+            counts = [epochs for epochs in counts if epochs <= len(trial.outcome.ends)]
         found += [_cell(setup, trial, trial.outcome, epochs) for epochs in counts]
     # By their parameters, not in the order of training: a sweep that was killed on the way has the same table.
     return sorted(found, key=lambda cell: (*_order(setup, cell.trial), cell.epochs))
@@ -64,7 +66,7 @@ def _order(setup: Setup, trial: Known) -> tuple[Any, ...]:
 
 
 def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> Chosen | None:
-    """The trial with the best value (of equals the one that was trained, then the first), the highest smooth rate,
+    """The trial with the best value (of equals one that ran its length, and was trained, and the first), the highest smooth rate,
     or the one that the user names."""
     complete = [trial for trial in known if trial.state == "complete" and trial.values and trial.outcome]
     if number is not None:
@@ -78,14 +80,17 @@ def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> C
     if setup.sweep.pick == "smooth":
         return _smooth(setup, [trial for trial in known if trial.state in ("complete", "failed")])
     sign = 1 if OBJECTIVES[setup.sweep.objectives[0]] == "minimize" else -1
-    first = min(
-        complete, key=lambda t: (sign * t.values[0], t.outcome is not None and t.outcome.source is not None, t.number)
-    )
+    first = min(complete, key=lambda t: (sign * t.values[0], *_less_whole(t), t.number))
     notes = []
     if len(setup.sweep.objectives) > 1:
         front = [trial.number for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
         notes.append(f"no trial is better in every objective than: {', '.join(map(str, front))}")
     return _chosen(setup, first, tuple(notes))
+
+
+def _less_whole(trial: Known) -> tuple[bool, bool]:
+    outcome = trial.outcome
+    return outcome is not None and outcome.state == "pruned", outcome is not None and outcome.source is not None
 
 
 def _smooth(setup: Setup, trials: Sequence[Known]) -> Chosen:
