@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from byheart.errors import Problem, UserError
+from byheart.sweep.answers import marginals
 from byheart.sweep.board import said
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.settings import OBJECTIVES
@@ -85,7 +86,7 @@ def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> C
     if len(setup.sweep.objectives) > 1:
         front = [trial.number for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
         notes.append(f"no trial is better in every objective than: {', '.join(map(str, front))}")
-    return _chosen(setup, first, tuple(notes))
+    return _chosen(setup, first, (*notes, *marginals(setup, known)))
 
 
 def _less_whole(trial: Known) -> tuple[bool, bool]:
@@ -139,28 +140,6 @@ def _cell(setup: Setup, trial: Known, outcome: Outcome, epochs: int) -> Cell:
     reached = [end for end in outcome.up_to(epochs)]
     seconds = reached[-1].seconds if reached else 0.0
     return Cell(trial, epochs, values, best, best is not None and best < epochs, seconds)
-
-
-def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, float]]:
-    """Where batch sizes vary: after so many steps, which all of them reached at an epoch's end, what each combination
-    had reached. Equal epochs favour small batches, which take more steps."""
-    if "batch_size" not in setup.space.distributions:
-        return {}
-    reached: dict[str, dict[int, float]] = {}
-    for trial in known:
-        if trial.state == "complete" and trial.outcome and trial.outcome.source is None:
-            name = said({key: value for key, value in trial.params.items() if key != "epochs"})
-            pace = trial.outcome.steps_per_epoch
-            for end in trial.outcome.ends:
-                value = trial.outcome.value(setup.sweep.objectives[0], end.epoch)
-                if value is not None:
-                    reached.setdefault(name, {})[end.epoch * pace] = value
-    longest = min((max(steps) for steps in reached.values()), default=0)
-    slowest = max((min(steps) for steps in reached.values()), default=0)
-    marks = sorted({step for steps in reached.values() for step in steps if slowest <= step <= longest})
-    return {
-        mark: {name: steps[max(s for s in steps if s <= mark)] for name, steps in reached.items()} for mark in marks
-    }
 
 
 def _dominates(setup: Setup, one: Known, other: Known) -> bool:

@@ -97,9 +97,11 @@ class Study:
 
     @property
     def wanted(self) -> int:
-        """How many finished trials end the sweep."""
+        """How many finished trials end the sweep; a combination that was tried already would tell nothing new."""
         grid = self.space.grid()
-        return self.sweep.n_trials or (len(grid) if grid is not None else ENDLESS)
+        if grid is None:
+            return self.sweep.n_trials or ENDLESS
+        return min(self.sweep.n_trials or len(grid), len(grid))
 
     def begin(self) -> None:
         """Queues what does not depend on results: the whole grid, or the first cohort; once, also after a crash."""

@@ -113,6 +113,8 @@ def _board(setup: Setup, study: Study, screen: Screen) -> Board:
         value = trial.values[0] if trial.values else None
         board.remember(trial.number, trial.params, state, value, trial.outcome)
     screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
+    if (asked := setup.sweep.n_trials) and asked > study.wanted:
+        screen.say(f"  n_trials={asked}, but there are no more than {study.wanted} combinations")
     if known:
         screen.say(f"  {len(known)} of them are there already: the study goes on")
     return board
