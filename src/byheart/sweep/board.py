@@ -13,7 +13,15 @@ from byheart.types import CurvePoint
 
 SPARK = 10  # characters of a curve
 SHOWN = 18  # trials at a time: the live table must fit on a screen
-STYLES = {"running": "cyan", "failed": "red", "best": "green", "pruned": "dim", "known": "dim", "interrupted": "yellow"}
+STYLES = {
+    "running": "cyan",
+    "failed": "red",
+    "best": "green",
+    "pruned": "dim",
+    "known": "dim",
+    "interrupted": "yellow",
+    "paused": "yellow",
+}
 WORDS = {"upturn": "turned", "finished": "done", "known": "from curve", "interrupted": "queued again"}
 
 
@@ -31,6 +39,7 @@ class Line:
     value: float | None = None
     reason: str = ""
     share: float = 0.0  # of its steps done
+    before: float | None = None  # of them by an earlier command
     began: float = field(default_factory=time.monotonic)
 
 
@@ -69,8 +78,14 @@ class Board:
     def starts(self, number: int, params: Params, state: str) -> None:
         self.lines[number] = Line(number, params, state)
 
+    def turns(self, number: int, state: str) -> None:
+        """Paused, or running again."""
+        self.lines[number].state = state
+
     def steps(self, number: int, step: int, steps: int) -> None:
-        self.lines[number].share = step / max(1, steps)
+        line = self.lines[number]
+        line.share = step / max(1, steps)
+        line.before = max(0.0, (step - 1) / max(1, steps)) if line.before is None else line.before
 
     def checks(self, number: int, curve: Sequence[CurvePoint]) -> None:
         line, last = self.lines[number], curve[-1]
@@ -91,7 +106,11 @@ class Board:
 
     def told(self, line: Line) -> str:
         """A trial that ended, in a line."""
-        value = f"{self.objective} {line.value:.4f}" if line.value is not None else line.reason or line.state
+        value = (
+            f"{self.objective.replace('_', ' ')} {line.value:.4f}"
+            if line.value is not None
+            else line.reason or line.state
+        )
         cost = f"  {clock(line.seconds)}  {line.memory:.2f} GiB" if line.seconds else ""
         state = WORDS.get(line.state, line.state)
         words = f"{line.number:>4}  {said(line.params)}  {spark(_thinned(line.losses))}  {state}  {value}{cost}"
@@ -116,18 +135,18 @@ class Board:
         for line in self._shown():
             state = line.reason or WORDS.get(line.state, line.state)
             if line.state == "running":
-                state = f"{line.share:.0%}"
+                state = f"running {line.share:.0%}"
             style = "green" if line is best else STYLES.get(line.state, "")
             seconds = time.monotonic() - line.began if line.state == "running" else line.seconds
             cells = [str(line.number), said(line.params), f"{line.epoch:g}" if line.epoch else "",
                      spark(_thinned(line.losses)), printable(state)[:14], f"{line.value:.3f}" if line.value is not None else "",
-                     short(seconds) if seconds else "", f"{line.memory:.1f}" if line.memory else ""]  # fmt: skip
+                     short(seconds) if seconds else "", f"{line.memory:.2f}" if line.memory else ""]  # fmt: skip
             table.add_row(*(Text(cell) for cell in cells), style=style)
         return Group(table, Text(self.foot(), style="dim"))
 
     def foot(self) -> str:
         """How far the sweep is, what is best so far, and how long it may take yet."""
-        over = sum(line.state not in ("running", "waiting", "interrupted") for line in self.lines.values())
+        over = sum(line.state not in ("running", "waiting", "interrupted", "paused") for line in self.lines.values())
         parts = [f"{over} of {self.wanted} trials"]
         if best := self.best():
             parts.append(f"best {best.value:.4f} with {said(best.params)}")
@@ -136,13 +155,22 @@ class Board:
         return "; ".join(parts)
 
     def left(self) -> float | None:
-        """Seconds that the rest may take, at the pace of the trials trained so far."""
-        trained = [line.seconds for line in self.lines.values() if line.seconds and line.state not in ("running",)]
-        if not trained:
+        """Seconds that the rest may take, at the pace of the trials trained so far and of those that run."""
+        running = [line for line in self.lines.values() if line.state == "running"]
+        rest, whole = [], []  # of each that runs; of each that ran or runs, from its first step to its last
+        for line in running:
+            done = line.share - (line.before or 0.0)
+            if done > 0:
+                pace = (time.monotonic() - line.began) / done
+                rest.append(pace * (1 - line.share))
+                whole.append(pace)
+        ended = ("running", "waiting", "interrupted", "paused")
+        whole += [line.seconds for line in self.lines.values() if line.seconds and line.state not in ended]
+        if not whole:
             return None
-        over = sum(line.state not in ("running", "waiting", "interrupted") for line in self.lines.values())
-        done = sum(line.share for line in self.lines.values() if line.state == "running")
-        return sum(trained) / len(trained) * max(0.0, self.wanted - over - done) / self.slots
+        over = sum(line.state not in ended for line in self.lines.values())
+        to_come = max(0, self.wanted - over - len(running)) * sum(whole) / len(whole)
+        return max(max(rest, default=0.0), (sum(rest) + to_come) / self.slots)
 
     def _shown(self) -> list[Line]:
         """Those that run, the best, and the latest of the others."""

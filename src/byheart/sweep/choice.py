@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from byheart.errors import Problem, UserError
+from byheart.sweep.answers import marginals
 from byheart.sweep.board import said
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.settings import OBJECTIVES
@@ -51,6 +52,8 @@ def cells(setup: Setup, known: Sequence[Known]) -> list[Cell]:
             continue
         asked = setup.axis.asked(trial.params)
         counts = (asked,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= asked]
+        if trial.outcome.state == "pruned":  # nobody knows what it would have reached later
+            counts = [epochs for epochs in counts if epochs <= len(trial.outcome.ends)]
         found += [_cell(setup, trial, trial.outcome, epochs) for epochs in counts]
     # By their parameters, not in the order of training: a sweep that was killed on the way has the same table.
     return sorted(found, key=lambda cell: (*_order(setup, cell.trial), cell.epochs))
@@ -64,7 +67,7 @@ def _order(setup: Setup, trial: Known) -> tuple[Any, ...]:
 
 
 def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> Chosen | None:
-    """The trial with the best value (of equals the one that was trained, then the first), the highest smooth rate,
+    """The trial with the best value (of equals one that ran its length, and was trained, and the first), the highest smooth rate,
     or the one that the user names."""
     complete = [trial for trial in known if trial.state == "complete" and trial.values and trial.outcome]
     if number is not None:
@@ -78,14 +81,17 @@ def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> C
     if setup.sweep.pick == "smooth":
         return _smooth(setup, [trial for trial in known if trial.state in ("complete", "failed")])
     sign = 1 if OBJECTIVES[setup.sweep.objectives[0]] == "minimize" else -1
-    first = min(
-        complete, key=lambda t: (sign * t.values[0], t.outcome is not None and t.outcome.source is not None, t.number)
-    )
+    first = min(complete, key=lambda t: (sign * t.values[0], *_less_whole(t), t.number))
     notes = []
     if len(setup.sweep.objectives) > 1:
         front = [trial.number for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
         notes.append(f"no trial is better in every objective than: {', '.join(map(str, front))}")
-    return _chosen(setup, first, tuple(notes))
+    return _chosen(setup, first, (*notes, *marginals(setup, known)))
+
+
+def _less_whole(trial: Known) -> tuple[bool, bool]:
+    outcome = trial.outcome
+    return outcome is not None and outcome.state == "pruned", outcome is not None and outcome.source is not None
 
 
 def _smooth(setup: Setup, trials: Sequence[Known]) -> Chosen:
@@ -134,28 +140,6 @@ def _cell(setup: Setup, trial: Known, outcome: Outcome, epochs: int) -> Cell:
     reached = [end for end in outcome.up_to(epochs)]
     seconds = reached[-1].seconds if reached else 0.0
     return Cell(trial, epochs, values, best, best is not None and best < epochs, seconds)
-
-
-def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, float]]:
-    """Where batch sizes vary: after so many steps, which all of them reached at an epoch's end, what each combination
-    had reached. Equal epochs favour small batches, which take more steps."""
-    if "batch_size" not in setup.space.distributions:
-        return {}
-    reached: dict[str, dict[int, float]] = {}
-    for trial in known:
-        if trial.state == "complete" and trial.outcome and trial.outcome.source is None:
-            name = said({key: value for key, value in trial.params.items() if key != "epochs"})
-            pace = trial.outcome.steps_per_epoch
-            for end in trial.outcome.ends:
-                value = trial.outcome.value(setup.sweep.objectives[0], end.epoch)
-                if value is not None:
-                    reached.setdefault(name, {})[end.epoch * pace] = value
-    longest = min((max(steps) for steps in reached.values()), default=0)
-    slowest = max((min(steps) for steps in reached.values()), default=0)
-    marks = sorted({step for steps in reached.values() for step in steps if slowest <= step <= longest})
-    return {
-        mark: {name: steps[max(s for s in steps if s <= mark)] for name, steps in reached.items()} for mark in marks
-    }
 
 
 def _dominates(setup: Setup, one: Known, other: Known) -> bool:

@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -10,11 +10,12 @@ from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.board import Board
+from byheart.sweep.halving import Halving, Rungs
 from byheart.sweep.outcome import Outcome, read_outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Asked, Study
 from byheart.sweep.trial import Watch
-from byheart.training.packed.trainer import GO_ON, PRUNE
+from byheart.training.packed.trainer import GO_ON, PAUSE, PRUNE
 from byheart.types import CurvePoint
 
 
@@ -27,6 +28,7 @@ class Conductor:
         self.waiting: list[Asked] = []  # parts of a curve that is being trained
         self.stop = False
         self.failure: UserError | None = None
+        self.rungs = self._rungs()
 
     # -- what a launcher needs ----------------------------------------------------------------------------------------
 
@@ -59,6 +61,8 @@ class Conductor:
 
     def ended(self, number: int, outcome: Outcome) -> None:
         asked = self.asked.pop(number)
+        if self.rungs is not None and outcome.state in ("finished", "upturn"):
+            self.rungs.over(number, self._at_rungs(outcome))
         if outcome.state in ("stopped", "paused"):
             self.study.hand_back(number)
             self.board.ends(number, "interrupted", None, outcome)
@@ -69,6 +73,8 @@ class Conductor:
     def failed(self, number: int, error: BaseException) -> None:
         """Told with its reason; it never ends the sweep, but so many in a row do."""
         asked = self.asked.pop(number)
+        if self.rungs is not None:
+            self.rungs.lost(number)
         self._fail(asked, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
@@ -83,8 +89,77 @@ class Conductor:
         distribution: Any = self.setup.space.distributions[key]
         return int(max(getattr(distribution, "choices", None) or [distribution.high]))
 
+    def least(self, key: str) -> int:
+        """The lowest one; 0 where it does not vary."""
+        if key not in self.setup.space.distributions:
+            return 0
+        distribution: Any = self.setup.space.distributions[key]
+        return int(min(getattr(distribution, "choices", None) or [distribution.low]))
+
     def watch(self) -> Watch:
-        return Watch(self._on_check, lambda n, step, steps: self.board.steps(n, step, steps), lambda: self.stop)
+        """A sweep that has failed ends its trials like Ctrl-C: what they have learned is saved for the next command."""
+        over = lambda: self.stop or self.failure is not None  # noqa: E731
+        return Watch(self._on_check, lambda n, step, steps: self.board.steps(n, step, steps), over)
+
+    # -- halving ------------------------------------------------------------------------------------------------------
+
+    def is_held(self, number: int) -> bool:
+        """Whether a trial was paused at a rung, and not only to be saved."""
+        return self.rungs is not None and number in self.rungs.waits
+
+    def pauses(self, number: int) -> None:
+        self.board.turns(number, "paused")
+
+    def promoted(self, held: Iterable[int]) -> int | None:
+        """A held trial that may go on, since others came to its rung that are worse."""
+        number = self.rungs.next(held) if self.rungs is not None and not self.stop else None
+        if number is not None:
+            self.board.turns(number, "running")
+        return number
+
+    def rejoins(self, number: int, curve: Sequence[CurvePoint]) -> bool:
+        """Whether a trial that another command began goes on at once, or waits where it stood."""
+        self.board.checks(number, curve)
+        answers = [self._at_rung(number, curve[: i + 1]) for i in range(len(curve))]
+        if self.rungs is not None and answers[-1] == GO_ON:
+            self.rungs.waits.pop(number, None)  # at an earlier rung, which it went past before
+        if answers[-1] == PAUSE:
+            self.pauses(number)
+        return answers[-1] == GO_ON
+
+    def halved(self, number: int) -> str:
+        """Why a held trial is told with what it reached."""
+        assert self.rungs is not None
+        return self.rungs.said(number)
+
+    def _rungs(self) -> Rungs | None:
+        """With the trials that are over already."""
+        halving = self.setup.sweep.halved
+        if halving is None:
+            return None
+        rungs = Rungs(halving, self.setup.sweep.directions[0] == "maximize")
+        for trial in self.study.known():
+            if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
+                rungs.over(trial.number, self._at_rungs(trial.outcome, halving))
+        return rungs
+
+    def _at_rungs(self, outcome: Outcome, halving: Halving | None = None) -> dict[int, float]:
+        """What a trial had reached at each rung; one that was stopped by others reached no more of them."""
+        after = (halving or self.setup.sweep.halved or Halving(())).after
+        last = len(outcome.ends) if outcome.state == "pruned" else max(after, default=0)
+        found = {e: outcome.value(self.setup.sweep.objectives[0], e) for e in after if e <= last}
+        return {epoch: value for epoch, value in found.items() if value is not None}
+
+    def _at_rung(self, number: int, curve: Sequence[CurvePoint]) -> str:
+        point = curve[-1]
+        if self.rungs is None or not float(point.epoch).is_integer():
+            return GO_ON
+        name = self.setup.sweep.objectives[0]
+        values = [v for p in curve if float(p.epoch).is_integer() and (v := getattr(p, name)) is not None]
+        if not values:
+            return GO_ON
+        best = max(values) if self.setup.sweep.directions[0] == "maximize" else min(values)
+        return GO_ON if self.rungs.reaches(number, round(point.epoch), best) else PAUSE
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -114,7 +189,7 @@ class Conductor:
         value = getattr(point, objective, None)
         if float(point.epoch).is_integer() and value is not None and self.study.sweep.prunes:
             return PRUNE if self.study.should_stop(number, round(point.epoch), value) else GO_ON
-        return GO_ON
+        return self._at_rung(number, curve)
 
     def _tell(self, asked: Asked, outcome: Outcome) -> None:
         if outcome.state == "diverged":
@@ -187,9 +262,13 @@ class Conductor:
         return self.setup.folder / str(number)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+
+
 def reason_of(error: BaseException) -> str:
     """One line of why a trial failed; what a GPU says when its memory is full is long and names no setting."""
     text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    if "out of memory" in str(error).lower() or isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return f"out of memory (lower batch_size, or set trainer.rows_at_once): {text[:120]}"
     return text[:300]

@@ -1,6 +1,5 @@
 """Which trials train together: packs of those that share a base model and its targets, the others one at a time."""
 
-import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +11,15 @@ from hydra.core.utils import JobReturn, JobStatus
 from byheart.config.compose import Config
 from byheart.errors import Diverged, Problem, UserError
 from byheart.model.adapter import Lora
-from byheart.model.language import LanguageModel
 from byheart.plan import Plan
 from byheart.store import content_key
 from byheart.sweep.conductor import Conductor
 from byheart.sweep.hydra_job import make_job
+from byheart.sweep.pack import Pack
+from byheart.sweep.room import Packable, choose_slots
 from byheart.sweep.shared import lend
 from byheart.sweep.study import Asked
 from byheart.sweep.trial import Prepared, Trials
-from byheart.training.packed.job import Job
-from byheart.training.packed.trainer import PackedTrainer
-from byheart.training.trainer import Learned
-
-MOST_SLOTS = {"cpu": 8, "cuda": 32}  # more train no faster: measured in docs/findings.md
-SHARE = 0.5  # of the free memory that adapters may take; activations need the rest
 
 
 @dataclass(frozen=True)
@@ -119,57 +113,14 @@ class Packing:
         if first is None:
             return
         lend(first.opened)
-        pack, rank = planned.pack, max(source.most("adapter.rank"), first.plan.adapter.rank)  # type: ignore[attr-defined]
-        targets = first.plan.adapter.targets  # type: ignore[attr-defined]
-        slots = self._room(first, rank, targets, source.wanted)
-        source.board.slots = slots
-        aboard: dict[str, Prepared] = {}
-        epochs: dict[str, int] = {}
-        joining = [first]
-        with PackedTrainer(first.opened.model, slots, rank, targets, self.tokens_at_once) as trainer:
-
-            def next_job() -> Job | None:
-                while (prepared := joining.pop() if joining else self._of_kind(pack, slots, source)) is not None:
-                    job = _job(prepared)
-                    if problems := trainer.tests(job):
-                        source.failed(prepared.number, UserError(*problems))
-                        continue
-                    aboard[job.id] = prepared
-                    epochs[job.id] = 0
-                    return job
-                return None
-
-            def on_result(job: Job, learned: Learned) -> None:
-                prepared = aboard.pop(job.id)
-                try:
-                    if learned.state == "diverged":
-                        outcome = self.task.finish_diverged(prepared, "; ".join(learned.notes))
-                    else:
-                        outcome = self.task.finish(prepared, learned)
-                except Exception as error:
-                    source.failed(prepared.number, error)
-                else:
-                    source.ended(prepared.number, outcome)
-
-            def recall(job: Job, model: Any) -> float:
-                prepared = aboard[job.id]
-                epochs[job.id] += 1
-                assert prepared.measure is not None
-                found = prepared.measure(LanguageModel(model, prepared.opened.tokenizer), epochs[job.id])
-                return float("nan") if found is None else found
-
-            def on_tick(steps: dict[str, tuple[int, int]]) -> None:
-                for name, (step, of) in steps.items():
-                    self.task.watch.on_step(int(name), step, of)
-
-            trainer.stream(
-                next_job,
-                on_result,
-                lambda job, point, curve: self.task.checked(aboard[job.id], point, curve),
-                recall if first.measure else None,
-                self.task.watch.stop_requested,
-                on_tick,
-            )
+        adapter = first.plan.adapter
+        assert isinstance(adapter, Lora)
+        rank = max(source.most("adapter.rank"), adapter.rank)
+        opened = Packable(first, rank, adapter.targets, self.tokens_at_once)
+        own = first.lesson.batch_size
+        batches = source.least("batch_size") or own, max(source.most("batch_size"), own)
+        slots = choose_slots(opened, self.slots, source.wanted, batches)
+        Pack(self.task, source, lambda: self._of_kind(planned.pack, slots, source), opened).run(slots)
 
     def _of_kind(self, pack: str | None, slots: int, source: Conductor) -> Prepared | None:
         """A trial for this pack: one that waited, else the source's next. Those of another kind wait for their own pack,
@@ -187,33 +138,3 @@ class Packing:
             elif (prepared := self._prepared(found, source)) is not None:
                 return prepared
         return None
-
-    def _room(self, first: Prepared, rank: int, targets: Any, wanted: int) -> int:
-        """How many slots: as said, if memory bears them; else as memory and the device bear, and no more than trials."""
-        with PackedTrainer(first.opened.model, 1, rank, targets) as probe:
-            each = probe.bytes_per_slot()
-        device = first.opened.device
-        bears = max(1, int(SHARE * _free_bytes(device) / max(1, each)))
-        if self.slots is None:
-            return min(wanted, bears, MOST_SLOTS.get(device, 8))
-        if self.slots > bears:
-            what = f"memory bears {bears} slots of {each / 2**20:.0f} MiB beside the activations"
-            raise UserError(Problem(what, "hydra.launcher.slots", str(self.slots), f"hydra.launcher.slots={bears}"))
-        return int(self.slots)
-
-
-def _job(prepared: Prepared) -> Job:
-    plan, adapter = prepared.plan, prepared.plan.adapter
-    assert isinstance(adapter, Lora)
-    return Job(str(prepared.number), prepared.lesson, adapter, plan.optimizer, plan.stopping, prepared.folder)
-
-
-def _free_bytes(device: str) -> int:
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # not told by this system
-        return 4 * 2**30

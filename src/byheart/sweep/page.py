@@ -10,8 +10,9 @@ from byheart.report.page import duration
 from byheart.report.tables import printable
 from byheart.store import write_text
 from byheart.sweep import plots
+from byheart.sweep.answers import equal_steps
 from byheart.sweep.board import WORDS, said
-from byheart.sweep.choice import Chosen, cells, equal_steps
+from byheart.sweep.choice import Chosen, cells
 from byheart.sweep.settings import OBJECTIVES
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known, Study
@@ -35,11 +36,14 @@ def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chose
         if trial.outcome and trial.outcome.source is None
     ]
     answered = cells(setup, known)
+    told, weighty = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
     drawn = {
-        "curves": plots.curves(curves),
-        "history": plots.history([(trial.number, trial.values[0]) for trial in complete], maximize),
-        "importance": plots.importance(_importance(study)),
-        "parallel": plots.parallel(points, keys, objective, maximize) if len(points) > 1 else "",
+        "curves": _twice(plots.curves(curves), plots.curves(curves, 360, 300)),
+        "history": _twice(plots.history(told, maximize), plots.history(told, maximize, 360, 220)),
+        "importance": _twice(plots.importance(weighty), plots.importance(weighty, 360)),
+        "parallel": _twice(
+            plots.parallel(points, keys, objective, maximize), plots.parallel(points, keys, objective, maximize, 360)
+        ),
     }
     text = environment.from_string(_source("page.html.j2")).render(
         setup=setup,
@@ -50,6 +54,7 @@ def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chose
         counts=sorted({cell.epochs for cell in answered}),
         grid=_grid(answered),
         steps=equal_steps(setup, known),
+        turned=any(cell.after_upturn for cell in answered),
         plots={name: Markup(drawing) for name, drawing in drawn.items()},
         contours=[Markup(each) for each in plots.contours(points, keys, maximize)] if len(points) > 2 else [],
         report=report.relative_to(setup.folder).as_posix() if report else None,
@@ -58,6 +63,11 @@ def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chose
     path = setup.folder / "sweep.html"
     write_text(path, text)
     return path
+
+
+def _twice(broad: str, slim: str) -> str:
+    """Drawn for a desk and for a phone, where the same drawing's words would be too small to read."""
+    return f'<div class="broad">{broad}</div><div class="slim">{slim}</div>' if broad else ""
 
 
 def _grid(answered: Sequence[Any]) -> dict[str, dict[int, Any]]:

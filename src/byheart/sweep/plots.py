@@ -19,8 +19,8 @@ def curves(
     points = [point for _, line, _ in lines for point in line]
     if not points:
         return ""
-    x = Scale([0, *(epoch for epoch, _ in points)], 52, width - 12)
-    y = Scale([loss for _, loss in points], height - 30, 12)
+    x = Scale([0, *(epoch for epoch, _ in points)], 52, width - 12, measured=True)
+    y = Scale([loss for _, loss in points], height - 34, 12, measured=True)
     parts = [
         _open(width, height, "Validation loss of every trial over the epochs"),
         *_axes(x, y, width, height, "epoch"),
@@ -36,8 +36,8 @@ def history(values: Sequence[tuple[int, float]], maximize: bool, width: int = 76
     """The value of each trial by its number, and the best so far as a line."""
     if not values:
         return ""
-    x = Scale([number for number, _ in values], 52, width - 12)
-    y = Scale([value for _, value in values], height - 30, 12)
+    x = Scale([number for number, _ in values], 60, width - 18, measured=True, log=False)
+    y = Scale([value for _, value in values], height - 40, 14, measured=True)
     parts = [_open(width, height, "Value of each trial"), *_axes(x, y, width, height, "trial")]
     best, path = values[0][1], []
     for number, value in values:
@@ -51,36 +51,46 @@ def history(values: Sequence[tuple[int, float]], maximize: bool, width: int = 76
 
 def importance(shares: Mapping[str, float], width: int = 760) -> str:
     """A bar for each parameter: its share of the spread of values."""
+    if not shares:
+        return ""
+    begin = min(190, width // 3)
     parts = [_open(width, 28 * len(shares) + 6, "Importance of the parameters")]
     for row, (name, share) in enumerate(shares.items()):
         top = 28 * row + 4
         parts.append(f'<text class="tick" x="0" y="{top + 15}">{escape(name)}</text>')
-        parts.append(f'<rect class="bar" x="190" y="{top}" width="{(width - 250) * share:.1f}" height="20"/>')
-        parts.append(f'<text class="tick" x="{196 + (width - 250) * share:.1f}" y="{top + 15}">{share:.0%}</text>')
+        parts.append(
+            f'<rect class="bar" x="{begin}" y="{top}" width="{(width - begin - 50) * share:.1f}" height="20"/>'
+        )
+        parts.append(
+            f'<text class="tick" x="{begin + 6 + (width - begin - 50) * share:.1f}" y="{top + 15}">{share:.0%}</text>'
+        )
     return "".join([*parts, "</svg>"])
 
 
 def contours(points: Sequence[Point], keys: Sequence[str], maximize: bool, size: int = 340) -> list[str]:
-    """For each pair of parameters the plane between them, coloured by the nearest trial, with the trials as dots."""
+    """For each pair of parameters the plane between them, its colour interpolated between the trials, which are dots."""
     drawings = []
     for across, up in list(combinations(keys, 2))[:6]:
         x = Scale([point[across] for point, _ in points], 62, size - 12)
         y = Scale([point[up] for point, _ in points], size - 34, 12)
-        places = [(x(point[across]), y(point[up]), value) for point, value in points]
         shade = _shade([value for _, value in points], maximize)
+        best: dict[tuple[float, float], float] = {}  # of trials that differ in a third parameter
+        for point, value in points:
+            place = x(point[across]), y(point[up])
+            best[place] = max(best.get(place, 0.0), shade(value))
         parts = [_open(size, size, f"{up} over {across}"), *_axes(x, y, size, size, across, up)]
-        cells = 18
+        cells = 26
         wide, high = (size - 74) / cells, (size - 46) / cells
         for column in range(cells):
             for row in range(cells):
                 left, top = 62 + wide * column, 12 + high * row
-                value = _nearby(places, left + wide / 2, top + high / 2)
+                strength = _between(best, left + wide / 2, top + high / 2)
                 parts.append(
-                    f'<rect class="cell" x="{left:.1f}" y="{top:.1f}" width="{wide + 0.3:.1f}" height="{high + 0.3:.1f}" fill-opacity="{shade(value):.2f}"/>'
+                    f'<rect class="cell" x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}" fill-opacity="{strength:.2f}"/>'
                 )
         parts += [
-            f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="3"><title>{value:.4f}</title></circle>'
-            for a, b, value in places
+            f'<circle class="dot" cx="{x(point[across]):.1f}" cy="{y(point[up]):.1f}" r="3.5"><title>{value:.4f}</title></circle>'
+            for point, value in points
         ]
         drawings.append("".join([*parts, "</svg>"]))
     return drawings
@@ -90,39 +100,44 @@ def parallel(
     points: Sequence[Point], keys: Sequence[str], objective: str, maximize: bool, width: int = 760, height: int = 280
 ) -> str:
     """One line a trial through its parameters to its value."""
-    if not points:
+    if len(points) < 2:
         return ""
     rows = [{**point, objective: value} for point, value in points]
     names = [*keys, objective]
-    scales = {name: Scale([row[name] for row in rows], height - 34, 14) for name in names}
+    scales = {name: Scale([row[name] for row in rows], height - 34, 14, measured=name == objective) for name in names}
     at = {name: 40 + (width - 100) * place / max(1, len(names) - 1) for place, name in enumerate(names)}
     shade = _shade([value for _, value in points], maximize)
     parts = [_open(width, height, "Parallel coordinates")]
     for name in names:
         parts.append(f'<line class="grid" x1="{at[name]:.1f}" x2="{at[name]:.1f}" y1="14" y2="{height - 34}"/>')
         parts.append(
-            f'<text class="tick" x="{at[name]:.1f}" y="{height - 8}" text-anchor="middle">{escape(name)}</text>'
+            f'<text class="tick" x="{at[name]:.1f}" y="{height - 8}" text-anchor="middle">{escape(name.rpartition(".")[2].replace("_", " "))}</text>'
         )
-        for text, place in scales[name].ticks():
-            parts.append(f'<text class="tick" x="{at[name] + 5:.1f}" y="{place + 4:.1f}">{escape(text)}</text>')
+    texts = [
+        f'<text class="tick" x="{at[name] + (-6 if name == names[0] else 6):.1f}" y="{place + 4:.1f}"'
+        f' text-anchor="{"end" if name == names[0] else "start"}">{escape(text)}</text>'
+        for name in names
+        for text, place in scales[name].ticks()
+    ]
     for row in rows:
         path = " ".join(f"{at[name]:.1f},{scales[name](row[name]):.1f}" for name in names)
         parts.append(
             f'<polyline class="curve best" style="opacity:{shade(row[objective]):.2f}" points="{path}"><title>{row[objective]:.4f}</title></polyline>'
         )
-    return "".join([*parts, "</svg>"])
+    return "".join([*parts, *texts, "</svg>"])
 
 
 class Scale:
-    """Values to places between two ends: names evenly, numbers by size, or by their logarithm where they span decades."""
+    """Values to places between two ends: names evenly, numbers by size, or by their logarithm where they span decades.
+    Measured ones are ticked at round numbers, settings at their values."""
 
-    def __init__(self, values: Sequence[Any], start: float, stop: float):
-        self.start, self.stop = start, stop
+    def __init__(self, values: Sequence[Any], start: float, stop: float, measured: bool = False, log: bool = True):
+        self.start, self.stop, self.measured = start, stop, measured
         self.numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
         self.names = [] if self.numbers else sorted({str(value) for value in values})
         finite = [float(value) for value in values] if self.numbers else [0.0]
         self.low, self.high = min(finite), max(finite)
-        self.log = self.numbers and self.low > 0 and self.high / self.low > 5
+        self.log = log and self.numbers and self.low > 0 and self.high / self.low > 5
         self.values = sorted({*values}) if self.numbers else []
 
     def __call__(self, value: Any) -> float:
@@ -135,16 +150,23 @@ class Scale:
         return self.start + (self.stop - self.start) * share
 
     def ticks(self) -> list[tuple[str, float]]:
-        """What to write where: every value where they are few, else five along the way."""
+        """What to write where: every setting where they are few, else some along the way; none upon another."""
         if not self.numbers:
             return [(name[-18:], self(name)) for name in self.names]
-        if len(self.values) <= 6:
+        if self.measured and not self.log:
+            marks = _round_numbers(self.low, self.high)
+        elif len(self.values) <= 8 and not self.measured:
             marks = self.values
         elif self.log:
             marks = [self.low * (self.high / self.low) ** (i / 4) for i in range(5)]
         else:
             marks = [self.low + (self.high - self.low) * i / 4 for i in range(5)]
-        return [(f"{mark:.3g}", self(mark)) for mark in marks]
+        apart = 16 if self.start > self.stop else 38  # up the page, or across it
+        kept: list[tuple[str, float]] = []
+        for mark in marks:
+            if not kept or abs(self(mark) - kept[-1][1]) >= apart:
+                kept.append((f"{mark:.4g}" if self.measured else f"{mark:.3g}", self(mark)))
+        return kept
 
 
 def _axes(x: Scale, y: Scale, width: int, height: int, across: str, up: str = "") -> list[str]:
@@ -166,9 +188,20 @@ def _shade(values: Sequence[float], maximize: bool) -> Any:
     )
 
 
-def _nearby(places: Sequence[tuple[float, float, float]], x: float, y: float) -> float:
-    """The value of the nearest trial."""
-    return min(places, key=lambda place: (place[0] - x) ** 2 + (place[1] - y) ** 2)[2]
+def _between(places: Mapping[tuple[float, float], float], x: float, y: float) -> float:
+    """The strength at a point: a mean over the trials, by the inverse cube of their distance."""
+    weights = {place: (1.0 + math.hypot(place[0] - x, place[1] - y)) ** -3 for place in places}
+    return sum(weight * places[place] for place, weight in weights.items()) / sum(weights.values())
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Four or so multiples of 1, 2 or 5 between two numbers."""
+    if high <= low:
+        return [low]
+    raw = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(size * power for size in (1, 2, 5, 10) if size * power >= raw * 0.8)
+    return [step * i for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def _open(width: int, height: int, label: str) -> str:

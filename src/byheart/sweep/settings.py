@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from byheart.errors import Problem
+from byheart.sweep.halving import Halving
 
 OBJECTIVES = {"val_loss": "minimize", "recall": "maximize", "forgetting": "minimize"}
 PICKS = ("best", "smooth")
@@ -37,6 +38,7 @@ class Sweep:
         default_factory=lambda: {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "constant_liar": True}
     )
     pruner: Mapping[str, Any] = field(default_factory=lambda: {"_target_": NO_PRUNER})
+    halving: Mapping[str, Any] | None = None  # {after: [1, 2], keep: 0.5}: the better half goes on, the others pause
     params: Mapping[str, Any] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
 
     @classmethod
@@ -68,6 +70,10 @@ class Sweep:
             found.append(Problem(f"must be one of {', '.join(PICKS)}", _key("pick"), str(self.pick)))
         if len(self.objectives) > 1 and self.prunes:
             found.append(Problem("several objectives cannot be pruned", _key("pruner"), self.pruner["_target_"]))
+        found += Halving.read(self.halving)[1]
+        if self.halving is not None and (len(self.objectives) > 1 or self.prunes):
+            what = "halving needs one objective, and no pruner beside it"
+            found.append(Problem(what, _key("halving"), str(self.halving)))
         if self.storage and self.storage_env:
             found.append(Problem("say storage or storage_env, not both", _key("storage_env"), self.storage_env))
         return found
@@ -83,6 +89,10 @@ class Sweep:
     @property
     def prunes(self) -> bool:
         return str(self.pruner.get("_target_")) != NO_PRUNER
+
+    @property
+    def halved(self) -> Halving | None:
+        return Halving.read(self.halving)[0]
 
     @property
     def asked(self) -> int:

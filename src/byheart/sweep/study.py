@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 BEAT_S = 10.0
+OURS = ("multivariate", "constant_liar", "seed")  # what the shipped sampler is given, and the seed
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Study:
         self.over = threading.Event()
 
     def __enter__(self) -> "Study":
-        self.owner.take()
         self.optuna.sampler = self._sampler()
-        self.optuna.pruner = _built(self.sweep.pruner)
+        self.optuna.pruner = _built(self.sweep.pruner, "hydra.sweeper.pruner")
+        self.owner.take()
         self.heart.start()
         return self
 
@@ -96,9 +97,11 @@ class Study:
 
     @property
     def wanted(self) -> int:
-        """How many finished trials end the sweep."""
+        """How many finished trials end the sweep; a combination that was tried already would tell nothing new."""
         grid = self.space.grid()
-        return self.sweep.n_trials or (len(grid) if grid is not None else ENDLESS)
+        if grid is None:
+            return self.sweep.n_trials or ENDLESS
+        return min(self.sweep.n_trials or len(grid), len(grid))
 
     def begin(self) -> None:
         """Queues what does not depend on results: the whole grid, or the first cohort; once, also after a crash."""
@@ -189,7 +192,7 @@ class Study:
         """Seeded anew with the number of trials: a seeded sampler restarts its stream and would repeat them."""
         target = str(self.sweep.sampler.get("_target_"))
         seed = {} if "Grid" in target else {"seed": self.sweep.seed + len(self._trials())}
-        return _built({**self.sweep.sampler, **seed})
+        return _built({**self.sweep.sampler, **seed}, "hydra.sweeper.sampler")
 
     def _recover(self) -> None:
         """Trials whose sweeper is dead: told from their folder where they had ended, else queued again."""
@@ -241,12 +244,25 @@ def opened(name: str, sweep: Sweep, space: Space, folder: Path, fingerprint: dic
         yield study
 
 
-def _built(raw: Any) -> Any:
+def _built(raw: Any, where: str) -> Any:
     """A sampler or pruner by `_target_`; which names may stand there is checked with the rest of the config."""
-    from hydra.utils import instantiate
+    import inspect
 
-    with _quiet():
-        return instantiate(dict(raw), _convert_="all")
+    from hydra.errors import InstantiationException
+    from hydra.utils import get_class, instantiate
+
+    try:
+        takes = inspect.signature(get_class(raw["_target_"])).parameters
+        # Another `_target_` said on the command line finds the arguments of the shipped one beside it.
+        kept = {key: v for key, v in raw.items() if key in takes or key not in OURS}
+        with _quiet():
+            return instantiate(kept, _convert_="all")
+    except (InstantiationException, ImportError, ValueError, TypeError) as error:
+        cause = error.__cause__ or error
+        fix = "pip install scipy" if "scipy" in str(cause) else "see Optuna's page about it"
+        raise UserError(
+            Problem(f"cannot be made: {cause}".splitlines()[0], where, str(raw["_target_"]), fix)
+        ) from error
 
 
 @contextmanager

@@ -31,6 +31,9 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
         what = "a pruner needs a launcher that trains in this process"
         fix = "hydra/launcher=packed or basic, or leave the pruner out"
         raise UserError(Problem(what, "hydra.sweeper.pruner", str(setup.sweep.pruner["_target_"]), fix))
+    if setup.sweep.halved and not hasattr(launcher, "stream"):
+        what = "only trials that train together can wait for each other"
+        raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
         trials.share(screen)
@@ -110,6 +113,8 @@ def _board(setup: Setup, study: Study, screen: Screen) -> Board:
         value = trial.values[0] if trial.values else None
         board.remember(trial.number, trial.params, state, value, trial.outcome)
     screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
+    if (asked := setup.sweep.n_trials) and asked > study.wanted:
+        screen.say(f"  n_trials={asked}, but there are no more than {study.wanted} combinations")
     if known:
         screen.say(f"  {len(known)} of them are there already: the study goes on")
     return board

@@ -14,12 +14,12 @@ from byheart.model.language import LanguageModel
 from byheart.plan import Plan
 from byheart.report.loggers.logbook import Logbook
 from byheart.run import Run
-from byheart.store import write_json
+from byheart.store import read_json, write_json
 from byheart.studying import account_of, lesson_of, open_logbook, tokens_per_row
 from byheart.sweep.outcome import Outcome, write_outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.shared import Shared, Silent, lend
-from byheart.training.curve import read_curve
+from byheart.training.curve import forget_peak, read_curve
 from byheart.training.packed.trainer import GO_ON, PRUNE
 from byheart.training.trainer import Learned, Lesson
 from byheart.types import CurvePoint
@@ -112,11 +112,13 @@ class Trials:
             else None
         )
         forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
-        forgetting: dict[int, float] = {}
+        kept = folder / "checkpoint" / "forgetting.json"  # for a trial that was interrupted: it is in no curve
+        forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
 
         def measure(model: LanguageModel, epoch: int) -> float | None:
             if forgets is not None:
                 forgetting[epoch] = forgets(model)
+                write_json(kept, forgetting)
             return recall(model) if recall is not None else None
 
         lesson = lesson_of(plan, train, validate, opened)
@@ -136,7 +138,9 @@ class Trials:
         lend(opened)
         model = opened.attach(plan.adapter, plan.seed)
         pruned = False
-        epoch = len([1 for p in _curve(prepared.folder) if float(p.epoch).is_integer()])
+        begun = any((prepared.folder / "checkpoint").glob("step-*"))  # not by a pack, whose checkpoints are its own
+        epoch = len([1 for p in _curve(prepared.folder) if float(p.epoch).is_integer()]) if begun else 0
+        forget_peak()
 
         def on_check(point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
             nonlocal pruned
@@ -163,10 +167,12 @@ class Trials:
         opened.save(prepared.folder / "adapter")
         return learned
 
-    def finish(self, prepared: Prepared, learned: Learned) -> Outcome:
-        """The trial's records; its outcome last."""
+    def finish(self, prepared: Prepared, learned: Learned, halved: str = "") -> Outcome:
+        """The trial's records; its outcome last. `halved`: why it stays behind others."""
         pruned = learned.state == "pruned" or (learned.state == "stopped" and not self.watch.stop_requested())
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
+        if halved:
+            outcome = replace(outcome, reason=halved)
         prepared.log.close()
         if outcome.state in ("stopped", "paused"):
             return outcome  # to go on with: its checkpoint stays

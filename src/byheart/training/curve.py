@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,18 @@ def _number(name: str, value: str) -> float | int | None:
     return int(value) if name in ("step", "rows_seen") else float(value)
 
 
+def forget_peak() -> None:
+    """Peak memory is counted from here on, so that a trial tells of itself and not of a hungrier one before it."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):  # Linux; elsewhere the process's highest stays
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory_gib() -> float:
-    """The most memory this process has held: on the GPU where one is used, else resident."""
+    """The most memory this process has held since `forget_peak`: on the GPU where one is used, else resident."""
     import resource
     import sys
 

@@ -1,0 +1,75 @@
+"""What a sweep answers beside its winner: how each value of what varied did at its best, at equal epochs and equal steps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from byheart.sweep.board import said
+from byheart.sweep.settings import OBJECTIVES
+from byheart.sweep.setup import Setup
+from byheart.sweep.study import Known
+
+MARKS = 8  # columns of a table
+FEW = 8  # values of a parameter that are told one by one
+
+
+def marginals(setup: Setup, known: Sequence[Known]) -> list[str]:
+    """For each parameter its values, the best first, each with the best that was reached with it."""
+    keys = [key for key in setup.space.distributions if key != "epochs"]
+    name = setup.sweep.objectives[0].replace("_", " ")
+    lines = []
+    for key in keys if len(setup.space.distributions) > 1 else []:
+        values = setup.space.values(key)
+        if values is None or not 1 < len(values) <= FEW:
+            continue
+        reached = [
+            (trial.params[key], trial.values[0]) for trial in known if trial.state == "complete" and trial.values
+        ]
+        lines.append(f"by {_last(key)}: {_ranked(setup, reached)} ({name})")
+        if key == "batch_size" and (steps := equal_steps(setup, known)):
+            last = max(steps)
+            sizes = {said(_apart(trial.params)): trial.params[key] for trial in known}
+            found = [(sizes[row], value) for row, value in steps[last].items()]
+            lines.append(f"by {_last(key)} at {last} steps each: {_ranked(setup, found)}")
+    return lines
+
+
+def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, float]]:
+    """Where batch sizes vary: after so many steps, which all of them reached at an epoch's end, what each combination
+    had reached. Equal epochs favour small batches, which take more steps."""
+    if "batch_size" not in setup.space.distributions:
+        return {}
+    reached: dict[str, dict[int, float]] = {}
+    for trial in known:
+        if trial.state == "complete" and trial.outcome and trial.outcome.source is None:
+            name = said(_apart(trial.params))
+            pace = trial.outcome.steps_per_epoch
+            for end in trial.outcome.ends:
+                value = trial.outcome.value(setup.sweep.objectives[0], end.epoch)
+                if value is not None:
+                    reached.setdefault(name, {})[end.epoch * pace] = value
+    longest = min((max(steps) for steps in reached.values()), default=0)
+    slowest = max((min(steps) for steps in reached.values()), default=0)
+    marks = sorted({step for steps in reached.values() for step in steps if slowest <= step <= longest})
+    if len(marks) > MARKS:
+        marks = [marks[round(i * (len(marks) - 1) / (MARKS - 1))] for i in range(MARKS)]
+    return {
+        mark: {name: steps[max(s for s in steps if s <= mark)] for name, steps in reached.items()} for mark in marks
+    }
+
+
+def _ranked(setup: Setup, reached: Sequence[tuple[Any, float]]) -> str:
+    """Each value with its best, the best value first."""
+    sign = 1 if OBJECTIVES[setup.sweep.objectives[0]] == "minimize" else -1
+    best: dict[Any, float] = {}
+    for value, found in reached:
+        best[value] = min(best.get(value, found), found, key=lambda each: sign * each)
+    return ", ".join(f"{value} {best[value]:.4f}" for value in sorted(best, key=lambda value: sign * best[value]))
+
+
+def _apart(params: dict[str, Any]) -> dict[str, Any]:
+    """The row of a table whose columns are epochs or steps."""
+    return {key: value for key, value in params.items() if key != "epochs"}
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]

@@ -1,0 +1,228 @@
+"""The trials aboard one base model: who joins, who waits beside the pack, what is kept of each, who leaves with what."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from byheart.errors import UserError
+from byheart.model.adapter import Lora
+from byheart.model.language import LanguageModel
+from byheart.sweep.conductor import Conductor, is_out_of_memory
+from byheart.sweep.outcome import Outcome
+from byheart.sweep.room import Packable
+from byheart.sweep.saving import load_paused, save_paused
+from byheart.sweep.trial import Prepared, Trials
+from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
+from byheart.training.packed.job import Job, Paused
+from byheart.training.packed.trainer import GO_ON, PAUSE, PackedTrainer
+from byheart.training.stopping import best_by_loss, best_by_recall
+from byheart.training.trainer import Learned
+from byheart.types import CurvePoint
+
+SAVE_S = 300.0  # a kill costs a packed trial no more than this; a pause and a return change no bit
+
+
+@dataclass
+class Aboard:
+    """A trial in a slot, or paused beside it."""
+
+    prepared: Prepared
+    paused: Paused | None = None
+    learned: Learned | None = None  # as far as it came, while it is paused
+    epochs: int = 0  # ends of epochs at which something was asked
+    saved: float = 0.0  # when
+    memory: float = 0.0  # GiB: the model's, and its own share of what the pack took
+
+
+class Pack:
+    """`supply` gives the next trial of this kind, `source` is told of what became of each."""
+
+    def __init__(self, task: Trials, source: Conductor, supply: Callable[[], Prepared | None], opened: Packable):
+        self.task, self.source, self.supply, self.opened = task, source, supply, opened
+        self.aboard: dict[str, Aboard] = {}
+        self.held: dict[int, Aboard] = {}  # paused at a rung
+        self.joining = [Aboard(opened.first)]
+        self.trainer: PackedTrainer
+        self.base = 0.0  # GiB before the first step
+
+    def run(self, slots: int) -> None:
+        """Until no trial of this kind is left. Where memory is full the same trials go on in half the slots."""
+        while True:
+            try:
+                self._stream(slots)
+                return
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                slots = self._make_room(error, slots)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _stream(self, slots: int) -> None:
+        first, source = self.opened.first, self.source
+        source.board.slots = self.slots = slots
+        forget_peak()
+        self.base = peak_memory_gib()
+        opened = self.opened
+        with PackedTrainer(first.opened.model, slots, opened.rank, opened.targets, opened.tokens_at_once) as trainer:
+            self.trainer = trainer
+            trainer.stream(
+                self._next_job,
+                self._on_result,
+                self._on_check,
+                self._recall if first.measure else None,
+                self.task.watch.stop_requested,
+                self._on_tick,
+            )
+        for number, each in self.held.items():  # Ctrl-C: they are on disk, the same command goes on with them
+            assert each.learned is not None
+            source.ended(number, self.task.finish(each.prepared, each.learned))
+
+    def _make_room(self, error: BaseException, slots: int) -> int:
+        """How many slots to go on with. A trial that is too large by itself fails; the others begin where they were saved."""
+        import gc
+
+        there = list(self.aboard.values()) or self.joining[:slots]
+        self.aboard.clear()
+        self.trainer = None  # type: ignore[assignment]  # and what the failed step made hangs on the traceback's frames
+        error.__traceback__ = None
+        gc.collect()
+        _empty_cache()
+        if len(there) == 1 and (self.joining[:1] != there or slots == 1):
+            self.joining = [each for each in self.joining if each is not there[0]]
+            self.source.failed(there[0].prepared.number, error)
+        else:
+            self.joining = [*there, *(each for each in self.joining if each not in there)]
+        fewer = max(1, min(slots, len(there)) // 2)
+        if fewer < slots:
+            self.source.board.say(f"out of memory with {slots} slots: going on with {fewer}")
+        return fewer
+
+    def _next_job(self) -> Job | None:
+        while (each := self._next()) is not None:
+            number = each.prepared.number
+            begun = each.paused is None  # here and now, or by a command that was interrupted
+            if begun:
+                each.paused = load_paused(each.prepared.folder)
+            job = _job(each.prepared, each.paused)
+            if problems := self.trainer.tests(job):
+                self.source.failed(number, UserError(*problems))
+                continue
+            if each.paused is not None:
+                each.epochs = sum(float(point.epoch).is_integer() for point in each.paused.curve)
+            if begun and each.paused is not None and not self.source.rejoins(number, each.paused.curve):
+                each.learned = _so_far(each)
+                self.held[number] = each
+                continue
+            each.paused, each.saved = None, time.monotonic()
+            self.aboard[job.id] = each
+            return job
+        return None
+
+    def _next(self) -> Aboard | None:
+        if self.joining:
+            return self.joining.pop(0)
+        if (number := self.source.promoted(self.held)) is not None:
+            return self.held.pop(number)
+        found = self.supply()
+        if found is None and not self.aboard and not self.task.watch.stop_requested():
+            for number, each in list(self.held.items()):  # nobody is left who could make them good enough
+                del self.held[number]
+                self._settle(each)
+        return Aboard(found) if found is not None else None
+
+    def _on_check(self, job: Job, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
+        each = self.aboard[job.id]
+        each.memory = max(each.memory, self._share(job))
+        answer = self.task.checked(each.prepared, replace(point, peak_memory=round(each.memory, 3)), curve)
+        if answer == GO_ON and time.monotonic() - each.saved > SAVE_S:
+            return PAUSE
+        return answer
+
+    def _on_result(self, job: Job, learned: Learned) -> None:
+        each = self.aboard.pop(job.id)
+        number = each.prepared.number
+        if learned.state in ("paused", "stopped"):
+            each.paused, each.learned = self.trainer.paused(job.id), learned
+            save_paused(each.prepared.folder, each.paused)
+            if self.source.is_held(number):
+                self.held[number] = each
+                self.source.pauses(number)
+                return
+            if learned.state == "paused":  # only to be saved
+                self.joining.append(each)
+                return
+        self._ends(each, replace(learned, curve=_with_memory(learned.curve, each.memory)))
+
+    def _ends(self, each: Aboard, learned: Learned, halved: str = "") -> None:
+        number = each.prepared.number
+        try:
+            if learned.state == "diverged":
+                outcome: Outcome = self.task.finish_diverged(each.prepared, "; ".join(learned.notes))
+            else:
+                write_curve(each.prepared.folder / "curve.csv", learned.curve)
+                outcome = self.task.finish(each.prepared, learned, halved)
+        except Exception as error:
+            self.source.failed(number, error)
+        else:
+            self.source.ended(number, outcome)
+
+    def _settle(self, each: Aboard) -> None:
+        """A trial that stays at its rung: told with what it reached, its best epoch's adapter kept."""
+        from byheart.training.packed.adapters import save
+
+        assert each.paused is not None and each.learned is not None
+        adapter = each.prepared.plan.adapter
+        assert isinstance(adapter, Lora)
+        model, stack = each.prepared.opened.model, self.trainer.stack
+        weights = each.paused.tensors.get("best", each.paused.tensors["masters"].to(stack.weights.dtype))
+        save(adapter, model, stack.matrices_of(weights, adapter.rank), each.prepared.folder / "adapter")
+        learned = replace(each.learned, state="pruned", curve=_with_memory(each.learned.curve, each.memory))
+        self._ends(each, learned, self.source.halved(each.prepared.number))
+
+    def _recall(self, job: Job, model: Any) -> float:
+        each = self.aboard[job.id]
+        each.epochs += 1
+        prepared = each.prepared
+        assert prepared.measure is not None
+        found = prepared.measure(LanguageModel(model, prepared.opened.tokenizer), each.epochs)
+        return float("nan") if found is None else found
+
+    def _on_tick(self, steps: dict[str, tuple[int, int]]) -> None:
+        for name, (step, of) in steps.items():
+            self.task.watch.on_step(int(name), step, of)
+
+    def _share(self, job: Job) -> float:
+        """GiB that this trial would have taken by itself: the model, its adapter, its rows' part of the activations."""
+        adapter = self.trainer.bytes_per_slot() / 2**30
+        rows = sum(each.prepared.lesson.batch_size for each in self.aboard.values())
+        active = max(0.0, peak_memory_gib() - self.base - adapter * self.slots)
+        return self.base + adapter + active * job.lesson.batch_size / max(1, rows)
+
+
+def _job(prepared: Prepared, paused: Paused | None) -> Job:
+    plan, adapter = prepared.plan, prepared.plan.adapter
+    assert isinstance(adapter, Lora)
+    return Job(str(prepared.number), prepared.lesson, adapter, plan.optimizer, plan.stopping, prepared.folder, paused)
+
+
+def _so_far(each: Aboard) -> Learned:
+    """What an interrupted trial that waits at its rung had come to."""
+    paused = each.paused
+    assert paused is not None
+    last = paused.curve[-1]
+    chosen = best_by_loss(paused.curve), best_by_recall(paused.curve)
+    return Learned("paused", paused.curve, paused.steps, last.rows_seen, last.epoch, *chosen, paused.seconds, ())
+
+
+def _with_memory(curve: Sequence[CurvePoint], memory: float) -> tuple[CurvePoint, ...]:
+    """The pack's peak is no trial's own."""
+    return tuple(replace(point, peak_memory=round(memory, 3)) if memory else point for point in curve)
+
+
+def _empty_cache() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

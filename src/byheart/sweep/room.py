@@ -1,0 +1,131 @@
+"""How many trials train at a time: as many as memory bears, measured on one step, and as make the steps quicker."""
+
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from byheart.errors import Problem, UserError
+from byheart.sweep.trial import Prepared
+from byheart.training.curve import forget_peak, peak_memory_gib
+from byheart.training.layout import Row
+from byheart.training.packed.job import Job
+from byheart.training.packed.trainer import PackedTrainer
+
+MOST = {"cpu": 8, "cuda": 32}  # more train no faster: measured in docs/findings.md
+SHARE = 0.8  # of the free memory; the rest is for what a step needs for a moment, and for others
+TICKS = 3
+SPENT = 0.02  # of the sweep's steps may go into trying how many slots are quickest
+SLOWER = 0.95  # half the slots must take less than so much of the time for each row, or the whole number stays
+
+
+@dataclass(frozen=True)
+class Packable:
+    """What a pack is opened with, but for the number of its slots."""
+
+    first: Prepared
+    rank: int
+    targets: Any
+    tokens_at_once: int | None
+
+
+@dataclass(frozen=True)
+class Tick:
+    seconds: float  # of one step of all slots
+    held: int  # bytes that the slots took
+    adapter: int  # bytes of one slot without its activations
+
+
+def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[int, int]) -> int:
+    """As said, if memory bears it; else as measured, and no more than `wanted`. `batches`: the sweep's least and most."""
+    device = pack.first.opened.device
+    if said is None and wanted == 1:
+        return 1
+    one = tick(pack, 1, batches[1] if said is None else batches[0])
+    bears = _bears(one, pack.tokens_at_once, free_bytes(device))
+    if said is not None:
+        if said > bears:
+            size = (one.adapter if pack.tokens_at_once else one.held) / 2**20
+            what = f"memory bears {bears} slots of {size:.0f} MiB, as one step of a trial took"
+            fix = f"hydra.launcher.slots={bears}, or bound a step: hydra.launcher.tokens_at_once=4096"
+            raise UserError(Problem(what, "hydra.launcher.slots", str(said), fix))
+        return said
+    return _quickest(pack, min(wanted, bears, MOST.get(device, 8)), wanted)
+
+
+def tick(pack: Packable, slots: int, batch: int) -> Tick:
+    """Measures a step of `slots` copies of a trial on its longest rows; nothing of it stays."""
+    import torch
+
+    lesson = pack.first.lesson
+    rows: Sequence[Row] = sorted(lesson.train, key=lambda row: len(row.tokens))[-batch:]
+    short = replace(lesson, train=list(rows), validate=[], batch_size=batch, epochs=TICKS + 1)
+    plan, marks = pack.first.plan, [time.monotonic()]
+    forget_peak()
+    before = peak_memory_gib()
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        torch.random.fork_rng(),
+        PackedTrainer(pack.first.opened.model, slots, pack.rank, pack.targets, pack.tokens_at_once) as trainer,
+    ):
+        jobs = [Job(str(i), short, plan.adapter, plan.optimizer, plan.stopping, Path(scratch)) for i in range(slots)]  # type: ignore[arg-type]
+        trainer.stream(
+            lambda: jobs.pop() if jobs else None,
+            lambda job, learned: None,
+            stop_requested=lambda: len(marks) > TICKS,
+            on_tick=lambda steps: marks.append(time.monotonic()),
+        )
+        adapter = trainer.bytes_per_slot()
+    seconds = min(later - earlier for earlier, later in itertools.pairwise(marks[1:]))  # the first step warms up
+    return Tick(seconds, max(adapter * slots, int((peak_memory_gib() - before) * 2**30)), adapter)
+
+
+def _bears(one: Tick, tokens_at_once: int | None, free: int) -> int:
+    """Where a step is read in bounded parts, its activations are there once, whatever the slots."""
+    if tokens_at_once:
+        return max(1, int((SHARE * free - (one.held - one.adapter)) / max(1, one.adapter)))
+    return max(1, int(SHARE * free / max(1, one.held)))
+
+
+def _quickest(pack: Packable, most: int, wanted: int) -> int:
+    """Halves the slots while that makes a row quicker; where trying costs too much of the sweep, takes them all."""
+    lesson = pack.first.lesson
+    steps = wanted * lesson.epochs * -(-len(lesson.train) // lesson.batch_size)
+    if most == 1 or 1.5 * TICKS * most > SPENT * steps:
+        return most
+    batch = lesson.batch_size
+    slots, pace = most, tick(pack, most, batch).seconds / most
+    while slots > 1:
+        fewer = slots // 2
+        found = tick(pack, fewer, batch).seconds / fewer
+        if found > SLOWER * pace:
+            break
+        slots, pace = fewer, found
+    return slots
+
+
+def free_bytes(device: str) -> int:
+    """Memory that can be had now: what the page cache holds is given up on demand, what a container forbids is not."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
+        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        if most.strip().isdigit():
+            found.append(int(most) - int(used))
+    except (OSError, StopIteration, ValueError):  # not Linux, or no limit
+        pass
+    if found:
+        return max(0, min(found))
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # not told by this system
+        return 4 * 2**30

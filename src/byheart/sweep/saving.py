@@ -1,0 +1,41 @@
+"""A packed trial on disk: what it goes on from after a pause, a Ctrl-C or a kill. A few megabytes, no base weights."""
+
+import os
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+
+from byheart.store import said_if_unwritten
+from byheart.training.packed.job import Paused
+from byheart.types import CurvePoint
+
+FILE = "checkpoint/packed.pt"  # in the trial's folder
+
+
+def save_paused(folder: Path, paused: Paused) -> None:
+    """Moved into place when whole: whatever kills the process, the one before stays."""
+    import torch
+
+    file = folder / FILE
+    making = file.with_name(f".{file.name}-{os.getpid()}")
+    state = {**vars(paused), "curve": [asdict(point) for point in paused.curve]}
+    with said_if_unwritten(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with making.open("wb") as stream:
+            torch.save(state, stream)
+        making.replace(file)
+
+
+def load_paused(folder: Path) -> Paused | None:
+    """None where there is none, or none that can be read: then the trial begins again."""
+    import torch
+
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        curve = tuple(CurvePoint(**point) for point in state.pop("curve"))
+        return Paused(**{**state, "curve": curve, "losses": tuple(state["losses"])})
+    except (RuntimeError, OSError, EOFError, TypeError, KeyError, pickle.UnpicklingError):
+        return None
