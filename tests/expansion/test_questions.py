@@ -24,6 +24,12 @@ def test_a_question_that_names_its_article_is_not_told_it_again():
     assert place.under("What does it cover?") == "What does it cover? (Amazon rainforest)"
 
 
+def test_an_answer_that_is_the_title_is_not_told_behind_its_question():
+    text = "# Black Forest\n\nThe Black Forest covers the hills of the south. The hills are covered with old firs.\n"
+    asked = [e for e in Rules().expand(toys.source(text, "Black Forest")).examples if e.answer == "The Black Forest."]
+    assert all("Black Forest" not in e.question for e in asked)
+
+
 def test_a_definition_is_asked_both_ways():
     pair = defines("Space station. An amateur station located above the Earth's surface.")
     asked = {(draft.question, draft.answer, draft.direction) for draft in ask_definition(*pair, PLACE)}

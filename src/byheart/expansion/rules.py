@@ -118,7 +118,10 @@ class Rules(Density):
                 cited = dice.choices(
                     [cited, place.under(draft.question, several), place.by(draft.question, several)], MANNERS
                 )[0]
-            question, answer = cited if draft.cited else draft.question, draft.answer.strip()
+            told = answers_with_title(
+                draft.answer, place
+            )  # "(Amazon rainforest)" behind the question would give it away
+            question, answer = cited if draft.cited and not told else draft.question, draft.answer.strip()
             key = example_id(question, answer)
             if answer and key not in seen:
                 seen.add(key)
@@ -186,6 +189,11 @@ def _asked_of_several(
         for question, said in answers.items()
         if len({f for f, _ in said}) > 1 and len({a for _, a in said}) > 1
     }
+
+
+def answers_with_title(answer: str, place: Citation) -> bool:
+    bare = re.sub(r"^(?:the|a|an)\s+", "", answer.strip(" ."), flags=re.I)
+    return not place.section and re.search(rf"(?<!\w){re.escape(bare)}(?!\w)", place.title, re.I) is not None
 
 
 def announces(lead_in: str) -> bool:

@@ -54,7 +54,9 @@ class Duty:
 
 def find_condition(sentence: str) -> Condition | None:
     found = _find_condition(sentence.strip().rstrip(".!;,"))
-    if found is None or re.match(r"(?:however|but)\b|it (?:is|was) not$", found.result, re.I):
+    if found is None or re.match(
+        r"(?:however|but|(?:\w+ )?(?:which|whom?|whose))\b|(?:.*, )?it (?:is|was) not$", found.result, re.I
+    ):
         return None
     # "After each election", "until 1978": a time, not a condition, where it holds no verb.
     timed = found.word in ("after", "before", "until", "once") and not re.search(r"\w+(?:ed|ing|es)\b", found.condition)
@@ -89,7 +91,9 @@ def find_duty(sentence: str) -> Duty | None:
         match = pattern.match(bare)
         if not match or _PRONOUN_SUBJECT.match(match["subject"]) or _VERBISH.search(match["subject"]):
             continue
-        if re.match(rf"^(?:{CONDITION_WORDS}|although|though|in|on|at|by|for|with|to|as)\b", match["subject"], re.I):
+        if re.match(
+            rf"^(?:{CONDITION_WORDS}|whether|although|though|in|on|at|by|for|with|to|as)\b", match["subject"], re.I
+        ):
             continue
         if re.search(r"\b(?:that|which|who|whose|where|when)\b", match["subject"]):
             continue

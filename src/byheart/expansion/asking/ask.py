@@ -21,10 +21,12 @@ from byheart.expansion.asking.compose import (
     sentence,
     someone,
 )
+from byheart.expansion.asking.counting import count_of, how_many, share_of
 from byheart.expansion.asking.inflect import agree, plural, singular
-from byheart.expansion.asking.parts import LIMITS, about_part, how_many
-from byheart.expansion.asking.roles import GROUPS, has_number, is_person
-from byheart.expansion.asking.wording import tidy
+from byheart.expansion.asking.parts import LIMITS, about_part
+from byheart.expansion.asking.roles import GROUPS, has_number, is_person, is_time
+from byheart.expansion.asking.within import ask_within
+from byheart.expansion.asking.wording import text_of, tidy
 from byheart.expansion.sentences import capital, small
 
 _SOME = re.compile(r"^(?:any|all|only)\s+(?!of\b|one\b|other\b)", re.I)
@@ -32,16 +34,25 @@ _FOLLOWING = re.compile(
     r"(?:\b(?P<preposition>in|by|under|for|with|of|to|at|on)\s+)?(?P<one>(?:one|any|either|each)\s+of\s+)?the\s+following\s+(?P<noun>.+)$"
 )
 _IDLE = ("be", "have", "result", "occur", "happen", "remain", "exist", "appear", "seem", "become")
+_ENDING = frozenset("fail collapse die end close disappear fall burn break sink vanish survive perish explode".split())
+_SEEING = frozenset(
+    "observe see note consider think call know hold base find believe regard describe say mention".split()
+)
 
 
 def ask_clause(clause: Clause) -> list[Asked]:
     """Everything that can be asked of it, two or three wordings a target, unranked."""
+    if clause.there:
+        telling = [part for part in clause.parts if part.role in ("time", "place", "reason")]
+        return [*(asked for part in telling for asked in about_part(clause, part)), *ask_within(clause)]
     return [
         *_about_subject(clause),
         *(asked for part in clause.parts for asked in about_part(clause, part)),
         *_about_action(clause),
         *_about_state(clause),
         *_whether(clause),
+        *_what_happened(clause),
+        *ask_within(clause),
     ]
 
 
@@ -64,8 +75,8 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
             return
         group = re.sub(r"^(?:(will)|shall|may|can)\b", lambda found: f"{found[1] or 'may'} not", group)
         answer = someone(clause)
-    verb, _, rest = group.partition(" ")
-    agreed = tidy(f"{agree(verb, '' if clause.auxiliaries else clause.verb.tag_)} {rest}")
+    early, verb, rest = _split(clause, group)
+    agreed = tidy(f"{early} {agree(verb, '' if clause.auxiliaries else clause.verb.tag_)} {rest}")
 
     def asked(words: str, verbs: str, reply: str, length: str = SHORT) -> Asked:
         return Asked(
@@ -78,8 +89,7 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     if some and first in MODALS:
         yield asked(f"which {_which(clause)}", group, answer)
     elif has_number(clause.noun) and not clause.nobody and clause.verb.lemma_ != "be":
-        question, number = how_many(clause.noun)
-        yield asked(question, group, number)
+        yield asked(how_many(clause.noun)[0], group, count_of(clause.noun))
     elif (
         clause.noun.lemma_.lower() in GROUPS
         and answer.startswith("the ")
@@ -87,9 +97,31 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     ):
         alone = clause.noun.text  # "the defending team": which team
         yield asked(f"which {alone}", group, answer)
+    if (share := share_of(clause.noun)) and not clause.nobody:
+        yield asked(share[0], group, share[1])
+    if not some and not clause.nobody:
+        yield from _about_core(clause, word, agreed)
     if not some:
         yield asked(word, group if plain else agreed, answer)
     yield asked(word, group if plain else agreed, clause.statement(), FULL)
+
+
+def _about_core(clause: Clause, word: str, verbs: str) -> Iterator[Asked]:
+    """ "Changes of climate during the last centuries have ...": the subject without its time, which goes behind."""
+    for child in clause.noun.children:
+        timed = child.dep_ == "prep" and any(c.dep_ == "pobj" and is_time(c) for c in child.children)
+        if timed and child.right_edge.i == clause.noun.right_edge.i:
+            parts = fitting(clause)
+            question = in_front(parts, tidy(f"{word} {verbs} {behind(parts)} {text_of(child)}"))
+            yield Asked("core", question, sentence(text_of(clause.noun, without=[child])), SHORT, True)
+
+
+def _split(clause: Clause, group: str) -> tuple[str, str, str]:
+    """The adverbs before the first verb, that verb, and the rest: "typically", "sit", ""."""
+    if not clause.auxiliaries and clause.late:
+        return clause.late, clause.verb.text, clause.particle
+    verb, _, rest = group.partition(" ")
+    return "", verb, rest
 
 
 def _which(clause: Clause) -> str:
@@ -152,8 +184,12 @@ def _whether(clause: Clause) -> Iterator[Asked]:
 
 
 def _about_state(clause: Clause) -> Iterator[Asked]:
-    """ "What does the rulebook say about the use of a phonetic alphabet?": what is done with a subject."""
-    if not clause.passive or clause.nobody or clause.helped or len(clause.subject.split()) < 2:
+    """ "What does the rulebook say about the use of a phonetic alphabet?": what is done with a subject. Of a bare noun
+    ("a station") a document says a hundred things."""
+    described = any(child.dep_ in ("prep", "relcl", "acl", "conj") for child in clause.noun.children)
+    if not clause.passive or clause.nobody or clause.helped or not described or not clause.modal:
+        return
+    if not is_permanent(clause):
         return
     said = " ".join(part.text for part in clause.parts if not (part.fronted and part.role == "condition"))
     when = " ".join(part.text for part in clause.parts if part.fronted and part.role == "condition")
@@ -162,13 +198,45 @@ def _about_state(clause: Clause) -> Iterator[Asked]:
     yield Asked("state", f"{question}?", sentence(f"{pronoun} {clause.group()} {said}"), SHORT)
 
 
+def _what_happened(clause: Clause) -> Iterator[Asked]:
+    """ "What happened to the building after the move?": of what is past, and that nothing else asks about."""
+    if clause.nobody or clause.negated or clause.helped or is_permanent(clause):
+        return
+    if clause.verb.lemma_ not in _ENDING and (not clause.passive or clause.verb.lemma_ in _SEEING):
+        return
+    needed = (
+        "object",
+        "complement",
+        "quality",
+        "infinitive",
+        "that",
+        "enabling",
+        "idiom",
+        "agent",
+        "preposition",
+        "place",
+    )
+    if any(part.role in needed and not part.fronted for part in clause.parts):
+        return
+    times = [part for part in fitting(clause) if part.role in ("time", "condition")]
+    question = in_front(times, tidy(f"what happened to {clause.subject} {behind(times)}"))
+    pronoun = "They" if is_plural(clause) or clause.noun.pos_ in ("NUM", "DET", "PRON") else "It"
+    yield Asked("happened", question, sentence(f"{pronoun} {clause.group()}"), SHORT)
+
+
+def is_permanent(clause: Clause) -> bool:
+    """Told in the present or as a rule ("must be", "is"), not as something that happened."""
+    first = clause.auxiliaries[0] if clause.auxiliaries else ""
+    return first in (*MODALS, "is", "are", "will", "should") if first else clause.verb.tag_ != "VBD"
+
+
 def ask_there(doc: Any) -> Iterator[Asked]:
     """ "How many seats are there in the chamber?"."""
     for verb in doc:
         if verb.dep_ == "ROOT" and verb.lemma_ == "be" and verb.tag_ in ("VBP", "VBZ", "VBD"):
             noun = next((c for c in verb.children if c.dep_ == "attr"), None)
             if noun is not None and has_number(noun) and doc[verb.left_edge.i].lower_ == "there":
-                words, number = how_many(noun)
+                words, number = how_many(noun)[0], count_of(noun)
                 rest = doc[noun.i + 1 : len(doc)].text.rstrip(". ")
                 question = tidy(f"{words.removesuffix(rest).strip()} {verb.text} there {rest}")
                 yield Asked("count", f"{capital(question)}?", sentence(number), SHORT)

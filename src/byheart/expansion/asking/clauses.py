@@ -38,10 +38,16 @@ class Clause:
     particle: str
     parts: tuple[Part, ...]
     helped: bool = False  # "is" or "was" was supplied to a lone participle
+    according: str = ""  # who says so: "some scientists" of "Some scientists argue that ..."
 
     @property
     def passive(self) -> bool:
         return self.helped or any(child.dep_ == "auxpass" for child in self.verb.children)
+
+    @property
+    def there(self) -> bool:
+        """ "There are 131 seats ...": nothing but its circumstances can be asked about."""
+        return self.subject == "there"
 
     @cached_property
     def nobody(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from byheart.expansion.asking.clauses import Part
-from byheart.expansion.asking.roles import REASONS, TIME_PREPOSITIONS, is_place, is_time
+from byheart.expansion.asking.roles import PLACE_PREPOSITIONS, REASONS, SITTING, TIME_PREPOSITIONS, is_place, is_time
 from byheart.expansion.asking.wording import CONDITIONS, SUBJECTS, after_comma, text_of
 
 CONNECTIVES = frozenset(
@@ -37,10 +37,10 @@ def parts_of(verb: Any, subject: Any, lender: Any, taken: set[int]) -> Iterator[
             continue
         fronted = child.i < min(subject.i, verb.i)
         by = _agent_within(child) if verb.tag_ == "VBN" else None
-        part = _part(child, fronted, [by] if by is not None else [])
+        part = part_of(child, fronted, [by] if by is not None else [])
         if part is not None:
             yield part
-        if by is not None and (agent := _part(by, fronted)) is not None:
+        if by is not None and (agent := part_of(by, fronted)) is not None:
             yield replace(agent, role="agent")
 
 
@@ -53,7 +53,8 @@ def _agent_within(child: Any) -> Any:
     return by if by is not None and any(c.dep_ == "pobj" for c in by.children) else None
 
 
-def _part(child: Any, fronted: bool, without: Sequence[Any] = ()) -> Part | None:
+def part_of(child: Any, fronted: bool, without: Sequence[Any] = ()) -> Part | None:
+    """One dependent of a verb with its role; None where it plays none that a question can use."""
     text = text_of(child, without)
     if not text:
         return None
@@ -124,7 +125,11 @@ def _prepositional(child: Any, text: str, fronted: bool, without: Sequence[Any])
         role = "condition"
     elif preposition in ("during", "until", "since") or (preposition in TIME_PREPOSITIONS and is_time(noun)):
         role = "time"
-    elif is_place(noun, preposition) or lowered.startswith(("in front of", "on top of", "next to", "inside of")):
+    elif (
+        is_place(noun, preposition)
+        or (child.head.lemma_ in SITTING and preposition in PLACE_PREPOSITIONS)
+        or lowered.startswith(("in front of", "on top of", "next to", "inside of"))
+    ):
         role = "place"
     elif lowered.startswith(("except", "according", "including", "such as", "like", "unlike", "despite")):
         role = "aside"
@@ -157,7 +162,9 @@ def _last(token: Any) -> int:
 
 
 def own_subject(verb: Any) -> Any:
-    return next((child for child in verb.children if child.dep_ in SUBJECTS), None)
+    """The nearest before the verb, where the parser sees two ("After the flood the bridge was ...")."""
+    subjects = [child for child in verb.children if child.dep_ in SUBJECTS]
+    return next((child for child in reversed(subjects) if child.i < verb.i), subjects[0] if subjects else None)
 
 
 def is_joined_clause(verb: Any) -> bool:

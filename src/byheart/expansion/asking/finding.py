@@ -9,11 +9,18 @@ from dataclasses import replace
 from typing import Any
 
 from byheart.expansion.asking.clauses import Clause
-from byheart.expansion.asking.dependents import CONNECTIVES, is_joined_clause, merged, own_subject, parts_of
+from byheart.expansion.asking.dependents import CONNECTIVES, is_joined_clause, merged, own_subject, part_of, parts_of
 from byheart.expansion.asking.wording import SUBJECTS, after_comma, text_of, tidy
 
 PERSONAL = ("it", "they", "he", "she")
 _REPORTING = frozenset("believe estimate know report say accept".split())
+_SAYING = frozenset(
+    "argue claim suggest believe think say state indicate show find estimate report note propose conclude maintain hold "
+    "assert contend explain observe reveal demonstrate confirm announce".split()
+)
+_NAMING = ("call", "know", "name", "title", "dub", "entitle")
+_SUPPOSING = frozenset("think believe estimate say know report suppose expect find claim assume allege".split())
+_BESIDE = frozenset("as while whilst because since although though whereas".split())  # open clauses that state a fact
 
 
 def find_clauses(doc: Any) -> list[Clause]:
@@ -24,8 +31,78 @@ def find_clauses(doc: Any) -> list[Clause]:
     for verb in _heads(doc):
         clause = _clause(verb)
         if clause is not None:
+            found.append(_placed(clause))
+    for verb in doc:
+        clause = _said(verb) or _beside(verb) or _there(verb)
+        if clause is not None and all(clause.verb != other.verb for other in found):
             found.append(clause)
     return found
+
+
+def _placed(clause: Clause) -> Clause:
+    """ "In 1900, it is believed, the ...": what stands before the belief belongs to what is believed."""
+    verb = clause.verb
+    if verb.dep_ != "ccomp" or verb.head.lemma_ not in _REPORTING:
+        return clause
+    front = [child for child in verb.head.children if child.dep_ == "prep" and child.i == child.doc[0].i]
+    parts = [part for child in front if (part := part_of(child, fronted=True)) is not None]
+    return replace(clause, parts=(*parts, *clause.parts))
+
+
+def _antecedent(verb: Any) -> Any:
+    """The noun that a relative clause means: in "a ballot of the members, which is secret" the verb agrees with the ballot."""
+    noun = verb.head
+    above = noun.head.head if noun.dep_ == "pobj" and noun.head.lower_ == "of" else None
+    singular = verb.tag_ == "VBZ" or any(c.tag_ == "VBZ" for c in verb.children if c.dep_ in ("aux", "auxpass"))
+    return above if singular and noun.tag_ == "NNS" and above is not None and above.tag_ == "NN" else noun
+
+
+def _said(verb: Any) -> Clause | None:
+    """ "Some scientists argue that the forest was reduced ...": what is said, with who says it."""
+    teller = own_subject(verb.head)
+    if (
+        verb.dep_ != "ccomp"
+        or verb.head.lemma_ not in _SAYING
+        or teller is None
+        or teller.tag_ in ("WDT", "WP")
+        or verb.head.dep_ not in ("ROOT", "conj", "ccomp")
+        or any(child.dep_ == "neg" for child in verb.head.children)
+        or any(child.dep_ == "auxpass" for child in verb.head.children)
+        or own_subject(verb) is None
+    ):
+        return None
+    clause = _clause(verb)
+    return None if clause is None else replace(clause, according=text_of(teller))
+
+
+def _beside(verb: Any) -> Clause | None:
+    """ "While the hall was being built, ...": a clause beside the main one that states a fact of its own."""
+    mark = next((child for child in verb.children if child.dep_ == "mark"), None)
+    subject = own_subject(verb)
+    stated = verb.dep_ == "advcl" and mark is not None and mark.lower_ in _BESIDE and mark.i == verb.left_edge.i
+    if not stated or subject is None or subject.pos_ == "PRON" or verb.head.dep_ not in ("ROOT", "conj"):
+        return None
+    return _clause(verb)
+
+
+def _there(verb: Any) -> Clause | None:
+    """ "There have been changes in the forest over 21,000 years": asked about its circumstances."""
+    there = next((child for child in verb.children if child.dep_ == "expl" and child.lower_ == "there"), None)
+    noun = next((child for child in verb.children if child.dep_ == "attr"), None)
+    if verb.lemma_ != "be" or there is None or noun is None or there.i > verb.i:
+        return None
+    auxiliaries = [child for child in verb.children if child.dep_ == "aux" and child.i < verb.i]
+    if not auxiliaries and verb.tag_ not in ("VBZ", "VBP", "VBD"):
+        return None
+    loose = [child for child in noun.children if child.dep_ == "prep" and child.lower_ not in ("of", "for", "about")]
+    clause = _made(verb, verb, noun, "there", there, auxiliaries)
+    parts = [
+        replace(part, text=text_of(noun, without=loose), inner="") if part.head == noun else part
+        for part in clause.parts
+    ]
+    place = next((index for index, part in enumerate(parts) if part.head == noun), len(parts)) + 1
+    parts[place:place] = [part for child in loose if (part := part_of(child, fronted=False)) is not None]
+    return replace(clause, parts=tuple(parts))
 
 
 def _heads(doc: Any) -> Iterator[Any]:
@@ -55,6 +132,12 @@ def _heads(doc: Any) -> Iterator[Any]:
                 and after_comma(token)
                 and token.head.dep_ in SUBJECTS
                 and token.head.head.dep_ == "ROOT"
+            )
+            or (
+                token.dep_ == "acl"
+                and token.lemma_ in _NAMING
+                and token.head.dep_ in ("dobj", "pobj", "attr", "conj")
+                and any(c.dep_ == "oprd" or c.lower_ == "as" for c in token.children)
             )
             or (
                 token.dep_ == "relcl"
@@ -97,11 +180,13 @@ def _clause(verb: Any) -> Clause | None:
     if subject.tag_ in ("WDT", "WP"):
         if verb.dep_ != "relcl":
             return None
-        subject = verb.head
+        subject = _antecedent(verb)
         named = subject.pos_ == "PROPN" or any(c.dep_ == "det" and c.lower_ == "the" for c in subject.children)
         if not named:
             return None
         words = text_of(subject, without=[verb])
+    elif verb.lemma_ == "have" and all(child.dep_ not in ("dobj", "ccomp", "xcomp") for child in verb.children):
+        return None  # "The chamber has seating arranged in ...": an auxiliary taken for the verb, or half a clause
     else:
         words = text_of(subject)
     if verb.dep_ == "conj" and verb.head.pos_ in ("NOUN", "PROPN"):
@@ -141,6 +226,18 @@ def _made(
         and child.tag_ != "WRB"
     ]
     particle = " ".join(child.text for child in verb.children if child.dep_ == "prt")
+    parts = list(parts_of(verb, subject, lender, {child.i for child in between}))
+    supposed = next((child for child in verb.children if child.dep_ == "xcomp" and child.i > verb.i), None)
+    if verb.lemma_ in _SUPPOSING and supposed is not None and any(c.tag_ == "TO" for c in supposed.children):
+        # "is thought to have come from Asia": what is thought is asked about, in one piece with the thought.
+        helpers = [
+            c.text for c in supposed.children if c.i < supposed.i and c.dep_ in ("aux", "auxpass", "neg", "advmod")
+        ]
+        particle = " ".join([*helpers, supposed.text, *(c.text for c in supposed.children if c.dep_ == "prt")])
+        others = [part for part in parts if part.head != supposed]
+        parts = others + list(
+            parts_of(supposed, subject, supposed, {c.i for c in supposed.children if c.i < supposed.i})
+        )
     return Clause(
         subject=words,
         noun=noun,
@@ -152,7 +249,7 @@ def _made(
         late=" ".join(text_of(child) for child in between if not auxiliaries or child.i > auxiliaries[-1].i),
         verb=verb,
         particle=particle,
-        parts=tuple(merged(list(parts_of(verb, subject, lender, {child.i for child in between})))),
+        parts=tuple(merged(parts)),
     )
 
 
@@ -188,7 +285,7 @@ def _reduced(verb: Any, noun: Any, subject: str, past: bool = False) -> Clause |
     named = noun.pos_ in ("PROPN", "PRON") or any(
         c.dep_ == "det" and c.lower_ in ("the", "a", "an") for c in noun.children
     )
-    if verb.tag_ != "VBN" or not named or verb.i + 1 >= len(verb.doc):
+    if verb.tag_ != "VBN" or not (named or verb.lemma_ in _NAMING) or verb.i + 1 >= len(verb.doc):
         return None
     plural = noun.tag_ in ("NNS", "NNPS")
     word = ("were" if past else "are") if plural else ("was" if past else "is")

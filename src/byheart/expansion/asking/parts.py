@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 from byheart.expansion.asking.clauses import Clause, Part
 from byheart.expansion.asking.compose import (
@@ -16,9 +15,10 @@ from byheart.expansion.asking.compose import (
     fitting,
     sentence,
 )
-from byheart.expansion.asking.inflect import past, plural, third_person
+from byheart.expansion.asking.counting import count_of, how_many, share_of
+from byheart.expansion.asking.inflect import past, third_person
 from byheart.expansion.asking.roles import has_number, is_person, is_time, is_year
-from byheart.expansion.asking.wording import tidy
+from byheart.expansion.asking.wording import text_of, tidy
 from byheart.expansion.sentences import capital, small
 
 LIMITS = ("exceed", "surpass")
@@ -38,7 +38,8 @@ _QUALITIES = (
     "due to",
 )
 _COMPOUND = re.compile(
-    r"(?:in accordance|with respect|in addition|on behalf|in the manner|in connection|in terms|as well|such as)\b", re.I
+    r"(?:in accordance|with respect|in addition|on behalf|in the manner|in connection|in terms|as well|such as|in favou?r)\b",
+    re.I,
 )
 _NEVER_ASKED = ("as", "than", "upon", "like", "without", "per", "via", "unlike", "regardless")
 _OFTEN = re.compile(r"\b(?:every|per|twice|once|times|annually|yearly|monthly|weekly|daily)\b")
@@ -60,12 +61,22 @@ def about_part(clause: Clause, part: Part) -> Iterator[Asked]:
 
 
 def _simply(word: str, clause: Clause, part: Part) -> Iterator[Wording]:
-    if clause.verb.lemma_ == "be" and any(other.role == "complement" for other in clause.parts):
+    if clause.verb.lemma_ == "be" and any(other.role in ("complement", "infinitive") for other in clause.parts):
         return  # "Where has it been a new building?"
-    yield compose(clause, word, [part]), part.text, SHORT
+    yield compose(clause, word, [part]), _plainly(part), SHORT
     if beside := _beside(clause, part):
-        yield compose(clause, word, [part, *beside]), part.text, SHORT
+        yield compose(clause, word, [part, *beside]), _plainly(part), SHORT
     yield compose(clause, word, [part]), clause.statement(), FULL
+
+
+def _plainly(part: Part) -> str:
+    """The answer as one gives it: "Edinburgh", "12 May 1999", "the outbreak of the war", where the question says the rest."""
+    if part.preposition in ("in", "on", "at", "within") and part.role in ("time", "place"):
+        named = part.head.pos_ == "PROPN" or part.head.ent_type_ in ("DATE", "TIME", "GPE", "LOC") or is_year(part.head)
+        return part.bare if named else part.text
+    if part.role == "reason":
+        return re.sub(r"^(?:because of|due to|owing to|as a result of|thanks to) ", "", part.text, flags=re.I)
+    return part.text
 
 
 def _beside(clause: Clause, part: Part) -> list[Part]:
@@ -89,10 +100,12 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     if clause.verb.lemma_ in ("last", "take") and is_time(part.head) and not denied:
         yield compose(clause, "how long", [part]), part.text, SHORT
     if has_number(part.head) and not denied:
-        words, number = how_many(part.head)
-        yield compose(clause, words, [part]), number, SHORT
+        words, _ = how_many(part.head)
+        yield compose(clause, words, [part]), count_of(part.head), SHORT
         if beside := _beside(clause, part):
-            yield compose(clause, words, [part, *beside]), number, SHORT
+            yield compose(clause, words, [part, *beside]), count_of(part.head), SHORT
+    if share := share_of(part.head):
+        yield compose(clause, share[0], [part]), share[1], SHORT
     owns = clause.verb.lemma_ in ("have", "be") and part.head.pos_ != "PROPN"
     word = (
         "who" if is_person(part.head) and (not owns or (clause.auxiliaries and clause.verb.lemma_ == "be")) else "what"
@@ -120,24 +133,32 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
         yield compose(clause, "for how long", [part]), clause.statement(), FULL
     elif _OFTEN.search(part.text) and "at all times" not in part.text.lower():
         yield from _simply("how often", clause, part)
-        yield compose(clause, "when", [part]), part.text, SHORT
+        yield compose(clause, "when", [part]), _plainly(part), SHORT
     elif is_year(part.head) and part.preposition == "in":
-        yield compose(clause, "in what year", [part]), part.bare, SHORT
+        yield compose(clause, "in what year", [part]), part.head.text, SHORT
         yield from _simply("when", clause, part)
     else:
         yield from _simply("when", clause, part)
 
 
+def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
+    if part.preposition == "from" and not part.fronted:
+        yield compose(clause, "from where", [part]), part.bare, SHORT
+        yield compose(clause, "from where", [part]), clause.statement(), FULL
+    elif part.preposition != "from":
+        yield from _simply("where", clause, part)
+
+
 def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
     word = "who" if is_person(part.head) else "what"
-    yield _actively(clause, part, word), part.bare, SHORT
+    yield actively(clause, part, word), part.bare, SHORT
     if word == "who":
         yield compose(clause, "by whom", [part]), part.bare, SHORT
     yield compose(clause, word, list(clause.parts), "by"), part.bare, SHORT
-    yield _actively(clause, part, word), clause.statement(), FULL
+    yield actively(clause, part, word), clause.statement(), FULL
 
 
-def _actively(clause: Clause, part: Part, word: str) -> str:
+def actively(clause: Clause, part: Part, word: str) -> str:
     """ "must be approved by the master" asked in the active voice: "Who must approve ...?"."""
     verb, auxiliaries = clause.verb, clause.auxiliaries
     if clause.negated or clause.nobody or clause.early:
@@ -179,11 +200,17 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
     if has_number(part.head) and (clause.passive or clause.verb.lemma_ == "consist") and not denied:
-        words, number = how_many(part.head)
-        yield compose(clause, words, [part, *after], preposition), number, SHORT
+        words, _ = how_many(part.head)
+        yield compose(clause, words, [part, *after], preposition), count_of(part.head), SHORT
         return
     if part.fronted or _COMPOUND.match(part.text):
         return
+    if clause.verb.lemma_ == "be" and preposition == "to":  # "The role of the chair is to lead the meeting"
+        yield compose(clause, "what", [part]), part.text, SHORT
+        yield compose(clause, "what", [part]), clause.statement(), FULL
+        return
+    if preposition == "in" and clause.verb.lemma_ in ("know", "call", "refer"):
+        return  # "What is it known in?" "English."
     permit = denied and clause.modal in MODALS
     if clause.nobody and not permit:
         return  # "What will no licence be issued for?"
@@ -191,10 +218,20 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return  # "What does it contain its name in?"
     after += [other for other in clause.parts if other.fronted and other.role != "condition"]
     who = is_person(part.head)
-    yield compose(clause, "who" if who else "what", [part, *after], preposition, permit), part.bare, SHORT
-    if preposition in ("to", "from", "with", "for"):
-        yield compose(clause, f"{preposition} {'whom' if who else 'what'}", [part], "", permit), part.bare, SHORT
-    yield compose(clause, "who" if who else "what", [part, *after], preposition, permit), clause.statement(), FULL
+    asked = compose(clause, f"{preposition} {'whom' if who else 'what'}", [part], "", permit)
+    # "What is a station not allowed to transmit messages for a third party to?": behind another phrase nothing is left over.
+    crowded = any(
+        other.role in ("preposition", "place", "time") and not other.fronted and other.head.i < part.head.i
+        for other in fitting(clause, [part, *after])
+    )
+    if not crowded:
+        yield compose(clause, "who" if who else "what", [part, *after], preposition, permit), part.bare, SHORT
+    if crowded or preposition in ("to", "from", "with", "for"):
+        yield asked, part.bare, SHORT
+    if crowded:
+        yield asked, clause.statement(), FULL
+    else:
+        yield compose(clause, "who" if who else "what", [part, *after], preposition, permit), clause.statement(), FULL
 
 
 def _about_quality(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -213,9 +250,31 @@ def _about_infinitive(clause: Clause, part: Part) -> Iterator[Wording]:
         yield compose(clause, "what", [part]), clause.statement(), FULL
     elif part.text.lower().startswith("to ") and not part.text.lower().startswith("to be "):
         yield compose(clause, "what", [part], "to do"), part.text[3:], SHORT
+        yield from _about_goal(clause, part)
         yield compose(clause, "what", [part], "to do"), clause.statement(), FULL
     elif part.text.lower().startswith("to be "):
         yield compose(clause, "what", [part], "to be"), part.text[6:], SHORT
+
+
+def _about_goal(clause: Clause, part: Part) -> Iterator[Wording]:
+    """ "was vacated to allow for the meeting": what it was vacated to allow for."""
+    verb, noun = part.head, None
+    for child in verb.children:
+        if child.i > verb.i and child.dep_ in ("dobj", "prep"):
+            noun = child if child.dep_ == "dobj" else next((c for c in child.children if c.dep_ == "pobj"), None)
+            break
+    if noun is None or noun.right_edge.i != verb.right_edge.i or verb.tag_ != "VB" or noun.tag_ == "PRP":
+        return
+    answer = text_of(noun)
+    if part.text.endswith(answer):
+        deed = part.text[: -len(answer)].strip()
+        yield compose(clause, "who" if is_person(noun) else "what", [part], deed), answer, SHORT
+
+
+def _about_reason(clause: Clause, part: Part) -> Iterator[Wording]:
+    yield from _simply("why", clause, part)
+    if part.preposition == "to" and not part.fronted:
+        yield from _about_goal(clause, part)
 
 
 def _about_enabling(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -231,31 +290,25 @@ def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:
     yield compose(clause, "what", [part]), clause.statement(), FULL
 
 
-def how_many(noun: Any) -> tuple[str, str]:
-    """The words that ask for a counted noun, and the count: ("how many tons of dust", "182 million tons")."""
-    number = next(child for child in noun.children if child.dep_ == "nummod" and child.pos_ == "NUM")
-    of = next((child for child in noun.children if child.dep_ == "prep" and child.lower_ == "of"), None)
-    what = " ".join(t.text for t in of.subtree) if of is not None else ""
-    counted = noun.doc[noun.left_edge.i : noun.i + 1].text
-    if noun.text in ("%", "percent"):
-        return f"what percentage {what}", counted
-    if "$" in counted or "€" in counted or "£" in counted:
-        return "how much money", counted
-    between = noun.doc[number.i + 1 : noun.i + 1].text.lstrip("- ")
-    return f"how many {between if noun.tag_ in ('NNS', 'NNPS') else plural(between)} {what}", counted
-
-
 def _plain(noun_phrase: str) -> str:
     return re.sub(r"^(?:the|a|an|its|their)\s+", "", small(noun_phrase))
+
+
+def _about_adverb(clause: Clause, part: Part) -> Iterator[Wording]:
+    """ "extends as far south as 45°": how far south."""
+    if found := re.match(
+        r"as (?P<how>far(?: \w+)?|long|high|low|deep|late|early|often|many|much) as (?P<limit>.+)", part.text
+    ):
+        yield compose(clause, f"how {found['how']}", [part]), f"as {found['how']} as {found['limit']}", SHORT
 
 
 _ASKING: dict[str, Callable[[Clause, Part], Iterator[Wording]]] = {
     "object": _about_object,
     "complement": _about_object,
     "time": _about_time,
-    "place": partial(_simply, "where"),
+    "place": _about_place,
     "agent": _about_agent,
-    "reason": partial(_simply, "why"),
+    "reason": _about_reason,
     "manner": partial(_simply, "how"),
     "condition": _about_condition,
     "preposition": _about_preposition,
@@ -263,4 +316,5 @@ _ASKING: dict[str, Callable[[Clause, Part], Iterator[Wording]]] = {
     "infinitive": _about_infinitive,
     "that": _about_that,
     "enabling": _about_enabling,
+    "adverb": _about_adverb,
 }

@@ -13,9 +13,10 @@ _WORTH = {
     "object": 4.5, "complement": 4.5, "time": 5.0, "place": 4.0, "agent": 5.0, "reason": 4.0, "manner": 4.0,
     "condition": 4.5, "preposition": 3.5, "infinitive": 4.0, "that": 3.0, "quality": 4.0, "subject": 4.2,
     "action": 3.0, "enabling": 4.0, "count": 5.0, "state": 3.4, "announced": 6.0, "whether": 2.6, "forbidden": 5.2, "term": 4.6,
+    "within": 4.3, "gloss": 5.0, "now": 4.8, "happened": 3.6, "core": 4.1,
 }  # fmt: skip
 _DANGLING = re.compile(
-    r"\b(?:he|she|they|them|him|himself|herself|themselves|such an?|the latter|the former|herein|this|these|those|it|we|us|our|you|your)\b",
+    r"\b(?:he|she|they|them|him|himself|herself|themselves|such an?|the (?:latter|former)(?=\s+(?:is|are|was|were|has|have|had|may|must|can|will)\b|[?,.])|herein|this|these|those|it|we|us|our|you|your)\b",
     re.I,
 )
 _WORD = re.compile(r"\w+")
@@ -46,6 +47,16 @@ def worth(one: Asked) -> float:
     score -= 0.12 * max(0, question - 16) + 0.1 * max(0, answer - 10)
     score -= 0.8 if answer == 1 and question > 9 and one.answer[:-1].isalpha() else 0.0  # "Messages."
     score -= 0.4 * max(0, 6 - question)  # "What must the club have?" asks for little
+    said = one.answer.removeprefix("The ").removeprefix("A ")
+    score += 0.5 if re.search(r"\d", said) else 0.3 if re.search(r"\b[A-Z]", said[1:]) else 0.0
+    if re.search(r"\bwhat kind of\b", one.question, re.I) and kind not in ("term", "complement", "object"):
+        score -= 1.2 if re.match(r"(?:\w+ )?what\b", one.question, re.I) else 2.0
+    if (
+        kind == "within"
+        and not one.backwards
+        and not re.match(r"(?:\w+ ){0,4}(?:how|who|whom|what|which)\b", one.question, re.I)
+    ):
+        score -= 0.6  # the asking word deep inside, as in a quiz
     if re.match(r"(?:how|who|in what year|which|when|where)\b", one.question, re.I):
         score += 0.3
     return score - (1.5 if one.length == FULL else 0.0)
@@ -64,8 +75,11 @@ def is_sound(one: Asked) -> bool:
 
 def _dangles(one: Asked) -> bool:
     """A pronoun whose noun the question does not hold. Behind eight words it is taken to refer back into it."""
+    quoted = [match.span() for match in re.finditer(r"[\"“][^\"”]*[\"”]", one.question)]
     for match in _DANGLING.finditer(one.question):
         word = match.group().lower()
+        if any(start < match.start() < end for start, end in quoted):
+            continue
         before = one.question[: match.start()].split()
         if word in ("this", "these", "those") and re.match(
             r"\s+(?:part|section|chapter|rules?|document|\w+ing)\b", one.question[match.end() :]
@@ -76,6 +90,12 @@ def _dangles(one: Asked) -> bool:
         if word == "those" and re.match(r"\s+(?:who|that|which|of|in)\b", one.question[match.end() :]):
             continue
         return True
+    if (
+        one.length != FULL
+        and re.search(r"\b(?:this|these|such) (?!part\b|section|chapter|rules?\b|document)\w+\.$", one.answer)
+        and one.target != "announced"
+    ):
+        return True  # "A proponent of this idea."
     return (
         bool(
             re.match(
@@ -85,9 +105,10 @@ def _dangles(one: Asked) -> bool:
             )
         )
         and one.length != FULL
-        and not one.target.startswith(("that", "whether", "state"))
+        and not one.target.startswith(("that", "whether", "state", "happened"))
     )
 
 
 def _gives_away(one: Asked) -> bool:
-    return one.answer.lower().rstrip(".") in one.question.lower()
+    answer = re.escape(one.answer.lower().rstrip("."))
+    return re.search(rf"(?<!\w){answer}(?!\w)", one.question.lower()) is not None

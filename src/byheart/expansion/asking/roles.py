@@ -14,12 +14,28 @@ TIME_NOUNS = frozenset(
 PLACE_NOUNS = frozenset(
     """
     place location point area region country city town village state province district continent world site room
-    building house hall street road river lake sea ocean coast island mountain valley basin forest desert border side
+    building house hall street road river lake sea ocean coast island mountain valley plain basin forest desert border side
     north south east west earth surface ground land territory jurisdiction field zone line center centre office
     school station ship aircraft vessel port harbour harbor airport hospital database chamber channel park wheel
     """.split()
 )
 GROUPS = frozenset("team party company club committee country state court board council station side group".split())
+# What the last word of a name says it is: "the North Sea" is a sea.
+CLASSES = (PLACE_NOUNS | GROUPS) - frozenset("west east north south side ground earth world".split()) | frozenset(
+    """
+    act treaty convention agreement commission university college church cathedral museum theatre theater library
+    parliament assembly senate congress government ministry department agency institute society association foundation
+    union federation republic empire kingdom dynasty colony county canton municipality bay gulf strait canal desert
+    peninsula plateau plain arch mountains islands square bridge tower palace castle temple abbey monastery hotel bank
+    corporation group firm band orchestra war battle revolution conference summit election referendum campaign festival
+    award prize medal cup league championship tournament satellite telescope mission programme program project plan
+    report law code theorem theory principle effect process method disease fever virus plague scale index test style
+    movement school family tribe language religion order newspaper magazine journal gazette times station railway line
+    airport stadium hall buildings building glacier falls volcano reserve fan maximum minimum
+    """.split()
+)
+SHARES = frozenset("half third quarter two-thirds three-quarters majority most minority all none fifth tenth".split())
+SITTING = frozenset("sit stand lie live reside hang settle dwell hide".split())  # verbs that want a place
 PLACE_PREPOSITIONS = frozenset(
     "in at on within inside outside near above below beneath under over along across through throughout between among "
     "behind beside around aboard into onto from to toward towards off beyond against".split()
@@ -32,6 +48,7 @@ PEOPLE = frozenset(
     scientist researcher historian archaeologist economist explorer leader chairman chair secretary director manager
     captain doctor nurse parent father mother son daughter brother sister citizen individual applicant holder volunteer
     coordinator referee umpire coach goalkeeper attacker defender msp mp everyone anyone nobody somebody someone soldier merchant peasant lawyer attorney buyer seller lender borrower expert technician
+    resident inhabitant trader sailor farmer settler refugee monk priest slave survivor victim patient
     clerk spokesman driver passenger guest host visitor pupil professor chief head
     """.split()
 ) - {"head", "team"}
@@ -60,7 +77,15 @@ def is_person(noun: Any) -> bool:
         "LAW",
     ):
         return False
-    return noun.lemma_.lower() in PEOPLE
+    lemma = noun.lemma_.lower()
+    return lemma in PEOPLE or (len(lemma) > 5 and lemma.endswith("ist") and not lemma.endswith("list"))
+
+
+def is_title(noun: Any) -> bool:
+    """ "architect" before "Enric Miralles": what he is. A capital at the head of a sentence says nothing."""
+    word = noun.lemma_.lower()
+    profession = word in PEOPLE or re.search(r"(?:ist|ian|tect|ologer|ographer|ogist|neer|wright)$", word)
+    return bool(profession) and (noun.text.islower() or noun.i == 0)
 
 
 def is_time(noun: Any) -> bool:
