@@ -1,8 +1,8 @@
 """Batch-1 trials trained together against the same trials one after another in our own single loop.
 
-    python benchmarks/packed_speed.py [--slots 8 16] [--steps 6] [--runs 3] [--batch 1]
+    python benchmarks/packed_speed.py [--slots 8 16] [--steps 6] [--runs 3] [--batch 1] [--trl]
 
-Prints first the ratio of rows per second (median of alternating runs), then both rates, the losses, and what share of
+`--trl` trains one trial with TRL's SFTTrainer in every run as well (`pip install -e .[bench]`). Prints first the ratio of rows per second (median of alternating runs), then both rates, the losses, and what share of
 the machine's own bfloat16 matrix rate a tick reaches. Real rows, the embedded model, steps only: loading, joining and
 the first step are not timed. Needs a quiet machine.
 """
@@ -14,11 +14,12 @@ import time
 from pathlib import Path
 
 import torch
-from training_speed import rows
+from training_speed import rows, trl
 
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.training.optimizer import AdamW
+from byheart.training.order import stream
 from byheart.training.packed.job import Job
 from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
@@ -71,6 +72,15 @@ def one_after_another(model, jobs):
     return took, statistics.mean(losses)
 
 
+def trl_seconds_per_token(job, dtype):
+    """Of one trial by itself, its first step left out; TRL's adapter in the base's dtype, as ours."""
+    lesson = job.lesson
+    first = next(stream(len(lesson.train), lesson.batch_size, 1, 0))
+    tokens = sum(len(row.tokens) for row in lesson.train) - sum(len(lesson.train[i].tokens) for i in first)
+    steps = len(lesson.train) // lesson.batch_size
+    return trl(lesson.train, lesson.batch_size, steps, dtype, True)[0] / tokens
+
+
 def matrix_rate(dtype):
     """FLOP/s of a plain product of the model's commonest large shape."""
     x, w = torch.randn(1344, 576, dtype=dtype), torch.randn(1536, 576, dtype=dtype)
@@ -100,6 +110,7 @@ def main():
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--trl", action="store_true")
     options = parser.parse_args()
     device, dtype = Trainer().place()
     model, tokenizer = BaseModel().load(dtype, device)
@@ -109,13 +120,21 @@ def main():
         for slots in options.slots:
             jobs = trials(every, slots, options.steps, options.batch, folder)
             count = slots * (options.steps - 1) * options.batch
-            packed, single = [], []
+            packed, single, peer = [], [], []
             for _ in range(options.runs):
                 seconds, packed_loss = together(model, jobs)
                 packed.append(seconds)
                 seconds, single_loss = one_after_another(model, jobs)
                 single.append(seconds)
+                if options.trl:
+                    peer.append(trl_seconds_per_token(jobs[0], dtype))
             ratios = [b / a for a, b in zip(packed, single, strict=True)]
+            if peer:
+                tokens = sum(len(row.tokens) for job in jobs for row in job.lesson.train) * (1 - 1 / options.steps)
+                times = [b * tokens / a for a, b in zip(packed, peer, strict=True)]
+                print(
+                    f"{slots:>2} slots: {statistics.median(times):.2f} times TRL's tokens per second ({min(times):.2f} to {max(times):.2f})"
+                )
             reached = work(model, jobs) / statistics.median(packed) / matrix_rate(getattr(torch, dtype))
             print(
                 f"{slots:>2} slots, batch {options.batch}: {statistics.median(ratios):.2f} times one after another"
