@@ -1,5 +1,6 @@
 """Which trial is chosen, and what every combination of the sweep reached after every number of epochs."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,11 @@ class Chosen:
     overrides: tuple[str, ...]  # what to say to `byheart learn`
     sentence: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The overrides as a shell takes them: a list's brackets and a name's spaces would not survive bare."""
+        return shlex.join(self.overrides)
 
     @property
     def row(self) -> str:
