@@ -14,6 +14,8 @@ BENCH ?= startup training_speed exam squad
 SWEEP ?= batch_lr_epochs
 STUDY ?= $(shell ls -td outputs/sweeps/*/study.db 2>/dev/null | head -n 1 | xargs -r dirname)
 
+STORAGE ?= $(if $(STUDY),sqlite:///$(STUDY)/study.db)
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.byheart-installed
@@ -52,12 +54,14 @@ lr-ladder: $(INSTALLED) ## how high the learning rate may be before the losses o
 batch-size: $(INSTALLED) ## do small batches memorize better, at equal epochs and at equal steps?
 	@$(BYHEART) sweep batch_size $(EXAMPLE) $(ARGS)
 
-dashboard: $(INSTALLED) ## open optuna-dashboard on the newest sweep, or on STUDY=outputs/sweeps/NAME
+dashboard: $(INSTALLED) ## open optuna-dashboard on the newest sweep, on STUDY=outputs/sweeps/NAME or STORAGE=journal.log
+	@[ -n "$(STORAGE)" ] || { echo "There is no sweep yet: make sweep, or say STORAGE=ADDRESS"; exit 1; }
 	@$(PIP) install --quiet -c constraints.txt -e '.[viewers]'
-	@$(BIN)/optuna-dashboard "sqlite:///$(STUDY)/study.db" $(ARGS)
+	@$(BIN)/optuna-dashboard "$(STORAGE)" $(ARGS)
 
 wandb-sync: $(INSTALLED) ## send the W&B runs that were kept offline under outputs/
-	@find outputs -type d -name 'offline-run-*' -exec $(BIN)/wandb sync $(ARGS) {} +
+	@[ -n "$$(find outputs -type d -name 'offline-run-*' -print -quit)" ] || { echo "No run was kept offline: nothing to send"; exit 0; }; \
+	  find outputs -type d -name 'offline-run-*' -exec $(BIN)/wandb sync $(ARGS) {} +
 
 test: $(INSTALLED) ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)

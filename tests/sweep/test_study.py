@@ -172,3 +172,21 @@ def test_options_are_checked_at_once():
     assert Sweep.read({"trials": 3})[1][0].where == "hydra.sweeper.trials"
     pruned = replace(Sweep(), objective=("val_loss", "recall"), pruner={"_target_": "optuna.pruners.MedianPruner"})
     assert pruned.problems()
+
+
+def test_another_sampler_is_one_word_away_and_a_wrong_one_is_said(tmp_path, monkeypatch):
+    shipped = {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "constant_liar": True}
+    with begun(tmp_path, Sweep(sampler={**shipped, "_target_": "optuna.samplers.RandomSampler"}), LINE) as study:
+        assert study.ask() is not None
+    for sampler, said in (({**shipped, "n_startup": 3}, "n_startup"), ({"_target_": "optuna.samplers.Nope"}, "Nope")):
+        with pytest.raises(UserError, match=said), begun(tmp_path, Sweep(sampler=sampler), LINE):
+            pass
+    monkeypatch.setattr("byheart.sweep.study.find_spec", lambda name: None)
+    gaussian = Sweep(sampler={**shipped, "_target_": "optuna.samplers.GPSampler"})
+    with pytest.raises(UserError, match="needs scipy"), begun(tmp_path, gaussian, LINE):
+        pass
+
+
+def test_no_more_trials_are_asked_than_there_are_combinations(tmp_path):
+    with begun(tmp_path, Sweep(n_trials=40)) as study:
+        assert study.wanted == 4

@@ -1,9 +1,11 @@
 """What a sweep answers beside its winner: how each value of what varied did at its best, at equal epochs and equal steps."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from byheart.sweep.board import said
+from byheart.sweep.outcome import Outcome
 from byheart.sweep.settings import OBJECTIVES
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known
@@ -34,19 +36,17 @@ def marginals(setup: Setup, known: Sequence[Known]) -> list[str]:
 
 
 def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, float]]:
-    """Where batch sizes vary: after so many steps, which all of them reached at an epoch's end, what each combination
+    """Where batch sizes vary: after so many steps, which all of them were measured at or before, the best each combination
     had reached. Equal epochs favour small batches, which take more steps."""
     if "batch_size" not in setup.space.distributions:
         return {}
     reached: dict[str, dict[int, float]] = {}
     for trial in known:
         if trial.state == "complete" and trial.outcome and trial.outcome.source is None:
-            name = said(_apart(trial.params))
-            pace = trial.outcome.steps_per_epoch
-            for end in trial.outcome.ends:
-                value = trial.outcome.value(setup.sweep.objectives[0], end.epoch)
-                if value is not None:
-                    reached.setdefault(name, {})[end.epoch * pace] = value
+            steps = reached.setdefault(said(_apart(trial.params)), {})
+            for epoch, value in _measured(trial.outcome, setup.sweep.objectives[0]):
+                steps[round(epoch * trial.outcome.steps_per_epoch)] = value
+    reached = {name: steps for name, steps in reached.items() if steps}
     longest = min((max(steps) for steps in reached.values()), default=0)
     slowest = max((min(steps) for steps in reached.values()), default=0)
     marks = sorted({step for steps in reached.values() for step in steps if slowest <= step <= longest})
@@ -55,6 +55,15 @@ def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, flo
     return {
         mark: {name: steps[max(s for s in steps if s <= mark)] for name, steps in reached.items()} for mark in marks
     }
+
+
+def _measured(outcome: Outcome, objective: str) -> list[tuple[float, float]]:
+    """(epoch, best so far) of every measurement: validation loss has several an epoch, since one epoch of the smallest
+    batches may be as many steps as all epochs of the largest."""
+    if objective == "val_loss":
+        return list(zip([e for e, _ in outcome.checks], accumulate((v for _, v in outcome.checks), min), strict=True))
+    found = [(float(end.epoch), outcome.value(objective, end.epoch)) for end in outcome.ends]
+    return [(epoch, value) for epoch, value in found if value is not None]
 
 
 def _ranked(setup: Setup, reached: Sequence[tuple[Any, float]]) -> str:

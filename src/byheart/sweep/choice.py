@@ -1,5 +1,6 @@
 """Which trial is chosen, and what every combination of the sweep reached after every number of epochs."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,11 @@ class Chosen:
     overrides: tuple[str, ...]  # what to say to `byheart learn`
     sentence: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The overrides as a shell takes them: a list's brackets and a name's spaces would not survive bare."""
+        return shlex.join(self.overrides)
 
     @property
     def row(self) -> str:
@@ -84,9 +90,16 @@ def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> C
     first = min(complete, key=lambda t: (sign * t.values[0], *_less_whole(t), t.number))
     notes = []
     if len(setup.sweep.objectives) > 1:
-        front = [trial.number for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
-        notes.append(f"no trial is better in every objective than: {', '.join(map(str, front))}")
+        front = [trial for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
+        told = (f"trial {trial.number} ({_measures(setup, trial)})" for trial in front)
+        notes.append(f"no trial is better in every objective than {'; '.join(told)}")
     return _chosen(setup, first, (*notes, *marginals(setup, known)))
+
+
+def _measures(setup: Setup, trial: Known) -> str:
+    """Its value by each objective."""
+    pairs = zip(setup.sweep.objectives, trial.values, strict=True)
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in pairs)
 
 
 def _less_whole(trial: Known) -> tuple[bool, bool]:
@@ -125,7 +138,7 @@ def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = 
     lines += [line for line in setup.space.overrides(trial.params) if not line.startswith("epochs=")]
     lines.append(f"epochs={best}" if setup.axis.is_free(trial.params) else f"epochs={epochs}")
     kept = {line.partition("=")[0]: line for line in lines}
-    value = f"{objective.replace('_', ' ')} {trial.values[0]:.4f} at the end of epoch {best}"
+    value = f"{_measures(setup, trial)} at the end of epoch {best}"
     if setup.sweep.pick == "smooth" and not by_hand:
         sentence = f"the highest smooth rate is lr={float(trial.params['lr']):.3g}: trial {trial.number}, {value}"
     else:

@@ -35,7 +35,7 @@ def conclude(setup: Setup, study: Study, trials: Trials, screen: Screen, number:
     report = _score(setup, chosen, trials, screen, study)
     page = write_page(setup, study, known, chosen, report)
     screen.say("")
-    screen.say(f"best     {' '.join(chosen.overrides)}")
+    screen.say(f"best     {chosen.line}")
     screen.say(f"again    {best}")
     screen.say(f"sweep    {page}")
     return chosen

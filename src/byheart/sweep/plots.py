@@ -78,7 +78,7 @@ def contours(points: Sequence[Point], keys: Sequence[str], maximize: bool, size:
         for point, value in points:
             place = x(point[across]), y(point[up])
             best[place] = max(best.get(place, 0.0), shade(value))
-        parts = [_open(size, size, f"{up} over {across}"), *_axes(x, y, size, size, across, up)]
+        parts = [_open(size, size, f"{up} over {across}"), *_axes(x, y, size, size, _short(across), _short(up))]
         cells = 26
         wide, high = (size - 74) / cells, (size - 46) / cells
         for column in range(cells):
@@ -86,7 +86,7 @@ def contours(points: Sequence[Point], keys: Sequence[str], maximize: bool, size:
                 left, top = 62 + wide * column, 12 + high * row
                 strength = _between(best, left + wide / 2, top + high / 2)
                 parts.append(
-                    f'<rect class="cell" x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}" fill-opacity="{strength:.2f}"/>'
+                    f'<rect class="cell" x="{left:.1f}" y="{top:.1f}" width="{wide + 0.7:.1f}" height="{high + 0.7:.1f}" style="--strength:{strength:.0%}"/>'
                 )
         parts += [
             f'<circle class="dot" cx="{x(point[across]):.1f}" cy="{y(point[up]):.1f}" r="3.5"><title>{value:.4f}</title></circle>'
@@ -111,7 +111,7 @@ def parallel(
     for name in names:
         parts.append(f'<line class="grid" x1="{at[name]:.1f}" x2="{at[name]:.1f}" y1="14" y2="{height - 34}"/>')
         parts.append(
-            f'<text class="tick" x="{at[name]:.1f}" y="{height - 8}" text-anchor="middle">{escape(name.rpartition(".")[2].replace("_", " "))}</text>'
+            f'<text class="tick" x="{at[name]:.1f}" y="{height - 8}" text-anchor="middle">{escape(_short(name))}</text>'
         )
     texts = [
         f'<text class="tick" x="{at[name] + (-6 if name == names[0] else 6):.1f}" y="{place + 4:.1f}"'
@@ -178,6 +178,10 @@ def _axes(x: Scale, y: Scale, width: int, height: int, across: str, up: str = ""
         parts.append(f'<text class="tick" x="{place:.1f}" y="{height - 14}" text-anchor="middle">{escape(text)}</text>')
     parts.append(f'<text class="tick name" x="{width - 12}" y="{height - 1}" text-anchor="end">{escape(across)}</text>')
     return [*parts, f'<text class="tick name" x="2" y="10">{escape(up)}</text>' if up else ""]
+
+
+def _short(key: str) -> str:
+    return key.rpartition(".")[2].replace("_", " ")
 
 
 def _shade(values: Sequence[float], maximize: bool) -> Any:

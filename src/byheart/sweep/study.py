@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BEAT_S = 10.0
 OURS = ("multivariate", "constant_liar", "seed")  # what the shipped sampler is given, and the seed
+NEED_SCIPY = ("GPSampler", "QMCSampler", "WilcoxonPruner")
 
 
 @dataclass(frozen=True)
@@ -251,18 +253,19 @@ def _built(raw: Any, where: str) -> Any:
     from hydra.errors import InstantiationException
     from hydra.utils import get_class, instantiate
 
+    target = str(raw["_target_"])
+    if target.rpartition(".")[2] in NEED_SCIPY and find_spec("scipy") is None:  # else said in the middle of the sweep
+        raise UserError(Problem("this one needs scipy", where, target, "pip install scipy"))
     try:
-        takes = inspect.signature(get_class(raw["_target_"])).parameters
+        takes = inspect.signature(get_class(target)).parameters
         # Another `_target_` said on the command line finds the arguments of the shipped one beside it.
         kept = {key: v for key, v in raw.items() if key in takes or key not in OURS}
         with _quiet():
             return instantiate(kept, _convert_="all")
     except (InstantiationException, ImportError, ValueError, TypeError) as error:
         cause = error.__cause__ or error
-        fix = "pip install scipy" if "scipy" in str(cause) else "see Optuna's page about it"
-        raise UserError(
-            Problem(f"cannot be made: {cause}".splitlines()[0], where, str(raw["_target_"]), fix)
-        ) from error
+        what = f"cannot be made: {cause}".splitlines()[0]
+        raise UserError(Problem(what, where, target, "see Optuna's page about it")) from error
 
 
 @contextmanager
