@@ -1,8 +1,8 @@
 """Do questions read off the sentences teach more than recitation, completion and blanks alone?
 
-    BYHEART_DATA=... python benchmarks/asked.py [key=value ...]
+    BYHEART_DATA=... python benchmarks/asked.py [ARTICLE ...] [key=value ...]
 
-Two Wikipedia articles, each learned alone, both ways: at most 6 rows a fact, 3 epochs, answers cut at 24 new tokens,
+Two Wikipedia articles (amazon_rainforest, scottish_parliament), each learned alone, both ways: at most 6 rows a fact, 3 epochs, answers cut at 24 new tokens,
 asked what people asked of them. Prints first the ratio of the shares of answers that contain the right one, and the
 difference with a bootstrap interval over the questions (paired), then each side.
 """
@@ -19,6 +19,8 @@ from byheart.store import read_records
 
 DATA = Path(os.environ["BYHEART_DATA"], "squad")
 BYHEART = Path(sys.executable).with_name("byheart")
+OVERRIDES = [word for word in sys.argv[1:] if "=" in word]
+ARTICLES = [word for word in sys.argv[1:] if "=" not in word] or ["amazon_rainforest", "scottish_parliament"]
 SIDES = {"crude": ["expansion.rules.families=[recitation,completion,blank]"], "asked": []}
 # Nothing is held out, so that both sides train every row for all three epochs; no fact has more than six.
 SAME = [
@@ -31,9 +33,7 @@ def learn(article: str, side: str) -> list[dict]:
     """The answers to the questions that people asked of this article."""
     folder = Path("outputs/benchmark_asked", f"{article}-{side}-{time.strftime('%H%M%S')}")
     words = [f"documents={DATA / 'documents' / article}.md", f"questions={DATA / 'questions.jsonl'}"]
-    subprocess.run(
-        [BYHEART, "learn", *words, *SAME, *SIDES[side], f"hydra.run.dir={folder}", *sys.argv[1:]], check=True
-    )
+    subprocess.run([BYHEART, "learn", *words, *SAME, *SIDES[side], f"hydra.run.dir={folder}", *OVERRIDES], check=True)
     return [row for row in read_records(folder / "answers.jsonl") if row["source"] == "questions"]
 
 
@@ -42,7 +42,7 @@ def share(rows: list[dict], metric: str, condition: str = "tuned") -> list[float
 
 
 everything: dict[str, list[dict]] = {side: [] for side in SIDES}
-for article in ("amazon_rainforest", "scottish_parliament"):
+for article in ARTICLES:
     for side in SIDES:
         everything[side] += learn(article, side)
 crude, asked = everything.values()
