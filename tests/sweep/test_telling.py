@@ -51,6 +51,7 @@ def test_the_live_table_fits_eighty_columns_and_shows_what_was_asked():
     console.print(shown.table())
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 80
+    assert "batch_size lr rank weigh" in text and "16 0.000123 16 0.1" in text, "keys in the head, values below"
     assert "running 0%" in text and "paused" in text and "1.23" in text and "best 2.0000" in text
 
 

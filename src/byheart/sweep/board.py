@@ -12,6 +12,8 @@ from byheart.sweep.space import Params
 from byheart.types import CurvePoint
 
 SPARK = 10  # characters of a curve
+WIDTH = 80
+OTHERS = 55  # characters of the table beside the parameters
 SHOWN = 18  # trials at a time: the live table must fit on a screen
 STYLES = {
     "running": "cyan",
@@ -128,17 +130,25 @@ class Board:
         from rich.text import Text
 
         table = Table(box=None, padding=(0, 1, 0, 0), expand=False, header_style="dim")
-        for head, right in (("#", True), ("parameters", False), ("epoch", True), ("validation", False), ("state", False),
-                            (self.objective.replace("_", " "), True), ("time", True), ("GiB", True)):  # fmt: skip
-            table.add_column(head, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-        best = self.best()
-        for line in self._shown():
+        best, shown = self.best(), self._shown()
+        room = min(self.screen.console.width, WIDTH) - OTHERS
+        brief = any(len(said(line.params)) > room for line in shown)  # then the head names the keys, once
+        keys = " ".join(key.rpartition(".")[2] for key in shown[0].params) if shown and brief else "parameters"
+        for head, right, least, most in (
+            ("#", True, 2, None), (keys, False, None, room), ("epoch", True, 5, None), ("validation", False, 10, None),
+            ("state", False, 12, None), (self.objective.replace("_", " "), True, 8, None), ("time", True, 5, None),
+            ("GiB", True, 4, None),
+        ):  # fmt: skip
+            side: Any = "right" if right else "left"
+            table.add_column(head, justify=side, no_wrap=True, overflow="ellipsis", min_width=least, max_width=most)
+        for line in shown:
             state = line.reason or WORDS.get(line.state, line.state)
             if line.state == "running":
                 state = f"running {line.share:.0%}"
             style = "green" if line is best else STYLES.get(line.state, "")
             seconds = time.monotonic() - line.began if line.state == "running" else line.seconds
-            cells = [str(line.number), said(line.params), f"{line.epoch:g}" if line.epoch else "",
+            told = " ".join(map(_brief, line.params.values())) if brief else said(line.params)
+            cells = [str(line.number), told, f"{line.epoch:g}" if line.epoch else "",
                      spark(_thinned(line.losses)), printable(state)[:14], f"{line.value:.3f}" if line.value is not None else "",
                      short(seconds) if seconds else "", f"{line.memory:.2f}" if line.memory else ""]  # fmt: skip
             table.add_row(*(Text(cell) for cell in cells), style=style)
