@@ -6,7 +6,6 @@ its batch when it comes back. Collecting twice does no harm, since every answer 
 """
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
@@ -15,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from byheart.errors import Problem
-from byheart.store import content_key
 from byheart.teacher.asking import Asking
 from byheart.teacher.base import Failure, Progress, Reply, Request, TeacherError
+from byheart.teacher.batch_lines import Job, content_id, in_files, read_lines, write_line
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.openai import run_async
 from byheart.teacher.sender import can_do_without, known_refusals, learn_refusal, noted, over
@@ -26,14 +25,12 @@ from byheart.teacher.verdict import BROKEN, NO_MONEY, SLOW, UNREACHABLE, Again, 
 MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000  # in one file, as OpenAI takes it
 WINDOW = "24h"  # the only one that there is
 NAME, NUMBER = "byheart", "byheart_try"  # in a batch's metadata: its content id, and which try of its requests it is
-OVER = {"completed", "failed", "expired", "cancelled"}
 FIRST_LOOK_S, LONGEST_LOOK_S = 5.0, 300.0  # between two looks at a batch under way
 AGAIN_S = 60.0  # after a batch that failed as a whole, times two for each try
 PATIENCE_S = 900.0  # with a server that is away, busy or talks nonsense
 LISTED_LATE_S = 5.0  # a batch may be listed a moment after it was made
 LOOK_BACK_S = 32 * 86400.0  # older batches have lost their files
 MOST_TRIES = 4  # of a request
-PARTS = {"t": "temperature", "s": "schema", "m": "max_tokens"}  # left out of a request, as its custom_id says
 
 
 @dataclass(frozen=True)
@@ -64,20 +61,6 @@ class Batch(Endpoint):
             if asking.waiting:
                 run_async(Errand(self, asking).run)
             return asking.results()
-
-
-@dataclass
-class Job:
-    """One batch at the server."""
-
-    content: str  # the content id
-    keys: list[str]  # in the order of its file
-    number: int  # which try of these requests it is; 0 where another cache knows
-    record: Any  # openai.types.Batch, as last seen
-
-    @property
-    def over(self) -> bool:
-        return self.record.status in OVER
 
 
 @dataclass
@@ -122,7 +105,7 @@ class Errand:
         async with self._alone():  # two commands at once would both find nothing, and both submit
             remembered = self._remembered()
             known = {key for keys in remembered.values() for key in keys}
-            new = {_content(keys): keys for keys in self._groups(self.open.keys() - under_way - known)}
+            new = {content_id(keys): keys for keys in self._groups(self.open.keys() - under_way - known)}
             found = await self._find({*remembered, *new})
             if lost := remembered.keys() - found.keys():
                 await asyncio.sleep(LISTED_LATE_S)
@@ -130,7 +113,7 @@ class Errand:
                 for content in remembered.keys() - found.keys():  # killed before it was submitted
                     self.asking.cache.forget_batch(content)
                     keys = [key for key in self.open if key in remembered[content]]
-                    new |= {_content(some): some for some in self._groups(keys)}
+                    new |= {content_id(some): some for some in self._groups(keys)}
             for content, record in found.items():
                 number = int(record.metadata.get(NUMBER) or 0) if content in remembered else 0
                 if content not in remembered:
@@ -154,26 +137,13 @@ class Errand:
         }  # fmt: skip
 
     def _groups(self, keys: Collection[str]) -> Iterator[list[str]]:
-        """As many at a time as one file may hold."""
-        group: list[str] = []
-        size = 0
-        for key in (key for key in self.open if key in keys):
-            length = len(self._line(key))
-            if group and (len(group) >= self.options.requests_per_batch or size + length > MOST_BYTES):
-                yield group
-                group, size = [], 0
-            group.append(key)
-            size += length
-        if group:
-            yield group
+        sizes = {key: len(self._line(key)) for key in self.open if key in keys}
+        return in_files(sizes, self.options.requests_per_batch, MOST_BYTES)
 
     def _line(self, key: str) -> bytes:
         request = self.asking.waiting[key]
         without = known_refusals(self.options.fingerprint, request)
-        marks = "".join(mark for mark, part in PARTS.items() if part in without)
-        body = self.options.body(request, without)
-        line = {"custom_id": f"{key}-{marks}", "method": "POST", "url": "/v1/chat/completions", "body": body}
-        return json.dumps(line).encode() + b"\n"
+        return write_line(key, without, self.options.body(request, without))
 
     async def _submit(self, content: str, keys: list[str]) -> Job:
         self.asking.cache.remember_batch(content, self.options.fingerprint, keys)
@@ -243,7 +213,7 @@ class Errand:
         """Deliver what it answered; what it did not stays open, until it was tried too often."""
         end: Hopeless | None = None
         for file in (job.record.output_file_id, job.record.error_file_id):
-            for key, without, verdict in self._read(await self._content(file) if file else b""):
+            for key, without, verdict in read_lines(await self._content(file) if file else b"", self._scrubbed):
                 if key in self.open and (said := self._take(key, without, verdict)):
                     end = said
         whole = self._read_failure(job)
@@ -281,21 +251,6 @@ class Errand:
         else:
             self.reasons[key] = verdict.reason
         return None
-
-    def _read(self, content: bytes) -> Iterator[tuple[str, frozenset[str], Verdict]]:
-        """Each line of a file of answers: the request's key, what had been left out of it, and what came."""
-        for raw in content.split(b"\n"):  # not splitlines: answers may hold U+2028
-            try:
-                line = json.loads(self._scrubbed(raw.decode("utf-8", "replace")))
-                key, _, marks = line["custom_id"].partition("-")
-                response, error = line.get("response"), line.get("error")
-                if response:
-                    verdict = judge(int(response["status_code"]), {}, json.dumps(response.get("body")))
-                else:
-                    verdict = Again(BROKEN, str((error or {}).get("message") or "no answer within the batch"))
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue  # no line of ours, or half of one: its request stays open
-            yield key, frozenset(PARTS[mark] for mark in marks if mark in PARTS), verdict
 
     def _read_failure(self, job: Job) -> str:
         """Why a batch failed as a whole; the requests that it names fail here."""
@@ -391,8 +346,3 @@ class Errand:
         """Without the key: some servers repeat it in their errors."""
         key = self.options.key
         return text.replace(key, "****") if len(key) >= 8 else text
-
-
-def _content(keys: Sequence[str]) -> str:
-    """What a batch is known by, whatever the order of its requests."""
-    return content_key("batch", sorted(keys))
