@@ -1,10 +1,12 @@
 """The live teacher against one local server: throughput beside an open-loop load generator, CPU beside the bare client.
 
-    python benchmarks/teacher.py [--requests 1500] [--cpu-requests 10000] [--runs 3]
+    python benchmarks/teacher.py [--requests 1500] [--cpu-requests 10000] [--runs 3] [--rival sdk=PYTHON ...]
 
 Throughput: the server has 16 slots (benchmarks/service.py); the generator keeps more raw connections busy than there are
 slots, which is all that the server can give. CPU: the server answers at once; user and system time of the client's
 process alone, ours (store, retries, counts) against the official client sending the same through as many workers.
+A rival is another tool in an environment of its own, whose python is given: sdk (synthetic-data-kit), distilabel (with
+`requests`), curator (bespokelabs-curator); see benchmarks/rivals.py. It is measured in the same run, after each of ours.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from service import running
@@ -94,6 +97,17 @@ def timed(side: str, count: int, **service) -> tuple[float, float]:
     return wall, cpu
 
 
+def rivalled(name: str, python: str, count: int) -> tuple[float, float]:
+    """The same of another tool, which must have answered them all."""
+    with running() as url:
+        command = [python, str(Path(__file__).with_name("rivals.py")), name, url, str(count)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    wall, cpu, good = json.loads(done.stdout.splitlines()[-1])
+    if good != count:
+        print(f"  {name} answered {good} of {count}")
+    return wall, cpu
+
+
 def spent() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -116,19 +130,32 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--side", choices=SIDES)
     parser.add_argument("--url")
+    parser.add_argument("--rival", action="append", default=[], metavar="NAME=PYTHON")
     said = parser.parse_args()
     if said.side:
         return one_side(said.side, said.url, said.requests)
-    walls = {side: [] for side in ("ours", "generator")}
+    rivals = dict(rival.split("=", 1) for rival in said.rival)
+    walls = {side: [] for side in ("ours", "generator", *rivals)}
+    used = {side: [] for side in walls}
     for _ in range(said.runs):
-        for side, seconds in walls.items():
-            seconds.append(timed(side, said.requests)[0])
+        for side in walls:
+            wall, cpu = rivalled(side, rivals[side], said.requests) if side in rivals else timed(side, said.requests)
+            walls[side].append(wall)
+            used[side].append(cpu)
     rates = {side: said.requests / statistics.median(seconds) for side, seconds in walls.items()}
     each = [g / o for o, g in zip(walls["ours"], walls["generator"], strict=True)]
     print(
         f"throughput, ours / open loop: {rates['ours'] / rates['generator']:.3f}  (runs {', '.join(f'{x:.3f}' for x in each)})"
     )
     print(f"  {rates['ours']:.1f} and {rates['generator']:.1f} requests a second, {said.requests} requests, 16 slots")
+    for name in ("ours", *rivals):
+        share = rates[name] / rates["generator"]
+        each = 1000 * statistics.median(used[name]) / said.requests
+        print(
+            f"  {name:<10} {rates[name]:>6.1f} requests a second, {share:.2f} of the generator's; CPU {each:.1f} ms a request"
+        )
+    if not said.cpu_requests:
+        return None
     cpu = {side: timed(side, said.cpu_requests, speed=0.0, trouble=0.0)[1] for side in ("client", "ours")}
     print(f"client CPU, ours / bare client: {cpu['ours'] / cpu['client']:.2f}")
     print(f"  {cpu['ours']:.1f} s and {cpu['client']:.1f} s for {said.cpu_requests:,} requests")

@@ -172,6 +172,24 @@ def test_endless_trouble_ends(say):
         assert len(server.calls) <= 8 * 3 + 8
 
 
+@pytest.mark.parametrize(
+    ("say", "what", "advice"),
+    [
+        (error("slow down", 429), "429", "teacher.requests_per_minute"),
+        (Say(hang=True), "no answer for 0.3 s", "teacher.timeout_s"),
+        (Say(answer("half an answer"), cut=40), "broke off its answer", "whether the server runs"),
+        (Say(b"\x00\x1b[2J<<<noise" * 5), "200 with no JSON in it: [2J<<<noise", "what the server itself complains of"),
+    ],
+)
+def test_the_advice_fits_the_trouble_and_no_noise_reaches_the_terminal(say, what, advice):
+    with ChatServer(lambda call: say) as server, pytest.raises(TeacherError) as caught:
+        teacher(server, retries=1, timeout_s=0.3).ask(requests(8))
+    told = str(caught.value)
+    assert what in told and advice in told and "same command" in told
+    assert "paid" not in told, "a server that hangs may have charged for it"
+    assert "\x00" not in told and "\x1b" not in told
+
+
 def test_a_request_that_always_breaks_the_server_fails_alone():
     def script(call: Call) -> Say:
         return error("boom", 500) if "Text 3:" in call.said else echo(call)

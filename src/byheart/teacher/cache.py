@@ -25,7 +25,10 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, teacher TEXT NOT NULL, keys TEXT NOT NULL) WITHOUT ROWID;
 """
 ADVICE = {
-    "SQLITE_FULL": ("the disk is full", "make room, then give the same command again"),
+    "SQLITE_FULL": (
+        "the disk is full",
+        "make room, then give the same command again; what was saved before is not asked for again",
+    ),
     "SQLITE_IOERR": ("it cannot be read or written", "is the disk full or gone? then give the same command again"),
     "SQLITE_CANTOPEN": ("it cannot be opened", "name a folder that you may write to: export BYHEART_CACHE=DIR"),
     "SQLITE_READONLY": ("it is read-only", "name a folder that you may write to: export BYHEART_CACHE=DIR"),

@@ -59,6 +59,14 @@ def _is_json(text: str) -> bool:
     return True
 
 
+ADVICE = {
+    UNREACHABLE: "see whether the server runs",
+    LIMITED: "wait, or ask for less at a time with teacher.concurrency and teacher.requests_per_minute",
+    SLOW: "see whether the server runs; a slow one needs a longer teacher.timeout_s",
+    BROKEN: "see what the server itself complains of",
+}  # by what the trouble was
+
+
 @dataclass
 class Sender:
     """Sends to one server for the length of one `ask`."""
@@ -120,7 +128,9 @@ class Sender:
             return Again(SLOW, f"no answer for {self.timeout_s:g} s")
         except openai.APIConnectionError as error:
             cause = str(error.__cause__ or error) or type(error.__cause__).__name__
-            return Again(UNREACHABLE, self._scrubbed(f"no connection to {self.endpoint.address}: {cause}"))
+            broken = "Protocol" in type(error.__cause__).__name__ or "Read" in type(error.__cause__).__name__
+            what = "the server broke off its answer" if broken else f"no connection to {self.endpoint.address}"
+            return Again(UNREACHABLE, self._scrubbed(f"{what}: {cause}"))
         except UnicodeDecodeError:
             return Again(BROKEN, "an answer that is no text")
         verdict = judge(status, headers, self._scrubbed(text))
@@ -156,7 +166,7 @@ class Sender:
         self._broken_in_a_row += 1
         nobody = self._last_answer < began
         if nobody and (verdict.kind in (UNREACHABLE, LIMITED) or self._broken_in_a_row >= MOST_BROKEN):
-            raise self._over(reason, "see whether the server runs, then give the same command again")
+            raise self._over(reason, f"{ADVICE[verdict.kind]}, then give the same command again")
         return Failure(reason)
 
     def _over(self, reason: str, fix: str) -> TeacherError:
@@ -165,7 +175,11 @@ class Sender:
 
 def over(endpoint: Endpoint, reason: str, fix: str, saved: int) -> TeacherError:
     """The end of it: what happened, what is saved, how to go on."""
-    kept = f"{saved:,} answers are saved and will not be asked for again" if saved else "nothing was paid or lost"
+    kept = (
+        f"{saved:,} answers are saved and will not be asked for again"
+        if saved
+        else "no answer had arrived, so none is lost"
+    )
     return TeacherError(Problem(reason, f"teacher {endpoint.model} at {endpoint.address}", fix=f"{fix}; {kept}"))
 
 

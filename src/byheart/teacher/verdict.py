@@ -150,5 +150,6 @@ def _words(said: Any) -> str:
 
 
 def _short(text: str) -> str:
-    text = " ".join(text.split())
+    """On one line, without signs that a terminal would obey."""
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text if len(text) <= 200 else text[:197] + "..."
