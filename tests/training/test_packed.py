@@ -136,10 +136,16 @@ def test_neighbours_of_other_shapes_change_nothing_that_counts(tmp_path):
     assert all((one[name] - other[name]).norm() <= 1e-9 * one[name].norm() for name in one)
 
 
+@pytest.mark.parametrize("grid", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_neighbour_that_becomes_no_number_changes_no_bit(tmp_path, dtype):
+def test_a_neighbour_that_becomes_no_number_changes_no_bit(tmp_path, dtype, grid, monkeypatch):
+    from byheart.training.packed import lines
+
+    if grid:  # there the places without a token lie beside somebody's rows
+        monkeypatch.setattr(lines, "choose_attention", lambda model: None)
     wild = AdamW(lr=1e30, clip=None)
-    results = train(tiny(dtype), twins(tmp_path / "wild", optimizer=wild, reduction="sum"), slots=2)
+    # The wild one sits in the first slot, whose rows lie first.
+    results = train(tiny(dtype), twins(tmp_path / "wild", optimizer=wild, reduction="sum")[::-1], slots=2)
     assert (results["a"].state, results["b"].state) == ("finished", "diverged")
     assert "Lower lr" in results["b"].notes[0] and not (tmp_path / "wild/b/adapter").exists()
     # The calm neighbour leaves at the same tick, so that the shapes stay equal.
@@ -149,8 +155,22 @@ def test_a_neighbour_that_becomes_no_number_changes_no_bit(tmp_path, dtype):
         return PRUNE if j.id == "b" and point.step == left_at else GO_ON
 
     calm = twins(tmp_path / "calm", stopping=each_step(20), validate=[])
-    train(tiny(dtype), [calm[0], calm[1]], slots=2, on_check=leave)
+    train(tiny(dtype), calm[::-1], slots=2, on_check=leave)
     assert same(*(adapters(tmp_path / folder, "a")["a"] for folder in ("wild", "calm")))
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_no_place_of_a_slot_holds_what_lies_in_a_neighbours_row(grid):
+    from byheart.training.packed.lines import Seat, lay
+
+    seats = [Seat(slot, row, torch.ones(len(row.tokens) - row.loss_from)) for slot, row in enumerate(ROWS[3:5])]
+    laid = lay(seats, 2, 0, grid, "cpu")
+    tokens = laid.batch.tokens.numel()
+    spoilt = tokens // 2 if grid else len(ROWS[3].tokens)  # padding sees the row that it stands behind
+    flat = torch.ones(tokens, 1)
+    flat[:spoilt] = math.nan
+    (grouped,) = laid.slots.gather(flat)
+    assert grouped[0].isnan().any() and grouped[1].isfinite().all()
 
 
 def test_a_slot_that_was_used_is_as_good_as_new(tmp_path):

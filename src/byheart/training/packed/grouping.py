@@ -13,9 +13,9 @@ Spans = Sequence[tuple[int, int]]
 @dataclass(frozen=True)
 class Grouping:
     """N flat tokens as blocks of G groups of W places. Each token has at most one place; places without a token hold
-    zeros, or a token that nobody owns and that no loss depends on.
+    zeros, or a token in nobody's row, which no loss depends on.
 
-    Never somebody's token: a neighbour's NaN times a weight of zero would still be NaN.
+    Never one in somebody's row, its padding included: a neighbour's NaN times a weight of zero would still be NaN.
     """
 
     blocks: tuple[tuple[int, int], ...]  # (groups, width) of each
@@ -25,8 +25,13 @@ class Grouping:
     homeless: Tensor  # the tokens without a place
 
     @classmethod
-    def of(cls, blocks: Sequence[Sequence[Spans]], tokens: int, round_to: int, device: Any) -> "Grouping":
-        """From the spans (start, end) of flat tokens that each group of each block holds; widths are rounded up."""
+    def of(
+        cls, blocks: Sequence[Sequence[Spans]], tokens: int, round_to: int, device: Any, nobodys: int | None = None
+    ) -> "Grouping":
+        """From the spans (start, end) of flat tokens that each group of each block holds; widths are rounded up.
+
+        `nobodys`: a token in nobody's row, for the empty places: it spares the writing of zeros, layer after layer.
+        """
         shapes: list[tuple[int, int]] = []
         there: list[int] = []
         empty: list[int] = []
@@ -39,13 +44,10 @@ class Grouping:
                 for start, end in group:
                     back[start:end] = range(len(there), len(there) + end - start)
                     there += range(start, end)
-                empty += range(len(there), len(there) + width - size)
-                there += [0] * (width - size)
+                if nobodys is None:
+                    empty += range(len(there), len(there) + width - size)
+                there += [nobodys or 0] * (width - size)
         homeless = [token for token, place in enumerate(back) if place < 0]
-        if homeless:  # spares the writing of zeros, layer after layer
-            for place in empty:
-                there[place] = homeless[0]
-            empty = []
         indices = (there, empty, [max(0, place) for place in back], homeless)
         return cls(tuple(shapes), *(torch.tensor(index, dtype=torch.long, device=device) for index in indices))
 

@@ -54,7 +54,7 @@ def lay(seats: Sequence[Seat], slots: int, filler: int, grid: bool, device: Any)
         starts = [0]
         for row in rows:
             starts.append(starts[-1] + len(row.tokens))
-        tokens = round_up(starts.pop() + 1, TOKENS)  # one at least that nobody owns: see Grouping
+        tokens = round_up(starts.pop() + 1, TOKENS)  # the last at least lies in nobody's row: see Grouping
     spans = [(start, start + len(row.tokens)) for start, row in zip(starts, rows, strict=True)]
     flat, positions = [filler] * tokens, [0] * tokens
     for (start, end), row in zip(spans, rows, strict=True):
@@ -74,10 +74,11 @@ def lay(seats: Sequence[Seat], slots: int, filler: int, grid: bool, device: Any)
         torch.tensor([t for row in rows for t in row.tokens[row.loss_from :]], device=device),
         torch.arange(len(rows)).repeat_interleave(counts).to(device),
     )
+    nobodys = None if grid else tokens - 1
     return Pass(
         batch,
-        Grouping.of([of_slot], tokens, SLOT_TOKENS, device),
-        None if grid else Grouping.of(_alike(spans, device), tokens, ROW_TOKENS, device),
+        Grouping.of([of_slot], tokens, SLOT_TOKENS, device, nobodys),
+        None if grid else Grouping.of(_alike(spans, device), tokens, ROW_TOKENS, device, nobodys),
         torch.cat([seat.weights for seat in seats]),
         torch.tensor([seat.slot for seat in seats]).repeat_interleave(counts).to(device),
     )
