@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byheart.evaluation.recall import ON_THE_CURVE, Recall, accepted
-from byheart.examining import Opened, Probes, gather_probes, probes_of
+from byheart.examining import Opened, Probes, probes_of
 from byheart.model.chat import answer_tokens, prompt_tokens
+from byheart.model.language import LanguageModel
 from byheart.model.replay import converse
 from byheart.plan import Plan
 from byheart.report.loggers.logbook import Logbook, about_run
@@ -15,7 +16,7 @@ from byheart.run import Run
 from byheart.store import read_json, write_json, write_jsonl
 from byheart.training.layout import Row
 from byheart.training.trainer import Learned, Lesson
-from byheart.types import FORWARD, CurvePoint, Example
+from byheart.types import FORWARD, CurvePoint, Example, Probe
 from byheart.writing import Texts
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SAMPLE = 32  # probes asked at each epoch's end
 def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) -> dict[str, Path]:
     """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
     done = _done(run.folder)
-    train, validate = lesson_rows(plan, texts, opened, run, rehearse=done is None or plan.retrain != "none")
+    train, validate = lesson_rows(plan, texts, probes, opened, run, rehearse=done is None or plan.retrain != "none")
     lesson = lesson_of(plan, train, validate, opened)
     if done is None:
         learned = _fit(plan, lesson, opened, run.folder, _recall(plan, texts, probes, opened), run)
@@ -66,12 +67,12 @@ def tokens_per_row(rows: Sequence[Row]) -> float:
 
 
 def lesson_rows(
-    plan: Plan, texts: Texts, opened: Opened, run: Run, rehearse: bool = True
+    plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run, rehearse: bool = True
 ) -> tuple[list[Row], list[Row]]:
     """The rows to train on, among them those in which the model rehearses what it knows, and those that choose."""
     with run.stage("rows", "Making rows") as note:
         train = _rows(plan, texts.examples_named(texts.split.train), opened, run.folder / "rows" / "train")
-        theirs = _dev_examples(plan, texts)
+        theirs = _dev_examples(probes)
         choosing = [*texts.examples_named(texts.split.choose), *theirs]
         validate = _rows(plan, choosing, opened, run.folder / "rows" / "choose")
         told = len(train)
@@ -144,11 +145,11 @@ def _fit(
     return learned
 
 
-def _dev_examples(plan: Plan, texts: Texts) -> list[Example]:
+def _dev_examples(probes: Probes) -> list[Example]:
     """Those of the user's questions that may choose, as rows that validation loss is taken on and none is trained on."""
     return [
         Example(probe.id, probe.question, accepted(probe)[0], probe.facts, "simple", FORWARD, "questions")
-        for probe in gather_probes(plan, texts).dev
+        for probe in probes.dev
     ]
 
 
@@ -177,13 +178,18 @@ def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
     return rows
 
 
-def _recall(plan: Plan, texts: Texts, probes: Probes, opened: Opened) -> Callable[[], float] | None:
-    """Recall (token F1) of the model in training on a sample of the choosing half: what judges is never asked here."""
-    asked = [*probes.dev, *probes_of(texts, texts.split.choose)][:SAMPLE]
+def recall_on(plan: Plan, asked: Sequence[Probe]) -> Callable[[LanguageModel], float] | None:
+    """What measures recall (token F1) on these probes while a model learns; None where nobody is to be asked."""
     member = plan.evaluation.get("recall", Recall())
     if not asked or not isinstance(member, Recall):
         return None
-    return lambda: member.score(opened.language_model(), asked).metrics[ON_THE_CURVE].value
+    return lambda model: member.score(model, asked).metrics[ON_THE_CURVE].value
+
+
+def _recall(plan: Plan, texts: Texts, probes: Probes, opened: Opened) -> Callable[[], float] | None:
+    """Of the model in training, on a sample of the choosing half: what judges is never asked here."""
+    measure = recall_on(plan, [*probes.dev, *probes_of(texts, texts.split.choose)][:SAMPLE])
+    return None if measure is None else lambda: measure(opened.language_model())
 
 
 def _done(folder: Path) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.board import Board
-from byheart.sweep.halving import Halving, Rungs
+from byheart.sweep.halving import Rungs
 from byheart.sweep.outcome import Outcome, read_outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Asked, Study
@@ -62,7 +62,7 @@ class Conductor:
     def ended(self, number: int, outcome: Outcome) -> None:
         asked = self.asked.pop(number)
         if self.rungs is not None and outcome.state in ("finished", "upturn"):
-            self.rungs.over(number, self._at_rungs(outcome))
+            self.rungs.over(number, self._at_rungs(outcome, self.rungs))
         if outcome.state in ("stopped", "paused"):
             self.study.hand_back(number)
             self.board.ends(number, "interrupted", None, outcome)
@@ -84,17 +84,17 @@ class Conductor:
 
     def most(self, key: str) -> int:
         """The highest value that a whole number may take in this sweep; 0 where it does not vary."""
-        if key not in self.setup.space.distributions:
-            return 0
-        distribution: Any = self.setup.space.distributions[key]
-        return int(max(getattr(distribution, "choices", None) or [distribution.high]))
+        return int(max(self._ends_of(key), default=0))
 
     def least(self, key: str) -> int:
         """The lowest one; 0 where it does not vary."""
+        return int(min(self._ends_of(key), default=0))
+
+    def _ends_of(self, key: str) -> Sequence[Any]:
         if key not in self.setup.space.distributions:
-            return 0
+            return ()
         distribution: Any = self.setup.space.distributions[key]
-        return int(min(getattr(distribution, "choices", None) or [distribution.low]))
+        return getattr(distribution, "choices", None) or (distribution.low, distribution.high)
 
     def watch(self) -> Watch:
         """A sweep that has failed ends its trials like Ctrl-C: what they have learned is saved for the next command."""
@@ -140,12 +140,12 @@ class Conductor:
         rungs = Rungs(halving, self.setup.sweep.directions[0] == "maximize")
         for trial in self.study.known():
             if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
-                rungs.over(trial.number, self._at_rungs(trial.outcome, halving))
+                rungs.over(trial.number, self._at_rungs(trial.outcome, rungs))
         return rungs
 
-    def _at_rungs(self, outcome: Outcome, halving: Halving | None = None) -> dict[int, float]:
+    def _at_rungs(self, outcome: Outcome, rungs: Rungs) -> dict[int, float]:
         """What a trial had reached at each rung; one that was stopped by others reached no more of them."""
-        after = (halving or self.setup.sweep.halved or Halving(())).after
+        after = rungs.halving.after
         last = len(outcome.ends) if outcome.state == "pruned" else max(after, default=0)
         found = {e: outcome.value(self.setup.sweep.objectives[0], e) for e in after if e <= last}
         return {epoch: value for epoch, value in found.items() if value is not None}

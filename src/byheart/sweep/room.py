@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from byheart.errors import Problem, UserError
+from byheart.model.adapter import Lora
 from byheart.sweep.trial import Prepared
 from byheart.training.curve import forget_peak, peak_memory_gib
 from byheart.training.layout import Row
@@ -65,6 +66,8 @@ def tick(pack: Packable, slots: int, batch: int) -> Tick:
     rows: Sequence[Row] = sorted(lesson.train, key=lambda row: len(row.tokens))[-batch:]
     short = replace(lesson, train=list(rows), validate=[], batch_size=batch, epochs=TICKS + 1)
     plan, marks = pack.first.plan, [time.monotonic()]
+    adapter = plan.adapter
+    assert isinstance(adapter, Lora)
     forget_peak()
     before = peak_memory_gib()
     with (
@@ -72,16 +75,16 @@ def tick(pack: Packable, slots: int, batch: int) -> Tick:
         torch.random.fork_rng(),
         PackedTrainer(pack.first.opened.model, slots, pack.rank, pack.targets, pack.tokens_at_once) as trainer,
     ):
-        jobs = [Job(str(i), short, plan.adapter, plan.optimizer, plan.stopping, Path(scratch)) for i in range(slots)]  # type: ignore[arg-type]
+        jobs = [Job(str(i), short, adapter, plan.optimizer, plan.stopping, Path(scratch)) for i in range(slots)]
         trainer.stream(
             lambda: jobs.pop() if jobs else None,
             lambda job, learned: None,
             stop_requested=lambda: len(marks) > TICKS,
             on_tick=lambda steps: marks.append(time.monotonic()),
         )
-        adapter = trainer.bytes_per_slot()
+        each = trainer.bytes_per_slot()
     seconds = min(later - earlier for earlier, later in itertools.pairwise(marks[1:]))  # the first step warms up
-    return Tick(seconds, max(adapter * slots, int((peak_memory_gib() - before) * 2**30)), adapter)
+    return Tick(seconds, max(each * slots, int((peak_memory_gib() - before) * 2**30)), each)
 
 
 def _bears(one: Tick, tokens_at_once: int | None, free: int) -> int:

@@ -9,13 +9,12 @@ from typing import Any
 
 from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import Forgetting, ratio
-from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.examining import Opened, gather_probes, probes_of
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
 from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_jsonl
-from byheart.studying import lesson_rows
+from byheart.studying import lesson_rows, recall_on
 from byheart.training.layout import Row
 from byheart.types import Probe
 from byheart.writing import LAST, Texts, texts_key, write_texts
@@ -83,8 +82,9 @@ class Shared:
                 if is_done(files[1], key):
                     self._rows[key] = read_jsonl(files[0], Row), read_jsonl(files[1], Row)
                 else:
+                    texts = self.texts(plan)
                     with Run(folder, self.screen, name=plan.name, seed=plan.seed) as run:
-                        self._rows[key] = lesson_rows(plan, self.texts(plan), self.opened(plan), run)
+                        self._rows[key] = lesson_rows(plan, texts, gather_probes(plan, texts), self.opened(plan), run)
                     for file, rows in zip(files, self._rows[key], strict=True):
                         write_jsonl(file, [asdict(row) for row in rows])
                     shutil.rmtree(folder / "rows", ignore_errors=True)
@@ -115,13 +115,9 @@ class Shared:
 
     def recall(self, plan: Plan, count: int, only_theirs: bool) -> Callable[[LanguageModel], float] | None:
         """Recall (token F1) on a fixed sample of what may choose; `only_theirs`: of the user's questions, where examples vary."""
-        probes = gather_probes(plan, self.texts(plan))
-        generated: Sequence[Probe] = () if only_theirs else probes_of(self.texts(plan), self.texts(plan).split.choose)
-        asked = [*probes.dev, *generated][:count]
-        member = plan.evaluation.get("recall", Recall())
-        if not asked or not isinstance(member, Recall):
-            return None
-        return lambda model: member.score(model, asked).metrics[ON_THE_CURVE].value
+        texts = self.texts(plan)
+        generated: Sequence[Probe] = () if only_theirs else probes_of(texts, texts.split.choose)
+        return recall_on(plan, [*gather_probes(plan, texts).dev, *generated][:count])
 
     def forgetting(self, plan: Plan) -> Callable[[LanguageModel], float]:
         """How many times worse general text is predicted than by the untuned model."""

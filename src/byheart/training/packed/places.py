@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 from typing import Any
 
 import torch
@@ -38,14 +38,14 @@ class Places:
                 self.of[name] = Place(down, number * max_rank, len(self.shapes))
                 self.shapes.append((max_rank, layers[name].out_features))
                 ranks.append(rank[:, None].expand(-1, layers[name].out_features).flatten())
-        self._together = [list(group) for group in together]
-        self._rank = torch.cat(ranks)
+        self._layers, self._together = layers, together
+        self._rank = torch.cat(ranks).to(layers[together[0][0]].weight.device)
         self.size = len(self._rank)
 
     def columns(self) -> list[slice]:
         """Those of each matrix."""
-        ends = torch.tensor([rows * wide for rows, wide in self.shapes]).cumsum(0).tolist()
-        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        ends = accumulate((rows * wide for rows, wide in self.shapes), initial=0)
+        return [slice(*pair) for pair in pairwise(ends)]
 
     def used(self, rank: int) -> Tensor:
         """The columns that an adapter of this rank fills; in the same order for every max_rank."""
@@ -60,12 +60,13 @@ class Places:
             yield from (matrices[name][0] for name in group)
             yield from (matrices[name][1] for name in group)
 
-    def named(self, flat: Tensor, layers: Mapping[str, Any], rank: int) -> dict[str, tuple[Tensor, Tensor]]:
+    def named(self, flat: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
         """The reverse of `flat`."""
         found: dict[str, tuple[Tensor, Tensor]] = {}
         at = 0
         for group in self._together:
-            wide = [layers[group[0]].in_features] * len(group) + [layers[name].out_features for name in group]
+            layers = [self._layers[name] for name in group]
+            wide = [layer.in_features for layer in layers] + [layer.out_features for layer in layers]
             parts = []
             for length in wide:
                 parts.append(flat[at : at + rank * length].view(rank, length))

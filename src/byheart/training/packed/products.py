@@ -66,7 +66,7 @@ class _Down(torch.autograd.Function):
 class _Up(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, output: Tensor, h: Tensor, b: Tensor, slots: Grouping, scratch: Scratch) -> Tensor:
-        flat = output.flatten(0, -2)
+        flat = output.view(-1, output.shape[-1])  # a copy, as flatten may make, would be added to in vain
         product = torch.bmm(h, b, out=scratch.room("output", slots.shape(b.shape[2]), h))
         flat.add_(slots.scatter_into(product, scratch.room("flat", tuple(flat.shape), h)))
         ctx.save_for_backward(h, b)

@@ -92,7 +92,7 @@ class Stack:
 
     def matrices_of(self, snapshot: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Layer name -> A (rank, in) and B (rank, out), of a snapshot."""
-        return self.places.named(snapshot, self.layers, rank)
+        return self.places.named(snapshot, rank)
 
     def leave(self, slot: int) -> None:
         """The slot as it was before anyone joined, whatever became of its weights."""
@@ -117,10 +117,6 @@ class Stack:
             group["lr"] = rates.get(slot, 0.0)
         self.adamw.step()
         self._publish()
-
-    def drop_gradients(self) -> None:
-        for matrix in self.matrices:
-            matrix.grad = None
 
     def bypass(self) -> None:
         """The bare model again, and nothing of its last pass."""
