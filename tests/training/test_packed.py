@@ -121,10 +121,11 @@ def twins(folder, **neighbour):
 OTHER_WORDS = [replace(row, tokens=[(t * 7) % 60 for t in row.tokens]) for row in ROWS]
 
 
-def test_what_the_neighbours_learn_changes_no_bit(tmp_path):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_the_neighbours_learn_changes_no_bit(tmp_path, dtype):
     found = []
     for i, neighbour in enumerate([{}, {"lr": 0.3, "rows": OTHER_WORDS, "alpha": 99, "reduction": "sum"}]):
-        train(tiny(torch.float32), twins(tmp_path / str(i), **neighbour), slots=2)
+        train(tiny(dtype), twins(tmp_path / str(i), **neighbour), slots=2)
         found.append(adapters(tmp_path / str(i), "ab"))
     assert same(found[0]["a"], found[1]["a"]) and not same(found[0]["b"], found[1]["b"])
 
@@ -139,10 +140,10 @@ def test_neighbours_of_other_shapes_change_nothing_that_counts(tmp_path):
 @pytest.mark.parametrize("grid", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_neighbour_that_becomes_no_number_changes_no_bit(tmp_path, dtype, grid, monkeypatch):
-    from byheart.training.packed import lines
+    from byheart.training.packed import attention
 
     if grid:  # there the places without a token lie beside somebody's rows
-        monkeypatch.setattr(lines, "choose_attention", lambda model: None)
+        monkeypatch.setattr(attention, "choose_attention", lambda model: None)
     wild = AdamW(lr=1e30, clip=None)
     # The wild one sits in the first slot, whose rows lie first.
     results = train(tiny(dtype), twins(tmp_path / "wild", optimizer=wild, reduction="sum")[::-1], slots=2)
@@ -171,6 +172,37 @@ def test_no_place_of_a_slot_holds_what_lies_in_a_neighbours_row(grid):
     flat[:spoilt] = math.nan
     (grouped,) = laid.slots.gather(flat)
     assert grouped[0].isnan().any() and grouped[1].isfinite().all()
+
+
+def first_step(folder, together):
+    """Losses and gradients of two slots with unlike numbers of rows, and how many tokens were read."""
+    rows = [replace(row, tokens=[9, 8, 7, 6, *row.tokens], loss_from=row.loss_from + 4) for row in ROWS]
+    tokens = []
+    with PackedTrainer(tiny(), 2, 8) as trainer:
+        trainer.together = together
+        trainer._join(job(folder, "a", size=6, rows=rows))
+        trainer._join(job(folder, "b", size=3, rows=rows[3:]))
+        trainer.stack.weights.normal_(generator=torch.Generator().manual_seed(1))
+        count = lambda module, inputs, output: tokens.append(output.shape[1])  # noqa: E731
+        hook = trainer.model.get_input_embeddings().register_forward_hook(count)
+        seats = [seat for course in trainer._courses.values() for seat in course.seats()]
+        losses = trainer._losses(seats, None, train=True)
+        hook.remove()
+        return losses, [matrix.grad for matrix in trainer.stack.matrices], tokens[0]
+
+
+def test_rows_behind_one_prefix_have_the_losses_and_gradients_of_rows_by_themselves(tmp_path):
+    apart, gradients, tokens = first_step(tmp_path, together=1)
+    joined, others, fewer = first_step(tmp_path, together=4)
+    assert joined == pytest.approx(apart, rel=1e-12) and fewer < 0.8 * tokens
+    for one, other in zip(gradients, others, strict=True):
+        assert one.norm() > 0 and (one - other).norm() <= 1e-6 * one.norm()  # Llama's norms compute in float32
+
+
+@pytest.mark.parametrize(("dtype", "together"), [(torch.float64, 1), (torch.float32, 1), (torch.bfloat16, 4)])
+def test_rows_share_a_prefix_only_where_rounding_hides_it(dtype, together):
+    with PackedTrainer(tiny(dtype), 1, 8) as trainer:
+        assert trainer.together == together
 
 
 def test_a_slot_that_was_used_is_as_good_as_new(tmp_path):
@@ -265,10 +297,10 @@ def test_the_model_is_given_back_as_it_was(tmp_path):
 
 
 def test_a_model_whose_attention_cannot_be_replaced_is_trained_on_a_grid(tmp_path, monkeypatch):
-    from byheart.training.packed import lines
+    from byheart.training.packed import attention
 
     train(tiny(), unlike(tmp_path / "lines", epochs=1))
-    monkeypatch.setattr(lines, "choose_attention", lambda model: None)
+    monkeypatch.setattr(attention, "choose_attention", lambda model: None)
     model = tiny()
     model.set_attn_implementation("sdpa")
     train(model, unlike(tmp_path / "grid", epochs=1))

@@ -29,6 +29,30 @@ class Batch:
     rows: "torch.Tensor"  # (N,) which row of the batch each target belongs to
 
 
+@dataclass(frozen=True)
+class Line:
+    """Rows end to end behind the prefix that all of them begin with, which stands there once."""
+
+    tokens: list[int]
+    positions: list[int]  # those that each token would have in its row alone
+    owners: list[int]  # the row of each token; -1 in the prefix
+    predicted_at: list[int]  # index of the token that predicts each target, row after row
+
+
+def behind_prefix(rows: Sequence[Row]) -> Line:
+    """A token that carries loss is never shared. A single row is all its own."""
+    shared = _common_prefix(rows) if len(rows) > 1 else 0
+    tokens, positions, owners, at = rows[0].tokens[:shared], list(range(shared)), [-1] * shared, []
+    for i, row in enumerate(rows):
+        start = len(tokens) - shared
+        # The token before the first own one may lie in the prefix.
+        at += [j - 1 if j - 1 < shared else start + j - 1 for j in range(row.loss_from, len(row.tokens))]
+        tokens = tokens + row.tokens[shared:]
+        positions += range(shared, len(row.tokens))
+        owners += [i] * (len(row.tokens) - shared)
+    return Line(tokens, positions, owners, at)
+
+
 def padded(rows: Sequence[Row], filler: int) -> Batch:
     """One row a line, padding on the right, where a causal model never looks: no mask is needed."""
     import torch
@@ -43,25 +67,18 @@ def packed(rows: Sequence[Row]) -> Batch:
     """All rows on one line behind their common prefix (the system prompt), which is read once for all of them.
 
     Each row sees the prefix and itself, at the positions it would have alone: the same loss and gradient as padded,
-    for about half the tokens where prompts are short. A token that carries loss is never shared.
+    for about half the tokens where prompts are short.
     """
     import torch
 
     if len(rows) == 1:
         return padded(rows, filler=0)
-    shared = _common_prefix(rows)
-    tokens, positions, owner, at = rows[0].tokens[:shared], list(range(shared)), [-1] * shared, []
-    for i, row in enumerate(rows):
-        start = len(tokens) - shared
-        # The token before the first own one may lie in the prefix.
-        at += [j - 1 if j - 1 < shared else start + j - 1 for j in range(row.loss_from, len(row.tokens))]
-        tokens = tokens + row.tokens[shared:]
-        positions += range(shared, len(row.tokens))
-        owner += [i] * (len(row.tokens) - shared)
-    owner_T = torch.tensor(owner)
-    causal_TT = torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril()
+    line = behind_prefix(rows)
+    owner_T = torch.tensor(line.owners)
+    causal_TT = torch.ones(len(line.tokens), len(line.tokens), dtype=torch.bool).tril()
     mask = causal_TT & ((owner_T[None, :] == -1) | (owner_T[None, :] == owner_T[:, None]))
-    return Batch(torch.tensor([tokens]), torch.tensor([positions]), mask[None, None], torch.tensor(at), *_targets(rows))
+    at = torch.tensor(line.predicted_at)
+    return Batch(torch.tensor([line.tokens]), torch.tensor([line.positions]), mask[None, None], at, *_targets(rows))
 
 
 def _common_prefix(rows: Sequence[Row]) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GO_ON, PAUSE, PRUNE = "go on", "pause", "prune"  # what on_check may answer
 VALIDATED_AT_ONCE = 8192  # tokens
+TOGETHER = 4  # rows of a slot behind one prefix: in longer lines attention costs more than the prefix spares
 
 
 class PackedTrainer:
@@ -45,7 +46,8 @@ class PackedTrainer:
 
         Device and dtype are the model's own. Raises UserError where this model cannot be packed.
         """
-        from byheart.training.packed.lines import choose_attention, compile_layers
+        from byheart.training.packed.attention import choose_attention
+        from byheart.training.packed.lines import compile_layers
         from byheart.training.packed.stack import Stack
 
         gather(_model_problems(model))
@@ -57,6 +59,10 @@ class PackedTrainer:
         model.eval().requires_grad_(False)
         self.stack = Stack(model, slots, max_rank, targets)
         self.attention = choose_attention(model)
+        # A shared token's gradients are summed before they pass a model's float32 norms: 1e-7 apart, where 1e-9 is
+        # promised. Beside weights of eight bits that is nothing.
+        half = self.stack.weights.dtype.itemsize < 4
+        self.together = TOGETHER if half and self.stack.weights.device.type == "cpu" else 1
         self._compiled = compile_layers(model) if compiled else []
         self._courses: dict[int, Course] = {}
         self._paused: dict[str, Paused] = {}
@@ -222,10 +228,9 @@ class PackedTrainer:
         filler = next(iter(self._courses.values())).job.lesson.filler
         with torch.set_grad_enabled(train), self._own(self.attention or self._attention):
             for part in parts(seats, at_once):
-                laid = lay(part, self.slots, filler, self.attention is None, totals.device)
+                laid = lay(part, self.slots, filler, self.attention is None, totals.device, self.together)
                 self.stack.routing = laid.slots
-                more = {"rows": laid.rows} if laid.rows else {}
-                losses = token_losses(self.model, laid.batch, **more)
+                losses = token_losses(self.model, laid.batch, **laid.more)
                 own = losses * laid.weights.to(losses.dtype).to(losses.device)
                 slots = torch.zeros_like(totals, dtype=losses.dtype).index_add(0, laid.owners, own)
                 if train:
