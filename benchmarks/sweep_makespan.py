@@ -3,10 +3,11 @@
     python benchmarks/sweep_makespan.py            # batch sizes 1, 2, 4 x two rates x epochs 1, 2, 4; 48 rows
     python benchmarks/sweep_makespan.py --quick    # batch sizes 2, 4 x two rates x epochs 1, 2
 
-Sides: naive (a process and a training for each combination, as a launcher of processes would), grid (one process, model
-loaded once, a training for each combination), curve (one process, epochs read off the curve), pair (the same in two
-processes of one thread that share the study: the strongest that a machine of two cores has), and ours (byheart sweep,
-packed). All but ours are our own single trainer, so that only the way of sweeping differs. Prints one JSON line a side.
+Sides: ours (byheart sweep, packed). With stock peft, given the rows (`peft_sweep.py`): peft (one training after another
+for each combination, as Hydra's launcher runs them) and peft_pair (model loaded once, epochs read off the curve, two
+processes of a thread each: the strongest that a machine of two cores has). With our own single trainer in their place:
+naive (a process for each combination), grid (one process), curve (epochs read off it) and pair (two processes of one
+thread that share the study). Prints one JSON line a side; `ours` must be among the sides, and goes first.
 """
 
 import argparse
@@ -66,6 +67,29 @@ def pair(folder: Path, space: dict[str, list[str]]) -> float:
         return time.monotonic() - began
 
 
+def peft(folder: Path, space: dict[str, list[str]], *more: str, parts: int = 1) -> float:
+    """Processes of stock peft beside each other, until the last of them ends."""
+    rows = next((folder / "ours").glob("**/rows-*/train.jsonl")).parent
+    words = [str(rows), str(folder / "peft"), *more]
+    for flag, key in (("--batch", "batch_size"), ("--lr", "lr"), ("--epochs", "epochs")):
+        words += [flag, *space[key]]
+    env = os.environ | ({"OMP_NUM_THREADS": "1"} if parts > 1 else {})
+    program = str(Path(__file__).with_name("peft_sweep.py"))
+    began = time.monotonic()
+    started = [
+        subprocess.Popen(
+            [sys.executable, program, *words, "--part", str(i), str(parts)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env,
+        )
+        for i in range(parts)
+    ]  # fmt: skip
+    for each in started:
+        told = each.communicate()[0]
+        if each.returncode:
+            sys.exit(told[-2000:])
+    return time.monotonic() - began
+
+
 def naive(folder: Path, space: dict[str, list[str]]) -> float:
     """A fresh process for each combination; the best is not scored again, since each run scores itself."""
     total = 0.0
@@ -78,7 +102,7 @@ def naive(folder: Path, space: dict[str, list[str]]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--sides", default="naive,curve,pair,ours")
+    parser.add_argument("--sides", default="ours,peft,peft_pair,naive,pair")
     said = parser.parse_args()
     space = {"batch_size": ["1", "2", "4"], "lr": ["2e-4", "5e-4"], "epochs": ["1", "2", "4"]}
     if said.quick:
@@ -89,6 +113,8 @@ def main() -> None:
         (folder / "rules.md").write_text(text, encoding="utf-8")
         COMMON.append(f"documents={folder / 'rules.md'}")
         sides = {
+            "peft": lambda: peft(folder, space),
+            "peft_pair": lambda: peft(folder, space, "--curve", parts=2),
             "naive": lambda: naive(folder, space),
             "grid": lambda: sweep("grid", "basic", folder, space, one_each=True),
             "curve": lambda: sweep("curve", "basic", folder, space),
