@@ -105,6 +105,12 @@ class Study:
             return self.sweep.n_trials or ENDLESS
         return min(self.sweep.n_trials or len(grid), len(grid))
 
+    @property
+    def samples(self) -> bool:
+        """Whether a sampler proposes trials by what earlier ones found; else all are queued at the start."""
+        grid = self.space.grid()
+        return grid is None or len(grid) > self.wanted
+
     def begin(self) -> None:
         """Queues what does not depend on results: the whole grid, or the first cohort; once, also after a crash."""
         grid = self.space.grid()
