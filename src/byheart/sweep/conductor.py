@@ -82,9 +82,9 @@ class Conductor:
         self._fail(asked, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
-    def look(self) -> None:
+    def look(self, now: bool = False) -> None:
         """Shows what others train, and tells what their curves answer. Often called, it seldom does anything."""
-        if not self.neighbours.is_due():
+        if not now and not self.neighbours.is_due():
             return
         if ended := self.neighbours.look():
             self._answer_waiting()

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from byheart.errors import Problem, UserError
 from byheart.sweep.room import SHARE, free_bytes
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Study
 from byheart.training.cores import cores
 
 ENV = "BYHEART_SWEEP_CREW"  # what the other processes are told, and how they know themselves
-WHERE = "hydra.launcher.processes"
 LEAST_BYTES = 2**30  # of a process: its libraries, and a step of a small model
 AT_A_TIME = 16  # trials, in all processes, where each is proposed by what the earlier ones found
 
@@ -51,19 +49,6 @@ def told() -> Crew | None:
     return Crew(*(None if word == "None" else int(word) for word in text.split())) if text else None  # type: ignore[arg-type]
 
 
-def refuse(setup: Setup, options: dict[str, Any]) -> None:
-    """Raises UserError where more processes are said than can work together."""
-    said = options.get("processes") or 1
-    if said == 1:
-        return
-    if setup.sweep.halved:
-        what, fix = "trials that are halved wait for each other in one process", f"{WHERE}=1, or leave halving out"
-        raise UserError(Problem(what, WHERE, str(said), fix))
-    if not _is_shared(setup):
-        what, fix = "only one process sees a study in memory", f"{WHERE}=1, or leave hydra.sweeper.storage out"
-        raise UserError(Problem(what, WHERE, str(said), fix))
-
-
 def muster(setup: Setup, options: dict[str, Any], study: Study, weights: int) -> Crew:
     """As many processes as were said, else as cores are free and memory bears; never more than trials are left.
 
@@ -71,7 +56,7 @@ def muster(setup: Setup, options: dict[str, Any], study: Study, weights: int) ->
     """
     left = study.wanted - sum(trial.state in ("complete", "failed") for trial in study.known())
     said: int | None = options.get("processes")
-    if left < 2 or said == 1 or setup.sweep.halved or not _is_shared(setup):
+    if left < 2 or said == 1 or setup.sweep.halved or setup.sweep.in_memory:
         return ALONE
     ours, device = budget(setup), setup.plan.trainer.place()[0]
     beside = study.owner.beside()
@@ -102,8 +87,3 @@ def weights_on_disk(setup: Setup) -> int | None:
         return None
     files: Sequence[Path] = [*folder.glob("*.safetensors")] or [*folder.glob("*.bin")]
     return sum(file.stat().st_size for file in files)
-
-
-def _is_shared(setup: Setup) -> bool:
-    """Whether another process can open the study."""
-    return (setup.sweep.storage or "").strip("/") not in ("sqlite:", "sqlite:///:memory:")

@@ -52,7 +52,7 @@ class Owner:
         """How many other sweepers work in this folder on this machine."""
         node = self.name.rsplit("-", 2)[0]
         names = [file.stem for file in self.folder.glob(f"{glob.escape(node)}-*-*.lock")]
-        return sum(self.is_dead(name) is False for name in names)
+        return sum(self.is_dead(name) is False for name in names if name != self.name)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from byheart.report.screen import Screen
 from byheart.store import write_text
 from byheart.sweep.board import Board
 from byheart.sweep.conductor import Conductor
-from byheart.sweep.crew import ALONE, Crew, budget, muster, refuse, told, weights_on_disk
+from byheart.sweep.crew import ALONE, Crew, budget, muster, told, weights_on_disk
 from byheart.sweep.ending import conclude
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.processes import Processes, end_with_the_first
@@ -38,7 +38,6 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
         what = "only trials that train together can wait for each other"
         raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
     options = launcher.options if hasattr(launcher, "stream") else {"processes": 1}
-    refuse(setup, options)
     crew = told()
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
@@ -161,6 +160,7 @@ def _train(conductor: Conductor, launcher: Any) -> None:
             continue
         others = conductor.study.others_running()
         if not others and conductor.study.complete():
+            conductor.look(now=True)
             return
         if others and not waited:
             conductor.board.say(f"waiting for trials that another process trains: {', '.join(map(str, others))}")
