@@ -92,7 +92,7 @@ def slowly(here):
     """Starts a sweep whose processes train slowly, and only once both have trials; as a terminal does, in a group."""
     program, python = here / "slow.py", here / "python"
     program.write_text(SLOW.format(python=str(python)))
-    python.write_text(f'#!/bin/sh\nshift 2\nexec "{sys.executable}" "{program}" "$@"\n')
+    python.write_text(f'#!/bin/sh\nshift 3\nexec "{sys.executable}" "{program}" "$@"\n')
     python.chmod(0o755)
     started = []
 

@@ -31,7 +31,8 @@ class Processes:
             try:
                 with self._log(each.number).open("wb") as log:
                     self.running[each.number] = subprocess.Popen(
-                        [sys.executable, "-m", "byheart.cli", "learn", *self.words],
+                        # -P: a file of the user's in this folder is no module of ours
+                        [sys.executable, "-P", "-m", "byheart.cli", "learn", *self.words],
                         stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
                         env={**os.environ, **threads, ENV: each.as_text(), "PYTHONUNBUFFERED": "1"},
                     )  # fmt: skip
