@@ -69,16 +69,17 @@ def owners(folder):
 
 SLOW = """
 import sys, time
+from pathlib import Path
 sys.argv[0], sys.executable = "byheart", {python!r}
 from byheart.cli import main
 from byheart.sweep import pack
 
-tick, met = pack.Pack._on_tick, []
+tick = pack.Pack._on_tick
 
 def slow(self, steps):
-    while not met and not self.source.study.others_running():
+    folder = self.source.setup.folder
+    while not (Path("go").exists() or self.source.stop) and all((folder / n / "curve.csv").exists() for n in steps):
         time.sleep(0.05)
-    met.append(True)
     time.sleep(0.2)
     tick(self, steps)
 
@@ -89,7 +90,7 @@ sys.exit(main())
 
 @pytest.fixture
 def slowly(here):
-    """Starts a sweep whose processes train slowly, and only once both have trials; as a terminal does, in a group."""
+    """Starts a sweep as a terminal does, in a group; its processes wait at their first check for a file `go`."""
     program, python = here / "slow.py", here / "python"
     program.write_text(SLOW.format(python=str(python)))
     python.write_text(f'#!/bin/sh\nshift 3\nexec "{sys.executable}" "{program}" "$@"\n')
@@ -108,30 +109,37 @@ def slowly(here):
         process.wait()
 
 
+LONG = ["sweep", "batch_lr_epochs", "epochs=3", "batch_size=4,8", "lr=1e-3,3e-3", "stopping.patience=null"]
+LONG += ["hydra.launcher.slots=2"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
-def test_ctrl_c_saves_both_and_no_process_outlives_the_first(here, quick, slowly):
-    words = ["sweep", "batch_lr_epochs", *quick, "epochs=3", "batch_size=4,8", "lr=1e-3,3e-3"]
-    words += ["stopping.patience=null", "hydra.launcher.slots=2", TWO]
+def test_no_process_outlives_the_first_and_the_same_command_finishes(here, quick, slowly):
     folder = here / "outputs/sweeps/batch_lr_epochs-a"
-
-    first = slowly(words)
+    first = slowly([*LONG, *quick, TWO])
     until(lambda: len(list(folder.glob("*/curve.csv"))) == 4)
-    os.killpg(first.pid, signal.SIGINT)  # as a terminal sends it: to both
-    assert first.wait(PATIENCE_S) == 130
-    assert Owner(folder).beside() == 0, "the other has ended too"
-    assert len(list(folder.glob("[0-3]/checkpoint/packed.pt"))) == 4, "all was saved"
-
-    first = slowly(words)
+    (here / "go").touch()
     until(lambda: list(folder.glob("*/outcome.json")))
     first.kill()
     first.wait()
     until(lambda: Owner(folder).beside() == 0)
     done = {file: file.stat().st_mtime_ns for file in folder.glob("*/outcome.json")}
     assert 0 < len(done) < 4, "some are left to be gone on with"
-
-    assert cli.main(words) == 0
+    assert cli.main([*LONG, *quick, "hydra.launcher.processes=1"]) == 0
     assert all(file.stat().st_mtime_ns == when for file, when in done.items()), "a finished trial was trained again"
     assert len(answers(folder)) == 4 * 3 and len(list(folder.glob("*/outcome.json"))) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
+def test_ctrl_c_saves_what_both_train(here, quick, slowly):
+    folder = here / "outputs/sweeps/batch_lr_epochs-a"
+    first = slowly([*LONG, *quick, TWO])
+    until(lambda: len(list(folder.glob("*/curve.csv"))) == 4)
+    os.killpg(first.pid, signal.SIGINT)  # as a terminal sends it: to both
+    assert first.wait(PATIENCE_S) == 130
+    assert Owner(folder).beside() == 0, "the other has ended too"
+    assert len(list(folder.glob("[0-3]/checkpoint/packed.pt"))) == 4, "all was saved"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script stands for Python")

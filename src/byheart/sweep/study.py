@@ -183,6 +183,14 @@ class Study:
             self._recover()
         return [t.number for t in self._trials() if t.state.name == "RUNNING" and t.number not in self.mine]
 
+    def others_at_work(self) -> int | None:
+        """How many others train the last trials; None while there are trials to ask for."""
+        trials = self._trials()
+        running = [t for t in trials if t.state.name == "RUNNING"]
+        if sum(map(_finished, trials)) + len(running) < self.wanted:
+            return None
+        return len({t.user_attrs.get("owner") for t in running if t.number not in self.mine})
+
     def failures_in_a_row(self) -> list[str]:
         """The reasons of the failures since the last trial that completed, in the order in which they ended."""
         over = sorted((t for t in self._trials() if _finished(t)), key=lambda t: t.datetime_complete or 0)

@@ -101,6 +101,7 @@ def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew,
     """Another process of a sweep: trains what it gets, until nothing is left or the first process ends."""
     conductor = Conductor(setup, study, _board(setup, study, screen), crew)
     trials.watch = conductor.watch()
+    conductor.on_look = lambda: _share_anew(conductor, trials, None)
     end_with_the_first(lambda: setattr(conductor, "stop", True))
     with conductor.interruptible(), _threads(setup, trials, crew):
         _train(conductor, launcher)
@@ -108,15 +109,22 @@ def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew,
         raise conductor.failure
 
 
-def _share_anew(conductor: Conductor, trials: Trials, processes: Processes) -> None:
-    """Where another process died, those that are left have its part."""
-    if conductor.stop or conductor.failure is not None or not processes.lost():
+def _share_anew(conductor: Conductor, trials: Trials, processes: Processes | None) -> None:
+    """Where another process died, those that are left have its part; the last trials have the cores of who is idle."""
+    crew, shared = conductor.crew, trials.shared
+    if conductor.stop or conductor.failure is not None:
         return
-    here, crew = 1 + len(processes.running), conductor.crew
-    threads = max(1, budget(conductor.setup) // here) if crew.threads else None
-    conductor.crew = Crew(1, here, threads, crew.trials if here > 1 else None)
-    trials.shared.threads = threads
-    trials.shared.keep_threads()
+    if processes is not None and processes.lost():
+        here = 1 + len(processes.running)
+        threads = max(1, budget(conductor.setup) // here) if crew.threads else None
+        conductor.crew = Crew(1, here, threads, crew.trials if here > 1 else None)
+    if crew.threads is None:  # on a GPU, or alone
+        return
+    others = conductor.study.others_at_work()
+    threads = conductor.crew.threads if others is None else max(1, budget(conductor.setup) // (1 + others))
+    if threads != shared.threads:
+        shared.threads = threads
+        shared.keep_threads()
 
 
 @contextmanager
