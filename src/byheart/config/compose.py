@@ -68,6 +68,11 @@ class Request:
         said = [override.partition("=")[2] for override in self.flags.overrides if override.startswith(f"{key}=")]
         return said[-1] if said else None
 
+    @property
+    def words(self) -> list[str]:
+        """The command line again, as it was given."""
+        return [*_flags(self.flags), *self.flags.overrides]
+
     def with_overrides(self, *more: str) -> "Request":
         return Request(self.flags, (*self.overrides, *more))
 

@@ -24,6 +24,7 @@ STYLES = {
     "interrupted": "yellow",
     "paused": "yellow",
 }
+GOING_ON = ("running", "waiting", "paused")
 WORDS = {"upturn": "turned", "finished": "done", "known": "from curve", "interrupted": "queued again"}
 
 
@@ -43,6 +44,11 @@ class Line:
     share: float = 0.0  # of its steps done
     before: float | None = None  # of them by an earlier command
     began: float = field(default_factory=time.monotonic)
+    elsewhere: bool = False  # another sweeper trains it
+
+    @property
+    def goes_on(self) -> bool:
+        return self.state in GOING_ON
 
 
 class Board:
@@ -77,17 +83,21 @@ class Board:
         self.lines[number] = Line(number, params, state, value=value)
         self._fill(self.lines[number], outcome)
 
-    def starts(self, number: int, params: Params, state: str) -> None:
-        self.lines[number] = Line(number, params, state)
+    def starts(self, number: int, params: Params, state: str, elsewhere: bool = False) -> None:
+        self.lines[number] = Line(number, params, state, elsewhere=elsewhere)
 
     def turns(self, number: int, state: str) -> None:
         """Paused, or running again."""
         self.lines[number].state = state
 
     def steps(self, number: int, step: int, steps: int) -> None:
+        self.reaches(number, step / max(1, steps), max(0.0, (step - 1) / max(1, steps)))
+
+    def reaches(self, number: int, share: float, before: float | None = None) -> None:
+        """How much of a trial is done; `before`: when it was first looked at."""
         line = self.lines[number]
-        line.share = step / max(1, steps)
-        line.before = max(0.0, (step - 1) / max(1, steps)) if line.before is None else line.before
+        line.share = share
+        line.before = (share if before is None else before) if line.before is None else line.before
 
     def checks(self, number: int, curve: Sequence[CurvePoint]) -> None:
         line, last = self.lines[number], curve[-1]
@@ -156,7 +166,7 @@ class Board:
 
     def foot(self) -> str:
         """How far the sweep is, what is best so far, and how long it may take yet."""
-        over = sum(line.state not in ("running", "waiting", "interrupted", "paused") for line in self.lines.values())
+        over = sum(line.state not in (*GOING_ON, "interrupted") for line in self.lines.values())
         parts = [f"{over} of {self.wanted} trials"]
         if best := self.best():
             parts.append(f"best {best.value:.4f} with {said(best.params)}")
@@ -174,13 +184,14 @@ class Board:
                 pace = (time.monotonic() - line.began) / done
                 rest.append(pace * (1 - line.share))
                 whole.append(pace)
-        ended = ("running", "waiting", "interrupted", "paused")
-        whole += [line.seconds for line in self.lines.values() if line.seconds and line.state not in ended]
+        unended = (*GOING_ON, "interrupted")
+        whole += [line.seconds for line in self.lines.values() if line.seconds and line.state not in unended]
         if not whole:
             return None
-        over = sum(line.state not in ended for line in self.lines.values())
+        over = sum(line.state not in unended for line in self.lines.values())
         to_come = max(0, self.wanted - over - len(running)) * sum(whole) / len(whole)
-        return max(max(rest, default=0.0), (sum(rest) + to_come) / self.slots)
+        at_once = self.slots + sum(line.elsewhere for line in running)
+        return max(max(rest, default=0.0), (sum(rest) + to_come) / at_once)
 
     def _shown(self) -> list[Line]:
         """Those that run, the best, and the latest of the others."""

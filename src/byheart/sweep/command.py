@@ -52,8 +52,9 @@ def sweep_words(words: Sequence[str]) -> list[str]:
 
 def sweep(request: Request, setup: Setup, plan_of: PlanOf) -> int:
     """Runs a study to its end, or goes on with it: the same command continues where it was stopped."""
-    request = request.with_overrides(f"hydra.sweep.dir={quoted(str(setup.folder))}")
-    task = Trials(plan_of, setup)
+    place = f"hydra.sweep.dir={quoted(str(setup.folder))}"
+    task = Trials(plan_of, setup, (*request.words, place))
+    request = request.with_overrides(place)
     run_hydra(request, task)
     if task.failure is not None:
         raise task.failure

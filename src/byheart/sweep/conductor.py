@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -10,10 +10,12 @@ from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.board import Board
+from byheart.sweep.crew import ALONE, Crew
 from byheart.sweep.halving import Rungs
+from byheart.sweep.neighbours import Neighbours, covering
 from byheart.sweep.outcome import Outcome, read_outcome
 from byheart.sweep.setup import Setup
-from byheart.sweep.study import Asked, Study
+from byheart.sweep.study import Asked, Known, Study
 from byheart.sweep.trial import Watch
 from byheart.training.packed.trainer import GO_ON, PAUSE, PRUNE
 from byheart.types import CurvePoint
@@ -22,11 +24,14 @@ from byheart.types import CurvePoint
 class Conductor:
     """`next` gives a trial to train, `ended` and `failed` tell of it; trials known from a curve are told in between."""
 
-    def __init__(self, setup: Setup, study: Study, board: Board):
-        self.setup, self.study, self.board, self.axis = setup, study, board, setup.axis
+    def __init__(self, setup: Setup, study: Study, board: Board, crew: Crew = ALONE):
+        self.setup, self.study, self.board, self.axis, self.crew = setup, study, board, setup.axis, crew
+        self.neighbours = Neighbours(study, board, setup.axis, setup.folder)
         self.asked: dict[int, Asked] = {}  # handed out
         self.waiting: list[Asked] = []  # parts of a curve that is being trained
         self.stop = False
+        self.on_stop: Callable[[], None] = lambda: None
+        self.on_look: Callable[[], None] = lambda: None
         self.failure: UserError | None = None
         self.rungs = self._rungs()
 
@@ -35,16 +40,15 @@ class Conductor:
     def next(self) -> Asked | None:
         """A trial to train; None where there is none at present."""
         while not self.stop and self.failure is None:
+            if self.crew.trials is not None and len(self.asked) >= self.crew.trials:
+                return None  # the others of the crew are to have theirs
             asked = self.study.ask()
             if asked is None:
                 return None
             self.board.starts(asked.number, asked.params, "waiting")
             if self._answer_from_curves(asked):
                 continue
-            if any(
-                self.axis.same_curve(asked.params, other.params) and self._covers(other, asked)
-                for other in self.asked.values()
-            ):
+            if self._is_covered(asked):
                 self.waiting.append(asked)
                 continue
             self._take_checkpoint(asked)
@@ -78,9 +82,20 @@ class Conductor:
         self._fail(asked, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
+    def look(self, now: bool = False) -> None:
+        """Shows what others train, and tells what their curves answer. Often called, it seldom does anything."""
+        if not now and not self.neighbours.is_due():
+            return
+        if ended := self.neighbours.look():
+            self._answer_waiting()
+            if any(trial.state == "failed" for trial in ended):
+                self._count_failures()
+        self.on_look()
+
     @property
-    def wanted(self) -> int:
-        return self.study.wanted
+    def at_a_time(self) -> int:
+        """How many trials this process may train together."""
+        return self.crew.trials or self.study.wanted
 
     def most(self, key: str) -> int:
         """The highest value that a whole number may take in this sweep; 0 where it does not vary."""
@@ -98,8 +113,12 @@ class Conductor:
 
     def watch(self) -> Watch:
         """A sweep that has failed ends its trials like Ctrl-C: what they have learned is saved for the next command."""
-        over = lambda: self.stop or self.failure is not None  # noqa: E731
-        return Watch(self._on_check, lambda n, step, steps: self.board.steps(n, step, steps), over)
+
+        def on_step(number: int, step: int, steps: int) -> None:
+            self.board.steps(number, step, steps)
+            self.look()
+
+        return Watch(self._on_check, on_step, lambda: self.stop or self.failure is not None)
 
     # -- halving ------------------------------------------------------------------------------------------------------
 
@@ -169,10 +188,11 @@ class Conductor:
             if self.stop:
                 raise KeyboardInterrupt
             self.stop = True
+            self.on_stop()
             self.board.say("Ctrl-C: ending after this step and saving (press it again to leave at once)")
 
-        try:
-            before = signal.signal(signal.SIGINT, on_interrupt)
+        try:  # the terminal sends it to the whole crew, of which only the first process heeds it and tells the others
+            before = signal.signal(signal.SIGINT, on_interrupt if self.crew.is_first else signal.SIG_IGN)
         except ValueError:  # not in the main thread
             yield
             return
@@ -206,6 +226,9 @@ class Conductor:
     def _fail(self, asked: Asked, reason: str, outcome: Outcome | None) -> None:
         self.study.fail(asked.number, reason, outcome)
         self.board.ends(asked.number, "failed", None, outcome, reason)
+        self._count_failures()
+
+    def _count_failures(self) -> None:
         failures, most = self.study.failures_in_a_row(), self.setup.sweep.max_failures
         if most is not None and len(failures) >= most:
             what = f"{len(failures)} trials in a row failed, the last: {failures[-1]}"
@@ -238,14 +261,19 @@ class Conductor:
         for asked in waiting:
             if self._answer_from_curves(asked):
                 continue
-            if any(self.axis.same_curve(asked.params, other.params) for other in self.asked.values()):
+            if self._is_covered(asked):
                 self.waiting.append(asked)
             else:  # its source failed or was interrupted: it is trained on its own
                 self.study.hand_back(asked.number)
                 self.board.ends(asked.number, "interrupted", None, None)
 
-    def _covers(self, running: Asked, asked: Asked) -> bool:
-        return self.axis.trained(running.params) >= self.axis.asked(asked.params)
+    def _is_covered(self, asked: Asked) -> bool:
+        """Whether a curve that is being trained, here or by another sweeper, will answer this trial."""
+        if any(self.axis.same_curve(asked.params, other.params) for other in self.asked.values()):
+            return True
+        me = Known(asked.number, asked.params, "running", (), None, "")
+        others = [trial for trial in self.study.known() if trial.number not in self.study.mine]
+        return covering(me, others, self.axis) is not None
 
     def _take_checkpoint(self, asked: Asked) -> None:
         """What an interrupted trial had saved goes to the trial that continues it, which goes on from there."""

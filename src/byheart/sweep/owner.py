@@ -1,5 +1,6 @@
 """Whose trial is it? A sweeper holds a lock on a file of its own; the system lets go of it however the sweeper dies."""
 
+import glob
 import os
 import platform
 import secrets
@@ -46,6 +47,12 @@ class Owner:
             return False
         except (OSError, NotImplementedError):
             return None
+
+    def beside(self) -> int:
+        """How many other sweepers work in this folder on this machine."""
+        node = self.name.rsplit("-", 2)[0]
+        names = [file.stem for file in self.folder.glob(f"{glob.escape(node)}-*-*.lock")]
+        return sum(self.is_dead(name) is False for name in names if name != self.name)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

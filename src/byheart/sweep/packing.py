@@ -119,7 +119,10 @@ class Packing:
         opened = Packable(first, rank, adapter.targets, self.tokens_at_once)
         own = first.lesson.batch_size
         batches = source.least("batch_size") or own, max(source.most("batch_size"), own)
-        slots = choose_slots(opened, self.slots, source.wanted, batches)
+        said, crew = self.slots, source.crew
+        if said is not None and crew.trials is not None:
+            said = min(said, crew.trials)
+        slots = choose_slots(opened, said, source.at_a_time, batches, crew.processes)
         Pack(self.task, source, lambda: self._of_kind(planned.pack, slots, source), opened).run(slots)
 
     def _of_kind(self, pack: str | None, slots: int, source: Conductor) -> Prepared | None:

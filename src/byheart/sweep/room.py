@@ -41,13 +41,14 @@ class Tick:
     adapter: int  # bytes of one slot without its activations
 
 
-def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[int, int]) -> int:
-    """As said, if memory bears it; else as measured, and no more than `wanted`. `batches`: the sweep's least and most."""
+def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[int, int], processes: int = 1) -> int:
+    """As said, if memory bears it; else as measured, and no more than `wanted`. `batches`: the sweep's least and most.
+    `processes` share the memory."""
     device = pack.first.opened.device
     if said is None and wanted == 1:
         return 1
     one = tick(pack, 1, batches[1] if said is None else batches[0])
-    bears = _bears(one, pack.tokens_at_once, free_bytes(device))
+    bears = _bears(one, pack.tokens_at_once, free_bytes(device) // processes)
     if said is not None:
         if said > bears:
             size = (one.adapter if pack.tokens_at_once else one.held) / 2**20

@@ -95,6 +95,11 @@ class Sweep:
         return Halving.read(self.halving)[0]
 
     @property
+    def in_memory(self) -> bool:
+        """Whether only one process sees the study."""
+        return self.storage in ("sqlite://", "sqlite:///:memory:")
+
+    @property
     def asked(self) -> int:
         """How many probes are asked at each epoch's end."""
         return self.probes if self.probes is not None else SAMPLE if "recall" in self.objectives else 0

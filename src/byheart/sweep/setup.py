@@ -17,6 +17,7 @@ from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
 
 TARGET = "hydra_plugins.byheart_optuna.sweeper.ByheartOptuna"
+PACKED = "hydra_plugins.byheart_packed.launcher.PackedLauncher"
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,39 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
     sweep, problems = Sweep.read({str(key): value for key, value in raw.items()})
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
     axis, wrong_axis = Axis.of(space, plan) if space.distributions else (Axis(space, plan.epochs), [])
-    problems += [*wrong, *wrong_axis, *objective_problems(sweep, space.distributions, plan), *_given(sweep, axis.space)]
+    problems += [
+        *_launcher(config, sweep),
+        *wrong,
+        *wrong_axis,
+        *objective_problems(sweep, space.distributions, plan),
+        *_given(sweep, axis.space),
+    ]
     keys = list(space.distributions)
     same = fingerprint(config, sweep, space) if not problems else {}
     there = bool(other_texts(keys))
     name = study_name(config)
     return Setup(name, sweep, axis, tuple(fixed), folder, same, there, plan), problems
+
+
+def _launcher(config: Config, sweep: Sweep) -> list[Problem]:
+    """What is wrong with the numbers of hydra/launcher=packed."""
+    options, problems = OmegaConf.to_container(config.hydra.launcher, resolve=True), list[Problem]()
+    assert isinstance(options, dict)
+    if options.get("_target_") != PACKED:
+        return []
+    for key in ("processes", "slots", "tokens_at_once"):
+        value = options.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            what = "must be a whole number of at least 1, or null"
+            problems.append(Problem(what, f"hydra.launcher.{key}", str(value)))
+    where, said = "hydra.launcher.processes", options.get("processes")
+    if said not in (None, 1) and sweep.halving is not None:
+        what = "trials that are halved wait for each other in one process"
+        problems.append(Problem(what, where, str(said), f"{where}=1, or leave halving out"))
+    if said not in (None, 1) and sweep.in_memory:
+        what = "only one process sees a study in memory"
+        problems.append(Problem(what, where, str(said), f"{where}=1, or leave hydra.sweeper.storage out"))
+    return problems
 
 
 def _given(sweep: Sweep, space: Space) -> list[Problem]:

@@ -54,6 +54,7 @@ class Shared:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.screen = folder, screen
         self.lock = FileLock(folder / "making.lock")  # of two processes one makes, the other finds it made
+        self.threads: int | None = None  # of this process, where the sweep has several
         self._texts: dict[str, Texts] = {}
         self._rows: dict[str, tuple[list[Row], list[Row]]] = {}
         self._opened: dict[str, Opened] = {}
@@ -106,9 +107,17 @@ class Shared:
         if key not in self._opened:
             self._opened.clear()
             self._opened[key] = Opened.load(plan, Run(self.folder, self.screen))
+            self.keep_threads()
         opened = self._opened[key]
         lend(opened)
         return opened
+
+    def keep_threads(self) -> None:
+        """Loading a model takes as many threads as the trainer says."""
+        import torch
+
+        if self.threads:
+            torch.set_num_threads(self.threads)
 
     def forget_models(self) -> None:
         self._opened.clear()

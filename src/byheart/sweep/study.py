@@ -105,6 +105,12 @@ class Study:
             return self.sweep.n_trials or ENDLESS
         return min(self.sweep.n_trials or len(grid), len(grid))
 
+    @property
+    def samples(self) -> bool:
+        """Whether a sampler proposes trials by what earlier ones found; else all are queued at the start."""
+        grid = self.space.grid()
+        return grid is None or len(grid) > self.wanted
+
     def begin(self) -> None:
         """Queues what does not depend on results: the whole grid, or the first cohort; once, also after a crash."""
         grid = self.space.grid()
@@ -176,6 +182,14 @@ class Study:
         with self.owner.alone():
             self._recover()
         return [t.number for t in self._trials() if t.state.name == "RUNNING" and t.number not in self.mine]
+
+    def others_at_work(self) -> int | None:
+        """How many others train the last trials; None while there are trials to ask for."""
+        trials = self._trials()
+        running = [t for t in trials if t.state.name == "RUNNING"]
+        if sum(map(_finished, trials)) + len(running) < self.wanted:
+            return None
+        return len({t.user_attrs.get("owner") for t in running if t.number not in self.mine})
 
     def failures_in_a_row(self) -> list[str]:
         """The reasons of the failures since the last trial that completed, in the order in which they ended."""

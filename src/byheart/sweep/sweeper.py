@@ -1,7 +1,8 @@
 """The sweep itself, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -13,15 +14,17 @@ from byheart.report.screen import Screen
 from byheart.store import write_text
 from byheart.sweep.board import Board
 from byheart.sweep.conductor import Conductor
+from byheart.sweep.crew import ALONE, Crew, budget, muster, told, weights_on_disk
 from byheart.sweep.ending import conclude
 from byheart.sweep.outcome import Outcome
+from byheart.sweep.processes import Processes, end_with_the_first
 from byheart.sweep.setup import Setup
 from byheart.sweep.shared import Silent
 from byheart.sweep.study import Asked, Study, opened
 from byheart.sweep.trial import Trials
 from byheart.writing import Texts
 
-PAUSE_S = 1.0  # between two looks at whether the neighbours are done
+PAUSE_S = 0.5  # between two looks at whether the neighbours are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
 
 
@@ -34,24 +37,111 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
     if setup.sweep.halved and not hasattr(launcher, "stream"):
         what = "only trials that train together can wait for each other"
         raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
+    options = launcher.options if hasattr(launcher, "stream") else {"processes": 1}
+    crew = told()
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
         trials.share(screen)
         _refuse_unmeasurable(setup, trials.shared.texts(setup.plan))
     trials.share(Silent(screen.warn))
     with opened(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
+        if crew is not None:
+            _join(setup, study, trials, launcher, crew, screen)
+            return
         write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
         board = _board(setup, study, screen)
-        conductor = Conductor(setup, study, board)
-        trials.watch = conductor.watch()
-        with conductor.interruptible(), board:
-            _train(conductor, launcher, board)
-        if conductor.failure is not None:
-            raise conductor.failure
-        if conductor.stop:
-            screen.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
-            raise KeyboardInterrupt
-        conclude(setup, study, trials, screen)
+        with Processes(trials.words, study.owner.folder, board.say) as processes:
+            crew = _begun(setup, study, trials, options, processes, screen)
+            conductor = Conductor(setup, study, board, crew)
+            conductor.on_stop, trials.watch = processes.let_go, conductor.watch()
+            conductor.on_look = lambda: _share_anew(conductor, trials, processes)
+            with conductor.interruptible(), board, _threads(setup, trials, crew):
+                _train(conductor, launcher)
+            processes.let_go()
+            if conductor.failure is not None:
+                raise conductor.failure
+            if conductor.stop:
+                processes.wait()
+                screen.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
+                raise KeyboardInterrupt
+            conclude(setup, study, trials, screen)
+
+
+def _begun(
+    setup: Setup, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, screen: Screen
+) -> Crew:
+    """Starts the other processes, which takes them seconds, and meanwhile makes the rows on all threads."""
+    if options.get("processes") == 1 or not trials.words or study.complete():
+        return ALONE
+    weights = weights_on_disk(setup)
+    first = weights is None  # the model must be fetched or converted, once
+    if first:
+        weights = _make_rows(setup, trials)
+    crew = muster(setup, options, study, weights or 0)
+    processes.start(crew)
+    if crew.processes > 1:
+        threads = f" of {crew.threads} thread{'s' * (crew.threads > 1)}" if crew.threads else ""
+        screen.say(f"  in {crew.processes} processes{threads}; {processes.folder} tells what the others say")
+        if not first:
+            _make_rows(setup, trials)
+    return crew
+
+
+def _make_rows(setup: Setup, trials: Trials) -> int:
+    """The rows of the first trial; gives the bytes of the base model. What goes wrong is told by the trial itself."""
+    try:
+        trials.shared.rows(setup.plan)
+        model = trials.shared.opened(setup.plan).model
+        return sum(p.numel() * p.element_size() for p in model.parameters())
+    except Exception:
+        return 0
+
+
+def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew, screen: Screen) -> None:
+    """Another process of a sweep: trains what it gets, until nothing is left or the first process ends."""
+    conductor = Conductor(setup, study, _board(setup, study, screen), crew)
+    trials.watch = conductor.watch()
+    conductor.on_look = lambda: _share_anew(conductor, trials, None)
+    end_with_the_first(lambda: setattr(conductor, "stop", True))
+    with conductor.interruptible(), _threads(setup, trials, crew):
+        _train(conductor, launcher)
+    if conductor.failure is not None:
+        raise conductor.failure
+
+
+def _share_anew(conductor: Conductor, trials: Trials, processes: Processes | None) -> None:
+    """Where another process died, those that are left have its part; the last trials have the cores of who is idle."""
+    crew, shared = conductor.crew, trials.shared
+    if conductor.stop or conductor.failure is not None:
+        return
+    if processes is not None and processes.lost():
+        here = 1 + len(processes.running)
+        threads = max(1, budget(conductor.setup) // here) if crew.threads else None
+        conductor.crew = Crew(1, here, threads, crew.trials if here > 1 else None)
+    if crew.threads is None:  # on a GPU, or alone
+        return
+    others = conductor.study.others_at_work()
+    threads = conductor.crew.threads if others is None else max(1, budget(conductor.setup) // (1 + others))
+    if threads != shared.threads:
+        shared.threads = threads
+        shared.keep_threads()
+
+
+@contextmanager
+def _threads(setup: Setup, trials: Trials, crew: Crew) -> Iterator[None]:
+    """The cores are shared out while trials train; the end has them all."""
+    if crew.threads is None:
+        yield
+        return
+    import torch
+
+    trials.shared.threads = crew.threads
+    trials.shared.keep_threads()
+    try:
+        yield
+    finally:
+        trials.shared.threads = None
+        torch.set_num_threads(budget(setup))
 
 
 def _refuse_unmeasurable(setup: Setup, texts: Texts) -> None:
@@ -66,7 +156,7 @@ def _refuse_unmeasurable(setup: Setup, texts: Texts) -> None:
         raise UserError(Problem(what, "hydra.sweeper.objective", "recall", fix))
 
 
-def _train(conductor: Conductor, launcher: Any, board: Board) -> None:
+def _train(conductor: Conductor, launcher: Any) -> None:
     waited = False
     while not conductor.stop and conductor.failure is None:
         before = len(conductor.study.known())
@@ -78,11 +168,13 @@ def _train(conductor: Conductor, launcher: Any, board: Board) -> None:
             continue
         others = conductor.study.others_running()
         if not others and conductor.study.complete():
+            conductor.look(now=True)
             return
         if others and not waited:
-            board.say(f"waiting for trials that another sweeper trains: {', '.join(map(str, others))}")
+            conductor.board.say(f"waiting for trials that another process trains: {', '.join(map(str, others))}")
             waited = True
-        time.sleep(PAUSE_S if others else 0.0)
+        time.sleep(PAUSE_S if others or conductor.waiting else 0.0)
+        conductor.look()
 
 
 def _launch(conductor: Conductor, launcher: Any) -> None:

@@ -55,8 +55,10 @@ class Trials:
         self,
         plan_of: Callable[[Config], tuple[Plan, list[Problem]]],
         setup: Setup,
+        words: Sequence[str] = (),
     ):
-        self.plan_of, self.setup = plan_of, setup
+        """`words`: the command line, with which other processes of the sweep are started."""
+        self.plan_of, self.setup, self.words = plan_of, setup, words
         self.watch = Watch()
         self.failure: Exception | None = None  # what ended the sweep; Hydra would print a line of its own before ours
         self._shared: Shared | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from byheart.training.checkpoint import load_checkpoint
+from byheart.training.cores import cores
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
 from byheart.training.order import steps_per_epoch, stream
@@ -71,9 +72,8 @@ class Trainer:
         """(device, dtype) of this machine under these options."""
         import torch
 
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if self.threads or "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(self.threads or cores)
+            torch.set_num_threads(self.threads or cores())
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

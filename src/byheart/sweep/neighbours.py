@@ -1,0 +1,79 @@
+"""What other sweepers of the same study train, told to the board: running ones by their curve, the others by the study."""
+
+import time
+from pathlib import Path
+
+from byheart.sweep.axis import Axis
+from byheart.sweep.board import Board
+from byheart.sweep.study import Known, Study
+from byheart.training.curve import read_curve
+
+EVERY_S = 1.5
+COSTS = 30  # a look that takes long is taken less often: at most one part in so many of the time
+
+
+class Neighbours:
+    def __init__(self, study: Study, board: Board, axis: Axis, folder: Path):
+        self.study, self.board, self.axis, self.folder = study, board, axis, folder
+        self.due = 0.0
+        self.read: dict[int, int] = {}  # trial -> when the curve that is shown was written
+
+    def is_due(self) -> bool:
+        return time.monotonic() >= self.due
+
+    def look(self) -> list[Known]:
+        """The trials that others ended since the last look."""
+        began = time.monotonic()
+        ended, known = [], self.study.known()
+        for trial in known:
+            line = self.board.lines.get(trial.number)
+            if trial.number in self.study.mine or (line is not None and not line.elsewhere):
+                continue
+            if trial.state == "running":
+                self._runs(trial, known)
+            elif line.goes_on if line else trial.state in ("complete", "failed"):
+                self._ended(trial)
+                ended.append(trial)
+        now = time.monotonic()
+        self.due = now + max(EVERY_S, COSTS * (now - began))
+        return ended
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _runs(self, trial: Known, known: list[Known]) -> None:
+        if trial.number not in self.board.lines or not self.board.lines[trial.number].goes_on:
+            waits = covering(trial, known, self.axis) is not None
+            self.board.starts(trial.number, trial.params, "waiting" if waits else "running", elsewhere=True)
+        file = self.folder / str(trial.number) / "curve.csv"
+        try:
+            written = file.stat().st_mtime_ns
+            if self.read.get(trial.number) != written and (curve := read_curve(file)):
+                self.board.turns(trial.number, "running")
+                self.board.reaches(trial.number, curve[-1].epoch / max(1, self.axis.trained(trial.params)))
+                self.board.checks(trial.number, curve)
+                self.read[trial.number] = written
+        except (OSError, ValueError):  # not there yet, or it lies on another machine
+            return
+
+    def _ended(self, trial: Known) -> None:
+        if trial.number not in self.board.lines:
+            self.board.starts(trial.number, trial.params, "running", elsewhere=True)
+        outcome = trial.outcome
+        state = trial.state
+        if state == "complete" and outcome is not None:
+            state = "known" if outcome.source is not None else outcome.state
+        value = trial.values[0] if trial.values else None
+        self.board.ends(trial.number, state, value, outcome, trial.reason)
+
+
+def covering(trial: Known, known: list[Known], axis: Axis) -> Known | None:
+    """The running trial whose curve will answer this one. Of those of one curve the lowest number is trained, so that
+    no two wait for each other."""
+    return next(
+        (
+            each
+            for each in known
+            if each.state == "running" and each.number < trial.number and axis.same_curve(each.params, trial.params)
+        ),
+        None,
+    )
