@@ -331,7 +331,7 @@ def test_a_server_that_repeats_the_key_does_not_spread_it(tmp_path, caplog):
     with ChatServer(script) as server:
         outcomes = teacher(server, retries=5).ask(requests(4), on_progress=told.append)
     assert KEY not in repr(outcomes) + repr(told) + caplog.text
-    for file in (tmp_path / "cache").rglob("*"):
+    for file in filter(Path.is_file, (tmp_path / "cache").rglob("*")):
         assert KEY.encode() not in file.read_bytes()
     with ChatServer(lambda call: error(call.headers["authorization"], 401)) as server:
         with pytest.raises(TeacherError) as caught:
@@ -431,14 +431,6 @@ def test_killed_at_any_moment_no_answer_is_lost_or_paid_twice(moment, tmp_path):
     assert len(asked_again) <= 60 - len(arrived)
     assert eval(done.stdout) == [f"Text {n}: x at 0.5" for n in range(60)]
     assert before + len(asked_again) <= 60 + 4  # those in flight may be asked twice
-
-
-def test_two_processes_share_the_cache(tmp_path):
-    with ChatServer(lambda call: replace(echo(call), delay_s=0.01)) as server:
-        commands = [[sys.executable, "-c", ASKER, server.url, str(tmp_path / f"seen{n}")] for n in range(2)]
-        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
-        outputs = [process.communicate(timeout=60)[0] for process in running]
-    assert outputs[0] == outputs[1] and outputs[0].count("Text") == 60
 
 
 def test_a_recorded_exchange_with_a_real_server_is_read():

@@ -1,5 +1,6 @@
 """One `ask` of any teacher: what is cached, what must be sent, where each answer goes, and how far it is."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -7,7 +8,9 @@ from types import TracebackType
 from byheart.documents.tokens import count_tokens
 from byheart.teacher.base import Estimate, Failure, Progress, Reply, Request
 from byheart.teacher.cache import AnswerCache
+from byheart.teacher.claims import Claims
 
+LOOK_S = 0.25  # at the least, between two looks for answers that another command is getting
 TEMPLATE_TOKENS = 12  # that a chat template adds to a system and a user message, about
 
 
@@ -39,6 +42,7 @@ class Asking:
         self.prices = prices or Prices()
         self.on_reply, self.on_progress = on_reply, on_progress
         self.cache = AnswerCache()
+        self.claims = Claims(self.cache)
         self.waiting: dict[str, Request] = {}
         self.places: dict[str, list[int]] = {}  # equal requests share one answer
         for place, request in enumerate(requests):
@@ -63,7 +67,31 @@ class Asking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.claims.close()
         self.cache.__exit__(kind, error, trace)
+
+    def take(self) -> dict[str, Request]:
+        """What is ours to send now, empty where nothing is left; call it again when that is over.
+
+        What another command is getting at this moment is not ours: with nothing else left, waits for its answers, and
+        for what it gave up or died over.
+        """
+        while open_keys := [key for key in self.waiting if self.places[key][0] not in self.outcomes]:
+            began = time.monotonic()
+            mine = self.claims.take(open_keys)
+            # After the claim: an answer may have come between our last look and it.
+            found = self.cache.find(open_keys)
+            for key, reply in found.items():
+                self._deliver(key, reply)
+            if send := {key: self.waiting[key] for key in open_keys if key in mine and key not in found}:
+                self.tell(note="")
+                return send
+            if left := len(open_keys) - len(found):
+                who = f"another command (process {', '.join(self.claims.others)})"
+                self.tell(note=f"waiting for {who}, which asks for {left:,} of these already")
+                time.sleep(max(LOOK_S, 10 * (time.monotonic() - began)))
+        self.tell(note="")
+        return {}
 
     def started(self, count: int = 1) -> None:
         """So many more requests are under way."""
@@ -88,6 +116,7 @@ class Asking:
     def failed(self, key: str, failure: Failure) -> None:
         places = self.places[key]
         self.outcomes.update(dict.fromkeys(places, failure))
+        self.claims.let_go(key)
         now = self.progress
         self.tell(in_flight=max(0, now.in_flight - 1), failed=now.failed + len(places), done=now.done + len(places))
 

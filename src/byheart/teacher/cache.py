@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, teacher TEXT NOT NULL, prompt_version TEXT NOT NULL, asked_at REAL NOT NULL,
     request TEXT NOT NULL, text TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
     finish_reason TEXT NOT NULL, notes TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, teacher TEXT NOT NULL, keys TEXT NOT NULL) WITHOUT ROWID;
 """
 ADVICE = {
@@ -105,6 +106,22 @@ class AnswerCache:
         with _said(self.path):
             self.connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
+    def claim(self, keys: Collection[str], owner: str, is_dead: Callable[[str], bool]) -> dict[str, str]:
+        """Whose each of `keys` is now: `owner`'s where nobody else had claimed it, or nobody who is alive."""
+        with _said(self.path), self._alone():
+            owners = self.connection.execute("SELECT DISTINCT owner FROM claims").fetchall()
+            dead = [(name,) for (name,) in owners if name != owner and is_dead(name)]
+            self.connection.executemany("DELETE FROM claims WHERE owner = ?", dead)
+            self.connection.executemany("INSERT OR IGNORE INTO claims VALUES (?,?)", [(key, owner) for key in keys])
+            claims = dict(self.connection.execute("SELECT key, owner FROM claims"))
+        return {key: claims[key] for key in keys}
+
+    def unclaim(self, owner: str, key: str | None = None) -> None:
+        """Let one claim go, or all that are `owner`'s."""
+        some = ("key = ? AND owner = ?", (key, owner)) if key else ("owner = ?", (owner,))
+        with _said(self.path):
+            self.connection.execute(f"DELETE FROM claims WHERE {some[0]}", some[1])
+
     def shelves(self) -> list[Shelf]:
         """What there is, by teacher and prompt."""
         with _said(self.path):
@@ -162,6 +179,18 @@ class AnswerCache:
     def forget_batch(self, batch: str) -> None:
         with _said(self.path):
             self.connection.execute("DELETE FROM batches WHERE id = ?", (batch,))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """All statements within, or none; no other process writes between them."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:  # SQLite itself ends one on a full disk
+                self.connection.execute("ROLLBACK")
+            raise
 
 
 def _plain(request: Request) -> dict[str, Any]:

@@ -56,12 +56,12 @@ class Local:
     ) -> list[Reply | Failure]:
         """See `Teacher.ask`. Each answer is saved as soon as its row ends, while its neighbours go on."""
         with Asking(self.fingerprint, requests, on_reply, on_progress, FREE) as asking:
-            if asking.waiting:
+            while mine := asking.take():
                 asking.tell(
                     note="converting the embedded model, once" if self._base.unconverted else "loading the model"
                 )
                 with _threads(self.threads):
-                    self._answer(asking)
+                    self._answer(asking, mine)
             return asking.results()
 
     def estimate(self, requests: Sequence[Request]) -> Estimate:
@@ -95,12 +95,12 @@ class Local:
         except UserError as error:
             raise TeacherError(*map(_ours, error.problems)) from error.__cause__
 
-    def _answer(self, asking: Asking) -> None:
+    def _answer(self, asking: Asking, mine: Mapping[str, Request]) -> None:
         model, tokenizer = self._load()  # it goes when this returns: training will want the memory
-        prompts = {key: _prompt(tokenizer, request) for key, request in asking.waiting.items()}
+        prompts = {key: _prompt(tokenizer, request) for key, request in mine.items()}
         longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
         rows = []
-        for key, request in asking.waiting.items():
+        for key, request in mine.items():
             room = int(min(request.max_tokens, longest - len(prompts[key])))
             if room < 1:
                 asking.failed(key, Failure(f"its {len(prompts[key])} tokens leave no room in the model's {longest}"))
@@ -110,7 +110,7 @@ class Local:
         def ended(row: Row, tokens: Sequence[int], stopped: bool) -> None:
             text = tokenizer.decode(tokens[: len(tokens) - stopped], skip_special_tokens=True).strip()
             reply = Reply(text, len(row.prompt), len(tokens), False, "stop" if stopped else "length")
-            asking.arrived(row.key, noted(reply, asking.waiting[row.key], frozenset()))
+            asking.arrived(row.key, noted(reply, mine[row.key], frozenset()))
 
         for batch in batches(rows, self.batch_tokens):
             asking.started(len(batch))

@@ -5,7 +5,7 @@ A sliding window of requests: as soon as one is answered the next is sent, and n
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,18 +45,18 @@ class OpenAI(Endpoint):
     ) -> list[Reply | Failure]:
         """See `Teacher.ask`. Ctrl-C ends it at once; what had arrived is saved."""
         with Asking(self.fingerprint, requests, on_reply, on_progress, self.prices) as asking:
-            if asking.waiting:
-                run_async(lambda: self._send_all(asking))
+            while mine := asking.take():
+                run_async(lambda mine=mine: self._send_all(asking, mine))  # type: ignore[misc]
             return asking.results()
 
-    async def _send_all(self, asking: Asking) -> None:
-        at_once = min(self.concurrency, len(asking.waiting))
+    async def _send_all(self, asking: Asking, mine: Mapping[str, Request]) -> None:
+        at_once = min(self.concurrency, len(mine))
         async with self.client(self.timeout_s, at_once) as client:
             pace = Pace(self.requests_per_minute, self.tokens_per_minute)
             sender = Sender(
                 self, client, pace, self.retries, self.timeout_s, lambda: asking.saved, lambda note: asking.tell(note=note)
             )  # fmt: skip
-            waiting = iter(list(asking.waiting.items()))
+            waiting = iter(mine.items())
 
             async def work() -> None:
                 for key, request in waiting:  # shared by all workers: that is the sliding window
