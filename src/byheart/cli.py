@@ -1,6 +1,7 @@
 """`byheart <command> ...`: finds out what was meant, says all that is wrong with it, and calls the stages.
 
-Exit codes: 0 done, 1 our own fault, 2 something for the user to mend, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 our own fault, 2 something for the user to mend, 75 a batch is under way
+(come back with the same command), 130 stopped by Ctrl-C.
 """
 
 import os
@@ -8,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from byheart.errors import Diverged, Problem, UserError
+from byheart.errors import Diverged, Problem, Unfinished, UserError
 from byheart.help import Command, overview, page
 
 SETTINGS = "[key=value ...]"
@@ -86,6 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(words)
+    except Unfinished as error:
+        _print_problems(words[0] if words else "", error.problems, "nothing went wrong, come back later")
+        return 75
     except UserError as error:
         _print_problems(words[0] if words else "", error.problems)
         return 2
@@ -190,10 +194,10 @@ def _unknown_command(name: str) -> Problem:
     return Problem("there is no such command", value=name, fix=fix)
 
 
-def _print_problems(command: str, problems: Sequence[Problem]) -> None:
+def _print_problems(command: str, problems: Sequence[Problem], headline: str = "") -> None:
     count = "one thing" if len(problems) == 1 else f"{len(problems)} things"
     known = command if command in {each.name for each in COMMANDS} else ""
-    lines = [f"byheart{f' {known}' if known else ''}: {count} to mend", ""]
+    lines = [f"byheart{f' {known}' if known else ''}: {headline or f'{count} to mend'}", ""]
     for problem in problems:
         lines += [f"  {line}" for line in str(problem).splitlines()]
     print("\n".join(lines), file=sys.stderr)

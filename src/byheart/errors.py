@@ -27,6 +27,10 @@ class UserError(Exception):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
+class Unfinished(UserError):
+    """Nothing is wrong: what was begun goes on elsewhere, and the same command collects it. The CLI exits with 75."""
+
+
 class Diverged(Exception):
     """Training became NaN or exploded; the message says what to change."""
 

@@ -98,6 +98,7 @@ class Scripted:
     )
     asked: list[Request] = field(default_factory=list)
     fingerprint: str = "scripted"
+    answers_soon: bool = True
 
     def ask(
         self,

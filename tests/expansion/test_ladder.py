@@ -114,6 +114,15 @@ def test_a_model_that_takes_no_temperature_is_asked_from_other_angles():
     assert angles == {"simple", "detailed", "scenario", "completion", "reverse"}
 
 
+def test_a_batch_is_asked_for_the_whole_first_round_at_once():
+    source = club()
+    source.teacher.answers_soon, rounds = False, []
+    ask = source.teacher.ask
+    source.teacher.ask = lambda requests: (rounds.append(len(requests)), ask(requests))[1]
+    Ladder(rungs=3, max_attempts=0).expand(source)
+    assert rounds == [3 * len(source.chunks)]
+
+
 def test_the_judge_is_shown_the_chunk_and_its_no_counts():
     def strict(user, temperature, attempt=0):
         if "The pairs:" in user:

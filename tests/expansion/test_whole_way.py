@@ -16,6 +16,7 @@ from byheart.store import read_json, read_jsonl, read_records
 from byheart.types import Example
 from expansion.scripted import badly, randomly, well
 from expansion.test_ladder import CLUB
+from teacher.batch_server import BatchServer, Fate
 from teacher.chat_server import ChatServer, Say, answer, error
 
 KEY = "tk-never-to-be-written-7731"
@@ -142,3 +143,24 @@ def test_real_documents_whole_ladder(workplace, script, document):
     short = " ".join(account["short"])
     for chunk, row in account["by_chunk"].items():
         assert row["kept"] >= row["asked"] or chunk in short
+
+
+def test_a_batch_is_submitted_left_and_collected_by_the_same_command(workplace):
+    def respond(line):
+        return 200, answer(well(line["body"]["messages"][-1]["content"], line["body"]["temperature"]))
+
+    with BatchServer(respond, fate=lambda number: Fate(looks=2)) as server:
+
+        def batch(folder):
+            live = words(server, folder, "club.md", "expansion.ladder.rungs=3")
+            said = {"teacher=openai": "teacher=batch", "teacher.retries=2": "teacher.wait=false"}
+            return subprocess.run([said.get(word, word) for word in live], capture_output=True, text=True, check=False)
+
+        left = [batch(f"out{n}") for n in range(2)]
+        server.made[0].looks = 2
+        done = batch("out")
+        assert [len(made.lines) for made in server.made] == [6]
+    for each in left:
+        assert each.returncode == 75 and "nothing went wrong, come back later" in each.stderr
+        assert "mend" not in each.stderr and "0 of 6 answered" in each.stderr
+    assert done.returncode == 0 and Path("out/examples.jsonl").exists()

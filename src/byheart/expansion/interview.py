@@ -147,7 +147,7 @@ class _Talk:
     def _probed_first_round(self) -> list[Ask]:
         """The first round; where the model turns out to refuse a temperature, one whose rungs vary the angle."""
         asks = self._first_round()
-        if not self.options.varies_temperature or not asks:
+        if not self.options.varies_temperature or not asks or not self.source.teacher.answers_soon:
             return asks
         outcome = self.source.teacher.ask([self._request(asks[0])])[0]
         if isinstance(outcome, Reply) and any("temperature" in note for note in outcome.notes):

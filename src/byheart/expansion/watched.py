@@ -43,6 +43,10 @@ class Watched:
     def fingerprint(self) -> str:
         return self.teacher.fingerprint
 
+    @property
+    def answers_soon(self) -> bool:
+        return self.teacher.answers_soon
+
     def estimate(self, requests: Sequence[Request]) -> Estimate:
         return self.teacher.estimate(requests)
 

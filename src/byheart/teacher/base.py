@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from byheart.errors import Problem, UserError
+from byheart.errors import Problem, Unfinished, UserError
 from byheart.store import content_key
 
 
@@ -83,6 +83,10 @@ class TeacherError(UserError):
     """No use in going on: a wrong key, no money, a dead server. What had arrived is saved; the message says so."""
 
 
+class ComeBack(Unfinished, TeacherError):
+    """The requests are under way elsewhere; nothing went wrong."""
+
+
 class Teacher(Protocol):
     """Answers requests. An implementation is a frozen dataclass of options, cheap to build."""
 
@@ -110,4 +114,9 @@ class Teacher(Protocol):
     @property
     def fingerprint(self) -> str:
         """What identifies the model that answers, as part of cache keys. Never holds a secret."""
+        ...
+
+    @property
+    def answers_soon(self) -> bool:
+        """Whether one request may go ahead of the others, to see how it fares: a batch would take a day over it."""
         ...

@@ -15,7 +15,7 @@ from typing import Any
 
 from byheart.errors import Problem
 from byheart.teacher.asking import Asking
-from byheart.teacher.base import Failure, Progress, Reply, Request, TeacherError
+from byheart.teacher.base import ComeBack, Failure, Progress, Reply, Request, TeacherError
 from byheart.teacher.batch_lines import Job, content_id, in_files, read_lines, write_line
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.openai import run_async
@@ -49,6 +49,10 @@ class Batch(Endpoint):
         if not self.timeout_s > 0:
             found.append(Problem("must be above 0", "teacher.timeout_s", str(self.timeout_s)))
         return found
+
+    @property
+    def answers_soon(self) -> bool:
+        return False
 
     def ask(
         self,
@@ -332,12 +336,12 @@ class Errand:
         number = "1 batch" if len(self.jobs) == 1 else f"{len(self.jobs)} batches"
         return f"{number} under way ({states}), {done:,} of {total:,} answered"
 
-    def _come_back(self) -> TeacherError:
-        saved = f"; {self.asking.saved:,} answers are saved" if self.asking.saved else ""
+    def _come_back(self) -> ComeBack:
+        saved = f"; answers saved so far: {self.asking.saved:,}" if self.asking.saved else ""
         ids = ", ".join(job.record.id for job in self.jobs[:3])
         where = f"teacher {self.options.model} at {self.options.address}"
         fix = f"come back with the same command, within a day: it collects what is there{saved}"
-        return TeacherError(Problem(f"submitted, nothing went wrong: {self._standing()}", where, ids, fix))
+        return ComeBack(Problem(self._standing(), where, ids, fix))
 
     def _over(self, reason: str, fix: str) -> TeacherError:
         return over(self.options, reason, fix, self.asking.saved)

@@ -98,6 +98,10 @@ class Endpoint:
         )
 
     @property
+    def answers_soon(self) -> bool:
+        return True
+
+    @property
     def prices(self) -> Prices:
         return Prices(self.price_in, self.price_out)
 

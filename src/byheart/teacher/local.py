@@ -73,6 +73,10 @@ class Local:
         return [_ours(problem) for problem in self._base.tests()]
 
     @property
+    def answers_soon(self) -> bool:
+        return True
+
+    @property
     def fingerprint(self) -> str:
         folder = Path(self._base.path).expanduser()
         if self._base.path != EMBEDDED and folder.is_dir():

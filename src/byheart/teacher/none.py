@@ -33,5 +33,9 @@ class NoTeacher:
         return ()
 
     @property
+    def answers_soon(self) -> bool:
+        return True
+
+    @property
     def fingerprint(self) -> str:
         return "none"
