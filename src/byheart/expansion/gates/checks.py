@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from byheart.errors import Problem, gather
 from byheart.expansion.gates.alone import GENERIC, not_alone
 from byheart.expansion.gates.language import language_of, other_language, script_of
-from byheart.expansion.gates.orders import is_order, speaks_of_the_task
+from byheart.expansion.gates.orders import is_order, speaks_as_itself, speaks_of_the_task
 from byheart.expansion.gates.support import unsupported
 from byheart.expansion.gates.words import content_stems, numbers, plain, written_numbers
 
@@ -79,7 +79,7 @@ class Gates:
             or self._obeys(question, answer, ground)
             or self._language(f"{question} {answer}", ground)
             or self._alone(question, ground)
-            or self._given_away(question, answer, angle)
+            or self._given_away(question, answer, angle, ground)
             or self._support(question, answer, angle, ground)
         )
 
@@ -116,6 +116,8 @@ class Gates:
             return Refusal(OBEYS, f"“{said}”")
         if not ground.orders:
             return None
+        if speaks_as_itself(answer, ground.text):
+            return Refusal(OBEYS, f"“{answer[:60]}” speaks of itself")
         own = {*content_stems(answer, ground.language)}
         ordered = own & ground.order_stems
         asked = {*content_stems(question, ground.language)} & ground.order_stems
@@ -133,9 +135,14 @@ class Gates:
         said = not_alone(question, ground.text, ground.stems, ground.language) if self.self_contained else ""
         return Refusal(ALONE, said) if said else None
 
-    def _given_away(self, question: str, answer: str, angle: str) -> Refusal | None:
+    def _given_away(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
         said, asked = plain(answer), plain(question)
         if angle != "scenario" and len(said.split()) > 2 and f" {said} " in f" {asked} ":
+            return Refusal(GIVEN_AWAY, answer[:60])
+        # "What is a repeater?" "A repeater": two words may stand in a question that offers a choice, but not be all of it
+        if (about := {*content_stems(question, ground.language)}) and about == {
+            *content_stems(answer, ground.language)
+        }:
             return Refusal(GIVEN_AWAY, answer[:60])
         return None
 

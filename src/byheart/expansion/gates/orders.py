@@ -19,6 +19,7 @@ _TASK = re.compile(
     r"|(?:the )?instructions? (?:says?|tells?) (?:me|us)|json)",
     re.I,
 )
+_I = re.compile(r"\bI\b")
 
 
 def is_order(sentence: str) -> bool:
@@ -30,3 +31,8 @@ def speaks_of_the_task(written: str, text: str) -> str:
     """The words by which a pair speaks of its own making, unless the document speaks of such things itself."""
     found = _TASK.search(written)
     return found[0] if found and found[0].casefold() not in text.casefold() else ""
+
+
+def speaks_as_itself(answer: str, text: str) -> bool:
+    """Does it say "I" where the document never does? A text that says who "you are now" was obeyed then."""
+    return bool(_I.search(answer)) and not _I.search(text)
