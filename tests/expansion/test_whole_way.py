@@ -1,5 +1,6 @@
 """`byheart expand` against a real server on this machine that answers well, badly and randomly; and killed half-way."""
 
+import io
 import json
 import os
 import signal
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 
 import toys
+from byheart.expansion.watched import Standing
+from byheart.report import asking
+from byheart.report.screen import Screen
 from byheart.store import read_json, read_jsonl, read_records
 from byheart.types import Example
 from expansion.scripted import badly, randomly, well
@@ -164,3 +168,26 @@ def test_a_batch_is_submitted_left_and_collected_by_the_same_command(workplace):
         assert each.returncode == 75 and "nothing went wrong, come back later" in each.stderr
         assert "mend" not in each.stderr and "0 of 6 answered" in each.stderr
     assert done.returncode == 0 and Path("out/examples.jsonl").exists()
+
+
+def test_what_a_server_says_is_no_markup_for_the_screen(workplace, monkeypatch):
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Screen(Terminal())
+    with asking.shown(screen, "ladder") as show:
+        show(Standing(3, 1, note="500: [/INST] \x1b[2J overloaded; again in 2 s"))
+        screen.bar.live.refresh()
+    row = {"requested": 2, "asked": 1, "received": 1, "rejected": {}, "kept": 1, "topped_up": 0}
+    account = {
+        "by_chunk": {"a": row}, "rejected": {}, "failed": {"400: [/INST] no": 1}, "novelty": {"by_rung": {}},
+        "coverage": {"forward": 1.0, "reverse": 1.0},
+    }  # fmt: skip
+    for table in asking.ledger_tables(account, {"a": "Fees [/old]"}):
+        screen.console.print(table)
+    shown = screen.console.file.getvalue()
+    assert "500: [/INST]" in shown and "400: [/INST] no" in shown and "Fees [/old]" in shown and "\x1b[2J" not in shown

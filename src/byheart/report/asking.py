@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import ceil
 from typing import Any
 
+from byheart.report.tables import printable
 from byheart.teacher.base import Estimate
 
 ROWS = 24  # chunks in the table; all of them are in ledger.json and on the page
@@ -25,7 +27,8 @@ def shown(screen: Any, name: str) -> Iterator[Callable[[Any], None]]:
 def told(standing: Any) -> str:
     """ "412 examples/min, 32 in flight, 18 cached, 91k tokens, cost 0.02"."""
     parts = [f"{standing.examples_per_minute:,.0f} examples/min", f"{standing.in_flight} in flight"]
-    parts.append(f"{standing.cached:,} cached")
+    if standing.cached:
+        parts.append(f"{standing.cached:,} cached")
     parts.append(f"{amount(standing.input_tokens + standing.output_tokens)} tokens")
     if standing.cost is not None:
         parts.append(f"cost {standing.cost:.2f}")
@@ -44,9 +47,9 @@ def estimated(estimates: Mapping[str, Estimate]) -> list[str]:
             f"  about {amount(about.input_tokens)} tokens in, at most {amount(about.output_tokens)} tokens out"
         )
         if about.cost is not None:
-            lines.append(f"  cost: at most {about.cost:.2f}")
+            lines.append(f"  cost: at most {ceil(about.cost * 100) / 100:.2f}")
         else:
-            lines.append("  cost: unknown; say teacher.price_in and teacher.price_out (of a million tokens)")
+            lines.append("  cost: unknown; say teacher.price_in and price_out, of a million tokens")
     if estimates:
         lines.append("What the gates refuse is asked again, and that comes on top. Nothing was sent.")
     return lines
@@ -55,6 +58,7 @@ def estimated(estimates: Mapping[str, Estimate]) -> list[str]:
 def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> Iterator[Any]:
     """The ledger as rich tables: chunks, reasons, rungs. Nothing where no teacher was asked. `names_of` maps Chunk.id."""
     from rich.table import Table
+    from rich.text import Text
 
     rows = {chunk: row for chunk, row in account["by_chunk"].items() if "requested" in row}
     if not rows:
@@ -67,7 +71,7 @@ def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> It
 
     # The poorest first: they are what one looks for.
     for chunk in sorted(rows, key=lambda each: rows[each]["kept"] - rows[each]["asked"])[:ROWS]:
-        table.add_row(names_of.get(chunk, chunk), *cells(rows[chunk]))
+        table.add_row(Text(printable(names_of.get(chunk, chunk))), *cells(rows[chunk]))
     if len(rows) > ROWS:
         table.add_row(f"{len(rows) - ROWS} more", *[""] * len(names))
     total = {n: sum(row[n] for row in rows.values()) for n in names if n != "rejected"}
@@ -82,7 +86,8 @@ def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> It
         for reason, times in account["rejected"].items():
             reasons.add_row(reason, f"{times:,}")
         for reason, times in account["failed"].items():
-            reasons.add_row(f"no answer: {reason}", f"{times:,}")
+            # as text, not as markup: it holds the server's own words
+            reasons.add_row(Text(f"no answer: {printable(reason)}"), f"{times:,}")
         yield reasons
     rungs = _table("", "temperature", "received", "kept", "copies", "unsupported", "new")
     for rung, row in account["novelty"]["by_rung"].items():

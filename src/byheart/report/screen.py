@@ -79,8 +79,10 @@ class Bar:
 
     def _both(self) -> Any:
         from rich.console import Group
+        from rich.text import Text
 
-        lower = [each for each in (self.below, self.curve) if each]
+        # As text, not as markup: a server's own words may hold "[/...]", which rich would choke on.
+        lower = [each for each in (Text(printable(self.below)), self.curve) if each]
         return Group(self.progress, *lower) if lower else self.progress
 
 
