@@ -182,7 +182,7 @@ def test_what_a_server_says_is_no_markup_for_the_screen(workplace, monkeypatch):
     with asking.shown(screen, "ladder") as show:
         show(Standing(3, 1, note="500: [/INST] \x1b[2J overloaded; again in 2 s"))
         screen.bar.live.refresh()
-    row = {"requested": 2, "asked": 1, "received": 1, "rejected": {}, "kept": 1, "topped_up": 0}
+    row = {"requested": 2, "asked": 1, "received": 1, "rejected": {}, "kept": 1, "topped_up": 0, "without_teacher": 0}
     account = {
         "by_chunk": {"a": row}, "rejected": {}, "failed": {"400: [/INST] no": 1}, "novelty": {"by_rung": {}},
         "coverage": {"forward": 1.0, "reverse": 1.0},
@@ -191,3 +191,16 @@ def test_what_a_server_says_is_no_markup_for_the_screen(workplace, monkeypatch):
         screen.console.print(table)
     shown = screen.console.file.getvalue()
     assert "500: [/INST]" in shown and "400: [/INST] no" in shown and "Fees [/old]" in shown and "\x1b[2J" not in shown
+
+
+def test_what_rules_wrote_was_not_received_from_the_teacher(workplace):
+    with served(well) as server:
+        live = words(server, "out", "club.md", "expansion.ladder.rungs=2", "expansion.ladder.max_attempts=0")
+        joined = ["expansion=[rules,ladder]" if word == "expansion=ladder" else word for word in live]
+        done = subprocess.run(joined, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "of rules, files" in done.stdout
+    account = read_json("out/ledger.json")
+    for row in account["by_chunk"].values():
+        assert 0 < row["received"] <= row["requested"]
+        assert row["kept"] + sum(row["rejected"].values()) == row["received"] + row["without_teacher"]
+    assert sum(row["without_teacher"] for row in account["by_chunk"].values()) == account["by_expansion"]["rules"]

@@ -1,7 +1,7 @@
 """The account of an expansion: what was asked for, received, kept, refused and topped up, and which facts are not covered."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from byheart.expansion.base import Source, Tally, Written
@@ -53,9 +53,9 @@ def ledger(
         "by_expansion": dict(Counter(example.expansion for example in examples)),
         "by_angle": dict(Counter(example.angle for example in examples)),
         "by_direction": dict(Counter(example.direction for example in examples)),
-        "by_chunk": _by_chunk(source, examples, rejected, asked, tallies),
+        "by_chunk": _by_chunk(source, examples, rejected, asked, tallies, taught),
         "facts": {fact.id: per_fact[fact.id] for fact in source.facts},
-        "by_fact": _by_fact(source, examples, rejected, tallies),
+        "by_fact": _by_fact(source, examples, rejected, tallies, taught),
         "coverage": {
             way: sum(n[way] > 0 for n in per_fact.values()) / max(1, len(source.facts)) for way in (FORWARD, REVERSE)
         },
@@ -87,10 +87,14 @@ def _by_chunk(
     rejected: Sequence[Rejection],
     floors: Mapping[str, int],
     tallies: Sequence[Mapping[str, Tally]],
+    taught: Collection[str],
 ) -> dict[str, dict[str, Any]]:
-    """`asked` is the floor; where a teacher was asked, `requested` counts the pairs in all its requests."""
+    """`asked` is the floor; where a teacher was asked, `requested` counts the pairs in all its requests, `received` those
+    that it wrote, and `without_teacher` the kept ones of other members."""
     kept = Counter(example.chunk for example in examples)
     refused = _reasons(rejected, lambda example: [example.chunk])
+    others = Counter(example.chunk for example in examples if example.expansion not in taught)
+    received = Counter(each.chunk for each in _received(examples, rejected, taught))
     account: dict[str, dict[str, Any]] = {}
     for chunk in source.chunks:
         row: dict[str, Any] = {"asked": floors.get(chunk.id, 0), "kept": kept[chunk.id]}
@@ -100,7 +104,8 @@ def _by_chunk(
             row["requests"] = sum(tally.requests for tally in own)
             row["failed"] = sum(len(tally.failed) for tally in own)
             row["topped_up"] = sum(tally.topped_up for tally in own)
-            row["received"] = kept[chunk.id] + sum(refused[chunk.id].values())
+            row["received"] = received[chunk.id]
+            row["without_teacher"] = others[chunk.id]
         account[chunk.id] = {**row, "rejected": dict(refused[chunk.id])}
     return account
 
@@ -110,18 +115,27 @@ def _by_fact(
     examples: Sequence[Example],
     rejected: Sequence[Rejection],
     tallies: Sequence[Mapping[str, Tally]],
+    taught: Collection[str],
 ) -> dict[str, dict[str, Any]]:
     kept = Counter(fact for example in examples for fact in example.facts)
     refused = _reasons(rejected, lambda example: example.facts)
+    received = Counter(fact for each in _received(examples, rejected, taught) for fact in each.facts)
     account: dict[str, dict[str, Any]] = {}
     for fact in source.facts:
         own = [each[fact.chunk] for each in tallies if fact.chunk in each]
-        row: dict[str, Any] = {"kept": kept[fact.id], "received": kept[fact.id] + sum(refused[fact.id].values())}
+        row: dict[str, Any] = {"kept": kept[fact.id], "received": received[fact.id]}
         if own:
             row["requested"] = sum(tally.asked_on.get(fact.id, 0) for tally in own)
             row["topped_up"] = sum(tally.topped_up_on.get(fact.id, 0) for tally in own)
         account[fact.id] = {**row, "rejected": dict(refused[fact.id])}
     return account
+
+
+def _received(examples: Sequence[Example], rejected: Sequence[Rejection], taught: Collection[str]) -> Iterator[Example]:
+    """What the members that ask a teacher were given by it; where none does, all that was written."""
+    for example in (*examples, *(rejection.example for rejection in rejected)):
+        if not taught or example.expansion in taught:
+            yield example
 
 
 def _reasons(rejected: Sequence[Rejection], owners: Callable[[Example], Iterable[str]]) -> dict[str, Counter[str]]:

@@ -63,8 +63,14 @@ def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> It
     rows = {chunk: row for chunk, row in account["by_chunk"].items() if "requested" in row}
     if not rows:
         return
-    table = _table("The ledger", "chunk", "floor", "asked", "received", "rejected", "kept", "topped up")
-    names = ("asked", "requested", "received", "rejected", "kept", "topped_up")
+    columns = {
+        "asked": "floor", "requested": "asked", "received": "received", "rejected": "rejected", "kept": "kept",
+        "topped_up": "topped up",
+    }  # fmt: skip
+    if any(row["without_teacher"] for row in rows.values()):
+        columns["without_teacher"] = "of rules, files"
+    names = tuple(columns)
+    table = _table("The ledger", "chunk", *columns.values())
 
     def cells(row: Mapping[str, Any]) -> list[str]:
         return [f"{sum(row[n].values()) if n == 'rejected' else row[n]:,}" for n in names]
