@@ -337,10 +337,9 @@ class Errand:
         return f"{number} under way ({states}), {done:,} of {total:,} answered"
 
     def _come_back(self) -> ComeBack:
-        saved = f"; answers saved so far: {self.asking.saved:,}" if self.asking.saved else ""
         ids = ", ".join(job.record.id for job in self.jobs[:3])
         where = f"teacher {self.options.model} at {self.options.address}"
-        fix = f"come back with the same command, within a day: it collects what is there{saved}"
+        fix = f"come back with the same command: it collects what is there; answers saved so far: {self.asking.saved:,}"
         return ComeBack(Problem(self._standing(), where, ids, fix))
 
     def _over(self, reason: str, fix: str) -> TeacherError:
