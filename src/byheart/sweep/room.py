@@ -47,7 +47,7 @@ def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[i
     device = pack.first.opened.device
     if said is None and wanted == 1:
         return 1
-    one = tick(pack, 1, batches[1] if said is None else batches[0])
+    one = tick(pack, 1, batches[1] if said is None else batches[0], steps=2)  # a second one holds the optimizer's too
     bears = _bears(one, pack.tokens_at_once, free_bytes(device) // processes)
     if said is not None:
         if said > bears:
@@ -59,13 +59,13 @@ def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[i
     return _quickest(pack, min(wanted, bears, MOST.get(device, 8)), wanted)
 
 
-def tick(pack: Packable, slots: int, batch: int) -> Tick:
+def tick(pack: Packable, slots: int, batch: int, steps: int = TICKS + 1) -> Tick:
     """Measures a step of `slots` copies of a trial on its longest rows; nothing of it stays."""
     import torch
 
     lesson = pack.first.lesson
     rows: Sequence[Row] = sorted(lesson.train, key=lambda row: len(row.tokens))[-batch:]
-    short = replace(lesson, train=list(rows), validate=[], batch_size=batch, epochs=TICKS + 1)
+    short = replace(lesson, train=list(rows), validate=[], batch_size=batch, epochs=steps)
     plan, marks = pack.first.plan, [time.monotonic()]
     adapter = plan.adapter
     assert isinstance(adapter, Lora)
@@ -80,7 +80,7 @@ def tick(pack: Packable, slots: int, batch: int) -> Tick:
         trainer.stream(
             lambda: jobs.pop() if jobs else None,
             lambda job, learned: None,
-            stop_requested=lambda: len(marks) > TICKS,
+            stop_requested=lambda: len(marks) > steps,
             on_tick=lambda steps: marks.append(time.monotonic()),
         )
         each = trainer.bytes_per_slot()

@@ -23,6 +23,7 @@ class Grouping:
     empty: Tensor  # the places that hold zeros
     back: Tensor  # (N,) the place of each token; any, where it has none
     homeless: Tensor  # the tokens without a place
+    whole: bool = False  # one group, whose places are the first tokens in their order: nothing need be moved
 
     @classmethod
     def of(
@@ -48,8 +49,12 @@ class Grouping:
                     empty += range(len(there), len(there) + width - size)
                 there += [nobodys or 0] * (width - size)
         homeless = [token for token, place in enumerate(back) if place < 0]
+        housed = tokens - len(homeless)
+        alone = nobodys is not None and [groups for groups, _ in shapes] == [1] and len(there) <= tokens
+        whole = alone and there[:housed] == list(range(housed))
         indices = (there, empty, [max(0, place) for place in back], homeless)
-        return cls(tuple(shapes), *(torch.tensor(index, dtype=torch.long, device=device) for index in indices))
+        found = [torch.tensor(index, dtype=torch.long, device=device) for index in indices]
+        return cls(tuple(shapes), found[0], found[1], found[2], found[3], whole)
 
     def gather(self, flat_ND: Tensor) -> tuple[Tensor, ...]:
         """(N, D) -> (G, W, D) of each block."""
@@ -72,12 +77,25 @@ class Grouping:
         return groups, width, size
 
     def gather_into(self, flat_ND: Tensor, room_GWD: Tensor) -> Tensor:
-        """`gather` of the only block into memory that is there, without a gradient."""
+        """`gather` of the only block, without a gradient: in `room_GWD`, or where it lies already."""
+        if self.whole:
+            return flat_ND[: room_GWD.shape[1]].view_as(room_GWD)
         return _moved_into(flat_ND, room_GWD, self.there, self.empty)
 
     def scatter_into(self, grouped_GWD: Tensor, room_ND: Tensor) -> Tensor:
         """`scatter` of the only block into memory that is there, without a gradient."""
+        if self.whole:
+            room_ND[: grouped_GWD.shape[1]] = grouped_GWD[0]
+            room_ND[grouped_GWD.shape[1] :] = 0
+            return room_ND
         return _moved_into(grouped_GWD.flatten(0, 1), room_ND, self.back, self.homeless)
+
+    def add_to(self, flat_ND: Tensor, grouped_GWD: Tensor, room_ND: Tensor) -> None:
+        """Adds what `scatter_into` gives; the flat tokens must lie without gaps."""
+        if self.whole:
+            flat_ND[: grouped_GWD.shape[1]] += grouped_GWD[0]
+        else:
+            flat_ND += self.scatter_into(grouped_GWD, room_ND)
 
 
 def _moved_into(source: Tensor, room: Tensor, there: Tensor, empty: Tensor) -> Tensor:

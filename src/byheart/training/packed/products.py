@@ -53,12 +53,12 @@ class _Down(torch.autograd.Function):
         x, a, scale = ctx.saved_tensors
         slots, scratch = ctx.slots, ctx.scratch
         of_h_SWJ = (gradients[0] if len(gradients) == 1 else torch.cat(gradients, dim=2)) * scale
-        x_SWI = scratch.room("input", slots.shape(a.shape[2]), x)
-        slots.gather_into(x.flatten(0, -2), x_SWI)
+        room_SWI = scratch.room("input", slots.shape(a.shape[2]), x)
+        x_SWI = slots.gather_into(x.flatten(0, -2), room_SWI)
         of_a = torch.bmm(of_h_SWJ.transpose(1, 2), x_SWI)
         of_x = None
         if ctx.needs_input_grad[0]:
-            product = torch.bmm(of_h_SWJ, a, out=x_SWI)
+            product = torch.bmm(of_h_SWJ, a, out=room_SWI)
             of_x = slots.scatter_into(product, torch.empty_like(x).flatten(0, -2)).view_as(x)
         return of_x, of_a, None, None, None, None
 
@@ -68,7 +68,7 @@ class _Up(torch.autograd.Function):
     def forward(ctx: Any, output: Tensor, h: Tensor, b: Tensor, slots: Grouping, scratch: Scratch) -> Tensor:
         flat = output.view(-1, output.shape[-1])  # a copy, as flatten may make, would be added to in vain
         product = torch.bmm(h, b, out=scratch.room("output", slots.shape(b.shape[2]), h))
-        flat.add_(slots.scatter_into(product, scratch.room("flat", tuple(flat.shape), h)))
+        slots.add_to(flat, product, scratch.room("flat", tuple(flat.shape), h))
         ctx.save_for_backward(h, b)
         ctx.slots, ctx.scratch = slots, scratch
         ctx.mark_dirty(output)
@@ -77,6 +77,6 @@ class _Up(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         h, b = ctx.saved_tensors
-        g_SWO = ctx.scratch.room("output", ctx.slots.shape(b.shape[2]), h)
-        ctx.slots.gather_into(gradients[0].flatten(0, -2), g_SWO)
+        room_SWO = ctx.scratch.room("output", ctx.slots.shape(b.shape[2]), h)
+        g_SWO = ctx.slots.gather_into(gradients[0].flatten(0, -2), room_SWO)
         return gradients[0], torch.bmm(g_SWO, b.transpose(1, 2)), torch.bmm(h.transpose(1, 2), g_SWO), None, None

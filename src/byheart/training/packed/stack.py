@@ -40,12 +40,10 @@ class Stack:
         self.gradients = torch.zeros_like(self.masters)
         self.scale = torch.zeros(slots, 1, 1, dtype=first.dtype, device=first.device)
         self.clip = torch.full((slots,), torch.inf, dtype=wide, device=first.device)
-        # Leaves on views of `weights`: the gradients of all slots' matrices come in one tensor for each.
         self.columns = self.places.columns()
-        self.matrices: list[Tensor] = [
-            self.weights[:, columns].view(slots, *shape).detach().requires_grad_()
-            for columns, shape in zip(self.columns, self.places.shapes, strict=True)
-        ]
+        self.used = 0
+        self.matrices: list[Tensor] = []
+        self.reach(slots)
         # One group a slot, one flat tensor a group: AdamW with its own rate, betas, decay and step for each slot.
         self.rows = [row.detach().requires_grad_() for row in self.masters]
         self.adamw = torch.optim.AdamW([{"params": [row]} for row in self.rows], fused=True)
@@ -58,6 +56,17 @@ class Stack:
         for name, layer in self.layers.items():
             layer.packed_place = self.places.of[name]
             self._hooks.append(layer.register_forward_hook(self._add))
+
+    def reach(self, used: int) -> None:
+        """From now on only the first so many slots take part in a pass and a step: empty ones would cost the same."""
+        if used == self.used:
+            return
+        self.used = used
+        # Leaves on views of `weights`: the gradients of all slots' matrices come in one tensor for each.
+        self.matrices = [
+            self.weights[:used, columns].view(used, *shape).detach().requires_grad_()
+            for columns, shape in zip(self.columns, self.places.shapes, strict=True)
+        ]
 
     def join(self, slot: int, adapter: Lora, optimizer: AdamW, initial: Mapping[str, tuple[Tensor, Tensor]]) -> None:
         """A new adapter in a free slot, as peft initialised it."""
@@ -106,12 +115,13 @@ class Stack:
 
         A slot whose loss is no number is simply not named: its gradients are dropped, never multiplied by zero.
         """
+        gradients = self.gradients[: self.used]
         for matrix, columns in zip(self.matrices, self.columns, strict=True):
             if matrix.grad is not None:
-                self.gradients[:, columns].copy_(matrix.grad.flatten(1))
+                gradients[:, columns].copy_(matrix.grad.flatten(1))
                 matrix.grad = None
-        norms = torch.linalg.vector_norm(self.gradients, dim=1)
-        self.gradients.mul_((self.clip / (norms + 1e-6)).clamp(max=1.0)[:, None])  # as clip_grad_norm_ does
+        norms = torch.linalg.vector_norm(gradients, dim=1)
+        gradients.mul_((self.clip[: self.used] / (norms + 1e-6)).clamp(max=1.0)[:, None])  # as clip_grad_norm_ does
         for slot, (row, group) in enumerate(zip(self.rows, self.adamw.param_groups, strict=True)):
             row.grad = self.gradients[slot] if slot in rates else None
             group["lr"] = rates.get(slot, 0.0)
@@ -143,7 +153,7 @@ class Stack:
 
     def _publish(self) -> None:
         if self.weights is not self.masters:
-            self.weights.copy_(self.masters)
+            self.weights[: self.used].copy_(self.masters[: self.used])
 
     def _add(self, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         """The forward hook of all target layers. What differs lies on the layer: one compiled graph serves them all."""
@@ -151,15 +161,15 @@ class Stack:
             return None
         place: Place = layer.packed_place
         a_SJI, b_SRO = self.matrices[place.down], self.matrices[place.up]
-        rank = slice(place.start, place.start + self.max_rank)
+        rank, scale = slice(place.start, place.start + self.max_rank), self.scale[: self.used]
         if isinstance(self.routing, int):
             one = self.routing
             return output + (inputs[0] @ a_SJI[one, rank].T) * self.scale[one] @ b_SRO[one]
         if torch.compiler.is_compiling():  # the compiler sees by itself what is equal, and what can share memory
             (grouped,) = self.routing.gather(inputs[0].flatten(0, -2))
-            product = torch.bmm(torch.bmm(grouped, a_SJI[:, rank].transpose(1, 2)) * self.scale, b_SRO)
+            product = torch.bmm(torch.bmm(grouped, a_SJI[:, rank].transpose(1, 2)) * scale, b_SRO)
             return output.add_(self.routing.scatter(product).view_as(output))
         if self._read is None or self._read[0] is not inputs[0] or self._read[1] != place.down:
             count = a_SJI.shape[1] // self.max_rank
-            self._read = inputs[0], place.down, down(inputs[0], a_SJI, self.scale, count, self.routing, self.scratch)
+            self._read = inputs[0], place.down, down(inputs[0], a_SJI, scale, count, self.routing, self.scratch)
         return up(output, self._read[2][place.start // self.max_rank], b_SRO, self.routing, self.scratch)

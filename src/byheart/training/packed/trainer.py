@@ -154,6 +154,7 @@ class PackedTrainer:
 
         gather(self.tests(job))
         slot = next(i for i in range(self.slots) if i not in self._courses)
+        self.stack.reach(max(slot, *self._courses, 0) + 1)
         if job.paused:
             self.stack.rejoin(slot, job.adapter, job.optimizer, job.paused.tensors)
         else:
@@ -175,6 +176,7 @@ class PackedTrainer:
                 save(job.adapter, self.model, self.stack.matrices_of(weights, rank), job.folder / "adapter")
         self.stack.leave(course.slot)
         del self._courses[course.slot]
+        self.stack.reach(max(self._courses, default=0) + 1)
         return course.learned(state, *([note] if note else []))
 
     def _tick(self, on_tick: Any, on_check: Any, recall: Any) -> "dict[Course, tuple[str, str]]":
@@ -228,7 +230,7 @@ class PackedTrainer:
         filler = next(iter(self._courses.values())).job.lesson.filler
         with torch.set_grad_enabled(train), self._own(self.attention or self._attention):
             for part in parts(seats, at_once):
-                laid = lay(part, self.slots, filler, self.attention is None, totals.device, self.together)
+                laid = lay(part, self.stack.used, filler, self.attention is None, totals.device, self.together)
                 self.stack.routing = laid.slots
                 losses = token_losses(self.model, laid.batch, **laid.more)
                 own = losses * laid.weights.to(losses.dtype).to(losses.device)
