@@ -12,6 +12,7 @@ from byheart.errors import UserError
 from byheart.sweep.outcome import End, Outcome
 from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
+from byheart.sweep.storage import _without_password
 from byheart.sweep.study import Study, opened
 
 GRID = Space.read(["lr=choice(1,2)", "batch_size=choice(1,2)"])[0]
@@ -153,6 +154,12 @@ def test_a_journal_and_an_address_in_the_environment(tmp_path, monkeypatch):
     with pytest.raises(UserError) as caught:
         Study("study", hidden, GRID, tmp_path)
     assert "hunter2" not in str(caught.value) and "cannot be reached" in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["postgresql://me:p%40ss@h/d is away", "me:p%40ss", "p@ss was wrong"])
+def test_what_a_driver_says_is_shown_without_the_password(said):
+    shown = _without_password(said, "postgresql://me:p%40ss@h/d")
+    assert "****" in shown and "p@ss" not in shown and "p%40ss" not in shown
 
 
 @pytest.mark.parametrize("address", ["ftp://x", "sqlite:////proc/nowhere/x.db"])

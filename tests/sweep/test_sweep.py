@@ -155,6 +155,27 @@ def test_bad_input_is_said_before_the_first_trial(here, quick, words, said, caps
     assert not list(here.glob("outputs/sweeps/*/[0-9]*"))
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["hydra.sweeper.storage=sqlite:////proc/nowhere/x.db"], "cannot be reached"),
+        (["hydra.sweeper.storage_env=NOT_SET"], "not set"),
+        (["hydra.sweeper.sampler._target_=optuna.samplers.Nope"], "Nope"),
+        (["seed=1"], "seed: the study batch_lr_epochs-a was begun with 0"),
+        (["lr=1e-3,2e-3"], "hydra.sweeper.params lr: the study batch_lr_epochs-a was begun with nothing"),
+    ],
+)
+def test_what_the_study_refuses_is_said_before_a_text_is_written(here, quick, words, said, capsys):
+    folder = here / "outputs/sweeps/batch_lr_epochs-a"
+    if "begun" in said:
+        assert sweep(*quick, *SMALL) == 0
+    before = sorted(folder.rglob("*"))
+    assert sweep(*quick, *SMALL, *words) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err and "Traceback" not in shown.err
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_more_slots_than_memory(here, quick, capsys):
     assert sweep(*quick, *SMALL, "hydra.launcher.slots=100000000") == 2
     assert "hydra.launcher.slots: memory bears" in capsys.readouterr().err

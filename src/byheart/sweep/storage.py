@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.settings import Sweep
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 PACKAGES = {"postgresql": "pip install 'psycopg[binary]'", "mysql": "pip install mysqlclient"}
+DATABASES = ("sqlite", *PACKAGES)
 
 
 def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
@@ -23,7 +25,7 @@ def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
     except Exception as error:  # SQLAlchemy, grpc and the drivers have families of their own
         shown = address if where == "hydra.sweeper.storage" else f"the address in ${sweep.storage_env}"
         kind = address.partition(":")[0].partition("+")[0]
-        reason = str(error).splitlines()[0] if where == "hydra.sweeper.storage" else type(error).__name__
+        reason = _without_password(str(error).splitlines()[0], address)
         missing = isinstance(error, ImportError | ModuleNotFoundError)
         fix = PACKAGES.get(kind, "check the address") if missing else "is it running, and can this machine reach it?"
         raise UserError(Problem(f"the study's storage cannot be reached: {reason}", where, shown, fix)) from None
@@ -59,7 +61,7 @@ def _open(address: str) -> "BaseStorage":
         proxy = GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
         proxy.wait_server_ready(timeout=10)
         return proxy
-    if kind not in ("sqlite", "postgresql", "postgresql+psycopg", "mysql", "mysql+pymysql"):
+    if kind.partition("+")[0] not in DATABASES:  # what follows is the driver: the user's choice
         fix = "sqlite:///FILE, journal:FILE, postgresql://HOST/DB or grpc://HOST:PORT"
         raise UserError(Problem("this kind of storage is not known", "hydra.sweeper.storage", kind, fix))
     from optuna.storages import RDBStorage
@@ -70,3 +72,12 @@ def _open(address: str) -> "BaseStorage":
             Path(f"/{where}" if rest.startswith("////") else where).parent.mkdir(parents=True, exist_ok=True)
         options = {"connect_args": {"timeout": 60}}  # two sweepers write to one file
     return RDBStorage(address, engine_kwargs=options)
+
+
+def _without_password(text: str, address: str) -> str:
+    """What a driver says of an address, which may hold it whole or the password alone."""
+    user = address.partition("://")[2].rpartition("@")[0]
+    password = user.partition(":")[2]
+    for secret in (address, user, password, unquote(password)):
+        text = text.replace(secret, "****") if secret else text
+    return text

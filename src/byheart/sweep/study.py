@@ -87,15 +87,7 @@ class Study:
             with _quiet():
                 self.optuna.set_metric_names(list(self.sweep.objectives))
             return
-        keys = [key for key in {**before, **fingerprint} if before.get(key) != fingerprint.get(key)]
-        if keys:
-            fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={self.name}-2"
-            raise UserError(
-                *(
-                    Problem(f"the study {self.name} was begun with {_said(before.get(key))}", key, _said(now), fix)
-                    for key, now in ((key, fingerprint.get(key)) for key in sorted(keys))
-                )
-            )
+        _refuse_others(self.name, before, fingerprint)
 
     @property
     def wanted(self) -> int:
@@ -235,6 +227,31 @@ class Study:
                     Exception
                 ):  # it ended a moment ago, or the storage is away for a while: the next beat tries again
                     continue
+
+
+def look_ahead(name: str, sweep: Sweep, folder: Path, fingerprint: dict[str, Any]) -> None:
+    """Raises UserError for what opening the study would meet, before a teacher is paid for texts; nothing is written."""
+    import optuna
+
+    _built(sweep.sampler, "hydra.sweeper.sampler")
+    _built(sweep.pruner, "hydra.sweeper.pruner")
+    if not (sweep.storage or sweep.storage_env) and not (folder / "study.db").is_file():
+        return
+    storage = open_storage(sweep, folder)
+    if name in optuna.get_all_study_names(storage):
+        before = optuna.load_study(study_name=name, storage=storage).user_attrs.get("fingerprint")
+        _refuse_others(name, before or fingerprint, fingerprint)
+
+
+def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> None:
+    fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={name}-2"
+    problems = [
+        Problem(f"the study {name} was begun with {_said(before.get(key))}", key, _said(now.get(key)), fix)
+        for key in sorted({**before, **now})
+        if before.get(key) != now.get(key)
+    ]
+    if problems:
+        raise UserError(*problems)
 
 
 @contextmanager
