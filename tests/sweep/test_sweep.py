@@ -191,6 +191,31 @@ def test_a_sweep_of_ones_own_and_one_that_is_not_there(here, quick, capsys):
     assert cli.main(["sweep"]) == 2
 
 
+def test_the_best_can_be_said_and_trained_without_the_sweeps_own_file(here, quick):
+    """What only the YAML fixes is in the line too; `best.yaml` trains the very curve, past an upturn that the sweep ignored."""
+    Path("mine").mkdir()
+    Path("pairs [1].jsonl").write_text('{"question": "Who was born in Bern?", "answer": "Ada"}\n' * 2)
+    fixed = [word for word in quick if word.startswith(("model.", "trainer.", "split.", "expansion.", "evaluation."))]
+    Path("mine/mine.yaml").write_text(
+        "defaults: [learn, override hydra/sweeper: byheart_optuna, override expansion: [rules, file],"
+        " override evaluation: [recall], _self_]\n"
+        "documents: [a.txt]\nrows: {replay: 0, loss_on: all}\nadapter: {rank: 2}\nstopping: {patience: 1}\n"
+        'expansion: {file: {path: "pairs [1].jsonl"}}\n'
+        "hydra: {mode: MULTIRUN, sweeper: {params: {lr: 'choice(1e-3,3e-2)', epochs: 'choice(1,3)'}}}\n"
+    )
+    words = [word for word in fixed if not word.startswith("evaluation=")]
+    assert sweep(*words, name="mine/mine.yaml") == 0
+    folder = Path("outputs/sweeps/mine-a")
+    best = json.loads((folder / "best.json").read_text())
+    assert {"documents=[a.txt]", "rows.loss_on=all", "expansion=[rules,file]"} <= set(best["overrides"])
+    for again, command in (("line", best["overrides"]), ("file", ["-cd", str(folder), "-cn", "best"])):
+        assert cli.main(["learn", *command, f"hydra.run.dir={again}"]) == 0
+        with (Path(best["folder"]) / "curve.csv").open() as one, Path(again, "curve.csv").open() as other:
+            curves = [[(p["epoch"], p["train_loss"], p["val_loss"]) for p in csv.DictReader(f)] for f in (one, other)]
+        assert f"epochs={float(curves[1][-1][0]):g}" in best["overrides"]
+        assert curves[0][: len(curves[1])] == curves[1]
+
+
 def test_pick_scores_another_trial(here, quick, capsys):
     assert sweep(*quick, *SMALL) == 0
     folder = here / "outputs/sweeps/batch_lr_epochs-a"

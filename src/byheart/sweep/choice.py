@@ -134,7 +134,8 @@ def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = 
     assert outcome is not None
     epochs = setup.axis.asked(trial.params)
     best = outcome.best_epoch(objective, epochs) or epochs
-    lines = [line for line in setup.fixed if not line.startswith("hydra.")]
+    lines = [*setup.written, *(line for line in setup.fixed if not line.startswith(("hydra.", "+", "~")))]
+    lines += setup.axis.extra  # else a run of the same epochs could end at an upturn that the trial went past
     lines += [line for line in setup.space.overrides(trial.params) if not line.startswith("epochs=")]
     lines.append(f"epochs={best}" if setup.axis.is_free(trial.params) else f"epochs={epochs}")
     kept = {line.partition("=")[0]: line for line in lines}
