@@ -1,6 +1,7 @@
 """Where a study is kept: an address in the settings or in an environment variable, made into an Optuna storage."""
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
 
 PACKAGES = {"postgresql": "pip install 'psycopg[binary]'", "mysql": "pip install mysqlclient"}
 DATABASES = ("sqlite", *PACKAGES)
+HALF_MADE = ("already exists", "duplicate key", "unique constraint", "database is locked")
+TRIES, WAIT_S = 10, 0.5
 
 
 def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
     """Raises UserError where it cannot be reached; an address that holds a password is never repeated."""
     address, where = _address(sweep, folder)
     try:
-        return _open(address)
+        return _opened(address)
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy, grpc and the drivers have families of their own
@@ -40,6 +43,18 @@ def _address(sweep: Sweep, folder: Path) -> tuple[str, str]:
             raise UserError(Problem(what, "hydra.sweeper.storage_env", sweep.storage_env, fix))
         return found, "hydra.sweeper.storage_env"
     return sweep.storage or f"sqlite:///{folder.absolute() / 'study.db'}", "hydra.sweeper.storage"
+
+
+def _opened(address: str) -> "BaseStorage":
+    """Of two sweepers that begin at once in an empty database, one makes the tables and the other meets them half made."""
+    for _ in range(TRIES - 1):
+        try:
+            return _open(address)
+        except Exception as error:
+            if not any(sign in str(error).lower() for sign in HALF_MADE):
+                raise
+            time.sleep(WAIT_S)
+    return _open(address)
 
 
 def _open(address: str) -> "BaseStorage":

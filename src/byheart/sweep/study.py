@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -112,6 +112,7 @@ class Study:
                 if point not in there:
                     self.optuna.enqueue_trial(point)
                     there.append(point)
+            self._withdraw_twins()
 
     # -- ask and tell -------------------------------------------------------------------------------------------------
 
@@ -202,6 +203,21 @@ class Study:
             return not (self.sweep.storage or self.sweep.storage_env) or time.time() - begun > self.sweep.expire_s
         dead = self.owner.is_dead(owner)
         return dead if dead is not None else time.time() - (beat or 0.0) > self.sweep.expire_s
+
+    def _withdraw_twins(self) -> None:
+        """Two machines that begin at once, with no folder in common to lock, queue everything twice: the first stays."""
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        seen: list[Params] = []
+        for trial in self._trials():
+            if _interrupted(trial):
+                continue
+            if trial.state == TrialState.WAITING and _params(trial) in seen:
+                with suppress(UpdateFinishedTrialError):
+                    self.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+                    self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            seen.append(_params(trial))
 
     def _requeue(self, trial_id: int) -> None:
         from optuna.exceptions import UpdateFinishedTrialError
