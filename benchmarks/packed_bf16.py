@@ -1,7 +1,7 @@
 """Is a trial that was packed in bfloat16 as good as one that was trained alone? Final losses, their spread, both winners.
 
     python benchmarks/packed_bf16.py            # 40 + 8 rows of the ham-radio rules, three rates, three seeds, 3 epochs
-    python benchmarks/packed_bf16.py --quick    # 6 + 4 rows, two rates, 1 epoch: does it run?
+    python benchmarks/packed_bf16.py --quick    # 4 + 2 rows, two rates, two seeds, 1 epoch: does it run?
 
 Every rate with every seed alone in our single loop, then all of them in one pack; the embedded model, batch 4. bfloat16
 sums in another order drift apart, so the measure is what a seed does: a packed trial should end no further from the same
@@ -25,7 +25,6 @@ from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Lesson, Trainer
 
-SEEDS = (0, 1, 2)
 WHOLE = Stopping(patience=None, checks_per_epoch=1)
 
 
@@ -74,36 +73,37 @@ def main():
     parser.add_argument("--epochs", type=int, default=None)
     said = parser.parse_args()
     rates = (5e-4, 1e-3) if said.quick else (2e-4, 5e-4, 1e-3)
+    seeds = (0, 1) if said.quick else (0, 1, 2)
     epochs = said.epochs or (1 if said.quick else 3)
     model, tokenizer = BaseModel().load(said.dtype, "cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        train, validate = short_rows(tokenizer, folder / "rows", *((6, 4) if said.quick else (40, 8)))
+        train, validate = short_rows(tokenizer, folder / "rows", *((4, 2) if said.quick else (40, 8)))
         jobs = [
             Job(
                 f"lr={lr:g} seed={seed}",
                 Lesson(train, validate, 4, epochs, seed, "constant", "row_mean", tokenizer.pad_token_id),
                 Lora(), AdamW(lr=lr), WHOLE, folder / f"{lr:g}-{seed}",
             )
-            for lr in rates for seed in SEEDS
+            for lr in rates for seed in seeds
         ]  # fmt: skip
         single, together = alone(model, jobs, said.dtype), packed(model, jobs)
-    met = report(rates, single, together)
+    met = report(rates, seeds, single, together)
     sys.exit(0 if met else 1)
 
 
-def report(rates, single, together):
+def report(rates, seeds, single, together):
     met, spreads = True, {}
     print("final validation loss  alone, by seed        packed, by seed       spread alone  furthest from alone")
     for lr in rates:
-        names = [f"lr={lr:g} seed={seed}" for seed in SEEDS]
+        names = [f"lr={lr:g} seed={seed}" for seed in seeds]
         one, other = [single[n][0] for n in names], [together[n][0] for n in names]
         spreads[lr] = max(one) - min(one)
         furthest = max(abs(a - b) for a, b in zip(one, other, strict=True))
         met = met and furthest <= spreads[lr]
         cells = ["  ".join(f"{loss:.4f}" for loss in losses) for losses in (one, other)]
         print(f"lr={lr:<8g}            {cells[0]:<22}{cells[1]:<22}{spreads[lr]:<14.4f}{furthest:.4f}")
-    for seed in SEEDS:
+    for seed in seeds:
         first, second = (
             min(rates, key=lambda lr: losses[f"lr={lr:g} seed={seed}"][1]) for losses in (single, together)
         )
