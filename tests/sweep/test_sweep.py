@@ -147,6 +147,12 @@ def test_examples_that_vary_are_judged_by_the_users_questions(here, quick, capsy
         (["name=a,b"], "name: this cannot vary"),
         (["expansion.rules.max_examples=3"], "no example was held out"),
         (["hydra.sweeper.given=[{lr: 1}]"], "names just the keys that vary"),
+        (["hydra.sweeper.pick=smooth", "lr=1e-3"], "but lr does not vary"),
+        (["hydra.launcher.slots=0"], "hydra.launcher.slots: must be a whole number"),
+        (["hydra.launcher.slots=many"], "hydra.launcher.slots: must be a whole number"),
+        (["hydra.sweeper.storage=grpc://localhost:abc"], "the port is no number"),
+        (["hydra.sweeper.seed=x", "hydra.sweeper.first=0"], "hydra.sweeper.seed: must be a whole number"),
+        (["hydra.sweeper.expire_s=soon", "hydra.sweeper.roughest=2"], "hydra.sweeper.roughest: must be a number"),
     ],
 )
 def test_bad_input_is_said_before_the_first_trial(here, quick, words, said, capsys):

@@ -66,12 +66,33 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
     axis, wrong_axis = Axis.of(space, plan) if space.distributions else (Axis(space, plan.epochs), [])
     problems += [*wrong, *wrong_axis, *objective_problems(sweep, space.distributions, plan), *_given(sweep, axis.space)]
+    problems += [*_smooth(sweep, space), *_slots(config)]
     keys = list(space.distributions)
     same = fingerprint(config, sweep, space) if not problems else {}
     there = bool(other_texts(keys))
     name = study_name(config)
     own = written(config, keys) if not problems else []
     return Setup(name, sweep, axis, tuple(fixed), tuple(own), folder, same, there, plan), problems
+
+
+def _smooth(sweep: Sweep, space: Space) -> list[Problem]:
+    if sweep.pick != "smooth" or not space.distributions or "lr" in space.distributions:
+        return []
+    what, fix = (
+        "the highest smooth rate is looked for, but lr does not vary",
+        "hydra.sweeper.pick=best, or lr=1e-4,3e-4",
+    )
+    return [Problem(what, "hydra.sweeper.pick", "smooth", fix)]
+
+
+def _slots(config: Config) -> list[Problem]:
+    """Said here, since the launcher itself is asked only when the texts are made."""
+    found = []
+    for name in ("slots", "tokens_at_once"):
+        value = OmegaConf.select(config, f"hydra.launcher.{name}")
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            found.append(Problem("must be a whole number of at least 1, or null", f"hydra.launcher.{name}", str(value)))
+    return found
 
 
 def _given(sweep: Sweep, space: Space) -> list[Problem]:
