@@ -74,7 +74,7 @@ def _open(address: str) -> "BaseStorage":
 
         host, _, port = rest.removeprefix("//").partition(":")
         if port and not port.isdigit():
-            raise UserError(Problem("the port is no number", "hydra.sweeper.storage", port, "grpc://HOST:13000"))
+            raise UserError(Problem("the port is no number", "hydra.sweeper.storage", fix="grpc://HOST:13000"))
         proxy = GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
         proxy.wait_server_ready(timeout=10)
         return proxy
