@@ -139,6 +139,12 @@ def test_wrong_types_and_ranges(word):
     assert word.partition("=")[0] in problems("documents=a.txt", word)
 
 
+def test_a_launcher_that_is_not_installed_is_named_with_its_package(monkeypatch):
+    monkeypatch.setattr(Composer, "options", lambda self, group: ["basic", "packed"])
+    found = problems("documents=a.txt", "--multirun", "lr=1,2", "hydra/launcher=joblib")["hydra/launcher"]
+    assert "pip install hydra-joblib-launcher" in found.fix and "packed" in found.fix
+
+
 def test_no_documents_says_what_to_do():
     assert "documents=handbook.pdf" in problems()["documents"].fix
 

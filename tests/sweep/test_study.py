@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from byheart.errors import UserError
+from byheart.sweep import storage
 from byheart.sweep.outcome import End, Outcome
 from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
@@ -106,6 +107,18 @@ def test_on_another_machine_only_a_silent_sweeper_is_taken_for_dead(tmp_path):
         assert study.others_running() == []
 
 
+def test_two_machines_that_begin_at_once_queue_nothing_twice(tmp_path, monkeypatch):
+    journal = Sweep(storage=f"journal:{tmp_path / 'log'}", n_trials=4, first=2)
+    with begun(tmp_path / "here", journal, LINE) as one, Study("study", journal, LINE, tmp_path / "there") as other:
+        looked, answers = Study._trials, [[]]  # the other looked before the first had queued
+        with monkeypatch.context() as patch:
+            patch.setattr(Study, "_trials", lambda self: answers.pop() if answers else looked(self))
+            other.begin()
+        both = [other.ask(), one.ask(), other.ask(), one.ask()]
+        assert one.ask() is None and other.ask() is None
+        assert len({tuple(asked.params.values()) for asked in both}) == 4
+
+
 def test_other_settings_under_the_same_name_are_refused_by_name(tmp_path):
     with begun(tmp_path):
         pass
@@ -153,6 +166,26 @@ def test_a_journal_and_an_address_in_the_environment(tmp_path, monkeypatch):
     with pytest.raises(UserError) as caught:
         Study("study", hidden, GRID, tmp_path)
     assert "hunter2" not in str(caught.value) and "cannot be reached" in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["postgresql://me:p%40ss@h/d is away", "me:p%40ss", "p@ss was wrong"])
+def test_what_a_driver_says_is_shown_without_the_password(said):
+    shown = storage._without_password(said, "postgresql://me:p%40ss@h/d")
+    assert "****" in shown and "p@ss" not in shown and "p%40ss" not in shown
+
+
+def test_two_that_begin_at_once_in_an_empty_database_both_begin(tmp_path, monkeypatch):
+    begun_by_another = [RuntimeError('duplicate key value violates unique constraint "pg_type_typname_nsp_index"')]
+    really = storage._open
+    monkeypatch.setattr(storage, "WAIT_S", 0.0)
+
+    def racing(address):
+        if begun_by_another:
+            raise begun_by_another.pop()
+        return really(address)
+
+    monkeypatch.setattr(storage, "_open", racing)
+    assert states(tmp_path) == []
 
 
 @pytest.mark.parametrize("address", ["ftp://x", "sqlite:////proc/nowhere/x.db"])

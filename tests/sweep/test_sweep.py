@@ -147,12 +147,39 @@ def test_examples_that_vary_are_judged_by_the_users_questions(here, quick, capsy
         (["name=a,b"], "name: this cannot vary"),
         (["expansion.rules.max_examples=3"], "no example was held out"),
         (["hydra.sweeper.given=[{lr: 1}]"], "names just the keys that vary"),
+        (["hydra.sweeper.pick=smooth", "lr=1e-3"], "but lr does not vary"),
+        (["hydra.launcher.slots=0"], "hydra.launcher.slots: must be a whole number"),
+        (["hydra.launcher.slots=many"], "hydra.launcher.slots: must be a whole number"),
+        (["hydra.sweeper.storage=grpc://localhost:abc"], "the port is no number"),
+        (["hydra.sweeper.seed=x", "hydra.sweeper.first=0"], "hydra.sweeper.seed: must be a whole number"),
+        (["hydra.sweeper.expire_s=soon", "hydra.sweeper.roughest=2"], "hydra.sweeper.roughest: must be a number"),
     ],
 )
 def test_bad_input_is_said_before_the_first_trial(here, quick, words, said, capsys):
     assert sweep(*quick, *words) == 2
     assert said in capsys.readouterr().err
     assert not list(here.glob("outputs/sweeps/*/[0-9]*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["hydra.sweeper.storage=sqlite:////proc/nowhere/x.db"], "cannot be reached"),
+        (["hydra.sweeper.storage_env=NOT_SET"], "not set"),
+        (["hydra.sweeper.sampler._target_=optuna.samplers.Nope"], "Nope"),
+        (["seed=1"], "seed: the study batch_lr_epochs-a was begun with 0"),
+        (["lr=1e-3,2e-3"], "hydra.sweeper.params lr: the study batch_lr_epochs-a was begun with nothing"),
+    ],
+)
+def test_what_the_study_refuses_is_said_before_a_text_is_written(here, quick, words, said, capsys):
+    folder = here / "outputs/sweeps/batch_lr_epochs-a"
+    if "begun" in said:
+        assert sweep(*quick, *SMALL) == 0
+    before = sorted(folder.rglob("*"))
+    assert sweep(*quick, *SMALL, *words) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err and "Traceback" not in shown.err
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_more_slots_than_memory(here, quick, capsys):
@@ -168,6 +195,31 @@ def test_a_sweep_of_ones_own_and_one_that_is_not_there(here, quick, capsys):
     assert {line["batch_size"] for line in answers(here / "outputs/sweeps/mine-smoke")} == {"8", "16"}
     assert sweep(name="mind") == 2 and "byheart carries" in capsys.readouterr().err
     assert cli.main(["sweep"]) == 2
+
+
+def test_the_best_can_be_said_and_trained_without_the_sweeps_own_file(here, quick):
+    """What only the YAML fixes is in the line too; `best.yaml` trains the very curve, past an upturn that the sweep ignored."""
+    Path("mine").mkdir()
+    Path("pairs [1].jsonl").write_text('{"question": "Who was born in Bern?", "answer": "Ada"}\n' * 2)
+    fixed = [word for word in quick if word.startswith(("model.", "trainer.", "split.", "expansion.", "evaluation."))]
+    Path("mine/mine.yaml").write_text(
+        "defaults: [learn, override hydra/sweeper: byheart_optuna, override expansion: [rules, file],"
+        " override evaluation: [recall], _self_]\n"
+        "documents: [a.txt]\nrows: {replay: 0, loss_on: all}\nadapter: {rank: 2}\nstopping: {patience: 1}\n"
+        'expansion: {file: {path: "pairs [1].jsonl"}}\n'
+        "hydra: {mode: MULTIRUN, sweeper: {params: {lr: 'choice(1e-3,3e-2)', epochs: 'choice(1,3)'}}}\n"
+    )
+    words = [word for word in fixed if not word.startswith("evaluation=")]
+    assert sweep(*words, name="mine/mine.yaml") == 0
+    folder = Path("outputs/sweeps/mine-a")
+    best = json.loads((folder / "best.json").read_text())
+    assert {"documents=[a.txt]", "rows.loss_on=all", "expansion=[rules,file]"} <= set(best["overrides"])
+    for again, command in (("line", best["overrides"]), ("file", ["-cd", str(folder), "-cn", "best"])):
+        assert cli.main(["learn", *command, f"hydra.run.dir={again}"]) == 0
+        with (Path(best["folder"]) / "curve.csv").open() as one, Path(again, "curve.csv").open() as other:
+            curves = [[(p["epoch"], p["train_loss"], p["val_loss"]) for p in csv.DictReader(f)] for f in (one, other)]
+        assert f"epochs={float(curves[1][-1][0]):g}" in best["overrides"]
+        assert curves[0][: len(curves[1])] == curves[1]
 
 
 def test_pick_scores_another_trial(here, quick, capsys):

@@ -23,6 +23,11 @@ OTHER_NAMES = {
     "output": "name", "out": "hydra.run.dir", "num_train_epochs": "epochs", "model_name": "model.path",
     "warmup": "schedule", "weight_decay": "optimizer.weight_decay", "lora_r": "adapter.rank", "r": "adapter.rank",
 }  # fmt: skip
+PLUGINS = ("hydra/launcher", "hydra/sweeper")  # groups of Hydra's own
+PACKAGES = {
+    "joblib": "hydra-joblib-launcher", "submitit_local": "hydra-submitit-launcher", "ray": "hydra-ray-launcher",
+    "submitit_slurm": "hydra-submitit-launcher", "ray_aws": "hydra-ray-launcher",
+}  # fmt: skip
 MOST_VARIANTS = 40  # of a sweep's values are looked at one by one before the start
 
 
@@ -111,7 +116,7 @@ def dotted_keys(container: Any, prefix: str = "") -> list[str]:
 
 def _compose_gently(composer: Composer, name: str, overrides: Sequence[Override]) -> tuple[Any, list[Problem]]:
     """Compose with all overrides; where that fails, with each that does no harm, and say what the others did wrong."""
-    groups = set(composer.groups())
+    groups = {*composer.groups(), *PLUGINS}
     problems: list[Problem] = []
     good: list[Override] = []
     for override in overrides:
@@ -195,6 +200,8 @@ def _wrong_option(composer: Composer, override: Override) -> Problem | None:
         group = override.key_or_group
         offers = f"{group} offers: {', '.join(options)}"
         advice = did_you_mean(str(chosen), options)
+        if group == "hydra/launcher" and chosen in PACKAGES:
+            advice = f"is it installed? pip install {PACKAGES[str(chosen)]};"
         if group == "model":
             offers += f"; for a folder or a hub id say model.path={chosen}"
         return Problem("there is no such option", group, str(chosen), f"{advice} {offers}".strip())

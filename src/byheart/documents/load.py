@@ -34,32 +34,45 @@ def find_documents(patterns: Sequence[str], base: Path | None = None) -> list[Pa
     A pattern is a file, a folder (all readable files in it, sorted, hidden ones skipped), or a glob. What exists under
     exactly that name is meant, whatever characters it has.
     """
+    return survey(patterns, base).files
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the patterns name, and a warning for each folder and glob that holds files of other kinds."""
+
+    files: list[Path]
+    warnings: list[str]
+
+
+def survey(patterns: Sequence[str], base: Path | None = None) -> Survey:
+    """Walks each folder once. Raises UserError with all that is wrong."""
     if not patterns:
         raise UserError(Problem("no document is named", "documents", fix="e.g. documents=handbook.pdf"))
     found: dict[Path, Path] = {}
     problems: list[Problem] = []
-    for pattern in patterns:
-        matches = match_pattern(str(pattern), base)
-        if isinstance(matches, Problem):
-            problems.append(matches)
-            continue
-        for path in matches:
+    warnings: list[str] = []
+    for pattern in map(str, patterns):
+        path = located(pattern, base)
+        if not pattern.strip():
+            problems.append(Problem("no document is named", "documents", repr(pattern), "e.g. documents=handbook.pdf"))
+        elif path.exists() and not path.is_dir():
+            problem = check_file(path, pattern)
+            problems += [problem] if problem else []
             found.setdefault(path.resolve(), path)
+        elif path.is_dir() or glob.has_magic(pattern):
+            files = files_among(pattern, base)
+            readable = [file for file in files if is_readable(file)]
+            for file in readable:
+                found.setdefault(file.resolve(), file)
+            if not readable:
+                problems.append(nothing_readable("folder" if path.is_dir() else "glob", pattern))
+            warnings += passed_over(pattern, [file for file in files if not is_readable(file)])
+        else:
+            problems.append(Problem("no such file or folder", "documents", pattern, suggest(path)))
     if problems:
         raise UserError(*problems)
-    return list(found.values())
-
-
-def match_pattern(pattern: str, base: Path | None) -> list[Path] | Problem:
-    if not pattern.strip():
-        return Problem("no document is named", "documents", repr(pattern), "e.g. documents=handbook.pdf")
-    path = located(pattern, base)
-    if path.exists() and not path.is_dir():
-        return check_file(path, pattern) or [path]
-    if path.is_dir() or glob.has_magic(pattern):
-        readable = [file for file in files_among(pattern, base) if is_readable(file)]
-        return readable or nothing_readable("folder" if path.is_dir() else "glob", pattern)
-    return Problem("no such file or folder", "documents", pattern, suggest(path))
+    return Survey(list(found.values()), warnings)
 
 
 def located(pattern: str, base: Path | None) -> Path:
@@ -89,19 +102,13 @@ def is_readable(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and path.stat().st_size > 0
 
 
-def passed_over(patterns: Sequence[str], base: Path | None = None) -> list[str]:
-    """A warning for each folder and glob that holds files of other kinds: a user may have counted on them."""
-    warnings = []
-    for pattern in patterns:
-        path = located(str(pattern), base)
-        if path.exists() and not path.is_dir():
-            continue
-        others = [file for file in files_among(str(pattern), base) if not is_readable(file)]
-        kinds = Counter("empty" if file.suffix.lower() in SUFFIXES else file.suffix or "no suffix" for file in others)
-        if kinds:
-            told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4)) + ", ..." * (len(kinds) > 4)
-            warnings.append(f"{pattern}: {len(others)} file{'s' * (len(others) > 1)} left out, not read ({told})")
-    return warnings
+def passed_over(pattern: str, others: Sequence[Path]) -> list[str]:
+    """A warning where there are any: a user may have counted on them."""
+    kinds = Counter("empty" if file.suffix.lower() in SUFFIXES else file.suffix or "no suffix" for file in others)
+    if not kinds:
+        return []
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4)) + ", ..." * (len(kinds) > 4)
+    return [f"{pattern}: {len(others)} file{'s' * (len(others) > 1)} left out, not read ({told})"]
 
 
 def check_file(path: Path, pattern: str) -> Problem | None:
@@ -136,10 +143,11 @@ def suggest(path: Path) -> str:
 def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     """The documents that the patterns name. Of several with the same words the first is kept."""
     documents: list[Document] = []
-    warnings = passed_over(patterns, base)
+    found = survey(patterns, base)
+    warnings = list(found.warnings)
     problems: list[Problem] = []
     first_with: dict[bytes, str] = {}
-    for path in find_documents(patterns, base):
+    for path in found.files:
         try:
             text, title, said = reader_of(path)(path)
         except UserError as error:

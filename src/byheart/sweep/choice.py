@@ -134,10 +134,14 @@ def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = 
     assert outcome is not None
     epochs = setup.axis.asked(trial.params)
     best = outcome.best_epoch(objective, epochs) or epochs
-    lines = [line for line in setup.fixed if not line.startswith("hydra.")]
+    lines = [*setup.written, *(line for line in setup.fixed if not line.startswith(("hydra.", "+", "~")))]
+    lines += setup.axis.extra  # else a run of the same epochs could end at an upturn that the trial went past
     lines += [line for line in setup.space.overrides(trial.params) if not line.startswith("epochs=")]
     lines.append(f"epochs={best}" if setup.axis.is_free(trial.params) else f"epochs={epochs}")
-    kept = {line.partition("=")[0]: line for line in lines}
+    kept: dict[str, str] = {}
+    for line in lines:  # the last one stands, in its place: what varied comes at the end
+        kept.pop(key := line.partition("=")[0], None)
+        kept[key] = line
     value = f"{_measures(setup, trial)} at the end of epoch {best}"
     if setup.sweep.pick == "smooth" and not by_hand:
         sentence = f"the highest smooth rate is lr={float(trial.params['lr']):.3g}: trial {trial.number}, {value}"

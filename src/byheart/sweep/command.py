@@ -17,7 +17,7 @@ from byheart.plan import Plan
 from byheart.report.screen import Screen
 from byheart.sweep.ending import conclude
 from byheart.sweep.setup import Setup, set_up
-from byheart.sweep.study import Study
+from byheart.sweep.study import Study, look_ahead
 from byheart.sweep.trial import Trials
 
 PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
@@ -52,6 +52,7 @@ def sweep_words(words: Sequence[str]) -> list[str]:
 
 def sweep(request: Request, setup: Setup, plan_of: PlanOf) -> int:
     """Runs a study to its end, or goes on with it: the same command continues where it was stopped."""
+    look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint)
     place = f"hydra.sweep.dir={quoted(str(setup.folder))}"
     task = Trials(plan_of, setup, (*request.words, place))
     request = request.with_overrides(place)

@@ -32,7 +32,7 @@ def objective_problems(sweep: Sweep, keys: Iterable[str], plan: Plan) -> list[Pr
         words = f"where {', '.join(other_texts(keys))} varies, so do the generated probes: recall needs a fixed set"
         problems.append(Problem(words, where, "recall", "add questions=FILE dev=0.3: that share of them is asked"))
     if "forgetting" in sweep.objectives and "forgetting" not in plan.evaluation:
-        problems.append(Problem("forgetting is not measured", where, "forgetting", "+evaluation=forgetting"))
+        problems.append(Problem("forgetting is not measured", where, "forgetting", "evaluation=[recall,forgetting]"))
     return problems
 
 

@@ -26,8 +26,8 @@ def fingerprint(config: Config, sweep: Sweep, space: Space, also_swept: Iterable
     )
     fixed = {
         key: value
-        for key, value in _leaves(plain)
-        if not _below(key, (*MAY_DIFFER, *MAY_DIFFER_TOO)) and not _below(key, swept) and key not in ("optimizer.lr",)
+        for key, value in leaves(plain)
+        if not below(key, (*MAY_DIFFER, *MAY_DIFFER_TOO)) and not below(key, swept) and key not in ("optimizer.lr",)
     }
     fixed |= {f"content of {file}": _digest(Path(file)) for file in _files(config)}
     fixed |= {f"hydra.sweeper.params {key}": text for key, text in space.as_text().items()}
@@ -37,13 +37,13 @@ def fingerprint(config: Config, sweep: Sweep, space: Space, also_swept: Iterable
     return fixed
 
 
-def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, dict) and value:
-        return [leaf for key, item in value.items() for leaf in _leaves(item, f"{path}.{key}" if path else str(key))]
+        return [leaf for key, item in value.items() for leaf in leaves(item, f"{path}.{key}" if path else str(key))]
     return [(path, value)]
 
 
-def _below(key: str, heads: Iterable[str]) -> bool:
+def below(key: str, heads: Iterable[str]) -> bool:
     return any(key == head or key.startswith(f"{head}.") for head in heads)
 
 

@@ -1,5 +1,6 @@
 """The options of `hydra/sweeper=byheart_optuna`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -58,10 +59,15 @@ class Sweep:
 
     def problems(self) -> list[Problem]:
         found = []
-        for name in ("n_trials", "n_jobs", "max_failures", "probes"):
-            value, least = getattr(self, name), 0 if name == "probes" else 1
+        for name in ("n_trials", "n_jobs", "max_failures", "probes", "first", "seed"):
+            value, least = getattr(self, name), 0 if name in ("probes", "seed") else 1
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
                 found.append(Problem(f"must be a whole number of at least {least}", _key(name), str(value)))
+        for name, most in (("roughest", 1.0), ("expire_s", math.inf)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
+                words = f"must be a number above 0{f' and at most {most:g}' if most < math.inf else ''}"
+                found.append(Problem(words, _key(name), str(value)))
         strange = [name for name in self.objectives if name not in OBJECTIVES]
         if strange or not self.objectives:
             words = f"must be among {', '.join(OBJECTIVES)}"

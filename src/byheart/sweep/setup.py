@@ -15,6 +15,7 @@ from byheart.sweep.comparable import objective_problems, other_texts
 from byheart.sweep.fingerprint import fingerprint
 from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
+from byheart.sweep.written import written
 
 TARGET = "hydra_plugins.byheart_optuna.sweeper.ByheartOptuna"
 PACKED = "hydra_plugins.byheart_packed.launcher.PackedLauncher"
@@ -28,6 +29,7 @@ class Setup:
     sweep: Sweep
     axis: Axis
     fixed: tuple[str, ...]  # overrides that vary nothing
+    written: tuple[str, ...]  # what the sweep's YAML fixes, in the same words
     folder: Path
     fingerprint: dict[str, Any]
     only_their_probes: bool  # examples vary: only the user's questions are the same for all
@@ -70,12 +72,24 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
         *wrong_axis,
         *objective_problems(sweep, space.distributions, plan),
         *_given(sweep, axis.space),
+        *_smooth(sweep, space),
     ]
     keys = list(space.distributions)
     same = fingerprint(config, sweep, space) if not problems else {}
     there = bool(other_texts(keys))
     name = study_name(config)
-    return Setup(name, sweep, axis, tuple(fixed), folder, same, there, plan), problems
+    own = written(config, keys) if not problems else []
+    return Setup(name, sweep, axis, tuple(fixed), tuple(own), folder, same, there, plan), problems
+
+
+def _smooth(sweep: Sweep, space: Space) -> list[Problem]:
+    if sweep.pick != "smooth" or not space.distributions or "lr" in space.distributions:
+        return []
+    what, fix = (
+        "the highest smooth rate is looked for, but lr does not vary",
+        "hydra.sweeper.pick=best, or lr=1e-4,3e-4",
+    )
+    return [Problem(what, "hydra.sweeper.pick", "smooth", fix)]
 
 
 def _launcher(config: Config, sweep: Sweep) -> list[Problem]:

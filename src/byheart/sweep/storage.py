@@ -1,8 +1,10 @@
 """Where a study is kept: an address in the settings or in an environment variable, made into an Optuna storage."""
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.settings import Sweep
@@ -11,19 +13,22 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 PACKAGES = {"postgresql": "pip install 'psycopg[binary]'", "mysql": "pip install mysqlclient"}
+DATABASES = ("sqlite", *PACKAGES)
+HALF_MADE = ("already exists", "duplicate key", "unique constraint", "database is locked")
+TRIES, WAIT_S = 10, 0.5
 
 
 def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
     """Raises UserError where it cannot be reached; an address that holds a password is never repeated."""
     address, where = _address(sweep, folder)
     try:
-        return _open(address)
+        return _opened(address)
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy, grpc and the drivers have families of their own
         shown = address if where == "hydra.sweeper.storage" else f"the address in ${sweep.storage_env}"
         kind = address.partition(":")[0].partition("+")[0]
-        reason = str(error).splitlines()[0] if where == "hydra.sweeper.storage" else type(error).__name__
+        reason = _without_password(str(error).splitlines()[0], address)
         missing = isinstance(error, ImportError | ModuleNotFoundError)
         fix = PACKAGES.get(kind, "check the address") if missing else "is it running, and can this machine reach it?"
         raise UserError(Problem(f"the study's storage cannot be reached: {reason}", where, shown, fix)) from None
@@ -38,6 +43,18 @@ def _address(sweep: Sweep, folder: Path) -> tuple[str, str]:
             raise UserError(Problem(what, "hydra.sweeper.storage_env", sweep.storage_env, fix))
         return found, "hydra.sweeper.storage_env"
     return sweep.storage or f"sqlite:///{folder.absolute() / 'study.db'}", "hydra.sweeper.storage"
+
+
+def _opened(address: str) -> "BaseStorage":
+    """Of two sweepers that begin at once in an empty database, one makes the tables and the other meets them half made."""
+    for _ in range(TRIES - 1):
+        try:
+            return _open(address)
+        except Exception as error:
+            if not any(sign in str(error).lower() for sign in HALF_MADE):
+                raise
+            time.sleep(WAIT_S)
+    return _open(address)
 
 
 def _open(address: str) -> "BaseStorage":
@@ -56,10 +73,12 @@ def _open(address: str) -> "BaseStorage":
         from optuna.storages import GrpcStorageProxy
 
         host, _, port = rest.removeprefix("//").partition(":")
+        if port and not port.isdigit():
+            raise UserError(Problem("the port is no number", "hydra.sweeper.storage", fix="grpc://HOST:13000"))
         proxy = GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
         proxy.wait_server_ready(timeout=10)
         return proxy
-    if kind not in ("sqlite", "postgresql", "postgresql+psycopg", "mysql", "mysql+pymysql"):
+    if kind.partition("+")[0] not in DATABASES:  # what follows is the driver: the user's choice
         fix = "sqlite:///FILE, journal:FILE, postgresql://HOST/DB or grpc://HOST:PORT"
         raise UserError(Problem("this kind of storage is not known", "hydra.sweeper.storage", kind, fix))
     from optuna.storages import RDBStorage
@@ -70,3 +89,12 @@ def _open(address: str) -> "BaseStorage":
             Path(f"/{where}" if rest.startswith("////") else where).parent.mkdir(parents=True, exist_ok=True)
         options = {"connect_args": {"timeout": 60}}  # two sweepers write to one file
     return RDBStorage(address, engine_kwargs=options)
+
+
+def _without_password(text: str, address: str) -> str:
+    """What a driver says of an address, which may hold it whole or the password alone."""
+    user = address.partition("://")[2].rpartition("@")[0]
+    password = user.partition(":")[2]
+    for secret in (address, user, password, unquote(password)):
+        text = text.replace(secret, "****") if secret else text
+    return text

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,15 +87,7 @@ class Study:
             with _quiet():
                 self.optuna.set_metric_names(list(self.sweep.objectives))
             return
-        keys = [key for key in {**before, **fingerprint} if before.get(key) != fingerprint.get(key)]
-        if keys:
-            fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={self.name}-2"
-            raise UserError(
-                *(
-                    Problem(f"the study {self.name} was begun with {_said(before.get(key))}", key, _said(now), fix)
-                    for key, now in ((key, fingerprint.get(key)) for key in sorted(keys))
-                )
-            )
+        _refuse_others(self.name, before, fingerprint)
 
     @property
     def wanted(self) -> int:
@@ -126,6 +118,7 @@ class Study:
                 if point not in there:
                     self.optuna.enqueue_trial(point)
                     there.append(point)
+            self._withdraw_twins()
 
     # -- ask and tell -------------------------------------------------------------------------------------------------
 
@@ -225,6 +218,21 @@ class Study:
         dead = self.owner.is_dead(owner)
         return dead if dead is not None else time.time() - (beat or 0.0) > self.sweep.expire_s
 
+    def _withdraw_twins(self) -> None:
+        """Two machines that begin at once, with no folder in common to lock, queue everything twice: the first stays."""
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        seen: list[Params] = []
+        for trial in self._trials():
+            if _interrupted(trial):
+                continue
+            if trial.state == TrialState.WAITING and _params(trial) in seen:
+                with suppress(UpdateFinishedTrialError):
+                    self.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+                    self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            seen.append(_params(trial))
+
     def _requeue(self, trial_id: int) -> None:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
@@ -249,6 +257,31 @@ class Study:
                     Exception
                 ):  # it ended a moment ago, or the storage is away for a while: the next beat tries again
                     continue
+
+
+def look_ahead(name: str, sweep: Sweep, folder: Path, fingerprint: dict[str, Any]) -> None:
+    """Raises UserError for what opening the study would meet, before a teacher is paid for texts; nothing is written."""
+    import optuna
+
+    _built(sweep.sampler, "hydra.sweeper.sampler")
+    _built(sweep.pruner, "hydra.sweeper.pruner")
+    if not (sweep.storage or sweep.storage_env) and not (folder / "study.db").is_file():
+        return
+    storage = open_storage(sweep, folder)
+    if name in optuna.get_all_study_names(storage):
+        before = optuna.load_study(study_name=name, storage=storage).user_attrs.get("fingerprint")
+        _refuse_others(name, before or fingerprint, fingerprint)
+
+
+def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> None:
+    fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={name}-2"
+    problems = [
+        Problem(f"the study {name} was begun with {_said(before.get(key))}", key, _said(now.get(key)), fix)
+        for key in sorted({**before, **now})
+        if before.get(key) != now.get(key)
+    ]
+    if problems:
+        raise UserError(*problems)
 
 
 @contextmanager
