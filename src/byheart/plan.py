@@ -45,7 +45,7 @@ class Plan:
     name: str | None = None
     seed: int = 0
     batch_size: int = 4
-    epochs: int = 3
+    epochs: int = 2
     lr: float = 5e-4
     schedule: str = "constant"
     retrain: str = "none"

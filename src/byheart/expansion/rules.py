@@ -46,7 +46,7 @@ FAMILIES = tuple(dict.fromkeys(ORDER))
 class Rules(Density):
     """Recitation, completion, blanks, what comes before, who says it, and questions read off the sentence."""
 
-    usual: int = 8  # examples of each fact before any topping up
+    usual: int = 14  # examples of each fact before any topping up
     families: tuple[str, ...] = FAMILIES  # what is written at all
     rank: bool = False  # the embedded model drops the least fluent questions: loads torch
     rank_drop: float = 0.2  # their share

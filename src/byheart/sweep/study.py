@@ -251,12 +251,8 @@ class Study:
     def _beat(self) -> None:
         while not self.over.wait(BEAT_S):
             for trial in list(self.mine.values()):
-                try:
+                with suppress(Exception):  # it ended a moment ago, or the storage is away: the next beat tries again
                     self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
-                except (
-                    Exception
-                ):  # it ended a moment ago, or the storage is away for a while: the next beat tries again
-                    continue
 
 
 def look_ahead(name: str, sweep: Sweep, folder: Path, fingerprint: dict[str, Any]) -> None:

@@ -134,11 +134,8 @@ class Errand:
         for content, keys in batches.items():
             if not self.open.keys() & set(keys) and len(cache.find(keys)) == len(set(keys)):
                 cache.forget_batch(content)
-        return {
-            content: keys
-            for content, keys in batches.items()
-            if content not in mine and self.open.keys() & set(keys)
-        }  # fmt: skip
+        wanted = {content: keys for content, keys in batches.items() if self.open.keys() & set(keys)}
+        return {content: keys for content, keys in wanted.items() if content not in mine}
 
     def _groups(self, keys: Collection[str]) -> Iterator[list[str]]:
         sizes = {key: len(self._line(key)) for key in self.open if key in keys}
