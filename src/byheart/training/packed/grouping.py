@@ -26,9 +26,7 @@ class Grouping:
     whole: bool = False  # one group, whose places are the first tokens in their order: nothing need be moved
 
     @classmethod
-    def of(
-        cls, blocks: Sequence[Sequence[Spans]], tokens: int, round_to: int, device: Any, nobodys: int | None = None
-    ) -> "Grouping":
+    def of(cls, blocks: Sequence[Sequence[Spans]], tokens: int, device: Any, nobodys: int | None = None) -> "Grouping":
         """From the spans (start, end) of flat tokens that each group of each block holds; widths are rounded up.
 
         `nobodys`: a token in nobody's row, for the empty places: it spares the writing of zeros, layer after layer.
@@ -39,7 +37,7 @@ class Grouping:
         back = [-1] * tokens
         for spans in blocks:
             sizes = [sum(end - start for start, end in group) for group in spans]
-            width = round_up(max(1, *sizes), round_to)
+            width = round_up(max(1, *sizes), step_of(device))
             shapes.append((len(spans), width))
             for group, size in zip(spans, sizes, strict=True):
                 for start, end in group:
@@ -104,6 +102,12 @@ def _moved_into(source: Tensor, room: Tensor, there: Tensor, empty: Tensor) -> T
     if len(empty):
         lines.index_fill_(0, empty, 0)
     return room
+
+
+def step_of(device: Any) -> int:
+    """Sizes are rounded up to this. A CPU minds the padding more than a kernel chosen anew (an eighth of a tick between
+    8 and 16); a GPU wants few different shapes."""
+    return 8 if torch.device(device).type == "cpu" else 16
 
 
 def round_up(number: int, step: int) -> int:

@@ -13,11 +13,8 @@ import torch
 from torch import Tensor
 
 from byheart.training.layout import Batch, Line, Row, behind_prefix
-from byheart.training.packed.grouping import Grouping, round_up
-from byheart.training.packed.sight import ROW_TOKENS, Sight
-
-# Sizes are rounded up, so that few different shapes occur and kernels are not chosen anew each tick.
-TOKENS, SLOT_TOKENS = 32, 16
+from byheart.training.packed.grouping import Grouping, round_up, step_of
+from byheart.training.packed.sight import Sight
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def lay(seats: Sequence[Seat], slots: int, filler: int, grid: bool, device: Any,
     seats = sorted(seats, key=lambda seat: seat.slot)
     rows = [seat.row for seat in seats]
     lines = _lines(seats, 1 if grid else together)
-    width = round_up(max(len(line.tokens) for _, line in lines), ROW_TOKENS)
+    width = round_up(max(len(line.tokens) for _, line in lines), step_of(device))
     flat: list[int] = []
     positions: list[int] = []
     at: list[int] = []
@@ -65,7 +62,7 @@ def lay(seats: Sequence[Seat], slots: int, filler: int, grid: bool, device: Any,
         flat += line.tokens + [filler] * padding
         positions += line.positions + [0] * padding
     if not grid:  # the last at least lies in nobody's row: see Grouping
-        padding = round_up(len(flat) + 1, TOKENS) - len(flat)
+        padding = round_up(len(flat) + 1, step_of(device)) - len(flat)
         flat += [filler] * padding
         positions += [0] * padding
     nobodys = None if grid else len(flat) - 1
@@ -80,7 +77,7 @@ def lay(seats: Sequence[Seat], slots: int, filler: int, grid: bool, device: Any,
     )
     return Pass(
         batch,
-        Grouping.of([of_slot], len(flat), SLOT_TOKENS, device, nobodys),
+        Grouping.of([of_slot], len(flat), device, nobodys),
         None if grid else Sight.of(spans, [line.owners for _, line in lines], len(flat), device),
         torch.cat([seat.weights for seat in seats]),
         torch.tensor([seat.slot for seat in seats]).repeat_interleave(counts).to(device),

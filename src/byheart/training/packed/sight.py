@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from byheart.training.packed.grouping import Grouping, Spans, round_up
-
-ROW_TOKENS = 16  # widths are rounded up to this
+from byheart.training.packed.grouping import Grouping, Spans, round_up, step_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Sight:
     def of(cls, spans: Spans, owners: Sequence[Sequence[int]], tokens: int, device: torch.device) -> "Sight":
         """From each line's span of the flat tokens, the last of which is nobody's, and its tokens' rows."""
         blocks = _alike(spans, device)
-        lines = Grouping.of([[[spans[i]] for i in block] for block in blocks], tokens, ROW_TOKENS, device, tokens - 1)
+        lines = Grouping.of([[[spans[i]] for i in block] for block in blocks], tokens, device, tokens - 1)
         widths = [width for _, width in lines.blocks]
         told = [_owners([owners[i] for i in block], width) for block, width in zip(blocks, widths, strict=True)]
         return cls(lines, tuple(None if each is None else each.to(device) for each in told))
@@ -61,7 +59,7 @@ def _owners(lines: Sequence[Sequence[int]], width: int) -> Tensor | None:
 def _alike(spans: Spans, device: torch.device) -> list[list[int]]:
     """The lines in one block, or in two of like lengths where that spares a third of the attention's products. A GPU
     minds the padding less than the second launch."""
-    lengths = [round_up(end - start, ROW_TOKENS) for start, end in spans]
+    lengths = [round_up(end - start, step_of(device)) for start, end in spans]
     order = sorted(range(len(spans)), key=lambda i: (lengths[i], i))
     whole = len(spans) * max(lengths) ** 2
     cuts = {i: i * lengths[order[i - 1]] ** 2 + (len(spans) - i) * max(lengths) ** 2 for i in range(1, len(spans))}
