@@ -153,6 +153,7 @@ def test_examples_that_vary_are_judged_by_the_users_questions(here, quick, capsy
         (["hydra.sweeper.storage=grpc://localhost:abc"], "the port is no number"),
         (["hydra.sweeper.seed=x", "hydra.sweeper.first=0"], "hydra.sweeper.seed: must be a whole number"),
         (["hydra.sweeper.expire_s=soon", "hydra.sweeper.roughest=2"], "hydra.sweeper.roughest: must be a number"),
+        (["hydra.sweeper.study_name=a/../../b"], "hydra.sweeper.study_name: must be the name of one folder"),
     ],
 )
 def test_bad_input_is_said_before_the_first_trial(here, quick, words, said, capsys):

@@ -68,6 +68,8 @@ class Sweep:
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
                 words = f"must be a number above 0{f' and at most {most:g}' if most < math.inf else ''}"
                 found.append(Problem(words, _key(name), str(value)))
+        if self.study_name is not None and not _names_a_folder(str(self.study_name)):
+            found.append(Problem("must be the name of one folder", _key("study_name"), str(self.study_name)))
         strange = [name for name in self.objectives if name not in OBJECTIVES]
         if strange or not self.objectives:
             words = f"must be among {', '.join(OBJECTIVES)}"
@@ -109,6 +111,10 @@ class Sweep:
     def asked(self) -> int:
         """How many probes are asked at each epoch's end."""
         return self.probes if self.probes is not None else SAMPLE if "recall" in self.objectives else 0
+
+
+def _names_a_folder(text: str) -> bool:
+    return text not in ("", ".", "..") and not {"/", "\\", "\0"} & set(text)
 
 
 def _key(name: str) -> str:
