@@ -11,7 +11,7 @@ import byheart
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [
     ("types", "errors"),
-    ("store", "config"),
+    ("store", "alive", "config"),
     ("documents", "chunks", "facts"),
     ("model",),
     ("teacher",),
