@@ -64,6 +64,8 @@ class AsManyAngles(Angles):
 class Brief:
     """The local teacher, with room for a pair and no more."""
 
+    answers_soon = True
+
     def __init__(self, teacher: Local):
         self.teacher, self.asked, self.replies = teacher, [], []
 
@@ -77,10 +79,6 @@ class Brief:
     @property
     def fingerprint(self) -> str:
         return self.teacher.fingerprint
-
-    @property
-    def answers_soon(self) -> bool:
-        return True
 
 
 def source(teacher: Brief) -> Source:

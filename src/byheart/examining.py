@@ -13,6 +13,7 @@ from byheart.model.adapter import Adapter
 from byheart.model.base_model import BaseModel
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
+from byheart.report.screen import METRICS
 from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_jsonl, said_if_unwritten, write_json, write_jsonl
 from byheart.types import Probe
@@ -154,13 +155,14 @@ def examine(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored:
         scored = combine(*parts)
         write_jsonl(file, [scored])
         mark_done(file, key)
-        told = [
-            f"{metric} {scored.metrics[metric].value:.2f}"
-            for metric in ("choice_norm", "contains")
-            if metric in scored.metrics
-        ]
-        note(", ".join(told))
+        note("; ".join(_told(metric, scored) for metric in ("choice_norm", "contains") if metric in scored.metrics))
     return scored
+
+
+def _told(metric: str, scored: Scored) -> str:
+    """With its count: the generated probes are among them here, which the table at the end leaves out."""
+    found = scored.metrics[metric]
+    return f"{METRICS[metric]} {found.value:.2f} of {found.count}"
 
 
 def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> None:

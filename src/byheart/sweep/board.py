@@ -93,11 +93,11 @@ class Board:
     def steps(self, number: int, step: int, steps: int) -> None:
         self.reaches(number, step / max(1, steps), max(0.0, (step - 1) / max(1, steps)))
 
-    def reaches(self, number: int, share: float, before: float | None = None) -> None:
-        """How much of a trial is done; `before`: when it was first looked at."""
+    def reaches(self, number: int, share: float, before: float) -> None:
+        """How much of a trial is done, and `before` we first looked."""
         line = self.lines[number]
         line.share = share
-        line.before = (share if before is None else before) if line.before is None else line.before
+        line.before = before if line.before is None else line.before
 
     def checks(self, number: int, curve: Sequence[CurvePoint]) -> None:
         line, last = self.lines[number], curve[-1]

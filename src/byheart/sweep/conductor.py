@@ -12,10 +12,10 @@ from byheart.errors import Problem, UserError
 from byheart.sweep.board import Board
 from byheart.sweep.crew import ALONE, Crew
 from byheart.sweep.halving import Rungs
-from byheart.sweep.neighbours import Neighbours, covering
+from byheart.sweep.neighbours import Neighbours, is_covered
 from byheart.sweep.outcome import Outcome, read_outcome
 from byheart.sweep.setup import Setup
-from byheart.sweep.study import Asked, Known, Study
+from byheart.sweep.study import Asked, Study
 from byheart.sweep.trial import Watch
 from byheart.training.packed.trainer import GO_ON, PAUSE, PRUNE
 from byheart.types import CurvePoint
@@ -220,8 +220,7 @@ class Conductor:
             self._fail(asked, "nothing was measured at an epoch's end", outcome)
             return
         self.study.tell(asked.number, values, outcome)
-        state = "known" if outcome.source is not None else outcome.state
-        self.board.ends(asked.number, state, values[0], outcome)
+        self.board.ends(asked.number, outcome.shown, values[0], outcome)
 
     def _fail(self, asked: Asked, reason: str, outcome: Outcome | None) -> None:
         self.study.fail(asked.number, reason, outcome)
@@ -271,9 +270,8 @@ class Conductor:
         """Whether a curve that is being trained, here or by another sweeper, will answer this trial."""
         if any(self.axis.same_curve(asked.params, other.params) for other in self.asked.values()):
             return True
-        me = Known(asked.number, asked.params, "running", (), None, "")
-        others = [trial for trial in self.study.known() if trial.number not in self.study.mine]
-        return covering(me, others, self.axis) is not None
+        others = (trial for trial in self.study.known() if trial.number not in self.study.mine)
+        return is_covered(asked.number, asked.params, others, self.axis)
 
     def _take_checkpoint(self, asked: Asked) -> None:
         """What an interrupted trial had saved goes to the trial that continues it, which goes on from there."""

@@ -4,9 +4,10 @@ The first process prepares, shows and concludes. The others are given the same c
 the study, which writes to a file what it says and ends when nothing is left to train.
 """
 
+import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,10 @@ class Crew:
         return self.number == 1
 
     def others(self) -> "list[Crew]":
-        return [Crew(number, self.processes, self.threads, self.trials) for number in range(2, self.processes + 1)]
+        return [replace(self, number=number) for number in range(2, self.processes + 1)]
 
     def as_text(self) -> str:
-        return f"{self.number} {self.processes} {self.threads} {self.trials}"
+        return json.dumps(asdict(self))
 
 
 ALONE = Crew()
@@ -46,7 +47,7 @@ ALONE = Crew()
 def told() -> Crew | None:
     """What this process was told by the first one; None where it was started by hand."""
     text = os.environ.pop(ENV, None)  # popped: what this process starts is none of the crew
-    return Crew(*(None if word == "None" else int(word) for word in text.split())) if text else None  # type: ignore[arg-type]
+    return Crew(**json.loads(text)) if text else None
 
 
 def muster(setup: Setup, options: dict[str, Any], study: Study, weights: int) -> Crew:

@@ -1,10 +1,12 @@
 """What other sweepers of the same study train, told to the board: running ones by their curve, the others by the study."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from byheart.sweep.axis import Axis
 from byheart.sweep.board import Board
+from byheart.sweep.space import Params
 from byheart.sweep.study import Known, Study
 from byheart.training.curve import read_curve
 
@@ -42,14 +44,15 @@ class Neighbours:
 
     def _runs(self, trial: Known, known: list[Known]) -> None:
         if trial.number not in self.board.lines or not self.board.lines[trial.number].goes_on:
-            waits = covering(trial, known, self.axis) is not None
+            waits = is_covered(trial.number, trial.params, known, self.axis)
             self.board.starts(trial.number, trial.params, "waiting" if waits else "running", elsewhere=True)
         file = self.folder / str(trial.number) / "curve.csv"
         try:
             written = file.stat().st_mtime_ns
             if self.read.get(trial.number) != written and (curve := read_curve(file)):
                 self.board.turns(trial.number, "running")
-                self.board.reaches(trial.number, curve[-1].epoch / max(1, self.axis.trained(trial.params)))
+                share = curve[-1].epoch / max(1, self.axis.trained(trial.params))
+                self.board.reaches(trial.number, share, before=share)
                 self.board.checks(trial.number, curve)
                 self.read[trial.number] = written
         except (OSError, ValueError):  # not there yet, or it lies on another machine
@@ -58,22 +61,13 @@ class Neighbours:
     def _ended(self, trial: Known) -> None:
         if trial.number not in self.board.lines:
             self.board.starts(trial.number, trial.params, "running", elsewhere=True)
-        outcome = trial.outcome
-        state = trial.state
-        if state == "complete" and outcome is not None:
-            state = "known" if outcome.source is not None else outcome.state
-        value = trial.values[0] if trial.values else None
-        self.board.ends(trial.number, state, value, outcome, trial.reason)
+        state = trial.outcome.shown if trial.state == "complete" and trial.outcome else trial.state
+        self.board.ends(trial.number, state, trial.value, trial.outcome, trial.reason)
 
 
-def covering(trial: Known, known: list[Known], axis: Axis) -> Known | None:
-    """The running trial whose curve will answer this one. Of those of one curve the lowest number is trained, so that
-    no two wait for each other."""
-    return next(
-        (
-            each
-            for each in known
-            if each.state == "running" and each.number < trial.number and axis.same_curve(each.params, trial.params)
-        ),
-        None,
+def is_covered(number: int, params: Params, others: Iterable[Known], axis: Axis) -> bool:
+    """Whether the curve of another running trial will answer this one. Of those of one curve the lowest number is trained,
+    so that no two wait for each other."""
+    return any(
+        each.state == "running" and each.number < number and axis.same_curve(each.params, params) for each in others
     )

@@ -61,6 +61,11 @@ class Outcome:
         pace = round(learned.steps / learned.epochs_run) if learned.epochs_run else 0
         return cls(state, reason, epochs, ends, checks, round(learned.seconds, 2), memory, pace)
 
+    @property
+    def shown(self) -> str:
+        """How it ended, in a word of the live table's."""
+        return "known" if self.source is not None else self.state
+
     @classmethod
     def read(cls, raw: dict[str, Any]) -> "Outcome":
         ends = tuple(End(**end) for end in raw["ends"])

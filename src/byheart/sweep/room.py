@@ -81,7 +81,7 @@ def tick(pack: Packable, slots: int, batch: int, steps: int = TICKS + 1) -> Tick
             lambda: jobs.pop() if jobs else None,
             lambda job, learned: None,
             stop_requested=lambda: len(marks) > steps,
-            on_tick=lambda steps: marks.append(time.monotonic()),
+            on_tick=lambda done: marks.append(time.monotonic()),
         )
         each = trainer.bytes_per_slot()
     seconds = min(later - earlier for earlier, later in itertools.pairwise(marks[1:]))  # the first step warms up

@@ -93,7 +93,7 @@ class Space:
 
     def overrides(self, params: Params) -> list[str]:
         """The combination in Hydra's words."""
-        return [f"{key}={_word(value)}" for key, value in params.items()]
+        return [f"{key}={word(value)}" for key, value in params.items()]
 
     def as_text(self) -> dict[str, str]:
         """The space as the fingerprint keeps it and a message shows it."""
@@ -157,7 +157,8 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False, "null": None}.get(text.lower(), text)
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """A value of the space in Hydra's words; texts stand as Hydra wrote them."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value) if isinstance(value, float) else str(value)

@@ -45,6 +45,11 @@ class Known:
     outcome: Outcome | None
     reason: str
 
+    @property
+    def value(self) -> float | None:
+        """Of the first objective."""
+        return self.values[0] if self.values else None
+
 
 class Study:
     """One study under its name, in the sweep's folder or wherever its storage lies."""
@@ -108,7 +113,7 @@ class Study:
         grid = self.space.grid()
         if self.sweep.given:
             points = [dict(point) for point in self.sweep.given]
-        elif grid is not None and len(grid) <= self.wanted:
+        elif grid is not None and not self.samples:
             points = grid
         else:
             points = self.space.sobol(min(self.sweep.first, self.wanted), self.sweep.seed)
@@ -220,31 +225,30 @@ class Study:
 
     def _withdraw_twins(self) -> None:
         """Two machines that begin at once, with no folder in common to lock, queue everything twice: the first stays."""
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
         seen: list[Params] = []
         for trial in self._trials():
             if _interrupted(trial):
                 continue
-            if trial.state == TrialState.WAITING and _params(trial) in seen:
-                with suppress(UpdateFinishedTrialError):
-                    self.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
-                    self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            if trial.state.name == "WAITING" and _params(trial) in seen:
+                self._interrupt(trial._trial_id)
             seen.append(_params(trial))
 
-    def _requeue(self, trial_id: int) -> None:
+    def _interrupt(self, trial_id: int) -> bool:
+        """Takes a trial out of the count; False where a neighbour was quicker."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        trial = self.storage.get_trial(trial_id)
         try:
             self.storage.set_trial_user_attr(trial_id, "interrupted", True)
             self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
-        except UpdateFinishedTrialError:  # a neighbour was quicker
-            return
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def _requeue(self, trial_id: int) -> None:
+        trial = self.storage.get_trial(trial_id)
         params = _params(trial)
-        if set(params) == set(self.space.distributions):
+        if self._interrupt(trial_id) and set(params) == set(self.space.distributions):
             attrs: dict[str, Any] = {"continues": trial.number}
             self.optuna.enqueue_trial(params, user_attrs=attrs)
 

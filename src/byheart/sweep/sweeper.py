@@ -74,16 +74,14 @@ def _begun(
     if options.get("processes") == 1 or not trials.words or study.complete():
         return ALONE
     weights = weights_on_disk(setup)
-    first = weights is None  # the model must be fetched or converted, once
-    if first:
+    if weights is None:  # the model must be fetched or converted, once
         weights = _make_rows(setup, trials)
-    crew = muster(setup, options, study, weights or 0)
+    crew = muster(setup, options, study, weights)
     processes.start(crew)
     if crew.processes > 1:
         threads = f" of {crew.threads} thread{'s' * (crew.threads > 1)}" if crew.threads else ""
         screen.say(f"  in {crew.processes} processes{threads}; {processes.folder} tells what the others say")
-        if not first:
-            _make_rows(setup, trials)
+        _make_rows(setup, trials)
     return crew
 
 
@@ -202,8 +200,7 @@ def _board(setup: Setup, study: Study, screen: Screen) -> Board:
     known = [trial for trial in study.known() if trial.state in ("complete", "failed")]
     for trial in known:
         state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
-        value = trial.values[0] if trial.values else None
-        board.remember(trial.number, trial.params, state, value, trial.outcome)
+        board.remember(trial.number, trial.params, state, trial.value, trial.outcome)
     screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
     if (asked := setup.sweep.n_trials) and asked > study.wanted:
         screen.say(f"  n_trials={asked}, but there are no more than {study.wanted} combinations")

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from byheart.config.compose import PRIMARY, Composer, Config
 from byheart.config.quoting import quoted
 from byheart.sweep.fingerprint import below, leaves
+from byheart.sweep.space import word
 
 PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_][\w./-]*", re.A | re.I)  # texts that Hydra reads as they stand
 SEVERAL = ("expansion", "evaluation", "logger")  # groups of which a list is chosen: their members are their keys
@@ -51,12 +52,10 @@ def _list(value: Any) -> list[Any]:
 
 
 def _word(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
         return f"[{','.join(map(_word, value))}]"
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{_word(each)}" for key, each in value.items()) + "}"
     if not isinstance(value, str):
-        return repr(value)
+        return word(value)
     return value if PLAIN.fullmatch(value) else quoted(value)

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from byheart.errors import Problem
 from byheart.teacher.asking import Asking
@@ -40,6 +40,7 @@ class Batch(Endpoint):
     wait: bool = True  # False: submit, and stop
     requests_per_batch: int = MOST_REQUESTS
     timeout_s: float = 180.0  # of silence, in one exchange
+    answers_soon: ClassVar[bool] = False
 
     def _wrong_values(self) -> list[Problem]:
         found = super()._wrong_values()
@@ -49,10 +50,6 @@ class Batch(Endpoint):
         if not self.timeout_s > 0:
             found.append(Problem("must be above 0", "teacher.timeout_s", str(self.timeout_s)))
         return found
-
-    @property
-    def answers_soon(self) -> bool:
-        return False
 
     def ask(
         self,

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from byheart.errors import Problem, gather
@@ -30,6 +30,7 @@ class Endpoint:
     price_out: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)  # more of the request's body
     server: str | None = None  # what stands for base_url in cache keys
+    answers_soon: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         gather(self._wrong_values())
@@ -96,10 +97,6 @@ class Endpoint:
         return f"{self.model} at {self.server or self.address}" + (
             f" with {content_key(self.extra)[:8]}" if self.extra else ""
         )
-
-    @property
-    def answers_soon(self) -> bool:
-        return True
 
     @property
     def prices(self) -> Prices:

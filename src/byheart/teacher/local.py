@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from byheart.errors import Problem, UserError, gather
 from byheart.model.base_model import BaseModel
@@ -37,6 +37,7 @@ class Local:
     device: str = "auto"
     precision: str = "auto"  # bfloat16 on a GPU, else float32
     threads: int | None = None  # of the CPU; None leaves torch's own number
+    answers_soon: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         found = []
@@ -71,10 +72,6 @@ class Local:
     def tests(self) -> Sequence[Problem]:
         """What can be known to be wrong before any work, without torch."""
         return [_ours(problem) for problem in self._base.tests()]
-
-    @property
-    def answers_soon(self) -> bool:
-        return True
 
     @property
     def fingerprint(self) -> str:

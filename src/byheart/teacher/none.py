@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from byheart.errors import Problem
 from byheart.teacher.base import Estimate, Failure, Progress, Reply, Request, TeacherError
@@ -15,6 +16,8 @@ CHOOSE = (
 @dataclass(frozen=True)
 class NoTeacher:
     """Answers nothing; asked nothing, it is content."""
+
+    answers_soon: ClassVar[bool] = True
 
     def ask(
         self,
@@ -31,10 +34,6 @@ class NoTeacher:
 
     def tests(self) -> Sequence[Problem]:
         return ()
-
-    @property
-    def answers_soon(self) -> bool:
-        return True
 
     @property
     def fingerprint(self) -> str:

@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from byheart.errors import Problem
@@ -46,7 +47,7 @@ class OpenAI(Endpoint):
         """See `Teacher.ask`. Ctrl-C ends it at once; what had arrived is saved."""
         with Asking(self.fingerprint, requests, on_reply, on_progress, self.prices) as asking:
             while mine := asking.take():
-                run_async(lambda mine=mine: self._send_all(asking, mine))  # type: ignore[misc]
+                run_async(partial(self._send_all, asking, mine))
             return asking.results()
 
     async def _send_all(self, asking: Asking, mine: Mapping[str, Request]) -> None:

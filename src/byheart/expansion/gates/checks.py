@@ -140,9 +140,8 @@ class Gates:
         if angle != "scenario" and len(said.split()) > 2 and f" {said} " in f" {asked} ":
             return Refusal(GIVEN_AWAY, answer[:60])
         # "What is a repeater?" "A repeater": two words may stand in a question that offers a choice, but not be all of it
-        if (about := {*content_stems(question, ground.language)}) and about == {
-            *content_stems(answer, ground.language)
-        }:
+        about, told = ({*content_stems(text, ground.language)} for text in (question, answer))
+        if about and about == told:
             return Refusal(GIVEN_AWAY, answer[:60])
         return None
 

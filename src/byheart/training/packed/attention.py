@@ -1,6 +1,5 @@
 """Attention over many rows on one flat line, under a name by which transformers finds it."""
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -60,7 +59,7 @@ def line_attention(
     for name in ("sliding_window", "softcap", "s_aux"):
         if other.get(name) is not None:
             raise NotImplementedError(name)
-    heads, kv_heads, size = query.shape[1], key.shape[1], query.shape[3]
+    heads, size = query.shape[1], query.shape[3]
     scaling = scaling or size**-0.5
 
     def blocks(x: Tensor) -> list[Tensor]:  # (1, H, N, D) -> (lines, H, W, D) of each block
@@ -70,20 +69,17 @@ def line_attention(
 
     told = []
     for i, (q, k, v) in enumerate(zip(blocks(query), blocks(key), blocks(value), strict=True)):
-        of_block = partial(_on_gpu, heads != kv_heads) if query.is_cuda else _on_cpu
+        of_block = _on_gpu if query.is_cuda else _on_cpu
         # (lines, H, W, D) -> (lines, W, H * D)
         told.append(of_block(scaling, sight, i, q, k, v).transpose(1, 2).flatten(2))
     return sight.lines.scatter(*told).view(1, -1, heads, size), None
 
 
-def _on_gpu(
-    grouped: bool, scaling: float, sight: Sight, block: int, query: Tensor, key: Tensor, value: Tensor
-) -> Tensor:
-    if sight.owners[block] is None:  # has quicker kernels
-        how: dict[str, Any] = {"is_causal": True}
-    else:
-        how = {"attn_mask": sight.ahead(block, 1, query)}
-    return torch.nn.functional.scaled_dot_product_attention(query, key, value, scale=scaling, enable_gqa=grouped, **how)
+def _on_gpu(scaling: float, sight: Sight, block: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    assert sight.owners[block] is None, "rows share a prefix on a CPU only: see PackedTrainer.together"
+    return torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, is_causal=True, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
+    )
 
 
 def _on_cpu(scaling: float, sight: Sight, block: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
