@@ -58,16 +58,18 @@ def test_the_winner_ran_its_length_and_a_pause_left_no_trace(here, quick, capsys
     assert cli.main(["pick", str(halved), f"trial={next(n for n, o in found.items() if o['state'] == 'pruned')}"]) == 0
 
 
-def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(here, quick, monkeypatch):
+@pytest.mark.parametrize("at", [1, 8])
+def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(here, quick, monkeypatch, at):
+    """At step 1 nothing was validated yet: there is no curve to go on with, but there are weights."""
     whole = sweep(quick, "whole")
-    checked = pack.Pack._on_check
+    ticked = pack.Pack._on_tick
 
-    def stopping(self, job, point, points):
-        self.source.stop = self.source.stop or point.step >= 8
-        return checked(self, job, point, points)
+    def stopping(self, steps):
+        self.source.stop = self.source.stop or min(step for step, _ in steps.values()) >= at
+        return ticked(self, steps)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pack.Pack, "_on_check", stopping)
+        patch.setattr(pack.Pack, "_on_tick", stopping)
         assert cli.main(["sweep", "batch_lr_epochs", *quick, *WORDS, "name=cut"]) == 130
     cut = Path("outputs/sweeps/batch_lr_epochs-cut")
     saved = sorted(int(file.parent.parent.name) for file in cut.glob("*/checkpoint/packed.pt"))
@@ -77,7 +79,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(here, qui
         pack.Pack, "_on_tick", lambda self, steps: first.append(min(step for step, _ in steps.values()))
     )
     sweep(quick, "cut")
-    assert first[0] > 8, "it began again"
+    assert first[0] == at + 1, "it began again"
     for number in range(4):
         near(curve(cut / str(number + 4)), curve(whole / str(number)))
 

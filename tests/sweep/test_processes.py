@@ -17,6 +17,7 @@ from byheart.sweep.axis import Axis
 from byheart.sweep.board import Board
 from byheart.sweep.conductor import Conductor
 from byheart.sweep.crew import Crew, muster
+from byheart.sweep.neighbours import is_covered
 from byheart.sweep.outcome import End, Outcome
 from byheart.sweep.owner import Owner
 from byheart.sweep.processes import Processes
@@ -256,8 +257,6 @@ def test_what_others_train_is_shown_with_its_curve(tmp_path):
 
 
 def test_of_one_curve_no_two_wait_for_each_other():
-    from byheart.sweep.neighbours import covering
-
     axis = Axis(Space.read(["epochs=choice(1,2)", "lr=choice(1,2)"])[0], 2, 2, (1, 2))
     known = [Known(n, {"epochs": 1 + n % 2, "lr": 1}, "running", (), None, "") for n in range(4)]
-    assert [covering(trial, known, axis) for trial in known] == [None, *[known[0]] * 3]
+    assert [is_covered(each.number, each.params, known, axis) for each in known] == [False, True, True, True]

@@ -138,6 +138,8 @@ class Conductor:
 
     def rejoins(self, number: int, curve: Sequence[CurvePoint]) -> bool:
         """Whether a trial that another command began goes on at once, or waits where it stood."""
+        if not curve:  # it was stopped before it was validated
+            return True
         self.board.checks(number, curve)
         answers = [self._at_rung(number, curve[: i + 1]) for i in range(len(curve))]
         if self.rungs is not None and answers[-1] == GO_ON:
