@@ -85,13 +85,14 @@ COMPLETION = ("-sc", "--shell-completion")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and gives its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    command = words[0] if words else ""
     try:
         return _run(words)
     except Unfinished as error:
-        _print_problems(words[0] if words else "", error.problems, "nothing went wrong, come back later")
+        _print_problems(command, error.problems, "nothing went wrong, come back later")
         return 75
     except UserError as error:
-        _print_problems(words[0] if words else "", error.problems)
+        _print_problems(command, error.problems)
         return 2
     except Diverged as error:
         print(f"\nbyheart: training came to grief: {error}", file=sys.stderr)
@@ -99,13 +100,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         print("\nbyheart: stopped; what was finished is saved", file=sys.stderr)
         if folder := getattr(stop, "run_folder", None):
-            print(f'  go on with: byheart {words[0]} "resume={folder}"', file=sys.stderr)
+            print(f'  go on with: byheart {command} "resume={folder}"', file=sys.stderr)
         return 130
     except BrokenPipeError:  # `byheart --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        _confess(error)
+        _confess(command, error)
         return 1
 
 
@@ -203,7 +204,7 @@ def _print_problems(command: str, problems: Sequence[Problem], headline: str = "
     print("\n".join(lines), file=sys.stderr)
 
 
-def _confess(error: Exception) -> None:
+def _confess(command: str, error: Exception) -> None:
     """Our own fault: one line for the user, the whole story for whoever mends it."""
     import traceback
 
@@ -215,7 +216,7 @@ def _confess(error: Exception) -> None:
             raise OSError("the run has no folder yet")
         place = Path(folder) / "error.txt"
         place.write_text(story, encoding="utf-8")
-        print(f'  the whole story is in {place}\n  go on with: byheart learn "resume={folder}"', file=sys.stderr)
+        print(f'  the whole story is in {place}\n  go on with: byheart {command} "resume={folder}"', file=sys.stderr)
     except OSError:
         print(story, file=sys.stderr)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from byheart.evaluation.base import Scored, combine
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
@@ -18,9 +18,6 @@ from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_jsonl, said_if_unwritten, write_json, write_jsonl
 from byheart.types import Probe
 from byheart.writing import Texts
-
-if TYPE_CHECKING:
-    pass
 
 TITLES = {
     "untuned": "Asking the untuned model",
