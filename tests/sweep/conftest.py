@@ -20,15 +20,19 @@ def toy_model(tmp_path_factory):
 def here(tmp_path, monkeypatch, toy_model):
     """The working folder; paths on the command line are relative to it."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.txt").write_text(TEXT + "\n")
-    (tmp_path / "model").symlink_to(toy_model)
-    (tmp_path / "exam.jsonl").write_text(
+    return furnished(tmp_path, toy_model)
+
+
+def furnished(folder, toy_model):
+    (folder / "a.txt").write_text(TEXT + "\n")
+    (folder / "model").symlink_to(toy_model)
+    (folder / "exam.jsonl").write_text(
         "".join(
             f'{{"question": "Where was {n} born?", "answers": ["{t}"]}}\n'
             for n, t in (("Ada", "Bern"), ("Otto", "Graz"))
         )
     )
-    return tmp_path
+    return folder
 
 
 @pytest.fixture

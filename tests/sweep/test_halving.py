@@ -10,6 +10,7 @@ from byheart import cli
 from byheart.sweep import pack
 from byheart.sweep.halving import Halving, Rungs
 from byheart.training.packed.trainer import PackedTrainer
+from sweep.conftest import QUICK, furnished
 
 RATES = "lr=1e-5,3e-3,1e-4,1e-3"
 WORDS = [RATES, "batch_size=8", "epochs=1,2,3,4"]
@@ -19,6 +20,14 @@ HALVING = "hydra.sweeper.halving={after:[1,2],keep:0.5}"
 def sweep(quick, name, *words):
     assert cli.main(["sweep", "batch_lr_epochs", *quick, *WORDS, f"name={name}", *words]) == 0
     return Path(f"outputs/sweeps/batch_lr_epochs-{name}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, toy_model):
+    """The undisturbed sweep that each disturbed one must equal."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(furnished(tmp_path_factory.mktemp("whole"), toy_model))
+        return sweep(QUICK, "whole").resolve()
 
 
 def curve(folder):
@@ -38,8 +47,7 @@ def near(one, other):
     )
 
 
-def test_the_winner_ran_its_length_and_a_pause_left_no_trace(here, quick, capsys):
-    whole = sweep(quick, "whole")
+def test_the_winner_ran_its_length_and_a_pause_left_no_trace(whole, here, quick, capsys):
     halved = sweep(quick, "halved", HALVING, "hydra.launcher.slots=1")
     assert "halved: " in capsys.readouterr().out
     found = outcomes(halved)
@@ -59,9 +67,8 @@ def test_the_winner_ran_its_length_and_a_pause_left_no_trace(here, quick, capsys
 
 
 @pytest.mark.parametrize("at", [1, 8])
-def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(here, quick, monkeypatch, at):
+def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(whole, here, quick, monkeypatch, at):
     """At step 1 nothing was validated yet: there is no curve to go on with, but there are weights."""
-    whole = sweep(quick, "whole")
     ticked = pack.Pack._on_tick
 
     def stopping(self, steps):
@@ -84,8 +91,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(here, qui
         near(curve(cut / str(number + 4)), curve(whole / str(number)))
 
 
-def test_to_be_saved_on_the_way_changes_nothing(here, quick, monkeypatch):
-    whole = sweep(quick, "whole")
+def test_to_be_saved_on_the_way_changes_nothing(whole, here, quick, monkeypatch):
     monkeypatch.setattr(pack, "SAVE_S", 0.0)
     written = []
     save = pack.save_paused
