@@ -15,7 +15,9 @@ class TestChoice(EvaluationContract):
     def test_the_control_is_not_told_the_question(self):
         scored = Choice().score(ToyRecaller(PROBES), PROBES)
         assert scored.metrics["choice_norm"].value == 1
-        assert scored.answers["term"].metrics["choice_norm_blind"] == 0  # the first option is the toy's habit
+        answer = scored.answers["term"].metrics
+        assert answer["choice_norm_blind"] == 0  # the first option is the toy's habit
+        assert answer["margin_gain"] > answer["margin"] > 0, "without the question it leans to a wrong one"
 
     def test_without_the_control_half_the_questions_are_asked(self):
         with_it, without = ToyRecaller(), ToyRecaller()

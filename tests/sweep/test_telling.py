@@ -1,15 +1,19 @@
 """What a sweep shows: the live table, the time left, the answers, and a page for desk and phone."""
 
+import io
 import itertools
 import re
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from byheart.report.screen import Screen
 from byheart.sweep import plots
 from byheart.sweep.answers import equal_steps, marginals
 from byheart.sweep.board import Board
+from byheart.sweep.choice import Cell
+from byheart.sweep.ending import answer_table
 from byheart.sweep.outcome import End, Outcome
 from byheart.sweep.room import Tick, _bears, free_bytes
 from byheart.sweep.space import Space
@@ -94,3 +98,14 @@ def test_what_memory_bears_is_measured_activations_and_all():
     assert _bears(held, None, 100 * 2**20) == 8
     assert _bears(held, 4096, 100 * 2**20) == 71, "a bounded step holds its activations once"
     assert free_bytes("cpu") > 2**20
+
+
+def test_of_many_epochs_as_many_are_shown_as_leave_every_name_and_number_whole():
+    trials = [Known(n, {"batch_size": 2, "lr": lr}, "complete", (), None, "") for n, lr in enumerate((1e-3, 1e-4))]
+    answered = [Cell(trial, epochs, (3.6965,), 7, epochs > 7, 1.0) for trial in trials for epochs in range(1, 13)]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(answer_table(answered, "val loss", "batch_size=2 lr=0.001", 80))
+    head, *lines = console.export_text().splitlines()
+    assert head.split()[4] == "1" and head.split()[-1] == "12" and len(head.split()) > 4 + 5
+    assert [line.split()[:2] for line in lines] == [["batch_size=2", "lr=0.001"], ["batch_size=2", "lr=0.0001"]]
+    assert all(set(line.split()[2:]) == {"3.696", "3.696*"} for line in lines)

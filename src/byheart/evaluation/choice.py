@@ -7,6 +7,8 @@ Definitions, against those of lm-evaluation-harness (`process_results` in `lm_ev
     margin       mean over probes of (right option - best wrong one), in nats per token; above 0: choice_norm is right
     *_blind      the same with no question asked: what an option's wording alone gives away. The harness uses these
                  likelihoods too, subtracted, in `acc_mutual_info`; here they stand as a control of their own
+    margin_gain  mean over probes of the margin less the margin with no question: what the model has from the question
+                 itself. Some dozens of questions cannot tell two shares a tenth apart; this has an interval that can
 
 Other differences: the options are replies within the model's chat template, not continuations after a space, and the
 prompt does not list them. A tie goes to the first option, as argmax has it.
@@ -24,7 +26,7 @@ from byheart.types import Answer, Probe
 
 @dataclass(frozen=True)
 class Choice:
-    """choice, choice_norm and margin of the probes that have options; `blind` adds the question-blind control."""
+    """choice, choice_norm and margin of the probes that have options; `blind` adds the question-blind controls."""
 
     blind: bool = True
     asks_probes: ClassVar[bool] = True
@@ -47,18 +49,23 @@ class Choice:
         metrics = {
             "choice": float(_best(sums) == gold),
             "choice_norm": float(_best(per_token) == gold),
-            "margin": per_token[gold] - max(value for i, value in enumerate(per_token) if i != gold),
+            "margin": _margin(per_token, gold),
         }
         if self.blind:
             blind_sums, blind_per_token = _likelihoods(model, "", probe.options)
             metrics["choice_blind"] = float(_best(blind_sums) == gold)
             metrics["choice_norm_blind"] = float(_best(blind_per_token) == gold)
+            metrics["margin_gain"] = metrics["margin"] - _margin(blind_per_token, gold)
         return Answer(probe.id, "", metrics, chosen=_best(per_token))
 
 
 def _likelihoods(model: Recaller, question: str, options: Sequence[str]) -> tuple[list[float], list[float]]:
     pairs = model.likelihoods(question, options)
     return [total for total, _ in pairs], [total / max(tokens, 1) for total, tokens in pairs]
+
+
+def _margin(values: Sequence[float], gold: int) -> float:
+    return values[gold] - max(value for i, value in enumerate(values) if i != gold)
 
 
 def _best(values: Sequence[float]) -> int:

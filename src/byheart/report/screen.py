@@ -26,6 +26,7 @@ METRICS = {
     "choice": "right option, in sum",
     "margin": "its margin",
     "choice_norm_blind": "the same, no question",
+    "margin_gain": "margin by the question",
     "exact_match": "exact match",
     "f1": "F1",
     "contains": "contains answer",

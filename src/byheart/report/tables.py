@@ -27,6 +27,7 @@ LABELS = {
     "margin": "margin",
     "choice_norm_blind": "normalised, no question",
     "choice_blind": "plain, no question",
+    "margin_gain": "margin by the question",
     "perplexity_ratio": "perplexity ratio",
 }
 EXPLAINED = {
@@ -39,6 +40,7 @@ EXPLAINED = {
     "margin": "log-likelihood per token by which the right option leads the best wrong one",
     "choice_norm_blind": "shown the options without their question",
     "choice_blind": "shown the options without their question",
+    "margin_gain": "the margin less the margin without the question: what was had from the question itself",
     "perplexity_ratio": "general text, tuned over untuned; 1 is no change",
 }
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -63,7 +65,7 @@ def value(entry: object) -> Value | None:
 
 def is_share(metric: str) -> bool:
     """Whether the metric lies between 0 and 1 and reads as a percentage."""
-    return metric != "margin" and not metric.endswith(("margin", "_ratio", "_gap"))
+    return not metric.endswith(("margin", "_gain", "_ratio", "_gap"))
 
 
 def label(metric: str) -> str:

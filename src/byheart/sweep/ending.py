@@ -3,7 +3,7 @@
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,11 +14,14 @@ from byheart.errors import Problem, UserError
 from byheart.report.screen import Screen
 from byheart.store import read_json, write_json, write_text
 from byheart.sweep.board import said
-from byheart.sweep.choice import Chosen, cells, choose
+from byheart.sweep.choice import Cell, Chosen, cells, choose
 from byheart.sweep.page import write_page
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known, Study
 from byheart.sweep.trial import Trials
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def conclude(setup: Setup, study: Study, trials: Trials, screen: Screen, number: int | None = None) -> Chosen:
@@ -95,29 +98,10 @@ def _as_yaml(value: Any) -> Any:
 
 
 def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Screen) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     answered = cells(setup, known)
-    counts = sorted({cell.epochs for cell in answered})
-    rows: dict[str, dict[int, str]] = {}
-    for cell in answered:
-        name = said({key: value for key, value in cell.trial.params.items() if key != "epochs"})
-        value = cell.values[0]
-        mark = "*" if cell.after_upturn else " "
-        rows.setdefault(name, {})[cell.epochs] = f"{value:.3f}{mark}" if value is not None else "–"
     objective = setup.sweep.objectives[0].replace("_", " ")
-    shown = counts if len(counts) <= 8 else [counts[round(i * (len(counts) - 1) / 7)] for i in range(8)]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left")
-    table.add_column(f"{objective} after epochs", no_wrap=True, overflow="ellipsis")
-    for epochs in shown:
-        table.add_column(str(epochs), justify="right", no_wrap=True)
-    for name, row in rows.items():
-        table.add_row(
-            Text(name), *(row.get(epochs, "–") for epochs in shown), style="green" if name == chosen.row else ""
-        )
     screen.console.print()
-    screen.console.print(table)
+    screen.console.print(answer_table(answered, objective, chosen.row, screen.console.width))
     if any(cell.after_upturn for cell in answered):
         screen.say("  * after the upturn: the value of the best epoch before it")
     failed = [trial for trial in known if trial.state == "failed"]
@@ -126,6 +110,37 @@ def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Screen) -> N
     screen.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
     for note in chosen.notes:
         screen.say(f"  {note}")
+
+
+def answer_table(answered: list[Cell], objective: str, best: str, width: int) -> "Table":
+    """Combinations by numbers of epochs; of many epochs as many as fit, so that no name and no number is cut."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows: dict[str, dict[int, str]] = {}
+    for cell in answered:
+        name = said({key: value for key, value in cell.trial.params.items() if key != "epochs"})
+        value = cell.values[0]
+        mark = "*" if cell.after_upturn else " "
+        rows.setdefault(name, {})[cell.epochs] = f"{value:.3f}{mark}" if value is not None else "–"
+    header = f"{objective} after epochs"
+    left = width - max(len(header), *map(len, rows)) - 2
+    each = max(len(value) for row in rows.values() for value in row.values()) + 2
+    shown = _spread(sorted({cell.epochs for cell in answered}), max(2, left // each))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left")
+    table.add_column(header, no_wrap=True, overflow="ellipsis")
+    for epochs in shown:
+        table.add_column(str(epochs), justify="right", no_wrap=True)
+    for name, row in rows.items():
+        table.add_row(Text(name), *(row.get(epochs, "–") for epochs in shown), style="green" if name == best else "")
+    return table
+
+
+def _spread(counts: list[int], most: int) -> list[int]:
+    """At most so many of them, evenly, the first and the last among them."""
+    if len(counts) <= most:
+        return counts
+    return [counts[round(i * (len(counts) - 1) / (most - 1))] for i in range(most)]
 
 
 def _score(setup: Setup, chosen: Chosen, trials: Trials, screen: Screen, study: Study) -> Path | None:
