@@ -47,7 +47,7 @@ def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[i
     device = pack.first.opened.device
     if said is None and wanted == 1:
         return 1
-    one = tick(pack, 1, batches[1] if said is None else batches[0], steps=2)  # a second one holds the optimizer's too
+    one = tick(pack, 1, batches[1] if said is None else batches[0], steps=1)
     bears = _bears(one, pack.tokens_at_once, free_bytes(device) // processes)
     if said is not None:
         if said > bears:
@@ -83,9 +83,12 @@ def tick(pack: Packable, slots: int, batch: int, steps: int = TICKS + 1) -> Tick
             stop_requested=lambda: len(marks) > steps,
             on_tick=lambda done: marks.append(time.monotonic()),
         )
-        each = trainer.bytes_per_slot()
-    seconds = min(later - earlier for earlier, later in itertools.pairwise(marks[1:]))  # the first step warms up
-    return Tick(seconds, max(each * slots, int((peak_memory_gib() - before) * 2**30)), each)
+        each, moments = trainer.bytes_per_slot(), trainer.bytes_of_moments()
+    warm = [later - earlier for earlier, later in itertools.pairwise(marks[1:])]  # the first step warms up
+    took = int((peak_memory_gib() - before) * 2**30)
+    if not warm:  # no second step has found the optimizer's moments beside its activations
+        took += moments * slots
+    return Tick(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
 
 
 def _bears(one: Tick, tokens_at_once: int | None, free: int) -> int:

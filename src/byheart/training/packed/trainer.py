@@ -66,6 +66,7 @@ class PackedTrainer:
         self._compiled = compile_layers(model) if compiled else []
         self._courses: dict[int, Course] = {}
         self._paused: dict[str, Paused] = {}
+        self._initial: tuple[Any, Any] = None, None  # trials of one sweep often begin alike, and peft takes its time
 
     def tests(self, job: Job) -> list[Problem]:
         """Why this job cannot join the pack, before anything is computed."""
@@ -133,6 +134,11 @@ class PackedTrainer:
         row = self.stack.masters[0]
         return int(row.numel() * (4 * row.itemsize + self.stack.weights.itemsize))
 
+    def bytes_of_moments(self) -> int:
+        """Those of a slot that come with its first step."""
+        row = self.stack.masters[0]
+        return int(row.numel() * 2 * row.itemsize)
+
     def close(self) -> None:
         """Gives the model back as it was."""
         self.stack.close()
@@ -158,8 +164,10 @@ class PackedTrainer:
         if job.paused:
             self.stack.rejoin(slot, job.adapter, job.optimizer, job.paused.tensors)
         else:
-            first = initial(job.adapter, self.model, job.lesson.seed)
-            self.stack.join(slot, job.adapter, job.optimizer, first)
+            how = job.adapter, job.lesson.seed
+            if self._initial[0] != how:
+                self._initial = how, initial(job.adapter, self.model, job.lesson.seed)
+            self.stack.join(slot, job.adapter, job.optimizer, self._initial[1])
         self._courses[slot] = Course(job, slot)
 
     def _leave(self, course: "Course", state: str, note: str) -> Learned:
