@@ -94,7 +94,7 @@ def main():
 
 def report(rates, seeds, single, together):
     met, spreads = True, {}
-    print("final validation loss  alone, by seed        packed, by seed       spread alone  furthest from alone")
+    print("final validation loss  alone, by seed          packed, by seed         spread alone  furthest from alone")
     for lr in rates:
         names = [f"lr={lr:g} seed={seed}" for seed in seeds]
         one, other = [single[n][0] for n in names], [together[n][0] for n in names]
@@ -102,7 +102,7 @@ def report(rates, seeds, single, together):
         furthest = max(abs(a - b) for a, b in zip(one, other, strict=True))
         met = met and furthest <= spreads[lr]
         cells = ["  ".join(f"{loss:.4f}" for loss in losses) for losses in (one, other)]
-        print(f"lr={lr:<8g}            {cells[0]:<22}{cells[1]:<22}{spreads[lr]:<14.4f}{furthest:.4f}")
+        print(f"lr={lr:<8g}            {cells[0]:<24}{cells[1]:<24}{spreads[lr]:<14.4f}{furthest:.4f}")
     for seed in seeds:
         first, second = (
             min(rates, key=lambda lr: losses[f"lr={lr:g} seed={seed}"][1]) for losses in (single, together)

@@ -73,6 +73,8 @@ def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
     assert 0 < len(asked) < len(theirs)
     assert f"{len(theirs - asked)} of your questions choose too (dev=0.5)" in shown
     assert "Once more from the base" in shown and Path("run/report.html").is_file()
+    if adapter == "lora":
+        assert "still falling when the last epoch ended: epochs=" in " ".join(shown.split()), curve("run")
 
 
 def test_questions_that_choose_are_validated_on(capsys):

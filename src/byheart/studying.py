@@ -142,6 +142,11 @@ def _fit(
         run.note(
             f"validation loss chose epoch {by_loss}; recall on the choosing half would have chosen epoch {by_recall}"
         )
+    if name == "training" and learned.state == "finished" and plan.stopping.still_falling(learned.curve):
+        upturn = "" if plan.stopping.patience is None else ", and ends by itself where the loss turns upward"
+        run.note(
+            f"validation loss was still falling when the last epoch ended: epochs={2 * plan.epochs} may teach more{upturn}"
+        )
     return learned
 
 

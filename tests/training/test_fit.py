@@ -188,6 +188,8 @@ def test_an_upturn_is_seen_and_noise_is_not():
     assert not stopping.turned(points([3, 2.0, 2.6, 1.9, 2.4, 1.8, 2.3, 1.7]))
     assert stopping.turned(points([3, 2.5, 2.0, 2.2, 2.4, 2.6]))
     assert not Stopping(patience=None).turned(points([1, 2, 3, 4, 5, 6, 7]))
+    assert Stopping().still_falling(points([3, 2.5, 2.0, 2.2, 1.7]))
+    assert not Stopping().still_falling(points([3, 2.5, 2.0, 2.2, 2.1])) and not Stopping().still_falling(points([3]))
 
 
 def test_loss_and_recall_may_choose_different_epochs():

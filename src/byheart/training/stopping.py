@@ -28,12 +28,21 @@ class Stopping:
             raise ValueError(f"checks_per_epoch must be at least 1, got {self.checks_per_epoch}")
 
     def turned(self, curve: Sequence[CurvePoint]) -> bool:
-        """Has the loss turned upward for good? Smoothed over half an epoch, so that one odd check decides nothing."""
-        losses = smooth([p.val_loss for p in curve if p.val_loss is not None], max(1, self.checks_per_epoch // 2))
+        """Has the smoothed loss turned upward for good?"""
+        losses = self._smoothed(curve)
         if self.patience is None or len(losses) <= self.patience:
             return False
         lowest = min(losses[: -self.patience])
         return all(loss > lowest * (1 + self.tolerance) for loss in losses[-self.patience :])
+
+    def still_falling(self, curve: Sequence[CurvePoint]) -> bool:
+        """Did the smoothed loss reach its lowest at the last check? Then more epochs may teach more."""
+        losses = self._smoothed(curve)
+        return len(losses) > 1 and losses[-1] < min(losses[:-1])
+
+    def _smoothed(self, curve: Sequence[CurvePoint]) -> list[float]:
+        """Over half an epoch, so that one odd check decides nothing."""
+        return smooth([p.val_loss for p in curve if p.val_loss is not None], max(1, self.checks_per_epoch // 2))
 
 
 def smooth(values: Sequence[float], window: int) -> list[float]:
