@@ -1,13 +1,17 @@
 """Batch-1 trials trained together against the same trials one after another in our own single loop.
 
-    python benchmarks/packed_speed.py [--slots 8 16] [--steps 6] [--runs 3] [--batch 1] [--trl]
+    python benchmarks/packed_speed.py [--slots 8 16] [--steps 6] [--runs 3] [--batch 1] [--processes 2] [--trl]
 
-`--trl` trains one trial with TRL's SFTTrainer in every run as well (`pip install -e .[bench]`). Prints first the ratio of rows per second (median of alternating runs), then both rates, the losses, and what share of
-the machine's own bfloat16 matrix rate a tick reaches. Real rows, the embedded model, steps only: loading, joining and
-the first step are not timed. Needs a quiet machine.
+`--processes`: the slots are dealt to so many processes that share the cores, as the packed launcher deals them on a CPU
+(by default, one for each core); the other sides have one process and all cores. `--trl` trains one trial with TRL's
+SFTTrainer in every run as well (`pip install -e .[bench]`). Prints first the ratio of rows per second (median of
+alternating runs), then both rates, the losses, and what share of the machine's own bfloat16 matrix rate a tick reaches.
+Real rows, the embedded model, steps only: loading, joining and the first step are not timed. Needs a quiet machine.
 """
 
 import argparse
+import multiprocessing
+import os
 import statistics
 import tempfile
 import time
@@ -18,6 +22,7 @@ from training_speed import rows, trl
 
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
+from byheart.training.cores import cores
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
 from byheart.training.packed.job import Job
@@ -55,6 +60,30 @@ def together(model, jobs):
             on_tick=lambda steps: times.append(time.perf_counter()),
         )
     return times[-1] - times[0], statistics.mean(losses)
+
+
+def _part(jobs, begin, told):
+    """In a process of its own."""
+    model, _ = BaseModel().load(Trainer().place()[1], "cpu")
+    begin.wait()
+    told.put(together(model, jobs))
+
+
+def in_processes(jobs, count):
+    """The slowest process, which all wait for, and the mean loss."""
+    spawning, before = multiprocessing.get_context("spawn"), os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // count))
+    begin, told = spawning.Barrier(count), spawning.Queue()
+    parts = [spawning.Process(target=_part, args=(jobs[i::count], begin, told)) for i in range(count)]
+    for each in parts:
+        each.start()
+    found = [told.get() for _ in parts]
+    for each in parts:
+        each.join()
+    del os.environ["OMP_NUM_THREADS"]
+    if before is not None:
+        os.environ["OMP_NUM_THREADS"] = before
+    return max(took for took, _ in found), statistics.mean(loss for _, loss in found)
 
 
 def one_after_another(model, jobs):
@@ -110,9 +139,11 @@ def main():
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--processes", type=int, help="default: a core each")
     parser.add_argument("--trl", action="store_true")
     options = parser.parse_args()
     device, dtype = Trainer().place()
+    processes = options.processes or (cores() if device == "cpu" else 1)
     model, tokenizer = BaseModel().load(dtype, device)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -122,7 +153,7 @@ def main():
             count = slots * (options.steps - 1) * options.batch
             packed, single, peer = [], [], []
             for _ in range(options.runs):
-                seconds, packed_loss = together(model, jobs)
+                seconds, packed_loss = in_processes(jobs, processes) if processes > 1 else together(model, jobs)
                 packed.append(seconds)
                 seconds, single_loss = one_after_another(model, jobs)
                 single.append(seconds)
@@ -140,7 +171,8 @@ def main():
                 f"{slots:>2} slots, batch {options.batch}: {statistics.median(ratios):.2f} times one after another"
                 f" ({min(ratios):.2f} to {max(ratios):.2f}); {count / statistics.median(packed):.2f} against"
                 f" {count / statistics.median(single):.2f} rows/s; mean loss {packed_loss:.3f} against {single_loss:.3f};"
-                f" {reached:.0%} of the machine's matrix rate; {dtype}, {torch.get_num_threads()} threads", flush=True,
+                f" {reached:.0%} of the machine's matrix rate; {dtype}, {torch.get_num_threads()} threads,"
+                f" {processes} packed processes", flush=True,
             )  # fmt: skip
 
 
