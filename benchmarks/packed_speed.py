@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from training_speed import rows, trl
@@ -71,18 +72,15 @@ def _part(jobs, begin, told):
 
 def in_processes(jobs, count):
     """The slowest process, which all wait for, and the mean loss."""
-    spawning, before = multiprocessing.get_context("spawn"), os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // count))
+    spawning = multiprocessing.get_context("spawn")
     begin, told = spawning.Barrier(count), spawning.Queue()
     parts = [spawning.Process(target=_part, args=(jobs[i::count], begin, told)) for i in range(count)]
-    for each in parts:
-        each.start()
+    with patch.dict(os.environ, OMP_NUM_THREADS=str(max(1, cores() // count))):  # read where torch is imported
+        for each in parts:
+            each.start()
     found = [told.get() for _ in parts]
     for each in parts:
         each.join()
-    del os.environ["OMP_NUM_THREADS"]
-    if before is not None:
-        os.environ["OMP_NUM_THREADS"] = before
     return max(took for took, _ in found), statistics.mean(loss for _, loss in found)
 
 

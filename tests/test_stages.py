@@ -12,8 +12,7 @@ import pytest
 from byheart import cli
 from byheart.report.screen import Screen
 from byheart.store import read_json, read_records
-from sweep.conftest import QUICK
-from sweep.toy import TEXT, make_model
+from sweep.toy import QUICK, TEXT, make_model
 
 NAMES = {"Ada": "Bern", "Otto": "Graz", "Mia": "Lyon", "Karl": "Bonn", "Nora": "Oslo", "Emil": "Rome"}
 WORDS = ["learn", *QUICK, "questions=exam.jsonl", "epochs=2"]

@@ -2,13 +2,7 @@
 
 import pytest
 
-from sweep.toy import TEXT, make_model
-
-QUICK = (
-    "documents=a.txt", "model.path=model", "rows.replay=0", "evaluation=[recall]", "evaluation.recall.max_new_tokens=4",
-    "adapter.rank=2", "trainer.precision=float32", "trainer.threads=1", "stopping.checks_per_epoch=2",
-    "split.at_least=6", "expansion.rules.max_examples=40",
-)  # fmt: skip
+from sweep.toy import QUICK, furnished, make_model
 
 
 @pytest.fixture(scope="session")
@@ -21,18 +15,6 @@ def here(tmp_path, monkeypatch, toy_model):
     """The working folder; paths on the command line are relative to it."""
     monkeypatch.chdir(tmp_path)
     return furnished(tmp_path, toy_model)
-
-
-def furnished(folder, toy_model):
-    (folder / "a.txt").write_text(TEXT + "\n")
-    (folder / "model").symlink_to(toy_model)
-    (folder / "exam.jsonl").write_text(
-        "".join(
-            f'{{"question": "Where was {n} born?", "answers": ["{t}"]}}\n'
-            for n, t in (("Ada", "Bern"), ("Otto", "Graz"))
-        )
-    )
-    return folder
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from byheart import cli
 from byheart.sweep import pack
 from byheart.sweep.halving import Halving, Rungs
 from byheart.training.packed.trainer import PackedTrainer
-from sweep.conftest import QUICK, furnished
+from sweep.toy import QUICK, furnished
 
 RATES = "lr=1e-5,3e-3,1e-4,1e-3"
 WORDS = [RATES, "batch_size=8", "epochs=1,2,3,4"]

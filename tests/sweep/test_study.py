@@ -214,7 +214,7 @@ def test_another_sampler_is_one_word_away_and_a_wrong_one_is_said(tmp_path, monk
     for sampler, said in (({**shipped, "n_startup": 3}, "n_startup"), ({"_target_": "optuna.samplers.Nope"}, "Nope")):
         with pytest.raises(UserError, match=said), begun(tmp_path, Sweep(sampler=sampler), LINE):
             pass
-    monkeypatch.setattr("byheart.sweep.study.find_spec", lambda name: None)
+    monkeypatch.setattr("byheart.sweep.building.find_spec", lambda name: None)
     gaussian = Sweep(sampler={**shipped, "_target_": "optuna.samplers.GPSampler"})
     with pytest.raises(UserError, match="needs scipy"), begun(tmp_path, gaussian, LINE):
         pass

@@ -14,6 +14,12 @@ TEXT = "\n".join(
     )
 )  # fmt: skip
 
+QUICK = (
+    "documents=a.txt", "model.path=model", "rows.replay=0", "evaluation=[recall]", "evaluation.recall.max_new_tokens=4",
+    "adapter.rank=2", "trainer.precision=float32", "trainer.threads=1", "stopping.checks_per_epoch=2",
+    "split.at_least=6", "expansion.rules.max_examples=40",
+)  # fmt: skip
+
 
 def make_model(folder: Path, seed: int = 0) -> Path:
     """A two-layer Llama with a tokenizer of the text's words."""
@@ -39,4 +45,17 @@ def make_model(folder: Path, seed: int = 0) -> Path:
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def furnished(folder: Path, toy_model: Path) -> Path:
+    """The folder with the model, the text and the exam in it."""
+    (folder / "a.txt").write_text(TEXT + "\n")
+    (folder / "model").symlink_to(toy_model)
+    (folder / "exam.jsonl").write_text(
+        "".join(
+            f'{{"question": "Where was {n} born?", "answers": ["{t}"]}}\n'
+            for n, t in (("Ada", "Bern"), ("Otto", "Graz"))
+        )
+    )
     return folder

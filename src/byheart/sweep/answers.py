@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from byheart.sweep.board import said
+from byheart.sweep.board import row_of, spread
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.settings import OBJECTIVES
 from byheart.sweep.setup import Setup
@@ -29,7 +29,7 @@ def marginals(setup: Setup, known: Sequence[Known]) -> list[str]:
         lines.append(f"by {_last(key)}: {_ranked(setup, reached)} ({name})")
         if key == "batch_size" and (steps := equal_steps(setup, known)):
             last = max(steps)
-            sizes = {said(_apart(trial.params)): trial.params[key] for trial in known}
+            sizes = {row_of(trial.params): trial.params[key] for trial in known}
             found = [(sizes[row], value) for row, value in steps[last].items()]
             lines.append(f"by {_last(key)} at {last} steps each: {_ranked(setup, found)}")
     return lines
@@ -43,17 +43,16 @@ def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, flo
     reached: dict[str, dict[int, float]] = {}
     for trial in known:
         if trial.state == "complete" and trial.outcome and trial.outcome.source is None:
-            steps = reached.setdefault(said(_apart(trial.params)), {})
+            steps = reached.setdefault(row_of(trial.params), {})
             for epoch, value in _measured(trial.outcome, setup.sweep.objectives[0]):
                 steps[round(epoch * trial.outcome.steps_per_epoch)] = value
     reached = {name: steps for name, steps in reached.items() if steps}
     longest = min((max(steps) for steps in reached.values()), default=0)
     slowest = max((min(steps) for steps in reached.values()), default=0)
     marks = sorted({step for steps in reached.values() for step in steps if slowest <= step <= longest})
-    if len(marks) > MARKS:
-        marks = [marks[round(i * (len(marks) - 1) / (MARKS - 1))] for i in range(MARKS)]
     return {
-        mark: {name: steps[max(s for s in steps if s <= mark)] for name, steps in reached.items()} for mark in marks
+        mark: {name: steps[max(s for s in steps if s <= mark)] for name, steps in reached.items()}
+        for mark in spread(marks, MARKS)
     }
 
 
@@ -73,11 +72,6 @@ def _ranked(setup: Setup, reached: Sequence[tuple[Any, float]]) -> str:
     for value, found in reached:
         best[value] = min(best.get(value, found), found, key=lambda each: sign * each)
     return ", ".join(f"{value} {best[value]:.4f}" for value in sorted(best, key=lambda value: sign * best[value]))
-
-
-def _apart(params: dict[str, Any]) -> dict[str, Any]:
-    """The row of a table whose columns are epochs or steps."""
-    return {key: value for key, value in params.items() if key != "epochs"}
 
 
 def _last(key: str) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from byheart.report.screen import Screen, clock, spark
 from byheart.report.tables import printable
@@ -12,6 +12,7 @@ from byheart.sweep.space import Params
 from byheart.types import CurvePoint
 
 SPARK = 10  # characters of a curve
+Number = TypeVar("Number", int, float)
 WIDTH = 80
 OTHERS = 55  # characters of the table beside the parameters
 SHOWN = 18  # trials at a time: the live table must fit on a screen
@@ -125,7 +126,7 @@ class Board:
         )
         cost = f"  {clock(line.seconds)}  {line.memory:.2f} GiB" if line.seconds else ""
         state = WORDS.get(line.state, line.state)
-        words = f"{line.number:>4}  {said(line.params)}  {spark(_thinned(line.losses))}  {state}  {value}{cost}"
+        words = f"{line.number:>4}  {said(line.params)}  {spark(spread(line.losses, SPARK))}  {state}  {value}{cost}"
         best = self.best()
         return words + ("  best so far" if best is line and line.value is not None else "")
 
@@ -159,7 +160,7 @@ class Board:
             seconds = time.monotonic() - line.began if line.state == "running" else line.seconds
             told = " ".join(map(_brief, line.params.values())) if brief else said(line.params)
             cells = [str(line.number), told, f"{line.epoch:g}" if line.epoch else "",
-                     spark(_thinned(line.losses)), printable(state)[:14], f"{line.value:.3f}" if line.value is not None else "",
+                     spark(spread(line.losses, SPARK)), printable(state)[:14], f"{line.value:.3f}" if line.value is not None else "",
                      short(seconds) if seconds else "", f"{line.memory:.2f}" if line.memory else ""]  # fmt: skip
             table.add_row(*(Text(cell) for cell in cells), style=style)
         return Group(table, Text(self.foot(), style="dim"))
@@ -215,6 +216,11 @@ def said(params: Params) -> str:
     return " ".join(f"{key.rpartition('.')[2]}={_brief(value)}" for key, value in params.items())
 
 
+def row_of(params: Params) -> str:
+    """The name of a table's row whose columns are epochs or steps."""
+    return said({key: value for key, value in params.items() if key != "epochs"})
+
+
 def short(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -225,8 +231,8 @@ def _brief(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _thinned(losses: Sequence[float]) -> list[float]:
-    """At most so many values, evenly chosen, the last among them."""
-    if len(losses) <= SPARK:
-        return list(losses)
-    return [losses[round(i * (len(losses) - 1) / (SPARK - 1))] for i in range(SPARK)]
+def spread(values: Sequence[Number], most: int) -> list[Number]:
+    """At most so many of them (two or more), evenly chosen, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.answers import marginals
-from byheart.sweep.board import said
+from byheart.sweep.board import row_of
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.settings import OBJECTIVES
 from byheart.sweep.setup import Setup
@@ -42,7 +42,7 @@ class Chosen:
     @property
     def row(self) -> str:
         """Its row in the table, whose columns are the numbers of epochs."""
-        return said({key: value for key, value in self.trial.params.items() if key != "epochs"})
+        return row_of(self.trial.params)
 
     def as_dict(self) -> dict[str, Any]:
         return {"overrides": list(self.overrides), "params": self.trial.params, "values": list(self.trial.values)}
@@ -63,6 +63,14 @@ def cells(setup: Setup, known: Sequence[Known]) -> list[Cell]:
         found += [_cell(setup, trial, trial.outcome, epochs) for epochs in counts]
     # By their parameters, not in the order of training: a sweep that was killed on the way has the same table.
     return sorted(found, key=lambda cell: (*_order(setup, cell.trial), cell.epochs))
+
+
+def grid(answered: Sequence[Cell]) -> dict[str, dict[int, Cell]]:
+    """The table: combinations by numbers of epochs, in the order of the cells."""
+    rows: dict[str, dict[int, Cell]] = {}
+    for cell in answered:
+        rows.setdefault(row_of(cell.trial.params), {})[cell.epochs] = cell
+    return rows
 
 
 def _order(setup: Setup, trial: Known) -> tuple[Any, ...]:

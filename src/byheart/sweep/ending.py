@@ -13,8 +13,8 @@ from byheart.config.saved import saved_config
 from byheart.errors import Problem, UserError
 from byheart.report.screen import Screen
 from byheart.store import read_json, write_json, write_text
-from byheart.sweep.board import said
-from byheart.sweep.choice import Cell, Chosen, cells, choose
+from byheart.sweep.board import said, spread
+from byheart.sweep.choice import Cell, Chosen, cells, choose, grid
 from byheart.sweep.page import write_page
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known, Study
@@ -117,16 +117,11 @@ def answer_table(answered: list[Cell], objective: str, best: str, width: int) ->
     from rich.table import Table
     from rich.text import Text
 
-    rows: dict[str, dict[int, str]] = {}
-    for cell in answered:
-        name = said({key: value for key, value in cell.trial.params.items() if key != "epochs"})
-        value = cell.values[0]
-        mark = "*" if cell.after_upturn else " "
-        rows.setdefault(name, {})[cell.epochs] = f"{value:.3f}{mark}" if value is not None else "–"
+    rows = {name: {epochs: _in_short(cell) for epochs, cell in row.items()} for name, row in grid(answered).items()}
     header = f"{objective} after epochs"
     left = width - max(len(header), *map(len, rows)) - 2
     each = max(len(value) for row in rows.values() for value in row.values()) + 2
-    shown = _spread(sorted({cell.epochs for cell in answered}), max(2, left // each))
+    shown = spread(sorted({cell.epochs for cell in answered}), max(2, left // each))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left")
     table.add_column(header, no_wrap=True, overflow="ellipsis")
     for epochs in shown:
@@ -136,11 +131,9 @@ def answer_table(answered: list[Cell], objective: str, best: str, width: int) ->
     return table
 
 
-def _spread(counts: list[int], most: int) -> list[int]:
-    """At most so many of them, evenly, the first and the last among them."""
-    if len(counts) <= most:
-        return counts
-    return [counts[round(i * (len(counts) - 1) / (most - 1))] for i in range(most)]
+def _in_short(cell: Cell) -> str:
+    value = cell.values[0]
+    return "–" if value is None else f"{value:.3f}{'*' if cell.after_upturn else ' '}"
 
 
 def _score(setup: Setup, chosen: Chosen, trials: Trials, screen: Screen, study: Study) -> Path | None:

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from byheart.report.page import duration
 from byheart.report.tables import printable
@@ -12,7 +11,7 @@ from byheart.store import write_text
 from byheart.sweep import plots
 from byheart.sweep.answers import equal_steps
 from byheart.sweep.board import WORDS, said
-from byheart.sweep.choice import Chosen, cells
+from byheart.sweep.choice import Chosen, cells, grid
 from byheart.sweep.settings import OBJECTIVES
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known, Study
@@ -52,7 +51,7 @@ def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chose
         words=WORDS,
         objective=objective.replace("_", " "),
         counts=sorted({cell.epochs for cell in answered}),
-        grid=_grid(answered),
+        grid=grid(answered),
         steps=equal_steps(setup, known),
         turned=any(cell.after_upturn for cell in answered),
         plots={name: Markup(drawing) for name, drawing in drawn.items()},
@@ -68,14 +67,6 @@ def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chose
 def _twice(broad: str, slim: str) -> str:
     """Drawn for a desk and for a phone, where the same drawing's words would be too small to read."""
     return f'<div class="broad">{broad}</div><div class="slim">{slim}</div>' if broad else ""
-
-
-def _grid(answered: Sequence[Any]) -> dict[str, dict[int, Any]]:
-    rows: dict[str, dict[int, Any]] = {}
-    for cell in answered:
-        name = said({key: value for key, value in cell.trial.params.items() if key != "epochs"})
-        rows.setdefault(name, {})[cell.epochs] = cell
-    return rows
 
 
 def _importance(study: Study) -> dict[str, float]:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byheart.errors import Problem, UserError
+from byheart.sweep.building import built, quiet
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.owner import Owner
 from byheart.sweep.settings import ENDLESS, Sweep
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 BEAT_S = 10.0
-OURS = ("multivariate", "constant_liar", "seed")  # what the shipped sampler is given, and the seed
-NEED_SCIPY = ("GPSampler", "QMCSampler", "WilcoxonPruner")
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Study:
 
     def __enter__(self) -> "Study":
         self.optuna.sampler = self._sampler()
-        self.optuna.pruner = _built(self.sweep.pruner, "hydra.sweeper.pruner")
+        self.optuna.pruner = built(self.sweep.pruner, "hydra.sweeper.pruner")
         self.owner.take()
         self.heart.start()
         return self
@@ -89,7 +87,7 @@ class Study:
         before = self.optuna.user_attrs.get("fingerprint")
         if before is None:
             self.optuna.set_user_attr("fingerprint", fingerprint)
-            with _quiet():
+            with quiet():
                 self.optuna.set_metric_names(list(self.sweep.objectives))
             return
         _refuse_others(self.name, before, fingerprint)
@@ -206,7 +204,7 @@ class Study:
         """Seeded anew with the number of trials: a seeded sampler restarts its stream and would repeat them."""
         target = str(self.sweep.sampler.get("_target_"))
         seed = {} if "Grid" in target else {"seed": self.sweep.seed + len(self._trials())}
-        return _built({**self.sweep.sampler, **seed}, "hydra.sweeper.sampler")
+        return built({**self.sweep.sampler, **seed}, "hydra.sweeper.sampler")
 
     def _recover(self) -> None:
         """Trials whose sweeper is dead: told from their folder where they had ended, else queued again."""
@@ -263,8 +261,8 @@ def look_ahead(name: str, sweep: Sweep, folder: Path, fingerprint: dict[str, Any
     """Raises UserError for what opening the study would meet, before a teacher is paid for texts; nothing is written."""
     import optuna
 
-    _built(sweep.sampler, "hydra.sweeper.sampler")
-    _built(sweep.pruner, "hydra.sweeper.pruner")
+    built(sweep.sampler, "hydra.sweeper.sampler")
+    built(sweep.pruner, "hydra.sweeper.pruner")
     if not (sweep.storage or sweep.storage_env) and not (folder / "study.db").is_file():
         return
     storage = open_storage(sweep, folder)
@@ -291,38 +289,6 @@ def opened(name: str, sweep: Sweep, space: Space, folder: Path, fingerprint: dic
         study.agree(fingerprint)
         study.begin()
         yield study
-
-
-def _built(raw: Any, where: str) -> Any:
-    """A sampler or pruner by `_target_`; which names may stand there is checked with the rest of the config."""
-    import inspect
-
-    from hydra.errors import InstantiationException
-    from hydra.utils import get_class, instantiate
-
-    target = str(raw["_target_"])
-    if target.rpartition(".")[2] in NEED_SCIPY and find_spec("scipy") is None:  # else said in the middle of the sweep
-        raise UserError(Problem("this one needs scipy", where, target, "pip install scipy"))
-    try:
-        takes = inspect.signature(get_class(target)).parameters
-        # Another `_target_` said on the command line finds the arguments of the shipped one beside it.
-        kept = {key: v for key, v in raw.items() if key in takes or key not in OURS}
-        with _quiet():
-            return instantiate(kept, _convert_="all")
-    except (InstantiationException, ImportError, ValueError, TypeError) as error:
-        cause = error.__cause__ or error
-        what = f"cannot be made: {cause}".splitlines()[0]
-        raise UserError(Problem(what, where, target, "see Optuna's page about it")) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna warns of each experimental argument and method."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _params(trial: "FrozenTrial") -> Params:
