@@ -146,8 +146,8 @@ def examine(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored:
     members = {k: m for k, m in exam.plan.evaluation.items() if name != "open_book" or m.asks_probes}
     with run.stage(f"score_{name}", TITLES.get(name, f"Asking the {name} model")) as note:
         parts = []
-        for member in members.values():
-            with run.screen.progress(None, "probes") as bar:
+        for title, member in members.items():
+            with run.screen.progress(None, title) as bar:
                 parts.append(member.score(model, probes, bar.reach))
         scored = combine(*parts)
         write_jsonl(file, [scored])

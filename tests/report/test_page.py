@@ -170,6 +170,19 @@ def test_a_log_gets_no_progress_lines_of_a_quick_stage():
     assert log.getvalue() == ""
 
 
+@pytest.mark.parametrize("first", [17, 400])
+def test_the_time_left_goes_by_the_pace_from_the_first_report_on(monkeypatch, first):
+    """The first comes with a whole batch, after what had to be made ready, or with the middle of a resumed run."""
+    now, log = [0.0], io.StringIO()
+    monkeypatch.setattr("byheart.report.screen.time.monotonic", lambda: now[0])
+    with Screen(log).progress(first + 80, "rows") as bar:
+        for done in (first, first + 20, first + 40):
+            now[0] += 30.0
+            bar.reach(done)
+    told = log.getvalue().splitlines()
+    assert [line.split(", ")[1] for line in told] == ["1 min 30 s left", "1 min 00 s left"]
+
+
 def test_the_living_curve_keeps_its_shape():
     points = [
         CurvePoint(i, i / 4, i, None, 3.0 - i / 10, i / 20 if i % 4 == 0 else None, 1e-4, 1.0, 1.0) for i in range(9)

@@ -42,8 +42,8 @@ class Bar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.screen, self.total, self.label = screen, total, label
-        self.began = self.said = time.monotonic()
-        self.first: int | None = None
+        self.said = time.monotonic()
+        self.first: tuple[int, float] | None = None  # what was done when it first told, and when
         self.progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=28),
@@ -69,12 +69,13 @@ class Bar:
 
     def reach(self, done: int, total: int | None = None) -> None:
         self.total = total or self.total
-        if self.first is None:  # a resumed run begins in the middle: the pace counts from there
-            self.first = done - 1
         self.progress.update(self.task, completed=done, total=self.total)
         now = time.monotonic()
-        if not self.screen.alive and now - self.said >= PAUSE and self.total:
-            left = (now - self.began) / max(1, done - self.first) * (self.total - done)
+        if self.first is None:  # of a batch, or in the middle of a resumed run: the pace counts from there
+            self.first = done, now
+        before, began = self.first
+        if not self.screen.alive and now - self.said >= PAUSE and self.total and done > before:
+            left = (now - began) / (done - before) * (self.total - done)
             self.screen.say(f"  {self.label} {done}/{self.total}, {clock(left)} left")
             self.said = now
 
