@@ -62,3 +62,15 @@ def test_loss_on_all_and_the_row_limit(tokenizer, tmp_path):
     )
     with pytest.raises(ValueError, match="reduction"):
         Rows(reduction="median")
+
+
+def test_the_head_reads_what_is_contiguous(model, tokenizer):
+    """Else torch copies its matrix once for each prompt: gigabytes, and most of the time that answering takes."""
+    seen = []
+    hook = model.get_output_embeddings().register_forward_hook(
+        lambda module, given, out: seen.append((tuple(given[0].shape), given[0].is_contiguous()))
+    )
+    LanguageModel(model, tokenizer).answer(["who must obey", "the rules every station"], 3)
+    hook.remove()
+    assert len(seen) == 3 and all(contiguous for _, contiguous in seen)
+    assert {shape[:2] for shape, _ in seen} == {(2, 1)}, "logits are computed for the last token only"
