@@ -7,7 +7,7 @@ import torch
 
 from byheart.model import replay
 from byheart.model.language import LanguageModel
-from byheart.model.replay import converse
+from byheart.model.replay import converse, expectations, plain_texts, question_start
 
 
 @pytest.fixture
@@ -56,3 +56,32 @@ def test_answers_are_the_models_own_and_cut_ones_do_not_end(speaker, tmp_path):
 def test_a_model_that_makes_up_no_questions_is_let_be(speaker, tmp_path, monkeypatch):
     monkeypatch.setattr(replay, "QUESTION_TOKENS", 1)
     assert converse(speaker, str(tmp_path), 8) == []
+
+
+def test_plain_texts_are_the_same_every_time_and_hold_no_special_token(speaker, tmp_path):
+    few = plain_texts(speaker, str(tmp_path), 5)
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    many = plain_texts(speaker, str(tmp_path), 40)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert many[:5] == few and len(many) == 40 and len({tuple(text) for text in many}) > 30
+    special = set(speaker.tokenizer.all_special_ids)
+    assert all(len(text) == replay.TEXT_TOKENS and not special & set(text) for text in many)
+
+
+def test_what_is_expected_is_what_the_model_predicts(speaker, model):
+    tokens = [5, 6, 7, 8, 9]
+    likely, shares = expectations(speaker, tokens, 2)
+    with torch.no_grad():
+        wanted = model(input_ids=torch.tensor([tokens])).logits[0, 1:-1].softmax(-1)
+    assert [row[0] for row in likely] == wanted.argmax(-1).tolist() and len(likely) == 3
+    for place, (ids, own) in enumerate(zip(likely, shares, strict=True)):
+        assert len(ids) == min(replay.LIKELIEST, wanted.shape[1]) and own == sorted(own, reverse=True)
+        assert own == pytest.approx(wanted[place, ids].tolist(), abs=1e-4) and sum(own) <= 1 + 1e-4
+
+
+def test_the_users_words_begin_behind_the_templates(tokenizer):
+    from byheart.model.chat import prompt_tokens
+
+    prompt = prompt_tokens(tokenizer, "who must obey")
+    assert tokenizer.decode(prompt[question_start(tokenizer, prompt) :]).startswith("who must obey")

@@ -2,16 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
 
 @dataclass(frozen=True)
+class SoftTargets:
+    """What a frozen model expects at each of T targets: its K likeliest tokens there, and their probabilities."""
+
+    tokens: list[list[int]]  # (T, K)
+    probabilities: list[list[float]]  # (T, K)
+
+
+@dataclass(frozen=True)
 class Row:
     tokens: list[int]
     loss_from: int  # index of the first token that carries loss, at least 1
+    soft: SoftTargets | None = None  # where given, the loss is the divergence from them; all rows have the same K
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,9 @@ class Batch:
     predicted_at: "torch.Tensor"  # (N,) indices into the flattened (B * T) hidden states
     targets: "torch.Tensor"  # (N,)
     rows: "torch.Tensor"  # (N,) which row of the batch each target belongs to
+    soft_at: "torch.Tensor | None" = None  # (S,) those of the N targets that have soft ones
+    soft_tokens: "torch.Tensor | None" = None  # (S, K)
+    soft_probabilities: "torch.Tensor | None" = None  # (S, K) float32
 
 
 @dataclass(frozen=True)
@@ -60,25 +73,39 @@ def padded(rows: Sequence[Row], filler: int) -> Batch:
     width = max(len(row.tokens) for row in rows)
     tokens = torch.tensor([row.tokens + [filler] * (width - len(row.tokens)) for row in rows])
     at = [i * width + j - 1 for i, row in enumerate(rows) for j in range(row.loss_from, len(row.tokens))]
-    return Batch(tokens, None, None, torch.tensor(at), *_targets(rows))
+    return Batch(tokens, None, None, torch.tensor(at), **targets_of(rows))
 
 
 def packed(rows: Sequence[Row]) -> Batch:
-    """All rows on one line behind their common prefix (the system prompt), which is read once for all of them.
+    """All rows on one line, those that begin alike behind their common prefix (the system prompt), which is read once.
 
-    Each row sees the prefix and itself, at the positions it would have alone: the same loss and gradient as padded,
+    Each row sees its prefix and itself, at the positions it would have alone: the same loss and gradient as padded,
     for about half the tokens where prompts are short.
     """
     import torch
 
     if len(rows) == 1:
         return padded(rows, filler=0)
-    line = behind_prefix(rows)
-    owner_T = torch.tensor(line.owners)
-    causal_TT = torch.ones(len(line.tokens), len(line.tokens), dtype=torch.bool).tril()
-    mask = causal_TT & ((owner_T[None, :] == -1) | (owner_T[None, :] == owner_T[:, None]))
-    at = torch.tensor(line.predicted_at)
-    return Batch(torch.tensor([line.tokens]), torch.tensor([line.positions]), mask[None, None], at, *_targets(rows))
+    groups: dict[int, list[int]] = {}  # by first token: a row of plain text shares nothing with a conversation
+    for i, row in enumerate(rows):
+        groups.setdefault(row.tokens[0], []).append(i)
+    tokens: list[int] = []
+    positions, owners, prefixes = list[int](), list[int](), list[int]()  # `prefixes`: the owner of the one it may see
+    at: dict[int, list[int]] = {}
+    for number, group in enumerate(groups.values()):
+        line = behind_prefix([rows[i] for i in group])
+        start, prefix = len(tokens), -1 - number
+        tokens += line.tokens
+        positions += line.positions
+        owners += [prefix if owner < 0 else group[owner] for owner in line.owners]
+        prefixes += [prefix] * len(line.tokens)
+        places = iter(line.predicted_at)
+        at |= {i: [start + next(places) for _ in rows[i].tokens[rows[i].loss_from :]] for i in group}
+    owner_T, prefix_T = torch.tensor(owners), torch.tensor(prefixes)
+    causal_TT = torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril()
+    mask = causal_TT & ((owner_T[None, :] == prefix_T[:, None]) | (owner_T[None, :] == owner_T[:, None]))
+    predicted_at = torch.tensor([place for i in range(len(rows)) for place in at[i]])
+    return Batch(torch.tensor([tokens]), torch.tensor([positions]), mask[None, None], predicted_at, **targets_of(rows))
 
 
 def _common_prefix(rows: Sequence[Row]) -> int:
@@ -91,9 +118,19 @@ def _common_prefix(rows: Sequence[Row]) -> int:
     return limit
 
 
-def _targets(rows: Sequence[Row]) -> "tuple[torch.Tensor, torch.Tensor]":
+def targets_of(rows: Sequence[Row]) -> dict[str, Any]:
+    """The part of a Batch that does not depend on how the rows lie: their targets, row after row."""
     import torch
 
-    targets = [token for row in rows for token in row.tokens[row.loss_from :]]
-    owners = [i for i, row in enumerate(rows) for _ in row.tokens[row.loss_from :]]
-    return torch.tensor(targets), torch.tensor(owners)
+    counts = [len(row.tokens) - row.loss_from for row in rows]
+    starts = [0, *accumulate(counts)]
+    soft = [(row.soft, start) for row, start in zip(rows, starts, strict=False) if row.soft is not None]
+    found: dict[str, Any] = {
+        "targets": torch.tensor([token for row in rows for token in row.tokens[row.loss_from :]]),
+        "rows": torch.arange(len(rows)).repeat_interleave(torch.tensor(counts)),
+    }
+    if soft:
+        found["soft_at"] = torch.tensor([start + i for each, start in soft for i in range(len(each.tokens))])
+        found["soft_tokens"] = torch.tensor([own for each, _ in soft for own in each.tokens])
+        found["soft_probabilities"] = torch.tensor([own for each, _ in soft for own in each.probabilities])
+    return found

@@ -9,9 +9,38 @@ if TYPE_CHECKING:
 
 
 def token_losses(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":
-    """The cross entropy in nats at each target of the batch, (N,) in float32 or wider; `more` is handed to the model."""
+    """The loss in nats at each target of the batch, (N,) in float32 or wider; `more` is handed to the model.
+
+    Cross entropy, or where a target is soft the Kullback-Leibler divergence of the model from it.
+    """
+    return _losses(_logits(model, batch, **more), batch)
+
+
+def token_scores(model: Any, batch: Batch, **more: Any) -> "tuple[torch.Tensor, torch.Tensor]":
+    """The losses, and whether each target is the model's first choice, (N,) booleans."""
+    wide_NV = _logits(model, batch, **more)
+    return _losses(wide_NV, batch), wide_NV.argmax(-1) == batch.targets
+
+
+def _losses(wide_NV: "torch.Tensor", batch: Batch) -> "torch.Tensor":
     import torch
     import torch.nn.functional as F
+
+    losses_N = F.cross_entropy(wide_NV, batch.targets, reduction="none")
+    if batch.soft_at is None or batch.soft_tokens is None or batch.soft_probabilities is None:
+        return losses_N
+    logits_SV = wide_NV[batch.soft_at]
+    log_q_SK = logits_SV.gather(-1, batch.soft_tokens) - torch.logsumexp(logits_SV, -1, keepdim=True)
+    p_SK = batch.soft_probabilities.to(log_q_SK.dtype)
+    known = (p_SK * (p_SK.clamp_min(1e-9).log() - log_q_SK)).sum(-1)
+    # All other tokens count as one: the divergence of this coarser distribution is a lower bound of the whole one.
+    rest_p, rest_q = ((1 - shares.sum(-1)).clamp_min(1e-6) for shares in (p_SK, log_q_SK.exp()))
+    return losses_N.index_put((batch.soft_at,), known + rest_p * (rest_p / rest_q).log())
+
+
+def _logits(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":
+    """(N, V) at the places that predict the targets, in float32 or wider."""
+    import torch
 
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     mask = batch.mask
@@ -27,8 +56,7 @@ def token_losses(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":
         logits_NV = plain.get_output_embeddings()(hidden_ND)
     else:
         logits_NV = plain(**inputs).logits.flatten(0, 1)[batch.predicted_at]
-    wide_NV = logits_NV if logits_NV.dtype.itemsize >= 4 else logits_NV.float()
-    return F.cross_entropy(wide_NV, batch.targets, reduction="none")
+    return logits_NV if logits_NV.dtype.itemsize >= 4 else logits_NV.float()
 
 
 def weights(rows: "torch.Tensor", reduction: str) -> "torch.Tensor":

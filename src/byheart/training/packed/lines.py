@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from byheart.training.layout import Batch, Line, Row, behind_prefix
+from byheart.training.layout import Batch, Line, Row, behind_prefix, targets_of
 from byheart.training.packed.grouping import Grouping, round_up, step_of
 from byheart.training.packed.sight import Sight
 
@@ -67,13 +67,13 @@ def lay(seats: Sequence[Seat], slots: int, filler: int, grid: bool, device: Any,
         positions += [0] * padding
     nobodys = None if grid else len(flat) - 1
     counts = torch.tensor([len(row.tokens) - row.loss_from for row in rows])
+    targets = {name: value.to(device) for name, value in targets_of(rows).items()}
     batch = Batch(
         torch.tensor(flat, device=device).view((len(rows), width) if grid else (1, -1)),
         None if grid else torch.tensor([positions], device=device),
         None,
         torch.tensor(at, device=device),
-        torch.tensor([t for row in rows for t in row.tokens[row.loss_from :]], device=device),
-        torch.arange(len(rows)).repeat_interleave(counts).to(device),
+        **targets,
     )
     return Pass(
         batch,
