@@ -34,7 +34,7 @@ help: ## show this list
 setup: $(INSTALLED) ## make .venv and install the pinned packages, if that was not done before
 
 learn: $(INSTALLED) ## learn the ham-radio rules and sit their real exam: about 15 minutes on two cores
-	@$(BYHEART) learn $(EXAMPLE) name=ham_radio $(ARGS)
+	@$(BYHEART) learn $(EXAMPLE) name=ham_radio budget=15m $(ARGS)
 
 expand: $(INSTALLED) ## only write the questions and answers about the ham-radio rules
 	@$(BYHEART) expand $(EXAMPLE) name=ham_radio $(ARGS)

@@ -72,8 +72,9 @@ def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
     assert 0 < len(asked) < len(theirs)
     assert f"{len(theirs - asked)} of your questions choose too (dev=0.5)" in shown
     assert "Once more from the base" in shown and Path("run/report.html").is_file()
-    if adapter == "lora":
-        assert "still falling when the last epoch ended: epochs=" in " ".join(shown.split()), curve("run")
+    assert run["training"]["held_out"] == len(split["choose"]) + len(theirs - asked)
+    told = " ".join(shown.split())
+    assert f"of {run['training']['held_out']} held-out answers word for word" in told and "Each fact was seen" in told
 
 
 def test_questions_that_choose_are_validated_on(capsys):
@@ -87,9 +88,39 @@ def test_an_estimate_counts_what_the_run_would_take(capsys):
     assert learn("estimated", "estimate=true", "rows.replay=0.2") == 0
     shown = capsys.readouterr().out
     told = len(read_json("estimated/split.json")["train"])
-    assert f"{told} rows of about" in shown and f"{round(told / 4)} that rehearse" in shown
+    assert f"{told} rows of about" in shown and f"{round(told / 4)} that replay" in shown
     assert f"{-(-(told + round(told / 4)) // 4) * 2} steps of batch size 4" in shown
     assert not Path("estimated/adapter").exists()
+
+
+def test_a_budget_of_steps_ends_to_the_step_and_is_scored(capsys):
+    assert learn("run", "budget=7", "epochs=30") == 0
+    run = read_json("run/run.json")
+    assert (run["training"]["state"], run["training"]["steps"]) == ("budget", 7)
+    assert "its budget was used up" in capsys.readouterr().out
+    assert read_json("run/scores.json")["tuned"]["contains"]["count"] == len(NAMES)
+
+
+def test_a_budget_of_time_ends_with_the_best_so_far_scored(capsys):
+    assert learn("run", "budget=20s", "epochs=100000", "stopping.patience=null") == 0
+    run = read_json("run/run.json")
+    assert (run["state"], run["training"]["state"]) == ("finished", "budget")
+    assert run["training"]["chosen_epoch"] and Path("run/report.html").is_file()
+    assert cli.main([*WORDS, "budget=15m", "schedule=cosine", "hydra.run.dir=other"]) == 2
+    assert cli.main([*WORDS, "budget=soon", "hydra.run.dir=other"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "a falling rate must know its last step" in told and "must be optimizer steps (2000) or a time" in told
+
+
+def test_replayed_rows_ask_for_what_the_untuned_model_expects_and_a_resumed_run_has_the_same(capsys):
+    words = ["rows.replay=0.3", "budget=9"]
+    assert learn("whole", *words) == learn("again", *words) == 0
+    assert (
+        curve("whole") == curve("again")
+        and Path("whole/replay.jsonl").read_text() == Path("again/replay.jsonl").read_text()
+    )
+    assert "texts of its own" in capsys.readouterr().out
+    assert learn("without", "budget=9") == 0 and curve("without") != curve("whole")
 
 
 def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):

@@ -15,6 +15,7 @@ from byheart.rows import Rows
 from byheart.split import Forms
 from byheart.teacher.base import Teacher
 from byheart.teacher.none import CHOOSE, NoTeacher
+from byheart.training.budget import Budget
 from byheart.training.optimizer import SCHEDULES, AdamW
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
@@ -45,11 +46,17 @@ class Plan:
     name: str | None = None
     seed: int = 0
     batch_size: int = 4
-    epochs: int = 2
+    epochs: int = 30
+    budget: int | str | None = None
     lr: float = 5e-4
     schedule: str = "constant"
     retrain: str = "none"
     estimate: bool = False
+
+    @property
+    def limit(self) -> Budget:
+        """`budget`, read."""
+        return Budget.read(self.budget)
 
     def problems(self) -> list[Problem]:
         """All that can be known before any work, without torch, a network or a token spent."""
@@ -81,6 +88,15 @@ class Plan:
                 yield Problem(
                     f"must be one of {', '.join(allowed)}", name, str(getattr(self, name)), f"try {name}={allowed[0]}"
                 )
+        try:
+            limit = self.limit
+        except ValueError as error:
+            what, _, got = str(error).partition(", got ")
+            yield Problem(what, "budget", got, "try budget=15m")
+            limit = Budget()
+        if limit.seconds is not None and self.schedule != "constant":
+            fix = "say it in steps (budget=2000), or leave the rate constant and add retrain=" + self.schedule
+            yield Problem("a falling rate must know its last step", "budget", str(self.budget), fix)
         if not self.expansion:
             yield Problem("nothing would be written", "expansion", "[]", "choose at least one: expansion=rules")
 

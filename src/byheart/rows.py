@@ -24,7 +24,7 @@ class Rows:
     loss_on: str = "answer"  # answer | all
     reduction: str = "row_mean"  # row_mean | token_mean | sum
     max_tokens: int = 1024  # a longer row is cut at its end, and counted
-    replay: float = 0.1  # share of the training rows in which the model rehearses its own conversation
+    replay: float = 0.1  # share of the training rows that replay the model's own conversations and texts
 
     def __post_init__(self) -> None:
         if self.loss_on not in LOSS_ON:
@@ -36,8 +36,8 @@ class Rows:
         if self.max_tokens < 8:
             raise ValueError(f"max_tokens must be at least 8, got {self.max_tokens}")
 
-    def rehearsed(self, told: int) -> int:
-        """How many rows of rehearsal go with so many that teach."""
+    def replayed(self, told: int) -> int:
+        """How many replayed rows go with so many that teach."""
         return round(told * self.replay / (1 - self.replay))
 
     def build(self, examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", folder: Path) -> "Dataset":

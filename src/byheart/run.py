@@ -28,6 +28,7 @@ class Run:
         self.folder = folder
         self.screen = screen
         self.stop_requested = False
+        self._opened = time.monotonic()
         self.log = Logbook({}, About(folder, ""))  # of nobody, unless a stage opens another
         before = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
         self.record: dict[str, Any] = {
@@ -40,6 +41,12 @@ class Run:
             "versions": {name: v for name in NAMED if (v := _version(name))},
             **facts,
         }
+        self._before = sum(self.record["timings"].values())  # by commands that were interrupted
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken so far."""
+        return self._before + time.monotonic() - self._opened
 
     def __enter__(self) -> "Run":
         self.folder.mkdir(parents=True, exist_ok=True)

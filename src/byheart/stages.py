@@ -6,6 +6,7 @@ Each stage reads the records of the one before and leaves its own in the run's f
 killed run goes on where it stopped (`resume=DIR`).
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from byheart.plan import Plan
 from byheart.run import Run
 from byheart.store import read_json, read_records
 from byheart.studying import open_logbook, study
+from byheart.training.curve import read_curve
 from byheart.writing import Texts, asks_a_teacher, estimate_asking, read_texts, write_texts
 
 
@@ -41,6 +43,7 @@ def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
         for name, tuned in learned.items():
             scored[name] = examine(exam, opened.trained(tuned), name, run)
         write_scores(exam, scored, run)
+        run.record["learning"] = learning_of(plan, texts, run)
         run.record["state"] = "finished"  # the page tells it; should it fail, the run is not finished after all
         run.save()
         page = report(run)
@@ -79,6 +82,19 @@ def evaluate(plan: Plan, folder: Path, questions: str | None, screen: Any) -> Pa
     return below / "scores.json"
 
 
+def learning_of(plan: Plan, texts: Texts, run: Run) -> dict[str, Any]:
+    """How the training went, for run.json: what is held out and said, exposures, what more would buy."""
+    from byheart.report.learning import learning
+
+    training, curve = run.record.get("training", {}), read_curve(run.folder / "curve.csv")
+    answers = read_records(run.folder / "answers.jsonl")
+    ended = training.get("state") == "budget"
+    more = f"budget={plan.limit.doubled()}" if ended else f"epochs={2 * plan.epochs}"
+    taught = texts.examples_named(texts.split.train)
+    found = learning(curve, plan.stopping, training, taught, training.get("held_out", 0), answers, more)
+    return {**asdict(found), "lines": found.lines}
+
+
 def report(run: Run) -> Path:
     """The page, and what the terminal shows of it."""
     folder, screen = run.folder, run.screen
@@ -86,6 +102,7 @@ def report(run: Run) -> Path:
 
     page = write_page(folder)
     screen.scores(read_json(folder / "scores.json"))
+    screen.learning(run.record.get("learning", {}).get("lines", ()))
     screen.probes(read_records(folder / "answers.jsonl"))
     screen.closing(page, folder / "adapter")
     return page
@@ -115,9 +132,14 @@ def _estimate(plan: Plan, texts: Texts, run: Run) -> None:
     run.record["state"] = "estimated"
     train = texts.examples_named(texts.split.train)
     tokens = sum(count_tokens([f"{example.question} {example.answer}" for example in train]))
-    again = plan.rows.rehearsed(len(train))
+    again = plan.rows.replayed(len(train))
     steps = -(-(len(train) + again) // plan.batch_size) * plan.epochs
-    rehearsed = f", and {again:,} that rehearse what it knows" if again else ""
-    run.screen.say(f"{len(train):,} rows of about {tokens / len(train):.0f} tokens{rehearsed}")
-    run.screen.say(f"at most {plan.epochs} epochs: {steps:,} steps of batch size {plan.batch_size}")
+    replayed = f", and {again:,} that replay what it knows" if again else ""
+    run.screen.say(f"{len(train):,} rows of about {tokens / len(train):.0f} tokens{replayed}")
+    limit = plan.limit
+    if limit.steps is not None and limit.steps < steps:
+        run.screen.say(f"at most {limit.steps:,} steps of batch size {plan.batch_size} (budget={plan.budget})")
+    else:
+        within = f", within budget={plan.budget}" if limit.seconds is not None else ""
+        run.screen.say(f"at most {plan.epochs} epochs: {steps:,} steps of batch size {plan.batch_size}{within}")
     run.screen.say("teacher: no requests, no cost")

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byheart.evaluation.recall import ON_THE_CURVE, Recall, accepted
-from byheart.examining import Opened, Probes, probes_of
+from byheart.examining import Opened, Probes
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.language import LanguageModel
-from byheart.model.replay import converse
+from byheart.model.replay import converse, expectations, plain_texts, question_start
 from byheart.plan import Plan
 from byheart.report.loggers.logbook import Logbook, about_run
 from byheart.run import Run
 from byheart.store import read_json, write_json, write_jsonl
-from byheart.training.layout import Row
+from byheart.training.layout import Row, SoftTargets
+from byheart.training.stopping import Stopping
 from byheart.training.trainer import Learned, Lesson
 from byheart.types import FORWARD, CurvePoint, Example, Probe
 from byheart.writing import Texts
@@ -22,7 +23,8 @@ from byheart.writing import Texts
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SAMPLE = 32  # probes asked at each epoch's end
+
+SAVING_S = 5.0  # seconds to save the adapter, load the base again and write the page
 
 
 def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) -> dict[str, Path]:
@@ -31,7 +33,7 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
     train, validate = lesson_rows(plan, texts, probes, opened, run, rehearse=done is None or plan.retrain != "none")
     lesson = lesson_of(plan, train, validate, opened)
     if done is None:
-        learned = _fit(plan, lesson, opened, run.folder, _recall(plan, texts, probes, opened), run)
+        learned = _fit(plan, lesson, opened, run.folder, run)
         if run.stop_requested:
             return {}
         done = run.record["training"]
@@ -41,10 +43,11 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
         run.screen.say("training is finished already: the adapter is taken from the run's folder")
     adapters = {"tuned": run.folder / "adapter"}
     if plan.retrain != "none":  # where nothing was held out no epoch could be chosen: all of them, then
-        again = replace(lesson, epochs=chosen or plan.epochs, schedule=plan.retrain)
+        epochs = max(1, round(chosen)) if chosen else plan.epochs
+        again = replace(lesson, epochs=epochs, schedule=plan.retrain, most_steps=None)
         folder = run.folder / "retrained"
         if _done(folder) is None:
-            _fit(replace(plan, stopping=replace(plan.stopping, patience=None)), again, opened, folder, None, run)
+            _fit(replace(plan, stopping=replace(plan.stopping, patience=None)), again, opened, folder, run)
         if not run.stop_requested:
             adapters["retrained"] = folder / "adapter"
     return adapters
@@ -85,18 +88,19 @@ def lesson_rows(
             f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={plan.rows.max_tokens}"
         )
     if plan.rows.replay and rehearse:
-        train += _replayed(plan, plan.rows.rehearsed(told), opened, run)
+        train += _replayed(plan, plan.rows.replayed(told), opened, run)
     return train, validate
 
 
 def lesson_of(plan: Plan, train: Sequence[Row], validate: Sequence[Row], opened: Opened) -> Lesson:
     filler = opened.tokenizer.pad_token_id
-    return Lesson(train, validate, plan.batch_size, plan.epochs, plan.seed, plan.schedule, plan.rows.reduction, filler)
+    return Lesson(
+        train, validate, plan.batch_size, plan.epochs, plan.seed, plan.schedule, plan.rows.reduction, filler,
+        plan.limit.steps,
+    )  # fmt: skip
 
 
-def _fit(
-    plan: Plan, lesson: Lesson, opened: Opened, folder: Path, recall: Callable[[], float] | None, run: Run
-) -> Learned:
+def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> Learned:
     name = "training" if folder == run.folder else "retraining"
     title = (
         "Learning by heart"
@@ -113,23 +117,23 @@ def _fit(
             if name == "training":
                 run.log.check(point, tokens_per_row(lesson.train))
 
-        steps = -(-len(lesson.train) // lesson.batch_size) * lesson.epochs
-        with run.screen.progress(steps, "training") as bar:
+        out_of_time = _clock(plan, run) if name == "training" else lambda: False
+        with run.screen.progress(lesson.steps, "training") as bar:
             learned = plan.trainer.fit(
                 model,
                 lesson,
                 plan.optimizer,
                 plan.stopping,
                 folder,
-                recall,
                 on_step=lambda step, total: bar.reach(step),
                 on_check=on_check,
                 stop_requested=lambda: run.stop_requested,
-                keep_best=name == "training",  # afresh is for exactly so many epochs, whatever its own loss prefers
+                keep_best=name == "training",  # afresh is for exactly so many epochs, whatever its own curve prefers
+                out_of_time=out_of_time,
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")
-        account = account_of(learned)
+        account = account_of(learned, plan.stopping) | {"held_out": len(lesson.validate)}
         run.record[name] = account
         run.record["peak_memory_gib"] = max((point.peak_memory for point in learned.curve), default=None)
         if learned.state != "stopped":
@@ -137,17 +141,21 @@ def _fit(
         note(account["why_stopped"])
     for line in learned.notes:
         run.note(line)
-    by_loss, by_recall = learned.chosen_epoch, learned.recall_would_choose
-    if by_loss is not None and by_recall is not None and by_loss != by_recall:
-        run.note(
-            f"validation loss chose epoch {by_loss}; recall on the choosing half would have chosen epoch {by_recall}"
-        )
-    if name == "training" and learned.state == "finished" and plan.stopping.still_falling(learned.curve):
-        upturn = "" if plan.stopping.patience is None else ", and ends by itself where the loss turns upward"
-        run.note(
-            f"validation loss was still falling when the last epoch ended: epochs={2 * plan.epochs} may teach more{upturn}"
-        )
     return learned
+
+
+def _clock(plan: Plan, run: Run) -> Callable[[], bool]:
+    """Answers whether the training must end, so that the report is there within a time budget.
+
+    What follows takes about as long as scoring the untuned model did, and a training afresh as long as this one.
+    """
+    seconds = plan.limit.seconds
+    if seconds is None:
+        return lambda: False
+    after = 1.2 * run.record["timings"].get("score_untuned", 0.0) + SAVING_S
+    before = run.seconds
+    again = 0 if plan.retrain == "none" else 1
+    return lambda: run.seconds + after + again * (run.seconds - before) >= seconds
 
 
 def _dev_examples(probes: Probes) -> list[Example]:
@@ -166,21 +174,25 @@ def _rows(plan: Plan, examples: Sequence[Example], opened: Opened, folder: Path)
 
 
 def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
-    """The base model's own conversations as rows."""
-    with run.stage("replay", "Rehearsing what it knows already") as note, run.screen.progress(count, "rows") as bar:
-        found = converse(opened.untrained(), plan.model.find(), count, bar.reach)
-        note(f"{len(found)} conversations of its own, to be trained among the others")
-    write_jsonl(run.folder / "replay.jsonl", found)
-    if len(found) < count:
-        run.note(
-            f"{len(found)} of {count} rows to rehearse: this model makes up no more (rows.replay={plan.rows.replay})"
-        )
-    rows = []
-    for said in found:
-        prompt = prompt_tokens(opened.tokenizer, said.question)
-        answer = answer_tokens(opened.tokenizer, said.answer, end=said.finished)
-        rows.append(Row([*prompt, *answer][: plan.rows.max_tokens], len(prompt)))
+    """The base model's own conversations and texts as rows, with what it expects at each of their tokens."""
+    model, folder = opened.untrained(), plan.model.find()
+    with run.stage("replay", "Replaying what it knows already") as note, run.screen.progress(count, "rows") as bar:
+        said = converse(model, folder, count - count // 2, bar.reach)
+        texts = plain_texts(model, folder, count - len(said), bar.reach)
+        rows = [_replayed_row(plan, model, tokens, 1) for tokens in texts]
+        for each in said:
+            prompt = prompt_tokens(opened.tokenizer, each.question)
+            answer = answer_tokens(opened.tokenizer, each.answer, end=each.finished)
+            rows.append(_replayed_row(plan, model, [*prompt, *answer], question_start(opened.tokenizer, prompt)))
+        note(f"{len(said)} conversations and {len(texts)} texts of its own, to be trained among the others")
+    shown = [{"text": opened.tokenizer.decode(tokens)} for tokens in texts]
+    write_jsonl(run.folder / "replay.jsonl", [*map(asdict, said), *shown])
     return rows
+
+
+def _replayed_row(plan: Plan, model: LanguageModel, tokens: Sequence[int], start: int) -> Row:
+    kept = list(tokens[: plan.rows.max_tokens])
+    return Row(kept, start, SoftTargets(*expectations(model, kept, start)))
 
 
 def recall_on(plan: Plan, asked: Sequence[Probe]) -> Callable[[LanguageModel], float] | None:
@@ -191,32 +203,28 @@ def recall_on(plan: Plan, asked: Sequence[Probe]) -> Callable[[LanguageModel], f
     return lambda model: member.score(model, asked).metrics[ON_THE_CURVE].value
 
 
-def _recall(plan: Plan, texts: Texts, probes: Probes, opened: Opened) -> Callable[[], float] | None:
-    """Of the model in training, on a sample of the choosing half: what judges is never asked here."""
-    measure = recall_on(plan, [*probes.dev, *probes_of(texts, texts.split.choose)][:SAMPLE])
-    return None if measure is None else lambda: measure(opened.language_model())
-
-
 def _done(folder: Path) -> dict[str, Any] | None:
     file = folder / "adapter" / "byheart.json"
     return read_json(file) if file.is_file() else None
 
 
-def account_of(learned: Learned) -> dict[str, Any]:
+def account_of(learned: Learned, stopping: Stopping) -> dict[str, Any]:
     """What run.json says of a training, and adapter/byheart.json, which marks it as finished."""
     last: CurvePoint | None = learned.curve[-1] if learned.curve else None
-    epochs = f"{learned.epochs_run:.2g} epoch{'' if learned.epochs_run == 1 else 's'}"
+    epochs = f"{learned.epochs_run:.3g} epoch{'' if learned.epochs_run == 1 else 's'}"
     why = {
-        "finished": f"it had run for {epochs}, as asked",
-        "upturn": f"validation loss turned upward after {epochs}",
+        "finished": f"it had run for {epochs}, the most that were allowed",
+        "upturn": f"after {epochs}, since {stopping.why}",
+        "budget": f"its budget was used up after {epochs}",
         "stopped": f"stopped by Ctrl-C after {epochs}",
     }[learned.state]
-    chosen = f"; epoch {learned.chosen_epoch} was the best" if learned.chosen_epoch else ""
+    chosen = f"; epoch {learned.chosen_epoch:.3g} was the best" if learned.chosen_epoch else ""
     return {
         "state": learned.state,
         "why_stopped": f"{why}{chosen}",
         "chosen_epoch": learned.chosen_epoch,
-        "recall_would_choose": learned.recall_would_choose,
+        "monitor": stopping.monitor,
+        "loss_would_choose": learned.loss_would_choose,
         "epochs_run": learned.epochs_run,
         "steps": learned.steps,
         "rows": learned.rows,

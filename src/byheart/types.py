@@ -141,7 +141,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One line of curve.csv: a validation check, several times an epoch. None where it was not measured."""
+    """One line of curve.csv: a validation check, several times an epoch. None where it was not measured.
+
+    val_loss, recall and token_accuracy are those of `training.validation.Validation`, unless the sweep measures recall
+    otherwise.
+    """
 
     step: int
     epoch: float  # 0.25 after a quarter of the first epoch
@@ -152,3 +156,4 @@ class CurvePoint:
     lr: float
     seconds: float
     peak_memory: float  # GiB
+    token_accuracy: float | None = None  # share of the held-out answers' tokens that are the model's first choice

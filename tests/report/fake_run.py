@@ -270,7 +270,8 @@ RUN = {
     "training": {
         "chosen_epoch": 3,
         "epochs_run": 4.0,
-        "recall_would_choose": 4,
+        "loss_would_choose": 4,
+        "monitor": "token_accuracy",
         "why_stopped": "validation loss turned upward after 4 epochs; epoch 3 was the best",
         "rows": 1180,
         "steps": 4720,

@@ -69,7 +69,10 @@ def test_the_log_of_a_run_is_plain_and_fits_eighty_columns(tmp_path):
     screen = Screen(log)
     with screen.stage("Reading") as note:
         note("a note " * 30)
-    screen.curve(CurvePoint(1, 0.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0), [])
+    screen.curve(
+        CurvePoint(1, 10.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0, 0.5),
+        [CurvePoint(1, 0.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0)] * 30,
+    )
     screen.scores(json.loads((tmp_path / "scores.json").read_text()))
     screen.probes(rows())
     assert "\x1b" not in log.getvalue() and "contains answer" in log.getvalue()
@@ -140,11 +143,11 @@ def test_without_questions_the_generated_probes_are_the_result(tmp_path):
     assert "held-out questions" in page.xpath("//p[@class='result']")[0].text_content()
 
 
-def test_the_chosen_epoch_and_recalls_choice_are_marked():
+def test_the_epoch_kept_and_the_one_of_lowest_loss_are_marked():
     points = [CurvePoint(i, i / 2, i, 3.0 / (i + 1), 4.0 / (i + 1), i / 10, 1e-4, 1.0, 1.0) for i in range(7)]
     drawn = html.fromstring(svg(points, 2, 3)).text_content()
-    assert "kept: epoch 2" in drawn and "recall’s choice: epoch 3" in drawn
-    assert "recall agrees" in svg(points, 3, 3) and svg([]) == ""
+    assert "kept: epoch 2" in drawn and "lowest validation loss: epoch 3" in drawn
+    assert "validation loss agrees" in svg(points, 3, 3) and svg([]) == ""
 
 
 def test_no_control_code_of_a_model_reaches_the_terminal():
@@ -185,11 +188,11 @@ def test_the_time_left_goes_by_the_pace_from_the_first_report_on(monkeypatch, fi
 
 def test_the_living_curve_keeps_its_shape():
     points = [
-        CurvePoint(i, i / 4, i, None, 3.0 - i / 10, i / 20 if i % 4 == 0 else None, 1e-4, 1.0, 1.0) for i in range(9)
+        CurvePoint(i, i / 4, i, None, 3.0 - i / 10, i / 40, 1e-4, 1.0, 1.0, token_accuracy=i / 20) for i in range(9)
     ]
     lines = terminal(points, width=78)
     assert {len(half) for line in lines for half in line} == {37} and terminal([]) == []
-    unasked = [replace(point, recall=None) for point in points]  # a retraining asks nothing
+    unasked = [replace(point, recall=None, token_accuracy=None) for point in points]  # nothing was held out
     assert "not measured yet" in terminal(unasked[:3])[0][1] and not any(b.strip() for _, b in terminal(unasked))
-    assert "recall, F1 0.400" in lines[0][1] and lines[1][0].startswith(" 3.00")
-    assert terminal(points[:1], width=40) and "not measured yet" in terminal(points[1:2])[0][1]
+    assert "recall 0.20, tokens right 0.400" in lines[0][1] and lines[1][0].startswith(" 3.00")
+    assert terminal(points[:1], width=40) and "not measured yet" in terminal(unasked[1:2])[0][1]

@@ -17,7 +17,7 @@ TEXT = "\n".join(
 QUICK = (
     "documents=a.txt", "model.path=model", "rows.replay=0", "evaluation=[recall]", "evaluation.recall.max_new_tokens=4",
     "adapter.rank=2", "trainer.precision=float32", "trainer.threads=1", "stopping.checks_per_epoch=2",
-    "split.at_least=6", "expansion.rules.max_examples=40",
+    "split.at_least=6", "expansion.rules.max_examples=40", "stopping.monitor=val_loss", "stopping.patience=4",
 )  # fmt: skip
 
 

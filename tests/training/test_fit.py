@@ -16,7 +16,7 @@ from byheart.training.curve import read_curve
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
 from byheart.training.order import batches, is_check, stream
-from byheart.training.stopping import Stopping, best_by_loss, best_by_recall
+from byheart.training.stopping import Stopping, best_by
 from byheart.training.trainer import Lesson, Trainer
 from byheart.types import CurvePoint
 
@@ -89,10 +89,13 @@ def test_a_requested_stop_ends_after_the_step_and_can_be_resumed(tmp_path):
 
 
 def test_the_model_holds_the_best_epoch_at_the_end(tmp_path):
-    learned, model = fit(tmp_path, epochs=6, lr=0.3, stopping=Stopping(patience=4, checks_per_epoch=2))
-    assert learned.chosen_epoch == best_by_loss(learned.curve)
+    learned, model = fit(tmp_path, epochs=6, lr=0.3, stopping=Stopping("val_loss", patience=4, checks_per_epoch=2))
+    assert learned.chosen_epoch == best_by("val_loss", learned.curve)
     again, alone = fit(
-        tmp_path / "alone", epochs=learned.chosen_epoch, lr=0.3, stopping=Stopping(patience=None, checks_per_epoch=2)
+        tmp_path / "alone",
+        epochs=learned.chosen_epoch,
+        lr=0.3,
+        stopping=Stopping("val_loss", patience=None, checks_per_epoch=2),
     )
     assert again.chosen_epoch == learned.chosen_epoch
     for a, b in zip(model.parameters(), alone.parameters(), strict=True):
@@ -101,7 +104,7 @@ def test_the_model_holds_the_best_epoch_at_the_end(tmp_path):
 
 def test_trained_afresh_for_so_many_epochs_it_holds_the_last_ones_weights(tmp_path):
     """`retrain=cosine` after epoch 2 was chosen means two epochs, even where its own loss liked the first better."""
-    options = {"epochs": 6, "lr": 0.3, "stopping": Stopping(patience=None, checks_per_epoch=2)}
+    options = {"epochs": 6, "lr": 0.3, "stopping": Stopping("val_loss", patience=None, checks_per_epoch=2)}
     best, best_model = fit(tmp_path / "best", **options)
     last, last_model = fit(tmp_path / "last", keep_best=False, **options)
     assert best.chosen_epoch < 6 and last.chosen_epoch is None and not last.notes
@@ -183,13 +186,14 @@ def points(losses, per_epoch=2):
 
 
 def test_an_upturn_is_seen_and_noise_is_not():
-    stopping = Stopping(patience=3, tolerance=0.02, checks_per_epoch=2)
+    stopping = Stopping("val_loss", patience=3, tolerance=0.02, checks_per_epoch=2)
     assert not stopping.turned(points([3, 2.5, 2.0, 2.01, 1.9, 1.91, 1.88]))
     assert not stopping.turned(points([3, 2.0, 2.6, 1.9, 2.4, 1.8, 2.3, 1.7]))
     assert stopping.turned(points([3, 2.5, 2.0, 2.2, 2.4, 2.6]))
-    assert not Stopping(patience=None).turned(points([1, 2, 3, 4, 5, 6, 7]))
-    assert Stopping().still_falling(points([3, 2.5, 2.0, 2.2, 1.7]))
-    assert not Stopping().still_falling(points([3, 2.5, 2.0, 2.2, 2.1])) and not Stopping().still_falling(points([3]))
+    assert not Stopping("val_loss", patience=None).turned(points([1, 2, 3, 4, 5, 6, 7]))
+    loss = Stopping("val_loss")
+    assert loss.still_improving(points([3, 2.5, 2.0, 2.2, 1.7]))
+    assert not loss.still_improving(points([3, 2.5, 2.0, 2.2, 2.1])) and not loss.still_improving(points([3]))
 
 
 def test_loss_and_recall_may_choose_different_epochs():
@@ -197,9 +201,9 @@ def test_loss_and_recall_may_choose_different_epochs():
         CurvePoint(i, i, i, 1.0, loss, recall, 1e-3, 0.0, 0.0)
         for i, loss, recall in ((1, 2.0, 0.1), (2, 1.5, 0.3), (3, 1.7, 0.4))
     ]
-    assert (best_by_loss(curve), best_by_recall(curve)) == (2, 3)
+    assert (best_by("val_loss", curve), best_by("recall", curve)) == (2, 3)
     flat = [replace(point, recall=0.0) for point in curve]
-    assert best_by_recall(flat) == 2  # what never rose speaks against no epoch
+    assert best_by("recall", flat) is None  # what never rose prefers no epoch
 
 
 def test_schedules_end_where_they_should():

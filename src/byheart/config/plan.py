@@ -41,6 +41,7 @@ RULES = {
     "dev": Rule(float, "a share: at least 0 and below 1", lambda v: 0 <= v < 1),
     "batch_size": Rule(int, "a whole number of at least 1", lambda v: v >= 1),
     "epochs": Rule(int, "a whole number of at least 1", lambda v: v >= 1),
+    "budget": Rule(int | str | None, "optimizer steps (2000) or a time (90s, 15m, 1h30m)"),
     "lr": Rule(float, "a number above 0", lambda v: v > 0),
     "schedule": Rule(str, f"one of {', '.join(SCHEDULES)}", lambda v: v in SCHEDULES),
     "estimate": Rule(bool, "true or false"),

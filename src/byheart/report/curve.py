@@ -25,15 +25,17 @@ def series(points: Sequence[CurvePoint], name: str) -> Series:
 def svg(
     points: Sequence[CurvePoint],
     chosen: float | None = None,
-    recall_would_choose: float | None = None,
+    loss_would_choose: float | None = None,
     width: int = 760,
     height: int = 340,
 ) -> str:
-    """The curve as an SVG element: both losses on the left axis, recall on the right one; empty without points.
+    """The curve as an SVG element: both losses on the left axis, recall and token accuracy on the right one; empty without points.
 
     Colours come from the page's style sheet by class, so that light, dark and print need one drawing.
     """
-    train, val, recall = (series(points, name) for name in ("train_loss", "val_loss", "recall"))
+    train, val, recall, tokens = (
+        series(points, name) for name in ("train_loss", "val_loss", "recall", "token_accuracy")
+    )
     losses = [value for _, value in train + val]
     if not losses and not recall:
         return ""
@@ -55,7 +57,7 @@ def svg(
     for tick in ticks if losses else []:
         parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
         parts.append(f'<text class="tick" x="{left - 10}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.3g}</text>')
-    for share in (0, 0.25, 0.5, 0.75, 1) if recall else ():
+    for share in (0, 0.25, 0.5, 0.75, 1) if recall or tokens else ():
         place = f'x="{right + 10}" y="{y_recall(share) + 4:.1f}"'
         parts.append(f'<text class="tick accent" {place}>{share:.0%}</text>'.replace("%<", "\u202f%<"))
     step = max(1, math.ceil(end / (width / 60)))
@@ -63,12 +65,14 @@ def svg(
         parts.append(f'<text class="tick" x="{x(epoch):.1f}" y="{bottom + 22}" text-anchor="middle">{epoch}</text>')
     parts.append(f'<text class="tick" x="{left - 10}" y="{bottom + 22}" text-anchor="end">epoch</text>')
 
-    parts += _marks(x, top, bottom, right, chosen, recall_would_choose)
-    for name, pairs, scale in (("train", train, y), ("val", val, y), ("recall", recall, y_recall)):
+    parts += _marks(x, top, bottom, right, chosen, loss_would_choose)
+    lines = (("train", train, y), ("val", val, y), ("tokens", tokens, y_recall), ("recall", recall, y_recall))
+    for name, pairs, scale in lines:
         if pairs:
             path = " ".join(f"{x(epoch):.1f},{scale(value):.1f}" for epoch, value in pairs)
             parts.append(f'<polyline class="{name}" points="{path}"/>')
-    parts += [f'<circle class="recall" cx="{x(e):.1f}" cy="{y_recall(v):.1f}" r="3.5"/>' for e, v in recall]
+    ended = [(e, v) for e, v in recall if float(e).is_integer()]
+    parts += [f'<circle class="recall" cx="{x(e):.1f}" cy="{y_recall(v):.1f}" r="3"/>' for e, v in ended]
     parts += _checks(points, x, left, right, top, bottom)
     return "".join([*parts, "</svg>"])
 
@@ -76,13 +80,13 @@ def svg(
 def _marks(
     x: Callable[[float], float], top: int, bottom: int, right: int, chosen: float | None, would: float | None
 ) -> list[str]:
-    """The epoch that was kept, and the one that recall would have kept where it is another."""
+    """The epoch that was kept, and the one that validation loss would have kept where it is another."""
     parts = []
     named = [("chosen", chosen, "kept")] if chosen is not None else []
     if chosen is not None and would == chosen:
-        named = [("chosen", chosen, "kept; recall agrees")]
+        named = [("chosen", chosen, "kept; validation loss agrees")]
     elif would is not None:
-        named.append(("would", would, "recall’s choice"))
+        named.append(("would", would, "lowest validation loss"))
     for row, (kind, epoch, text) in enumerate(named):
         at, height = x(epoch), top - 24 + 15 * row
         side, shift = ("end", -6) if at > right - 110 else ("start", 6)
@@ -107,6 +111,7 @@ def _checks(
         words += [f"training {point.train_loss:.3f}"] if point.train_loss is not None else []
         words += [f"validation {point.val_loss:.3f}"] if point.val_loss is not None else []
         words += [f"recall {100 * point.recall:.0f}\u202f%"] if point.recall is not None else []
+        words += [f"tokens {100 * point.token_accuracy:.0f}\u202f%"] if point.token_accuracy is not None else []
         text, at = " · ".join(words), x(point.epoch)
         parts.append(
             f'<g class="check"><rect x="{start:.1f}" y="{top}" width="{max(0, stop - start):.1f}" '
@@ -130,14 +135,20 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def terminal(points: Sequence[CurvePoint], width: int = 78, height: int = 5) -> list[tuple[str, str]]:
-    """Lines of two halves, validation loss and recall side by side, each half `width // 2` wide; empty at first."""
+    """Lines of two halves, validation loss and right answers side by side, each half `width // 2` wide; empty at first."""
     halves = []
-    for title, name in (("validation loss", "val_loss"), ("recall, F1", "recall")):
+    for title, name in (("validation loss", "val_loss"), (_right(points), "token_accuracy")):
         pairs = series(points, name)
         never = not pairs and bool(points) and points[-1].epoch > 1  # an epoch has ended without it
         panel = [" " * (width // 2 - 2)] * (height + 2) if never else None
         halves.append(panel or _panel(title, pairs, points, width // 2 - 2, height))
     return list(zip(*halves, strict=True)) if points else []
+
+
+def _right(points: Sequence[CurvePoint]) -> str:
+    """The title of the right half: held-out answers said word for word, and tokens of them."""
+    recall = points[-1].recall if points else None
+    return "tokens right" if recall is None else f"recall {recall:.2f}, tokens right"
 
 
 def _panel(title: str, pairs: Series, points: Sequence[CurvePoint], width: int, height: int) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from byheart.report import curve, tables
 from byheart.store import write_text
 from byheart.training.curve import read_curve
+from byheart.training.stopping import WORDS
 from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint
 
 STAGES = {
@@ -86,13 +87,14 @@ def render(folder: Folder) -> str:
     here = files("byheart.report")
     source, style, script = (here.joinpath(f"page.{end}").read_text("utf-8") for end in ("html.j2", "css", "js"))
     training = folder.run.get("training") or {}
-    chosen, would = training.get("chosen_epoch"), training.get("recall_would_choose")
+    chosen, would = training.get("chosen_epoch"), training.get("loss_would_choose")
     titles = {document.get("id"): document.get("title") or document.get("path") for document in folder.documents}
     return environment.from_string(source).render(
         folder=folder,
         run=folder.run,
         ledger=folder.ledger,
         training=training,
+        monitors=WORDS,
         tables=tables,
         title=_joined([str(title) for title in titles.values()]) or folder.run.get("name") or "byheart",
         titles=titles,

@@ -147,7 +147,9 @@ class Screen:
         if point.val_loss is not None:
             parts.append(f"validation {point.val_loss:.3f}")
         parts.append(f"recall {point.recall:.2f}" if point.recall is not None else " " * 11)
-        self.console.print(f"  {'  '.join(parts)}  [cyan]{spark(losses[-20:])}[/cyan]")
+        if point.token_accuracy is not None:
+            parts.append(f"tokens {point.token_accuracy:.2f}")
+        self.console.print(f"  {'  '.join(parts)}  [cyan]{spark(losses[-8:])}[/cyan]")
 
     def say(self, text: str) -> None:
         self._begin()
@@ -191,6 +193,11 @@ class Screen:
                     f"  on facts held out whole (no row taught them): {value['value']:.2f} of {value['count']} answers"
                     " contain what is right"
                 )
+
+    def learning(self, lines: Sequence[str]) -> None:
+        """How the training went, in sentences."""
+        for line in lines:
+            self._indented(line)
 
     def probes(self, rows: Sequence[Mapping[str, Any]], count: int = 10) -> None:
         """`count` probes before and after: learned, still wrong and forgotten in their true proportion."""

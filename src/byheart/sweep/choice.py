@@ -21,7 +21,7 @@ class Cell:
     trial: Known
     epochs: int
     values: tuple[float | None, ...]  # one for each objective
-    best_epoch: int | None
+    best_epoch: float | None
     after_upturn: bool
     seconds: float  # of training until then
 
@@ -145,7 +145,9 @@ def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = 
     lines = [*setup.written, *(line for line in setup.fixed if not line.startswith(("hydra.", "+", "~")))]
     lines += setup.axis.extra  # else a run of the same epochs could end at an upturn that the trial went past
     lines += [line for line in setup.space.overrides(trial.params) if not line.startswith("epochs=")]
-    lines.append(f"epochs={best}" if setup.axis.is_free(trial.params) else f"epochs={epochs}")
+    # A budget cuts an epoch where it will: the same budget does so again.
+    exact = setup.axis.is_free(trial.params) and float(best).is_integer()
+    lines.append(f"epochs={best}" if exact else f"epochs={epochs}")
     kept: dict[str, str] = {}
     for line in lines:  # the last one stands, in its place: what varied comes at the end
         kept.pop(key := line.partition("=")[0], None)

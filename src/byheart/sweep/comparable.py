@@ -8,6 +8,7 @@ from byheart.sweep.settings import Sweep
 
 OTHER_TEXTS = ("documents", "chunks", "expansion", "split")  # other examples or another choice among them
 OTHER_LOSS = (*OTHER_TEXTS, "rows", "model")  # another loss for the same answer
+TOKENWISE = {"val_loss": "validation losses", "token_accuracy": "token accuracies"}
 FIXED = ("questions", "dev", "name", "run", "resume", "estimate", "hydra", "logger", "evaluation", "retrain")
 
 
@@ -23,11 +24,10 @@ def objective_problems(sweep: Sweep, keys: Iterable[str], plan: Plan) -> list[Pr
             fix = "sweep schedule instead" if key == "retrain" else "say it once, for all trials"
             problems.append(Problem("this cannot vary within a study", key, fix=fix))
     clashing = [key for key in keys if _head(key) in OTHER_LOSS]
-    if clashing and "val_loss" in sweep.objectives:
-        words = (
-            f"validation losses do not compare where {', '.join(clashing)} varies: the rows they are taken on differ"
-        )
-        problems.append(Problem(words, where, "val_loss", f"{where}=recall, measured on one fixed set of probes"))
+    by_token = [name for name in ("val_loss", "token_accuracy") if name in sweep.objectives]
+    if clashing and by_token:
+        words = f"{TOKENWISE[by_token[0]]} do not compare where {', '.join(clashing)} varies: the rows they are taken on differ"
+        problems.append(Problem(words, where, by_token[0], f"{where}=recall, measured on one fixed set of probes"))
     if other_texts(keys) and "recall" in sweep.objectives and not (plan.questions and plan.dev):
         words = f"where {', '.join(other_texts(keys))} varies, so do the generated probes: recall needs a fixed set"
         problems.append(Problem(words, where, "recall", "add questions=FILE dev=0.3: that share of them is asked"))

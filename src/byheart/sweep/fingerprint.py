@@ -18,7 +18,9 @@ MAY_DIFFER = ("hydra", "logger", "name", "run", "resume", "estimate", "trainer.d
 MAY_DIFFER_TOO = ("trainer.layout", "trainer.rows_at_once", "evaluation", "retrain")
 
 
-def fingerprint(config: Config, sweep: Sweep, space: Space, also_swept: Iterable[str] = ()) -> dict[str, Any]:
+def fingerprint(
+    config: Config, sweep: Sweep, space: Space, examples_vary: bool, also_swept: Iterable[str] = ()
+) -> dict[str, Any]:
     """Each fixed setting by its key, the documents and questions by their content, the space by its text."""
     swept = {*(key.lstrip("+~") for key in space.distributions), *also_swept}
     plain = OmegaConf.to_container(
@@ -33,7 +35,7 @@ def fingerprint(config: Config, sweep: Sweep, space: Space, also_swept: Iterable
     fixed |= {f"hydra.sweeper.params {key}": text for key, text in space.as_text().items()}
     fixed["hydra.sweeper.objective"] = ", ".join(sweep.objectives)
     if "recall" in sweep.objectives:
-        fixed["hydra.sweeper.probes"] = sweep.asked
+        fixed["hydra.sweeper.probes"] = sweep.asked(examples_vary)
     return fixed
 
 

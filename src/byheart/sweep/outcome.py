@@ -9,13 +9,15 @@ from typing import Any
 
 from byheart.store import read_json, write_json
 from byheart.sweep.settings import OBJECTIVES
+from byheart.training.stopping import ends as ends_of
 from byheart.training.trainer import Learned
 from byheart.types import CurvePoint
 
 FILE = "outcome.json"
 WHY = {
     "finished": "all epochs were run",
-    "upturn": "validation loss turned upward",
+    "upturn": "it had passed its best",
+    "budget": "its budget was used up",
     "pruned": "the pruner stopped it",
     "diverged": "the loss diverged",
     "stopped": "stopped by Ctrl-C",
@@ -26,16 +28,17 @@ WHY = {
 class End:
     """What was measured at the end of an epoch."""
 
-    epoch: int
+    epoch: float  # whole, but for the last one where a budget ended it
     val_loss: float | None
     recall: float | None
     forgetting: float | None
     seconds: float  # since the training began
+    token_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`state` is finished, upturn, pruned, diverged or stopped; `checks` are (epoch, validation loss) of every check."""
+    """`state` is finished, upturn, budget, pruned, diverged or stopped; `checks` are (epoch, validation loss) of every check."""
 
     state: str
     reason: str
@@ -50,9 +53,15 @@ class Outcome:
     @classmethod
     def of(cls, learned: Learned, epochs: int, forgetting: dict[int, float], state: str | None = None) -> "Outcome":
         ends = tuple(
-            End(round(p.epoch), p.val_loss, _finite(p.recall), forgetting.get(round(p.epoch)), p.seconds)
-            for p in learned.curve
-            if float(p.epoch).is_integer()
+            End(
+                round(p.epoch) if float(p.epoch).is_integer() else round(p.epoch, 4),
+                p.val_loss,
+                _finite(p.recall),
+                forgetting.get(round(p.epoch)),
+                p.seconds,
+                p.token_accuracy,
+            )
+            for p in ends_of(learned.curve, state == "budget" or learned.state == "budget")
         )
         checks = tuple((round(p.epoch, 4), p.val_loss) for p in learned.curve if p.val_loss is not None)
         memory = max((p.peak_memory for p in learned.curve), default=0.0)
@@ -83,23 +92,27 @@ class Outcome:
         ended = replace(self, state="finished", reason=WHY["finished"], epochs=epochs, seconds=0.0, source=source)
         return replace(ended, ends=self.up_to(epochs), checks=checks)
 
-    def up_to(self, epochs: int) -> tuple[End, ...]:
+    def up_to(self, epochs: float) -> tuple[End, ...]:
         return tuple(end for end in self.ends if end.epoch <= epochs)
 
-    def value(self, objective: str, epochs: int) -> float | None:
+    def value(self, objective: str, epochs: float) -> float | None:
         """The best at any epoch's end up to `epochs`; None where it was measured at none."""
         found = [v for end in self.up_to(epochs) if (v := getattr(end, objective)) is not None and math.isfinite(v)]
         if not found:
             return None
         return min(found) if OBJECTIVES[objective] == "minimize" else max(found)
 
-    def best_epoch(self, objective: str, epochs: int) -> int | None:
+    def best_epoch(self, objective: str, epochs: int) -> float | None:
         best = self.value(objective, epochs)
         return next((end.epoch for end in self.up_to(epochs) if getattr(end, objective) == best), None)
 
     def covers(self, epochs: int) -> bool:
         """Whether a training of so many epochs would have gone no further than this one."""
-        return self.epochs >= epochs if self.state == "finished" else self.state == "upturn" or len(self.ends) >= epochs
+        return (
+            self.epochs >= epochs
+            if self.state == "finished"
+            else self.state in ("upturn", "budget") or len(self.ends) >= epochs
+        )
 
     def roughness(self, tolerance: float) -> float:
         """The share of validation checks that lie above the one before by more than `tolerance` of it."""

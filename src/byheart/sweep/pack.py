@@ -16,7 +16,7 @@ from byheart.sweep.trial import Prepared, Trials
 from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
 from byheart.training.packed.job import Job, Paused
 from byheart.training.packed.trainer import GO_ON, PAUSE, PackedTrainer
-from byheart.training.stopping import best_by_loss, best_by_recall
+from byheart.training.stopping import best_by
 from byheart.training.trainer import Learned
 from byheart.types import CurvePoint
 
@@ -181,13 +181,12 @@ class Pack:
         learned = replace(each.learned, state="pruned", curve=_with_memory(each.learned.curve, each.memory))
         self._ends(each, learned, self.source.halved(each.prepared.number))
 
-    def _recall(self, job: Job, model: Any) -> float:
+    def _recall(self, job: Job, model: Any) -> float | None:
         each = self.aboard[job.id]
         each.epochs += 1
         prepared = each.prepared
         assert prepared.measure is not None
-        found = prepared.measure(LanguageModel(model, prepared.opened.tokenizer), each.epochs)
-        return float("nan") if found is None else found
+        return prepared.measure(LanguageModel(model, prepared.opened.tokenizer), each.epochs)
 
     def _on_tick(self, steps: dict[str, tuple[int, int]]) -> None:
         for name, (step, of) in steps.items():
@@ -212,7 +211,7 @@ def _so_far(each: Aboard) -> Learned:
     paused = each.paused
     assert paused is not None
     last = paused.curve[-1]
-    chosen = best_by_loss(paused.curve), best_by_recall(paused.curve)
+    chosen = each.prepared.plan.stopping.best_epoch(paused.curve), best_by("val_loss", paused.curve)
     return Learned("paused", paused.curve, paused.steps, last.rows_seen, last.epoch, *chosen, paused.seconds, ())
 
 

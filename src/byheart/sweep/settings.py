@@ -7,8 +7,9 @@ from typing import Any
 
 from byheart.errors import Problem
 from byheart.sweep.halving import Halving
+from byheart.training.stopping import MONITORS
 
-OBJECTIVES = {"val_loss": "minimize", "recall": "maximize", "forgetting": "minimize"}
+OBJECTIVES = {**MONITORS, "forgetting": "minimize"}
 PICKS = ("best", "smooth")
 NO_PRUNER = "optuna.pruners.NopPruner"
 ENDLESS = 20  # trials where the space has no end and n_trials is not said
@@ -27,12 +28,16 @@ class Sweep:
     n_trials: int | None = None  # finished trials in all; null: every combination, or 20 where they have no end
     n_jobs: int = 1  # trials handed to a launcher at a time
     max_failures: int | None = 3  # in a row end the sweep; null never
-    objective: str | Sequence[str] = "val_loss"  # val_loss, recall, forgetting, or several
+    objective: str | Sequence[str] | None = (
+        None  # val_loss, recall, token_accuracy, forgetting, or several; null: stopping.monitor
+    )
     pick: str = "best"  # best | smooth: the highest rate before the losses oscillate
     roughest: float = 0.2  # with pick=smooth: share of checks at which validation loss may rise
     first: int = 8  # trials of the first cohort, spread by Sobol points
     given: Sequence[Mapping[str, Any]] = ()  # or a cohort of your own: [{lr: 1e-4, batch_size: 2}]
-    probes: int | None = None  # asked at each epoch's end; null: 32 where recall is an objective, else none
+    probes: int | None = (
+        None  # asked at each epoch's end; null: 32 where examples vary and recall is an objective, else none
+    )
     seed: int = 0  # of the sampler, to which the number of trials is added
     expire_s: float = 120.0  # seconds without a sign of life before another machine's trial is taken over
     sampler: Mapping[str, Any] = field(
@@ -71,7 +76,7 @@ class Sweep:
         if self.study_name is not None and not _names_a_folder(str(self.study_name)):
             found.append(Problem("must be the name of one folder", _key("study_name"), str(self.study_name)))
         strange = [name for name in self.objectives if name not in OBJECTIVES]
-        if strange or not self.objectives:
+        if strange or (self.objective is not None and not self.objectives):
             words = f"must be among {', '.join(OBJECTIVES)}"
             found.append(Problem(words, _key("objective"), ", ".join(strange) or "[]", f"{_key('objective')}=val_loss"))
         if self.pick not in PICKS:
@@ -88,7 +93,7 @@ class Sweep:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        return (self.objective,) if isinstance(self.objective, str) else tuple(self.objective)
+        return (self.objective,) if isinstance(self.objective, str) else tuple(self.objective or ())
 
     @property
     def directions(self) -> list[str]:
@@ -107,10 +112,11 @@ class Sweep:
         """Whether only one process sees the study."""
         return self.storage in ("sqlite://", "sqlite:///:memory:")
 
-    @property
-    def asked(self) -> int:
-        """How many probes are asked at each epoch's end."""
-        return self.probes if self.probes is not None else SAMPLE if "recall" in self.objectives else 0
+    def asked(self, examples_vary: bool) -> int:
+        """How many probes are asked at each epoch's end; else recall is that of the validation rows, and costs nothing."""
+        if self.probes is not None:
+            return self.probes
+        return SAMPLE if examples_vary and "recall" in self.objectives else 0
 
 
 def _names_a_folder(text: str) -> bool:

@@ -1,7 +1,7 @@
 """A sweep's command line made into what it varies, how it is judged and where it lies; checked before the first trial."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ class Setup:
     plan: Plan  # of the first trial: what does not vary is the same in all
 
     @property
+    def asked(self) -> int:
+        """How many probes are asked at each epoch's end."""
+        return self.sweep.asked(self.only_their_probes)
+
+    @property
     def space(self) -> Space:
         return self.axis.space
 
@@ -64,6 +69,8 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
     raw = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     assert isinstance(raw, dict)
     sweep, problems = Sweep.read({str(key): value for key, value in raw.items()})
+    if sweep.objective is None:
+        sweep = replace(sweep, objective=plan.stopping.monitor)
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
     axis, wrong_axis = Axis.of(space, plan) if space.distributions else (Axis(space, plan.epochs), [])
     problems += [
@@ -75,8 +82,8 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
         *_smooth(sweep, space),
     ]
     keys = list(space.distributions)
-    same = fingerprint(config, sweep, space) if not problems else {}
     there = bool(other_texts(keys))
+    same = fingerprint(config, sweep, space, there) if not problems else {}
     name = study_name(config)
     own = written(config, keys) if not problems else []
     return Setup(name, sweep, axis, tuple(fixed), tuple(own), folder, same, there, plan), problems

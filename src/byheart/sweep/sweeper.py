@@ -145,10 +145,11 @@ def _threads(setup: Setup, trials: Trials, crew: Crew) -> Iterator[None]:
 def _refuse_unmeasurable(setup: Setup, texts: Texts) -> None:
     """Said before the first trial, since every trial would fail of it."""
     chooses = bool(texts.split.choose)
-    if "val_loss" in setup.sweep.objectives and not chooses:
-        what = "no example was held out, so no validation loss can be measured"
+    by_token = [name for name in ("val_loss", "token_accuracy") if name in setup.sweep.objectives]
+    if by_token and not chooses:
+        what = "no example was held out, so it cannot be measured"
         fix = "hold more out (split.share=0.5), or write more examples of each fact"
-        raise UserError(Problem(what, "hydra.sweeper.objective", "val_loss", fix))
+        raise UserError(Problem(what, "hydra.sweeper.objective", by_token[0], fix))
     if "recall" in setup.sweep.objectives and not chooses and not setup.plan.dev:
         what, fix = "no probe may choose, so no recall can be measured", "add questions=FILE dev=0.3"
         raise UserError(Problem(what, "hydra.sweeper.objective", "recall", fix))

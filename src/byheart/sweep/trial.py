@@ -21,6 +21,7 @@ from byheart.sweep.setup import Setup
 from byheart.sweep.shared import Shared, Silent, lend
 from byheart.training.curve import forget_peak, read_curve
 from byheart.training.packed.trainer import GO_ON, PRUNE
+from byheart.training.stopping import MONITORS
 from byheart.training.trainer import Learned, Lesson
 from byheart.types import CurvePoint
 
@@ -104,15 +105,11 @@ class Trials:
             raise UserError(*problems)
         shared = self.shared
         train, validate = shared.rows(plan)
-        if not validate and "val_loss" in self.setup.sweep.objectives:
-            what = "no held-out example, so no validation loss can be measured"
-            raise UserError(Problem(what, "hydra.sweeper.objective", "val_loss", "hold more out: split.share=0.5"))
+        if not validate and (watched := set(MONITORS) & set(self.setup.sweep.objectives)) and not self.setup.asked:
+            what, name = "no held-out example, so nothing can be measured on it", min(watched)
+            raise UserError(Problem(what, "hydra.sweeper.objective", name, "hold more out: split.share=0.5"))
         opened = shared.opened(plan)
-        recall = (
-            shared.recall(plan, self.setup.sweep.asked, self.setup.only_their_probes)
-            if self.setup.sweep.asked
-            else None
-        )
+        recall = shared.recall(plan, self.setup.asked, self.setup.only_their_probes) if self.setup.asked else None
         forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
         kept = folder / "checkpoint" / "forgetting.json"  # for a trial that was interrupted: it is in no curve
         forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
@@ -148,12 +145,11 @@ class Trials:
             nonlocal pruned
             pruned = self.checked(prepared, point, curve) == PRUNE or pruned
 
-        def recall() -> float:
+        def recall() -> float | None:
             nonlocal epoch
             epoch += 1
             assert measure is not None
-            found = measure(opened.language_model(), epoch)
-            return float("nan") if found is None else found
+            return measure(opened.language_model(), epoch)
 
         learned = plan.trainer.fit(
             model,
@@ -178,7 +174,7 @@ class Trials:
         prepared.log.close()
         if outcome.state in ("stopped", "paused"):
             return outcome  # to go on with: its checkpoint stays
-        account = account_of(replace(learned, state="stopped") if pruned else learned) | (
+        account = account_of(replace(learned, state="stopped") if pruned else learned, prepared.plan.stopping) | (
             {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
         )
         run = self._record(prepared, "trained")

@@ -7,7 +7,8 @@ import lightning as L
 import torch
 
 from byheart.training.layout import Batch, Row, packed, padded
-from byheart.training.loss import token_losses, weights
+from byheart.training.loss import token_losses, token_scores, weights
+from byheart.training.validation import Validation, sums_by_slot
 
 if TYPE_CHECKING:
     from byheart.training.optimizer import MasterStep
@@ -61,18 +62,18 @@ class Memorizer(L.LightningModule):
         return total
 
     @torch.no_grad()
-    def validation_loss(self, rows: Sequence[Row], rows_at_once: int = 16) -> float:
-        """The mean over rows of each row's mean loss, in nats; the random state is not touched."""
+    def validate(self, rows: Sequence[Row], rows_at_once: int = 16) -> Validation:
+        """On held-out rows; the random state is not touched."""
         self.model.eval()
         order = sorted(rows, key=lambda row: len(row.tokens))
-        total = 0.0
+        total = torch.zeros(3, 1, dtype=torch.float64)
         for start in range(0, len(order), rows_at_once):
             part = self._lay(order[start : start + rows_at_once])
-            losses = token_losses(self.model, part)
-            own = weights(part.rows, "row_mean").to(losses.dtype).to(self.device)
-            total += float((losses * own).sum()) * len(order[start : start + rows_at_once])
+            losses, right = token_scores(self.model, part)
+            own = weights(part.rows, "row_mean").to(self.device) * (int(part.rows.max()) + 1) / len(order)
+            total += sums_by_slot(losses, right, own, part.rows, torch.zeros_like(part.rows), 1).cpu()
         self.model.train()
-        return total / len(order)
+        return Validation.of(total[:, 0].tolist())
 
     def _share(self, rows: Sequence[Row]) -> Iterator[tuple[Batch, torch.Tensor]]:
         """The batch in parts, each target with its weight in the whole batch."""

@@ -1,4 +1,4 @@
-"""When validation loss has turned upward, which epoch was the best, and what is no training any more."""
+"""When a training has given what it can, which epoch was the best, and what is no training any more."""
 
 import math
 from collections.abc import Sequence
@@ -7,19 +7,32 @@ from dataclasses import dataclass
 from byheart.errors import Diverged
 from byheart.types import CurvePoint
 
+MONITORS = {"val_loss": "minimize", "recall": "maximize", "token_accuracy": "maximize"}  # columns of curve.csv
+WORDS = {
+    "val_loss": "validation loss",
+    "recall": "recall of held-out answers",
+    "token_accuracy": "token accuracy on held-out answers",
+}
 EXPLODED = 3.0  # times the lowest validation loss, and above a uniform guess over 20,000 words
 GUESSING = 10.0  # nats
 
 
 @dataclass(frozen=True)
 class Stopping:
-    """Stops when smoothed validation loss has risen above its minimum for `patience` checks in a row."""
+    """Stops when the smoothed `monitor` has been worse than its best, or no better, for `patience` checks in a row.
 
-    patience: int | None = 4  # checks; null never stops
-    tolerance: float = 0.01  # relative: a rise below one per cent is noise
+    A loss must have risen by `tolerance` of its minimum, since it falls slowly before it turns. A share of right answers
+    or tokens must have failed to rise by `tolerance`, since it stays where it is when all is learned.
+    """
+
+    monitor: str = "token_accuracy"  # or val_loss, recall
+    patience: int | None = 12  # checks; null never stops
+    tolerance: float = 0.01  # of the lowest loss, or in shares: less is noise
     checks_per_epoch: int = 4
 
     def __post_init__(self) -> None:
+        if self.monitor not in MONITORS:
+            raise ValueError(f"monitor must be one of {', '.join(MONITORS)}, got {self.monitor}")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience must be at least 1 or null, got {self.patience}")
         if self.tolerance < 0:
@@ -28,21 +41,39 @@ class Stopping:
             raise ValueError(f"checks_per_epoch must be at least 1, got {self.checks_per_epoch}")
 
     def turned(self, curve: Sequence[CurvePoint]) -> bool:
-        """Has the smoothed loss turned upward for good?"""
-        losses = self._smoothed(curve)
-        if self.patience is None or len(losses) <= self.patience:
+        """Has the smoothed curve passed its best for good?"""
+        values = self._smoothed(curve)
+        if self.patience is None or len(values) <= self.patience:
             return False
-        lowest = min(losses[: -self.patience])
-        return all(loss > lowest * (1 + self.tolerance) for loss in losses[-self.patience :])
+        before, since = values[: -self.patience], values[-self.patience :]
+        if MONITORS[self.monitor] == "minimize":
+            return min(since) > min(before) * (1 + self.tolerance)
+        return max(before) > 0 and max(since) <= max(before) + self.tolerance  # at 0 it has not begun
 
-    def still_falling(self, curve: Sequence[CurvePoint]) -> bool:
-        """Did the smoothed loss reach its lowest at the last check? Then more epochs may teach more."""
-        losses = self._smoothed(curve)
-        return len(losses) > 1 and losses[-1] < min(losses[:-1])
+    def still_improving(self, curve: Sequence[CurvePoint]) -> bool:
+        """Did the smoothed curve reach its best at the last check? Then more epochs may teach more."""
+        values = [self._sign * value for value in self._smoothed(curve)]
+        return len(values) > 1 and values[-1] < min(values[:-1])
+
+    def best_epoch(self, curve: Sequence[CurvePoint], over: bool = False) -> float | None:
+        """The epoch whose end was the best by `monitor`, as `best_by` finds it."""
+        return best_by(self.monitor, curve, over)
+
+    @property
+    def why(self) -> str:
+        """Why a curve that has `turned` ends a training."""
+        if MONITORS[self.monitor] == "minimize":
+            return f"{WORDS[self.monitor]} had turned upward"
+        return f"{WORDS[self.monitor]} rose no more"
+
+    @property
+    def _sign(self) -> int:
+        return 1 if MONITORS[self.monitor] == "minimize" else -1
 
     def _smoothed(self, curve: Sequence[CurvePoint]) -> list[float]:
         """Over half an epoch, so that one odd check decides nothing."""
-        return smooth([p.val_loss for p in curve if p.val_loss is not None], max(1, self.checks_per_epoch // 2))
+        measured = [value for p in curve if (value := getattr(p, self.monitor)) is not None]
+        return smooth(measured, max(1, self.checks_per_epoch // 2))
 
 
 def smooth(values: Sequence[float], window: int) -> list[float]:
@@ -50,27 +81,24 @@ def smooth(values: Sequence[float], window: int) -> list[float]:
     return [sum(part) / len(part) for end in range(1, len(values) + 1) for part in [values[max(0, end - window) : end]]]
 
 
-def ends(curve: Sequence[CurvePoint]) -> list[CurvePoint]:
-    """The points at the end of an epoch."""
-    return [point for point in curve if float(point.epoch).is_integer()]
+def ends(curve: Sequence[CurvePoint], over: bool = False) -> list[CurvePoint]:
+    """The points at the end of an epoch; where training is `over` also its last one, wherever a budget cut it."""
+    last = len(curve) - 1
+    return [point for i, point in enumerate(curve) if float(point.epoch).is_integer() or (over and i == last)]
 
 
-def best_by_loss(curve: Sequence[CurvePoint]) -> int | None:
-    """The epoch with the lowest validation loss at its end; the earlier of equals. None where none was measured."""
-    measured = [point for point in ends(curve) if point.val_loss is not None]
-    return round(min(measured, key=lambda p: (p.val_loss, p.epoch)).epoch) if measured else None
+def best_by(monitor: str, curve: Sequence[CurvePoint], over: bool = False) -> float | None:
+    """The epoch at whose end (see `ends`) one of MONITORS was the best; of equals the earlier, which has forgotten less.
 
-
-def best_by_recall(curve: Sequence[CurvePoint]) -> int | None:
-    """The epoch with the highest recall at its end; of equals the one that loss chose, else the earlier.
-
-    A recall of 0 throughout prefers no epoch, and must not be told as if it spoke against the one that was kept.
+    None where it was measured at none, or where a share stayed 0 throughout, which prefers no epoch.
     """
-    kept = best_by_loss(curve)
-    measured = [point for point in ends(curve) if point.recall is not None]
-    if not measured:
-        return None
-    return round(min(measured, key=lambda p: (-(p.recall or 0.0), p.epoch != kept, p.epoch)).epoch)
+    measured = [(value, p.epoch) for p in ends(curve, over) if (value := getattr(p, monitor)) is not None]
+    if MONITORS[monitor] == "maximize":
+        measured = [(-value, epoch) for value, epoch in measured]
+        if not any(value for value, _ in measured):
+            return None
+    best = min(measured)[1] if measured else None
+    return round(best) if best is not None and float(best).is_integer() else best
 
 
 def refuse_divergence(

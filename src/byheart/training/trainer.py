@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +25,36 @@ class Lesson:
     train: Sequence[Row]
     validate: Sequence[Row]
     batch_size: int
-    epochs: int
+    epochs: int  # at most
     seed: int
     schedule: str
     reduction: str
     filler: int  # the padding token
+    most_steps: int | None = None  # a budget: no more optimizer steps than these
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return steps_per_epoch(len(self.train), self.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """How many optimizer steps are taken at most."""
+        whole = self.steps_per_epoch * self.epochs
+        return whole if self.most_steps is None else min(whole, self.most_steps)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """How a fit ended. `state` is finished (all epochs), upturn, or stopped (Ctrl-C)."""
+    """How a fit ended. `state` is finished (all epochs), upturn (the monitor has passed its best), budget (its steps or
+    its time are used up), or stopped (Ctrl-C)."""
 
     state: str
     curve: tuple[CurvePoint, ...]
     steps: int
     rows: int
     epochs_run: float
-    chosen_epoch: int | None  # the weights that the model now holds; None: the last step's
-    recall_would_choose: int | None
+    chosen_epoch: float | None  # the weights that the model now holds; None: the last step's
+    loss_would_choose: float | None
     seconds: float
     notes: tuple[str, ...] = field(default=())
 
@@ -90,16 +103,18 @@ class Trainer:
         optimizer: AdamW,
         stopping: Stopping,
         folder: Path,
-        recall: Callable[[], float] | None = None,
+        recall: Callable[[], float | None] | None = None,
         on_step: Callable[[int, int], None] = lambda step, steps: None,
         on_check: Callable[[CurvePoint, Sequence[CurvePoint]], None] = lambda point, curve: None,
         stop_requested: Callable[[], bool] = lambda: False,
         keep_best: bool = True,
+        out_of_time: Callable[[], bool] = lambda: False,
     ) -> Learned:
         """Trains `model` in place, from the newest checkpoint in `folder`/checkpoint where there is one.
 
         Afterwards the model holds the weights of the best epoch, or with `keep_best=False` those of the last step.
-        `recall` is called at each epoch's end.
+        `recall` is called at each epoch's end; it replaces the recall of the validation rows. Once `out_of_time`
+        answers yes, the step under way is the last; its weights are compared with those of the best epoch.
         Raises Diverged where the loss became NaN or exploded.
         """
         import lightning as L
@@ -108,8 +123,7 @@ class Trainer:
         from byheart.training.memorizer import Memorizer
         from byheart.training.watcher import Watcher, quiet_lightning
 
-        per_epoch = steps_per_epoch(len(lesson.train), lesson.batch_size)
-        steps = per_epoch * lesson.epochs
+        steps = lesson.steps
         trained = [p for p in model.parameters() if p.requires_grad]
         masters = optimizer.build(trained)
         done, curve, seconds = load_checkpoint(folder / "checkpoint", masters)
@@ -120,8 +134,6 @@ class Trainer:
             lesson,
             stopping,
             folder,
-            per_epoch,
-            steps,
             curve,
             seconds,
             recall,
@@ -129,11 +141,12 @@ class Trainer:
             on_check,
             stop_requested,
             keep_best,
+            out_of_time,
         )
         already_over = done >= steps or stopping.turned(curve)
         if not already_over:
             order = stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed, done)
-            batches = [[lesson.train[i] for i in batch] for batch in order]
+            batches = [[lesson.train[i] for i in batch] for batch in islice(order, steps - done)]
             quiet_lightning()
             runner = L.Trainer(
                 accelerator={"cuda": "gpu"}.get(_device_of(model), _device_of(model)),

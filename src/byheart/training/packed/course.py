@@ -8,11 +8,12 @@ from torch import Tensor
 
 from byheart.training.curve import peak_memory_gib, write_curve
 from byheart.training.loss import weights
-from byheart.training.order import is_check, steps_per_epoch, stream
+from byheart.training.order import is_check, stream
 from byheart.training.packed.job import Job, Paused
 from byheart.training.packed.lines import Seat
-from byheart.training.stopping import best_by_loss, best_by_recall, refuse_divergence
+from byheart.training.stopping import best_by, refuse_divergence
 from byheart.training.trainer import Learned
+from byheart.training.validation import Validation
 from byheart.types import CurvePoint
 
 
@@ -23,8 +24,7 @@ class Course:
         self.job, self.slot = job, slot
         self.step, self.curve, self.losses = before.steps, list(before.curve), list(before.losses)
         self.best: Tensor | None = before.tensors.get("best")  # the best epoch's weights
-        self.per_epoch = steps_per_epoch(len(lesson.train), lesson.batch_size)
-        self.steps = self.per_epoch * lesson.epochs
+        self.per_epoch, self.steps = lesson.steps_per_epoch, lesson.steps
         self.order = stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed, self.step)
         self._before, self._joined = before.seconds, time.monotonic()
 
@@ -57,26 +57,28 @@ class Course:
 
     @property
     def check_due(self) -> bool:
-        return is_check(self.step, self.per_epoch, self.job.stopping.checks_per_epoch)
+        last = self.step == self.steps
+        return is_check(self.step, self.per_epoch, self.job.stopping.checks_per_epoch) or last
 
     @property
     def epoch_end(self) -> bool:
         return self.step % self.per_epoch == 0
 
-    def measured(self, val_loss: float | None, recall: float | None) -> CurvePoint:
-        """A validation check. Raises Diverged."""
-        if val_loss is not None:
-            refuse_divergence(val_loss, self.curve, self.step, self.steps)
+    def measured(self, found: Validation | None, asked: float | None) -> CurvePoint:
+        """A validation check; `asked`: recall that was measured otherwise. Raises Diverged."""
+        if found is not None:
+            refuse_divergence(found.loss, self.curve, self.step, self.steps)
         point = CurvePoint(
             step=self.step,
             epoch=self.step // self.per_epoch if self.epoch_end else self.step / self.per_epoch,
             rows_seen=self._rows_seen(),
             train_loss=sum(self.losses) / len(self.losses),
-            val_loss=val_loss,
-            recall=recall,
+            val_loss=found.loss if found else None,
+            recall=asked if asked is not None else found.recall if found else None,
             lr=self.job.optimizer.rate(self.step - 1, self.steps, self.job.lesson.schedule),
             seconds=round(self.seconds, 3),
             peak_memory=peak_memory_gib(),
+            token_accuracy=found.token_accuracy if found else None,
         )
         self.curve.append(point)
         self.losses = []
@@ -85,14 +87,17 @@ class Course:
 
     @property
     def best_is_now(self) -> bool:
-        return self.epoch_end and best_by_loss(self.curve) == self.step // self.per_epoch
+        best = self.job.stopping.best_epoch(self.curve, self.step == self.steps)
+        return best is not None and best == self.curve[-1].epoch
 
     @property
     def over(self) -> str | None:
-        """upturn, finished, or None."""
+        """upturn, finished, budget, or None."""
         if self.job.stopping.turned(self.curve):
             return "upturn"
-        return "finished" if self.step >= self.steps else None
+        if self.step < self.steps:
+            return None
+        return "finished" if self.steps == self.per_epoch * self.job.lesson.epochs else "budget"
 
     def learned(self, state: str, *notes: str) -> Learned:
         if self.best is None and self.job.lesson.validate and self.step:
@@ -103,8 +108,8 @@ class Course:
             self.step,
             self._rows_seen(),
             self.step / self.per_epoch,
-            best_by_loss(self.curve),
-            best_by_recall(self.curve),
+            self.job.stopping.best_epoch(self.curve, self.step == self.steps),
+            best_by("val_loss", self.curve, self.step == self.steps),
             self.seconds,
             notes,
         )

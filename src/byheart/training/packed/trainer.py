@@ -16,7 +16,8 @@ from byheart.types import CurvePoint
 
 if TYPE_CHECKING:
     from byheart.training.packed.course import Course
-    from byheart.training.packed.lines import Seat
+    from byheart.training.packed.lines import Pass, Seat
+    from byheart.training.validation import Validation
 
 GO_ON, PAUSE, PRUNE = "go on", "pause", "prune"  # what on_check may answer
 VALIDATED_AT_ONCE = 8192  # tokens
@@ -91,7 +92,7 @@ class PackedTrainer:
         next_job: Callable[[], Job | None],
         on_result: Callable[[Job, Learned], None],
         on_check: Callable[[Job, CurvePoint, Sequence[CurvePoint]], str] = lambda job, point, curve: GO_ON,
-        recall: Callable[[Job, Any], float] | None = None,
+        recall: Callable[[Job, Any], float | None] | None = None,
         stop_requested: Callable[[], bool] = lambda: False,
         on_tick: Callable[[dict[str, tuple[int, int]]], None] = lambda steps: None,
     ) -> None:
@@ -191,7 +192,7 @@ class PackedTrainer:
         """One optimizer step of every job, and the checks that are due; who leaves, with state and note."""
         courses = [course for course in self._courses.values() if not course.over]
         leaving: dict[Course, tuple[str, str]] = {}
-        losses = self._losses([seat for course in courses for seat in course.seats()], self.tokens_at_once, train=True)
+        losses = self._losses([seat for course in courses for seat in course.seats()])
         rates = {course.slot: course.rate for course in courses}
         for course in courses:
             try:
@@ -203,23 +204,23 @@ class PackedTrainer:
         on_tick({course.job.id: (course.step, course.steps) for course in courses})
         due = [course for course in courses if course not in leaving and course.check_due]
         seats = [seat for course in due for seat in course.validation_seats()]
-        val_losses = self._losses(seats, VALIDATED_AT_ONCE, train=False) if seats else []
+        found = self._validated(seats) if seats else []
         for course in due:
             try:
-                leaving |= self._check(course, val_losses, on_check, recall)
+                leaving |= self._check(course, found, on_check, recall)
             except Diverged as error:
                 leaving[course] = ("diverged", str(error))
         over = {c: (c.over, "") for c in self._courses.values() if c.over and c not in leaving}
         return leaving | over
 
     def _check(
-        self, course: "Course", val_losses: list[float], on_check: Any, recall: Any
+        self, course: "Course", found: "list[Validation]", on_check: Any, recall: Any
     ) -> "dict[Course, tuple[str, str]]":
         told = None
         if recall and course.epoch_end:
             with self._alone(course.slot):
                 told = recall(course.job, self.model)
-        point = course.measured(val_losses[course.slot] if course.job.lesson.validate else None, told)
+        point = course.measured(found[course.slot] if course.job.lesson.validate else None, told)
         if course.best_is_now:
             course.best = self.stack.snapshot(course.slot, course.job.adapter.rank)
         answer = on_check(course.job, point, tuple(course.curve))
@@ -227,26 +228,47 @@ class PackedTrainer:
             return {}
         return {course: ({PAUSE: "paused", PRUNE: "pruned"}[answer], "")}
 
-    def _losses(self, seats: "list[Seat]", at_once: int | None, train: bool) -> list[float]:
-        """The loss of each slot; in training also its gradients, which add up over the parts of the tick."""
+    def _losses(self, seats: "list[Seat]") -> list[float]:
+        """The loss of each slot, and its gradients, which add up over the parts of the tick."""
         import torch
 
         from byheart.training.loss import token_losses
-        from byheart.training.packed.lines import lay, parts
 
         totals = torch.zeros(self.slots, dtype=self.stack.masters.dtype, device=self.stack.masters.device)
-        filler = next(iter(self._courses.values())).job.lesson.filler
-        with torch.set_grad_enabled(train), self._own(self.attention or self._attention):
-            for part in parts(seats, at_once):
-                laid = lay(part, self.stack.used, filler, self.attention is None, totals.device, self.together)
-                self.stack.routing = laid.slots
+        with torch.enable_grad(), self._own(self.attention or self._attention):
+            for laid in self._passes(seats, self.tokens_at_once):
                 losses = token_losses(self.model, laid.batch, **laid.more)
                 own = losses * laid.weights.to(losses.dtype).to(losses.device)
                 slots = torch.zeros_like(totals, dtype=losses.dtype).index_add(0, laid.owners, own)
-                if train:
-                    slots.sum().backward()
+                slots.sum().backward()
                 totals += slots.detach()
         return [float(loss) for loss in totals.tolist()]
+
+    def _validated(self, seats: "list[Seat]") -> "list[Validation]":
+        """What the validation rows show of each slot; of those without any, nothing that counts."""
+        import torch
+
+        from byheart.training.loss import token_scores
+        from byheart.training.validation import Validation, sums_by_slot
+
+        totals = torch.zeros(3, self.slots, dtype=torch.float64)
+        with torch.no_grad(), self._own(self.attention or self._attention):
+            for laid in self._passes(seats, VALIDATED_AT_ONCE):
+                losses, right = token_scores(self.model, laid.batch, **laid.more)
+                own = laid.weights.to(losses.device)
+                totals += sums_by_slot(losses, right, own, laid.batch.rows, laid.owners, self.slots).cpu()
+        return [Validation.of(each) for each in totals.T.tolist()]
+
+    def _passes(self, seats: "list[Seat]", at_once: int | None) -> "Iterator[Pass]":
+        """The seats laid out for one forward pass after another."""
+        from byheart.training.packed.lines import lay, parts
+
+        filler = next(iter(self._courses.values())).job.lesson.filler
+        device = self.stack.masters.device
+        for part in parts(seats, at_once):
+            laid = lay(part, self.stack.used, filler, self.attention is None, device, self.together)
+            self.stack.routing = laid.slots
+            yield laid
 
     @contextmanager
     def _own(self, attention: str) -> Iterator[None]:

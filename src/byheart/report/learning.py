@@ -1,0 +1,114 @@
+"""What a training came to, in words: how much of what was held out it says, how often it saw each fact, what more would buy."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from byheart.training.stopping import WORDS, Stopping, ends
+from byheart.types import CurvePoint, Example
+
+FEW = 30  # exposures of a fact, below which it is told apart
+GROUP = 8  # held-out questions that a group must have before its share is told
+SHOWN = 8  # epochs of the way
+
+
+@dataclass(frozen=True)
+class Learning:
+    """`way`: (epoch, recall, token accuracy) at the epochs' ends. Exposures are those of a taught fact until the epoch that is kept.
+
+    `few` and `many`: (questions, share answered) of held-out questions on facts with fewer than FEW exposures and the others.
+    """
+
+    kept: float
+    held_out: int
+    way: tuple[tuple[float, float, float], ...]
+    exposures: tuple[int, float, int]  # least, median, most
+    few: tuple[int, float]
+    many: tuple[int, float]
+    state: str
+    improving: bool
+    monitor: str
+    more: str  # what to say on the command line for twice as much
+
+    @property
+    def lines(self) -> list[str]:
+        """At most four, for the screen and the page."""
+        return [line for line in (self._recall(), self._exposures(), self._by_exposures(), self._more()) if line]
+
+    def _recall(self) -> str:
+        at = {epoch: (recall, tokens) for epoch, recall, tokens in self.way}
+        if self.kept not in at:
+            return ""
+        recall, tokens = at[self.kept]
+        said = f"It says {round(recall * self.held_out)} of {self.held_out} held-out answers word for word, and {tokens:.0%} of their tokens"
+        shown = [self.way[i] for i in sorted({round(k * (len(self.way) - 1) / (SHOWN - 1)) for k in range(SHOWN)})]
+        if len(shown) < 2:
+            return f"{said}."
+        way = ", ".join(f"{epoch:.2g}: {tokens:.0%}" for epoch, _, tokens in shown)
+        return f"{said} (tokens by epoch: {way})."
+
+    def _exposures(self) -> str:
+        least, middle, most = self.exposures
+        if not most:
+            return ""
+        return f"Each fact was seen {middle:.0f} times in the median ({least} to {most}): its examples times {self.kept:.3g} epochs."
+
+    def _by_exposures(self) -> str:
+        (few, low), (many, high) = self.few, self.many
+        if few < GROUP or many < GROUP or low > 0.75 * high:
+            return ""
+        return (
+            f"Held-out questions on facts seen fewer than {FEW} times are answered less often ({low:.2f} of {few}) than the"
+            f" others ({high:.2f} of {many}): write more examples, or train for more epochs."
+        )
+
+    def _more(self) -> str:
+        if self.state == "upturn":
+            return "More epochs would not help: training ended because " + f"{WORDS[self.monitor]} improved no more."
+        if self.state not in ("finished", "budget") or not self.improving:
+            return ""
+        return (
+            f"{WORDS[self.monitor].capitalize()} was still improving when training ended: {self.more} would teach more."
+        )
+
+
+def learning(
+    curve: Sequence[CurvePoint],
+    stopping: Stopping,
+    training: Mapping[str, Any],
+    taught: Sequence[Example],
+    held_out: int,
+    answers: Sequence[Mapping[str, Any]],
+    more: str,
+) -> Learning:
+    """`training`: the account in run.json; `held_out`: how many rows were validated on; `answers`: the rows of answers.jsonl."""
+    kept = training.get("chosen_epoch") or training.get("epochs_run") or 0.0
+    counts = Counter(fact for example in taught for fact in example.facts)
+    seen = {fact: round(count * kept) for fact, count in counts.items()}
+    groups: dict[bool, list[float]] = {True: [], False: []}
+    for row in answers:
+        if row.get("source") == "generated" and row.get("facts") and "contains" in row.get("tuned_metrics", {}):
+            groups[min(seen.get(fact, 0) for fact in row["facts"]) < FEW].append(row["tuned_metrics"]["contains"])
+    numbers = sorted(seen.values()) or [0]
+    return Learning(
+        kept,
+        held_out,
+        tuple(
+            (p.epoch, p.recall, p.token_accuracy)
+            for p in ends(curve, True)
+            if p.recall is not None and p.token_accuracy is not None
+        ),
+        (numbers[0], median(numbers), numbers[-1]),
+        _share(groups[True]),
+        _share(groups[False]),
+        str(training.get("state")),
+        stopping.still_improving(curve),
+        stopping.monitor,
+        more,
+    )
+
+
+def _share(values: Sequence[float]) -> tuple[int, float]:
+    return len(values), sum(values) / len(values) if values else 0.0
