@@ -146,8 +146,8 @@ class Forms:
     def _note(self, held: Sequence[Example], groups: "_Groups") -> str:
         if not held:
             return (
-                "No held-out phrasing exists: each fact has one phrasing only. Training runs for `epochs`, unwatched"
-                " but for a dev= share of your questions."
+                "No held-out phrasing exists: each fact has one phrasing only. A dev= share of your questions can tell when"
+                " to end the training."
             )
         if len(held) < self.at_least:
             return f"Only {len(held)} example{'s' if len(held) > 1 else ''} could be held out ({self.at_least} asked by split.at_least): a small text."

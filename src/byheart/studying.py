@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
+WATCHED = 64  # trained rows that are validated on where nothing is held out
 SAVING_S = 5.0  # seconds to save the adapter, load the base again and write the page
 
 
@@ -32,6 +33,11 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
     done = _done(run.folder)
     train, validate = lesson_rows(plan, texts, probes, opened, run, rehearse=done is None or plan.retrain != "none")
     lesson = lesson_of(plan, train, validate, opened)
+    if not lesson.held_out:
+        run.note(
+            f"nothing is held out: the training is watched on {len(lesson.validate)} rows that it trains. It ends when they are"
+            " known; how well other wordings are answered is not measured"
+        )
     if done is None:
         learned = _fit(plan, lesson, opened, run.folder, run)
         if run.stop_requested:
@@ -93,11 +99,20 @@ def lesson_rows(
 
 
 def lesson_of(plan: Plan, train: Sequence[Row], validate: Sequence[Row], opened: Opened) -> Lesson:
-    filler = opened.tokenizer.pad_token_id
+    """Where nothing is held out, rows that are trained tell when they are known, so that training ends all the same."""
+    told = [row for row in train if row.soft is None]
     return Lesson(
-        train, validate, plan.batch_size, plan.epochs, plan.seed, plan.schedule, plan.rows.reduction, filler,
+        train,
+        validate or told[:: max(1, len(told) // WATCHED)][:WATCHED],
+        plan.batch_size,
+        plan.epochs,
+        plan.seed,
+        plan.schedule,
+        plan.rows.reduction,
+        opened.tokenizer.pad_token_id,
         plan.limit.steps,
-    )  # fmt: skip
+        held_out=bool(validate),
+    )
 
 
 def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> Learned:
@@ -133,7 +148,7 @@ def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> 
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")
-        account = account_of(learned, plan.stopping) | {"held_out": len(lesson.validate)}
+        account = account_of(learned, plan.stopping) | {"held_out": len(lesson.validate) if lesson.held_out else 0}
         run.record[name] = account
         run.record["peak_memory_gib"] = max((point.peak_memory for point in learned.curve), default=None)
         if learned.state != "stopped":

@@ -143,8 +143,8 @@ class Answer:
 class CurvePoint:
     """One line of curve.csv: a validation check, several times an epoch. None where it was not measured.
 
-    val_loss, recall and token_accuracy are those of `training.validation.Validation`, unless the sweep measures recall
-    otherwise.
+    val_loss, bounded_loss, recall and token_accuracy are those of `training.validation.Validation`, unless a sweep
+    measures recall otherwise.
     """
 
     step: int
@@ -157,3 +157,5 @@ class CurvePoint:
     seconds: float
     peak_memory: float  # GiB
     token_accuracy: float | None = None  # share of the held-out answers' tokens that are the model's first choice
+    bounded_loss: float | None = None  # val_loss where no token counts for more than 3 nats
+    train_recall: float | None = None  # share of the rows since the last check that were said word for word

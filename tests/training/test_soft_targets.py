@@ -30,9 +30,28 @@ def test_the_loss_is_the_divergence_from_the_frozen_model():
     assert token_losses(frozen, batch).abs().max() < 1e-4, "the frozen model itself has nothing to learn"
 
 
-def test_fewer_tokens_bound_the_divergence_from_below():
+def test_fewer_tokens_estimate_the_divergence():
+    """In the mean over what the frozen model would have said, any number of likeliest tokens has the same gradient."""
     frozen, model = tiny(seed=0), tiny(seed=3)
-    of = {k: token_losses(model, padded([softened(ROWS[0], frozen, k)], 0)) for k in (1, 20, 64)}
+    prompt = ROWS[0].tokens[:5]
+    p = frozen(input_ids=torch.tensor([prompt])).logits[0, -1].softmax(-1).tolist()
+    found = {}
+    for k in (1, 20, 64):
+        rows = [softened(Row([*prompt, token], 5), frozen, k) for token in range(64)]  # each word it may say next
+        loss = sum(share * token_losses(model, padded([row], 0))[0] for share, row in zip(p, rows, strict=True))
+        model.zero_grad()
+        loss.backward()
+        found[k] = torch.cat([q.grad.flatten() for q in model.parameters() if q.requires_grad])
+    for k in (1, 20):
+        assert (found[k] - found[64]).norm() < 1e-3 * found[64].norm()
+
+
+def test_where_the_likeliest_was_said_fewer_tokens_bound_the_divergence_from_below():
+    frozen, model = tiny(seed=0), tiny(seed=3)
+    tokens = list(ROWS[0].tokens[:5])
+    for _ in range(4):
+        tokens.append(int(frozen(input_ids=torch.tensor([tokens])).logits[0, -1].argmax()))
+    of = {k: token_losses(model, padded([softened(Row(tokens, 5), frozen, k)], 0)) for k in (1, 20, 64)}
     assert (of[1] <= of[20] + 1e-6).all() and (of[20] <= of[64] + 1e-4).all()
     assert (of[20] > 0).all()
 

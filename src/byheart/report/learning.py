@@ -39,7 +39,7 @@ class Learning:
 
     def _recall(self) -> str:
         at = {epoch: (recall, tokens) for epoch, recall, tokens in self.way}
-        if self.kept not in at:
+        if self.kept not in at or not self.held_out:
             return ""
         recall, tokens = at[self.kept]
         said = f"It says {round(recall * self.held_out)} of {self.held_out} held-out answers word for word, and {tokens:.0%} of their tokens"

@@ -34,6 +34,8 @@ class End:
     forgetting: float | None
     seconds: float  # since the training began
     token_accuracy: float | None = None
+    bounded_loss: float | None = None
+    train_recall: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Outcome:
                 forgetting.get(round(p.epoch)),
                 p.seconds,
                 p.token_accuracy,
+                p.bounded_loss,
+                p.train_recall,
             )
             for p in ends_of(learned.curve, state == "budget" or learned.state == "budget")
         )

@@ -36,6 +36,7 @@ def load_paused(folder: Path) -> Paused | None:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
         curve = tuple(CurvePoint(**point) for point in state.pop("curve"))
-        return Paused(**{**state, "curve": curve, "losses": tuple(state["losses"])})
+        more = {"losses": tuple(state["losses"]), "known": tuple(state.get("known", (0, 0)))}
+        return Paused(**{**state, "curve": curve, **more})
     except (RuntimeError, OSError, EOFError, TypeError, KeyError, pickle.UnpicklingError):
         return None

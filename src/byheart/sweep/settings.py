@@ -28,8 +28,8 @@ class Sweep:
     n_trials: int | None = None  # finished trials in all; null: every combination, or 20 where they have no end
     n_jobs: int = 1  # trials handed to a launcher at a time
     max_failures: int | None = 3  # in a row end the sweep; null never
-    objective: str | Sequence[str] | None = (
-        None  # val_loss, recall, token_accuracy, forgetting, or several; null: stopping.monitor
+    objective: str | Sequence[str] = (
+        "val_loss"  # or recall, token_accuracy, forgetting, several; null: stopping.monitor
     )
     pick: str = "best"  # best | smooth: the highest rate before the losses oscillate
     roughest: float = 0.2  # with pick=smooth: share of checks at which validation loss may rise
@@ -76,7 +76,7 @@ class Sweep:
         if self.study_name is not None and not _names_a_folder(str(self.study_name)):
             found.append(Problem("must be the name of one folder", _key("study_name"), str(self.study_name)))
         strange = [name for name in self.objectives if name not in OBJECTIVES]
-        if strange or (self.objective is not None and not self.objectives):
+        if strange or not self.objectives:
             words = f"must be among {', '.join(OBJECTIVES)}"
             found.append(Problem(words, _key("objective"), ", ".join(strange) or "[]", f"{_key('objective')}=val_loss"))
         if self.pick not in PICKS:
@@ -93,7 +93,7 @@ class Sweep:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        return (self.objective,) if isinstance(self.objective, str) else tuple(self.objective or ())
+        return (self.objective,) if isinstance(self.objective, str) else tuple(self.objective)
 
     @property
     def directions(self) -> list[str]:

@@ -69,7 +69,7 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
     raw = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     assert isinstance(raw, dict)
     sweep, problems = Sweep.read({str(key): value for key, value in raw.items()})
-    if sweep.objective is None:
+    if raw.get("objective") is None:
         sweep = replace(sweep, objective=plan.stopping.monitor)
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
     axis, wrong_axis = Axis.of(space, plan) if space.distributions else (Axis(space, plan.epochs), [])

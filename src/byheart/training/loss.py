@@ -32,10 +32,14 @@ def _losses(wide_NV: "torch.Tensor", batch: Batch) -> "torch.Tensor":
     logits_SV = wide_NV[batch.soft_at]
     log_q_SK = logits_SV.gather(-1, batch.soft_tokens) - torch.logsumexp(logits_SV, -1, keepdim=True)
     p_SK = batch.soft_probabilities.to(log_q_SK.dtype)
-    known = (p_SK * (p_SK.clamp_min(1e-9).log() - log_q_SK)).sum(-1)
-    # All other tokens count as one: the divergence of this coarser distribution is a lower bound of the whole one.
+    known_S = (p_SK * (p_SK.clamp_min(1e-9).log() - log_q_SK)).sum(-1)
     rest_p, rest_q = ((1 - shares.sum(-1)).clamp_min(1e-6) for shares in (p_SK, log_q_SK.exp()))
-    return losses_N.index_put((batch.soft_at,), known + rest_p * (rest_p / rest_q).log())
+    # All other tokens count as one, and what the model expects among them is estimated: the row was sampled from the
+    # frozen model, so where its token is one of them, that token's cross entropy among them is added. Without it general
+    # text is forgotten all the same: its words are often not among the likeliest.
+    other_S = ~(batch.soft_tokens == batch.targets[batch.soft_at][:, None]).any(-1)
+    among_S = torch.where(other_S, losses_N[batch.soft_at] + rest_q.log(), 0.0)
+    return losses_N.index_put((batch.soft_at,), known_S + rest_p * (rest_p / rest_q).log() + among_S)
 
 
 def _logits(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":

@@ -7,8 +7,8 @@ import lightning as L
 import torch
 
 from byheart.training.layout import Batch, Row, packed, padded
-from byheart.training.loss import token_losses, token_scores, weights
-from byheart.training.validation import Validation, sums_by_slot
+from byheart.training.loss import token_scores, weights
+from byheart.training.validation import SUMS, Validation, known_by_slot, sums_by_slot
 
 if TYPE_CHECKING:
     from byheart.training.optimizer import MasterStep
@@ -38,6 +38,9 @@ class Memorizer(L.LightningModule):
         self.filler = filler
         self.rows_at_once = rows_at_once
         self.steps_done = 0
+        self.known = torch.zeros(
+            2, dtype=torch.long
+        )  # rows said word for word, and rows, in the steps since they were asked for
 
     def configure_optimizers(self) -> None:
         return None  # MasterStep steps by itself: Lightning would checkpoint and clip the bfloat16 copies
@@ -53,7 +56,8 @@ class Memorizer(L.LightningModule):
         total = torch.zeros((), device=self.device)
         share = self._share(rows)
         for part, part_weights in share:
-            losses = token_losses(self.model, part)
+            losses, right = token_scores(self.model, part)
+            self.known += known_by_slot(right, part, torch.zeros_like(part.rows), 1)[:, 0].cpu()
             loss = (losses * part_weights.to(losses.dtype).to(self.device)).sum()
             self.manual_backward(loss)
             total += loss.detach()
@@ -61,12 +65,18 @@ class Memorizer(L.LightningModule):
         self.steps_done += 1
         return total
 
+    def share_known(self) -> float | None:
+        """Of the rows trained since it was asked last: the share that was said word for word before the step on them."""
+        said, asked = self.known.tolist()
+        self.known.zero_()
+        return said / asked if asked else None
+
     @torch.no_grad()
     def validate(self, rows: Sequence[Row], rows_at_once: int = 16) -> Validation:
         """On held-out rows; the random state is not touched."""
         self.model.eval()
         order = sorted(rows, key=lambda row: len(row.tokens))
-        total = torch.zeros(3, 1, dtype=torch.float64)
+        total = torch.zeros(SUMS, 1, dtype=torch.float64)
         for start in range(0, len(order), rows_at_once):
             part = self._lay(order[start : start + rows_at_once])
             losses, right = token_scores(self.model, part)

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from byheart.errors import Diverged
 from byheart.types import CurvePoint
 
-MONITORS = {"val_loss": "minimize", "recall": "maximize", "token_accuracy": "maximize"}  # columns of curve.csv
+MONITORS = {  # columns of curve.csv
+    "val_loss": "minimize",
+    "bounded_loss": "minimize",
+    "recall": "maximize",
+    "token_accuracy": "maximize",
+    "train_recall": "maximize",
+}
 WORDS = {
     "val_loss": "validation loss",
+    "bounded_loss": "bounded validation loss",
     "recall": "recall of held-out answers",
     "token_accuracy": "token accuracy on held-out answers",
+    "train_recall": "recall of trained answers",
 }
 EXPLODED = 3.0  # times the lowest validation loss, and above a uniform guess over 20,000 words
 GUESSING = 10.0  # nats

@@ -118,6 +118,8 @@ class Watcher(L.Callback):
             seconds=round(self.seconds, 3),
             peak_memory=peak_memory_gib(),
             token_accuracy=found.token_accuracy if found else None,
+            bounded_loss=found.bounded_loss if found else None,
+            train_recall=module.share_known(),
         )
         self.curve.append(point)
         self.losses = []

@@ -1,6 +1,7 @@
 """One job's way through its lesson: which rows come next, what was measured, when it is over, what is kept."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ class Course:
         lesson = job.lesson
         self.job, self.slot = job, slot
         self.step, self.curve, self.losses = before.steps, list(before.curve), list(before.losses)
+        self.known = before.known
         self.best: Tensor | None = before.tensors.get("best")  # the best epoch's weights
         self.per_epoch, self.steps = lesson.steps_per_epoch, lesson.steps
         self.order = stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed, self.step)
@@ -49,10 +51,11 @@ class Course:
         """The learning rate of the next step."""
         return self.job.optimizer.rate(self.step, self.steps, self.job.lesson.schedule)
 
-    def took(self, loss: float) -> None:
-        """A step was taken on rows with this loss. Raises Diverged."""
+    def took(self, loss: float, known: Sequence[int]) -> None:
+        """A step was taken on rows with this loss; `known`: how many of them were said, and how many there are. Raises Diverged."""
         self.step += 1
         self.losses.append(loss)
+        self.known = self.known[0] + known[0], self.known[1] + known[1]
         refuse_divergence(loss, self.curve, self.step, self.steps, self.job.lesson.reduction)
 
     @property
@@ -79,9 +82,11 @@ class Course:
             seconds=round(self.seconds, 3),
             peak_memory=peak_memory_gib(),
             token_accuracy=found.token_accuracy if found else None,
+            bounded_loss=found.bounded_loss if found else None,
+            train_recall=self.known[0] / self.known[1] if self.known[1] else None,
         )
         self.curve.append(point)
-        self.losses = []
+        self.losses, self.known = [], (0, 0)
         write_curve(self.job.folder / "curve.csv", self.curve)
         return point
 
@@ -116,7 +121,7 @@ class Course:
 
     def paused(self, tensors: dict[str, Any]) -> Paused:
         kept = tensors if self.best is None else tensors | {"best": self.best}
-        return Paused(self.step, tuple(self.curve), tuple(self.losses), self.seconds, kept)
+        return Paused(self.step, tuple(self.curve), tuple(self.losses), self.seconds, kept, self.known)
 
     @property
     def seconds(self) -> float:

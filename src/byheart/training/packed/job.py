@@ -20,6 +20,7 @@ class Paused:
     losses: tuple[float, ...]  # training losses since the last check
     seconds: float
     tensors: dict[str, Any]  # name -> CPU tensor: masters, moments, the optimizer's step, the best epoch's weights
+    known: tuple[int, int] = (0, 0)  # rows said word for word, and rows, since the last check
 
 
 @dataclass(frozen=True)

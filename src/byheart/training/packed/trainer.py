@@ -192,11 +192,11 @@ class PackedTrainer:
         """One optimizer step of every job, and the checks that are due; who leaves, with state and note."""
         courses = [course for course in self._courses.values() if not course.over]
         leaving: dict[Course, tuple[str, str]] = {}
-        losses = self._losses([seat for course in courses for seat in course.seats()])
+        losses, known = self._losses([seat for course in courses for seat in course.seats()])
         rates = {course.slot: course.rate for course in courses}
         for course in courses:
             try:
-                course.took(losses[course.slot])
+                course.took(losses[course.slot], known[course.slot])
             except Diverged as error:
                 leaving[course] = ("diverged", str(error))
                 del rates[course.slot]
@@ -228,30 +228,34 @@ class PackedTrainer:
             return {}
         return {course: ({PAUSE: "paused", PRUNE: "pruned"}[answer], "")}
 
-    def _losses(self, seats: "list[Seat]") -> list[float]:
-        """The loss of each slot, and its gradients, which add up over the parts of the tick."""
+    def _losses(self, seats: "list[Seat]") -> tuple[list[float], list[list[int]]]:
+        """The loss of each slot, and its gradients, which add up over the parts of the tick; and how many of its rows
+        were said word for word, and how many there are."""
         import torch
 
-        from byheart.training.loss import token_losses
+        from byheart.training.loss import token_scores
+        from byheart.training.validation import known_by_slot
 
+        known = torch.zeros(2, self.slots, dtype=torch.long, device=self.stack.masters.device)
         totals = torch.zeros(self.slots, dtype=self.stack.masters.dtype, device=self.stack.masters.device)
         with torch.enable_grad(), self._own(self.attention or self._attention):
             for laid in self._passes(seats, self.tokens_at_once):
-                losses = token_losses(self.model, laid.batch, **laid.more)
+                losses, right = token_scores(self.model, laid.batch, **laid.more)
+                known += known_by_slot(right, laid.batch, laid.owners, self.slots)
                 own = losses * laid.weights.to(losses.dtype).to(losses.device)
                 slots = torch.zeros_like(totals, dtype=losses.dtype).index_add(0, laid.owners, own)
                 slots.sum().backward()
                 totals += slots.detach()
-        return [float(loss) for loss in totals.tolist()]
+        return totals.tolist(), known.T.tolist()
 
     def _validated(self, seats: "list[Seat]") -> "list[Validation]":
         """What the validation rows show of each slot; of those without any, nothing that counts."""
         import torch
 
         from byheart.training.loss import token_scores
-        from byheart.training.validation import Validation, sums_by_slot
+        from byheart.training.validation import SUMS, Validation, sums_by_slot
 
-        totals = torch.zeros(3, self.slots, dtype=torch.float64)
+        totals = torch.zeros(SUMS, self.slots, dtype=torch.float64)
         with torch.no_grad(), self._own(self.attention or self._attention):
             for laid in self._passes(seats, VALIDATED_AT_ONCE):
                 losses, right = token_scores(self.model, laid.batch, **laid.more)
