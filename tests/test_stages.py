@@ -112,13 +112,15 @@ def test_a_budget_of_time_ends_with_the_best_so_far_scored(capsys):
     assert "a falling rate must know its last step" in told and "must be optimizer steps (2000) or a time" in told
 
 
-def test_with_nothing_held_out_the_training_is_watched_on_its_own_rows(capsys):
-    assert learn("run", "split.share=0", "split.at_least=0", "stopping.monitor=token_accuracy") == 0
+def test_with_nothing_held_out_recall_of_the_trained_answers_ends_the_training(capsys):
+    words = ["split.share=0", "split.at_least=0", "stopping.monitor=token_accuracy", "stopping.patience=2", "lr=3e-2"]
+    usual = [word for word in WORDS if "adapter" not in word]
+    assert cli.main([*usual, *words, "adapter=full", "epochs=40", "hydra.run.dir=run"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     run = read_json("run/run.json")
-    assert "the training is watched on" in shown and "held-out answers word for word" not in shown
-    assert run["training"]["held_out"] == 0 and run["training"]["chosen_epoch"]
-    assert "trained answers said word for word" in Path("run/report.html").read_text()
+    assert "stopping.monitor=train_recall ends the training" in shown and "held-out answers word for word" not in shown
+    assert (run["training"]["held_out"], run["training"]["state"]) == (0, "upturn") and run["training"]["chosen_epoch"]
+    assert "recall of trained answers rose no more" in shown
 
 
 def test_replayed_rows_ask_for_what_the_untuned_model_expects_and_a_resumed_run_has_the_same(capsys):

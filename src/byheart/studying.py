@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-WATCHED = 64  # trained rows that are validated on where nothing is held out
 SAVING_S = 5.0  # seconds to save the adapter, load the base again and write the page
 
 
@@ -33,10 +32,10 @@ def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) ->
     done = _done(run.folder)
     train, validate = lesson_rows(plan, texts, probes, opened, run, rehearse=done is None or plan.retrain != "none")
     lesson = lesson_of(plan, train, validate, opened)
-    if not lesson.held_out:
+    if not validate and plan.stopping.monitor != "train_recall":
+        plan = replace(plan, stopping=replace(plan.stopping, monitor="train_recall"))
         run.note(
-            f"nothing is held out: the training is watched on {len(lesson.validate)} rows that it trains. It ends when they are"
-            " known; how well other wordings are answered is not measured"
+            "nothing is held out, so stopping.monitor=train_recall ends the training: recall of the trained answers"
         )
     if done is None:
         learned = _fit(plan, lesson, opened, run.folder, run)
@@ -99,11 +98,9 @@ def lesson_rows(
 
 
 def lesson_of(plan: Plan, train: Sequence[Row], validate: Sequence[Row], opened: Opened) -> Lesson:
-    """Where nothing is held out, rows that are trained tell when they are known, so that training ends all the same."""
-    told = [row for row in train if row.soft is None]
     return Lesson(
         train,
-        validate or told[:: max(1, len(told) // WATCHED)][:WATCHED],
+        validate,
         plan.batch_size,
         plan.epochs,
         plan.seed,
@@ -111,7 +108,6 @@ def lesson_of(plan: Plan, train: Sequence[Row], validate: Sequence[Row], opened:
         plan.rows.reduction,
         opened.tokenizer.pad_token_id,
         plan.limit.steps,
-        held_out=bool(validate),
     )
 
 
@@ -148,7 +144,7 @@ def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> 
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")
-        account = account_of(learned, plan.stopping) | {"held_out": len(lesson.validate) if lesson.held_out else 0}
+        account = account_of(learned, plan.stopping) | {"held_out": len(lesson.validate)}
         run.record[name] = account
         run.record["peak_memory_gib"] = max((point.peak_memory for point in learned.curve), default=None)
         if learned.state != "stopped":

@@ -55,6 +55,31 @@ def test_a_sweep_from_the_first_trial_to_the_report(here, quick, launcher, capsy
     assert cli.main(["check", "-cd", str(folder), "-cn", "best"]) == 0
 
 
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_by_default_trials_are_compared_by_bounded_loss_and_keep_the_epoch_that_it_chose(here, quick, launcher, capsys):
+    words = [word for word in quick if not word.startswith("stopping.monitor")]
+    assert sweep(*words, "lr=1e-3,3e-3", "batch_size=4", "epochs=3", f"hydra/launcher={launcher}") == 0
+    folder = here / "outputs/sweeps/batch_lr_epochs-a"
+    best = json.loads((folder / "best.json").read_text())
+    assert best["values"][0] == min(float(line["bounded_loss"]) for line in answers(folder))
+    assert "stopping.monitor=bounded_loss" in best["overrides"]
+    with (Path(best["folder"]) / "curve.csv").open() as file:
+        ends = {float(p["epoch"]): float(p["bounded_loss"]) for p in csv.DictReader(file) if float(p["epoch"]) % 1 == 0}
+    training = json.loads((Path(best["folder"]) / "run.json").read_text())["training"]
+    assert training["monitor"] == "bounded_loss" and training["chosen_epoch"] == min(ends, key=ends.get)
+
+
+def test_a_budget_of_steps_is_each_trials(here, quick):
+    assert sweep(*quick, "lr=1e-3,3e-3", "batch_size=4", "epochs=9", "budget=5") == 0
+    folder = here / "outputs/sweeps/batch_lr_epochs-a"
+    outcomes = [json.loads((folder / number / "outcome.json").read_text()) for number in "01"]
+    assert [outcome["state"] for outcome in outcomes] == ["budget", "budget"]
+    with (folder / "0/curve.csv").open() as file:
+        assert [line["step"] for line in csv.DictReader(file)][-1] == "5"
+    best = json.loads((folder / "best.json").read_text())
+    assert "budget=5" in best["overrides"] and best["overrides"][-1] == "epochs=9"
+
+
 def test_both_launchers_find_the_same(here, quick):
     for launcher in LAUNCHERS:
         assert sweep(*quick, *SMALL, f"hydra/launcher={launcher}", f"name={launcher}") == 0
@@ -145,6 +170,8 @@ def test_examples_that_vary_are_judged_by_the_users_questions(here, quick, capsy
         (["hydra.sweeper.storage=postgresql://u:secret@h/d"], "this address holds a password"),
         (["hydra.sweeper.trials=3"], "hydra.sweeper.trials"),
         (["name=a,b"], "name: this cannot vary"),
+        (["budget=15m"], "budget: trials that train together have no time of their own"),
+        (["budget=soon"], "budget: must be optimizer steps"),
         (["expansion.rules.max_examples=3"], "no example was held out"),
         (["hydra.sweeper.given=[{lr: 1}]"], "names just the keys that vary"),
         (["hydra.sweeper.pick=smooth", "lr=1e-3"], "but lr does not vary"),

@@ -8,7 +8,12 @@ from byheart.sweep.settings import Sweep
 
 OTHER_TEXTS = ("documents", "chunks", "expansion", "split")  # other examples or another choice among them
 OTHER_LOSS = (*OTHER_TEXTS, "rows", "model")  # another loss for the same answer
-TOKENWISE = {"val_loss": "validation losses", "token_accuracy": "token accuracies"}
+TOKENWISE = {
+    "val_loss": "validation losses",
+    "bounded_loss": "validation losses",
+    "token_accuracy": "token accuracies",
+    "train_recall": "shares of trained rows",
+}
 FIXED = ("questions", "dev", "name", "run", "resume", "estimate", "hydra", "logger", "evaluation", "retrain")
 
 
@@ -24,7 +29,7 @@ def objective_problems(sweep: Sweep, keys: Iterable[str], plan: Plan) -> list[Pr
             fix = "sweep schedule instead" if key == "retrain" else "say it once, for all trials"
             problems.append(Problem("this cannot vary within a study", key, fix=fix))
     clashing = [key for key in keys if _head(key) in OTHER_LOSS]
-    by_token = [name for name in ("val_loss", "token_accuracy") if name in sweep.objectives]
+    by_token = [name for name in TOKENWISE if name in sweep.objectives]
     if clashing and by_token:
         words = f"{TOKENWISE[by_token[0]]} do not compare where {', '.join(clashing)} varies: the rows they are taken on differ"
         problems.append(Problem(words, where, by_token[0], f"{where}=recall, measured on one fixed set of probes"))

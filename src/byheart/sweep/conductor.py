@@ -18,6 +18,7 @@ from byheart.sweep.setup import Setup
 from byheart.sweep.study import Asked, Study
 from byheart.sweep.trial import Watch
 from byheart.training.packed.trainer import GO_ON, PAUSE, PRUNE
+from byheart.training.stopping import MONITORS, watched
 from byheart.types import CurvePoint
 
 
@@ -176,7 +177,7 @@ class Conductor:
         if self.rungs is None or not float(point.epoch).is_integer():
             return GO_ON
         name = self.setup.sweep.objectives[0]
-        values = [v for p in curve if float(p.epoch).is_integer() and (v := getattr(p, name)) is not None]
+        values = [v for p, v in watched(name, curve) if float(p.epoch).is_integer()] if name in MONITORS else []
         if not values:
             return GO_ON
         best = max(values) if self.setup.sweep.directions[0] == "maximize" else min(values)
@@ -208,7 +209,8 @@ class Conductor:
     def _on_check(self, number: int, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
         self.board.checks(number, curve)
         objective = self.setup.sweep.objectives[0]
-        value = getattr(point, objective, None)
+        measured = watched(objective, curve) if objective in MONITORS else []
+        value = measured[-1][1] if measured and measured[-1][0].step == point.step else None
         if float(point.epoch).is_integer() and value is not None and self.study.sweep.prunes:
             return PRUNE if self.study.should_stop(number, round(point.epoch), value) else GO_ON
         return self._at_rung(number, curve)

@@ -10,6 +10,7 @@ from typing import Any
 from byheart.store import read_json, write_json
 from byheart.sweep.settings import OBJECTIVES
 from byheart.training.stopping import ends as ends_of
+from byheart.training.stopping import watched
 from byheart.training.trainer import Learned
 from byheart.types import CurvePoint
 
@@ -54,6 +55,7 @@ class Outcome:
 
     @classmethod
     def of(cls, learned: Learned, epochs: int, forgetting: dict[int, float], state: str | None = None) -> "Outcome":
+        known = {point.step: value for point, value in watched("train_recall", learned.curve)}
         ends = tuple(
             End(
                 round(p.epoch) if float(p.epoch).is_integer() else round(p.epoch, 4),
@@ -63,7 +65,7 @@ class Outcome:
                 p.seconds,
                 p.token_accuracy,
                 p.bounded_loss,
-                p.train_recall,
+                known.get(p.step),
             )
             for p in ends_of(learned.curve, state == "budget" or learned.state == "budget")
         )

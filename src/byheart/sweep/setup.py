@@ -16,7 +16,10 @@ from byheart.sweep.fingerprint import fingerprint
 from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
 from byheart.sweep.written import written
+from byheart.training.stopping import MONITORS, Stopping
 
+# Every training comes to know its own rows: their recall compares the epochs of one training, not trainings.
+COMPARED = {"train_recall": "bounded_loss"}
 TARGET = "hydra_plugins.byheart_optuna.sweeper.ByheartOptuna"
 PACKED = "hydra_plugins.byheart_packed.launcher.PackedLauncher"
 
@@ -45,6 +48,23 @@ class Setup:
         return self.axis.space
 
 
+def _time_budget(plan: Plan) -> list[Problem]:
+    try:
+        if plan.limit.seconds is None:
+            return []
+    except ValueError:  # no budget at all, which the plan itself says
+        return []
+    fix = "say the optimizer steps of each trial: budget=2000"
+    return [Problem("trials that train together have no time of their own", "budget", str(plan.budget), fix)]
+
+
+def _monitored(sweep: Sweep, plan: Plan) -> list[str]:
+    """Trials end, and keep their epoch, by what they are compared by, unless stopping.monitor is said."""
+    first = sweep.objectives[0] if sweep.objectives else ""
+    said = plan.stopping.monitor != Stopping().monitor
+    return [] if said or first not in MONITORS or first == plan.stopping.monitor else [f"stopping.monitor={first}"]
+
+
 def is_study(config: Config) -> bool:
     """Whether this config is swept by our sweeper."""
     return str(OmegaConf.select(config, "hydra.sweeper._target_")) == TARGET
@@ -70,7 +90,7 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
     assert isinstance(raw, dict)
     sweep, problems = Sweep.read({str(key): value for key, value in raw.items()})
     if raw.get("objective") is None:
-        sweep = replace(sweep, objective=plan.stopping.monitor)
+        sweep = replace(sweep, objective=COMPARED.get(plan.stopping.monitor, plan.stopping.monitor))
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
     axis, wrong_axis = Axis.of(space, plan) if space.distributions else (Axis(space, plan.epochs), [])
     problems += [
@@ -80,8 +100,10 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
         *objective_problems(sweep, space.distributions, plan),
         *_given(sweep, axis.space),
         *_smooth(sweep, space),
+        *_time_budget(plan),
     ]
     keys = list(space.distributions)
+    fixed = [*_monitored(sweep, plan), *fixed]
     there = bool(other_texts(keys))
     same = fingerprint(config, sweep, space, there) if not problems else {}
     name = study_name(config)

@@ -13,6 +13,7 @@ from byheart.errors import Problem, UserError
 from byheart.report.screen import Screen
 from byheart.store import write_text
 from byheart.sweep.board import Board
+from byheart.sweep.comparable import TOKENWISE
 from byheart.sweep.conductor import Conductor
 from byheart.sweep.crew import ALONE, Crew, budget, muster, told, weights_on_disk
 from byheart.sweep.ending import conclude
@@ -145,7 +146,7 @@ def _threads(setup: Setup, trials: Trials, crew: Crew) -> Iterator[None]:
 def _refuse_unmeasurable(setup: Setup, texts: Texts) -> None:
     """Said before the first trial, since every trial would fail of it."""
     chooses = bool(texts.split.choose)
-    by_token = [name for name in ("val_loss", "token_accuracy") if name in setup.sweep.objectives]
+    by_token = [name for name in TOKENWISE if name in setup.sweep.objectives]
     if by_token and not chooses:
         what = "no example was held out, so it cannot be measured"
         fix = "hold more out (split.share=0.5), or write more examples of each fact"

@@ -33,8 +33,8 @@ class Stopping:
     or tokens must have failed to rise by `tolerance`, since it stays where it is when all is learned.
     """
 
-    monitor: str = "token_accuracy"  # or val_loss, recall
-    patience: int | None = 12  # checks; null never stops
+    monitor: str = "train_recall"  # or another of MONITORS
+    patience: int | None = 8  # checks; null never stops
     tolerance: float = 0.01  # of the lowest loss, or in shares: less is noise
     checks_per_epoch: int = 4
 
@@ -80,13 +80,25 @@ class Stopping:
 
     def _smoothed(self, curve: Sequence[CurvePoint]) -> list[float]:
         """Over half an epoch, so that one odd check decides nothing."""
-        measured = [value for p in curve if (value := getattr(p, self.monitor)) is not None]
-        return smooth(measured, max(1, self.checks_per_epoch // 2))
+        measured = [value for _, value in watched(self.monitor, curve)]
+        return measured if self.monitor == "train_recall" else smooth(measured, max(1, self.checks_per_epoch // 2))
 
 
 def smooth(values: Sequence[float], window: int) -> list[float]:
     """Trailing means over up to `window` values."""
     return [sum(part) / len(part) for end in range(1, len(values) + 1) for part in [values[max(0, end - window) : end]]]
+
+
+def watched(monitor: str, curve: Sequence[CurvePoint]) -> list[tuple[CurvePoint, float]]:
+    """The points at which one of MONITORS was measured, with its value.
+
+    train_recall counts the rows since the last check, others each time: it is averaged over the checks of an epoch.
+    """
+    points = [point for point in curve if getattr(point, monitor) is not None]
+    values = [float(getattr(point, monitor)) for point in points]
+    if monitor == "train_recall":
+        values = [round(value, 6) for value in smooth(values, max(1, sum(point.epoch <= 1 for point in points)))]
+    return list(zip(points, values, strict=True))
 
 
 def ends(curve: Sequence[CurvePoint], over: bool = False) -> list[CurvePoint]:
@@ -100,7 +112,8 @@ def best_by(monitor: str, curve: Sequence[CurvePoint], over: bool = False) -> fl
 
     None where it was measured at none, or where a share stayed 0 throughout, which prefers no epoch.
     """
-    measured = [(value, p.epoch) for p in ends(curve, over) if (value := getattr(p, monitor)) is not None]
+    at_end = {point.step for point in ends(curve, over)}
+    measured = [(value, point.epoch) for point, value in watched(monitor, curve) if point.step in at_end]
     if MONITORS[monitor] == "maximize":
         measured = [(-value, epoch) for value, epoch in measured]
         if not any(value for value, _ in measured):

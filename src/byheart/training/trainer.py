@@ -31,7 +31,6 @@ class Lesson:
     reduction: str
     filler: int  # the padding token
     most_steps: int | None = None  # a budget: no more optimizer steps than these
-    held_out: bool = True  # false: the validation rows are some of those that are trained
 
     @property
     def steps_per_epoch(self) -> int:
