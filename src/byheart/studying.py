@@ -1,5 +1,6 @@
 """The training half of a run: rows -> adapter, and afresh for the chosen number of epochs where that was asked for."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ SAVING_S = 5.0  # seconds to save the adapter, load the base again and write the
 def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) -> dict[str, Path]:
     """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
     done = _done(run.folder)
-    train, validate = lesson_rows(plan, texts, probes, opened, run, rehearse=done is None or plan.retrain != "none")
+    train, validate = lesson_rows(plan, texts, probes, opened, run, replay=done is None or plan.retrain != "none")
     lesson = lesson_of(plan, train, validate, opened)
     if not validate and plan.stopping.monitor != "train_recall":
         plan = replace(plan, stopping=replace(plan.stopping, monitor="train_recall"))
@@ -75,9 +76,9 @@ def tokens_per_row(rows: Sequence[Row]) -> float:
 
 
 def lesson_rows(
-    plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run, rehearse: bool = True
+    plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run, replay: bool = True
 ) -> tuple[list[Row], list[Row]]:
-    """The rows to train on, among them those in which the model rehearses what it knows, and those that choose."""
+    """The rows to train on, among them those that replay what the model knows, and those that are validated on."""
     with run.stage("rows", "Making rows") as note:
         train = _rows(plan, texts.examples_named(texts.split.train), opened, run.folder / "rows" / "train")
         theirs = _dev_examples(probes)
@@ -92,7 +93,7 @@ def lesson_rows(
         run.note(
             f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={plan.rows.max_tokens}"
         )
-    if plan.rows.replay and rehearse:
+    if plan.rows.replay and replay:
         train += _replayed(plan, plan.rows.replayed(told), opened, run)
     return train, validate
 
@@ -128,19 +129,23 @@ def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> 
             if name == "training":
                 run.log.check(point, tokens_per_row(lesson.train))
 
-        out_of_time = _clock(plan, run) if name == "training" else lambda: False
-        with run.screen.progress(lesson.steps, "training") as bar:
+        began, until = run.seconds, _until(plan, run) if name == "training" else math.inf
+        timed = until < math.inf  # then the bar counts seconds: nobody knows how many steps there is time for
+        whole, label = (
+            (round(until - began), "training, seconds") if timed else (lesson.steps, "training, steps at most")
+        )
+        with run.screen.progress(max(1, whole), label) as bar:
             learned = plan.trainer.fit(
                 model,
                 lesson,
                 plan.optimizer,
                 plan.stopping,
                 folder,
-                on_step=lambda step, total: bar.reach(step),
+                on_step=lambda step, total: bar.reach(round(run.seconds - began) if timed else step),
                 on_check=on_check,
                 stop_requested=lambda: run.stop_requested,
                 keep_best=name == "training",  # afresh is for exactly so many epochs, whatever its own curve prefers
-                out_of_time=out_of_time,
+                out_of_time=lambda: run.seconds >= until,
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")
@@ -155,18 +160,16 @@ def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> 
     return learned
 
 
-def _clock(plan: Plan, run: Run) -> Callable[[], bool]:
-    """Answers whether the training must end, so that the report is there within a time budget.
+def _until(plan: Plan, run: Run) -> float:
+    """The second of the run at which training must end, so that the report is there within a budget of time.
 
     What follows takes about as long as scoring the untuned model did, and a training afresh as long as this one.
     """
     seconds = plan.limit.seconds
     if seconds is None:
-        return lambda: False
-    after = 1.2 * run.record["timings"].get("score_untuned", 0.0) + SAVING_S
-    before = run.seconds
-    again = 0 if plan.retrain == "none" else 1
-    return lambda: run.seconds + after + again * (run.seconds - before) >= seconds
+        return math.inf
+    left = seconds - 1.2 * run.record["timings"].get("score_untuned", 0.0) - SAVING_S - run.seconds
+    return run.seconds + left / (1 if plan.retrain == "none" else 2)
 
 
 def _dev_examples(probes: Probes) -> list[Example]:

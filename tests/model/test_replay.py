@@ -1,4 +1,4 @@
-"""Rehearsal: a model's own conversations, the same every time, sampled once, and apart from everything else random."""
+"""Replay: a model's own conversations and texts, the same every time, sampled once, and apart from everything else random."""
 
 import dataclasses
 

@@ -26,7 +26,7 @@ STYLES = {
     "paused": "yellow",
 }
 GOING_ON = ("running", "waiting", "paused")
-WORDS = {"upturn": "turned", "finished": "done", "known": "from curve", "interrupted": "queued again"}
+WORDS = {"upturn": "turned", "budget": "done", "finished": "done", "known": "from curve", "interrupted": "queued again"}
 
 
 @dataclass

@@ -66,7 +66,7 @@ class Conductor:
 
     def ended(self, number: int, outcome: Outcome) -> None:
         asked = self.asked.pop(number)
-        if self.rungs is not None and outcome.state in ("finished", "upturn"):
+        if self.rungs is not None and outcome.state in ("finished", "upturn", "budget"):
             self.rungs.over(number, self._at_rungs(outcome, self.rungs))
         if outcome.state in ("stopped", "paused"):
             self.study.hand_back(number)
