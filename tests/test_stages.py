@@ -120,7 +120,7 @@ def test_with_nothing_held_out_recall_of_the_trained_answers_ends_the_training(c
     run = read_json("run/run.json")
     assert "stopping.monitor=train_recall ends the training" in shown and "held-out answers word for word" not in shown
     assert (run["training"]["held_out"], run["training"]["state"]) == (0, "upturn") and run["training"]["chosen_epoch"]
-    assert "recall of trained answers rose no more" in shown
+    assert "recall of trained answers improved no more" in shown
 
 
 def test_replayed_rows_ask_for_what_the_untuned_model_expects_and_a_resumed_run_has_the_same(capsys):

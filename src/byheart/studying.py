@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-SAVING_S = 5.0  # seconds to save the adapter, load the base again and write the page
+SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 
 
 def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) -> dict[str, Path]:
@@ -168,7 +168,7 @@ def _until(plan: Plan, run: Run) -> float:
     seconds = plan.limit.seconds
     if seconds is None:
         return math.inf
-    left = seconds - 1.2 * run.record["timings"].get("score_untuned", 0.0) - SAVING_S - run.seconds
+    left = seconds - 1.5 * run.record["timings"].get("score_untuned", 0.0) - SAVING_S - run.seconds
     return run.seconds + left / (1 if plan.retrain == "none" else 2)
 
 

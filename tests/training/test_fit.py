@@ -196,6 +196,35 @@ def test_an_upturn_is_seen_and_noise_is_not():
     assert not loss.still_improving(points([3, 2.5, 2.0, 2.2, 2.1])) and not loss.still_improving(points([3]))
 
 
+def shares(values, monitor, per_epoch=2):
+    return [replace(p, **{monitor: v}) for p, v in zip(points([None] * len(values), per_epoch), values, strict=True)]
+
+
+def test_what_no_longer_improves_ends_a_training_and_what_has_not_begun_does_not():
+    stopping = Stopping("token_accuracy", patience=3, tolerance=0.01, checks_per_epoch=2)
+    assert stopping.turned(shares([0.2, 0.5, 0.7, 0.7, 0.7, 0.7, 0.7], "token_accuracy"))
+    assert not stopping.turned(shares([0.2, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7], "token_accuracy"))
+    assert not stopping.turned(shares([0.0] * 9, "token_accuracy"))
+    bounded = Stopping("bounded_loss", patience=3, checks_per_epoch=2)
+    assert bounded.turned(shares([1.5, 1.0, 0.9, 0.9, 0.9, 0.9], "bounded_loss")), "it need not turn upward"
+    assert not bounded.turned(shares([1.5, 1.3, 1.1, 1.0, 0.9, 0.8], "bounded_loss"))
+
+
+def test_recall_of_trained_answers_is_taken_over_an_epoch():
+    """Each check tells of other rows: one easy quarter of an epoch is no best epoch."""
+    curve = shares([0.0, 0.2, 0.3, 0.9, 0.6, 0.7, 0.7, 0.7], "train_recall")
+    assert best_by("train_recall", curve) == 4 and [p.epoch for p in curve if float(p.epoch).is_integer()] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    full = shares([0.5, 0.9, 1.0, 1.0, 1.0, 1.0], "train_recall")
+    assert best_by("train_recall", full) == 2, "of equals the earlier, which has forgotten less"
+    assert not Stopping(checks_per_epoch=2).still_improving(full)
+    assert Stopping(checks_per_epoch=2).still_improving(shares([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "train_recall"))
+
+
 def test_loss_and_recall_may_choose_different_epochs():
     curve = [
         CurvePoint(i, i, i, 1.0, loss, recall, 1e-3, 0.0, 0.0)

@@ -27,10 +27,9 @@ GUESSING = 10.0  # nats
 
 @dataclass(frozen=True)
 class Stopping:
-    """Stops when the smoothed `monitor` has been worse than its best, or no better, for `patience` checks in a row.
+    """Stops when the smoothed `monitor` has not improved by `tolerance` for `patience` checks in a row.
 
-    A loss must have risen by `tolerance` of its minimum, since it falls slowly before it turns. A share of right answers
-    or tokens must have failed to rise by `tolerance`, since it stays where it is when all is learned.
+    Validation loss alone must have risen above its minimum by `tolerance`: that is the published advice.
     """
 
     monitor: str = "train_recall"  # or another of MONITORS
@@ -54,14 +53,20 @@ class Stopping:
         if self.patience is None or len(values) <= self.patience:
             return False
         before, since = values[: -self.patience], values[-self.patience :]
-        if MONITORS[self.monitor] == "minimize":
+        if self.monitor == "val_loss":
             return min(since) > min(before) * (1 + self.tolerance)
+        if MONITORS[self.monitor] == "minimize":
+            return min(since) >= min(before) * (1 - self.tolerance)
         return max(before) > 0 and max(since) <= max(before) + self.tolerance  # at 0 it has not begun
 
     def still_improving(self, curve: Sequence[CurvePoint]) -> bool:
-        """Did the smoothed curve reach its best at the last check? Then more epochs may teach more."""
+        """Is the last check the best, and better than an epoch before by `tolerance`? Then more epochs may teach more."""
         values = [self._sign * value for value in self._smoothed(curve)]
-        return len(values) > 1 and values[-1] < min(values[:-1])
+        if len(values) < 2 or values[-1] >= min(values[:-1]):
+            return False
+        before = min(values[: -self.checks_per_epoch] or values[:1])
+        least = self.tolerance * (before if MONITORS[self.monitor] == "minimize" else 1)
+        return before - values[-1] > least
 
     def best_epoch(self, curve: Sequence[CurvePoint], over: bool = False) -> float | None:
         """The epoch whose end was the best by `monitor`, as `best_by` finds it."""
@@ -70,9 +75,9 @@ class Stopping:
     @property
     def why(self) -> str:
         """Why a curve that has `turned` ends a training."""
-        if MONITORS[self.monitor] == "minimize":
+        if self.monitor == "val_loss":
             return f"{WORDS[self.monitor]} had turned upward"
-        return f"{WORDS[self.monitor]} rose no more"
+        return f"{WORDS[self.monitor]} improved no more"
 
     @property
     def _sign(self) -> int:
