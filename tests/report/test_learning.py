@@ -29,7 +29,9 @@ def answers(few, many):
 def lines(tokens, state="finished", kept=4, counts=None, rows=()):
     account = {"state": state, "chosen_epoch": kept, "epochs_run": float(len(tokens))}
     more = "budget=30m" if state == "budget" else "epochs=60"
-    found = learning(curve(tokens), Stopping(), account, taught(counts or {"few": 2, "many": 12}), 20, rows, more)
+    found = learning(
+        curve(tokens), Stopping("token_accuracy"), account, taught(counts or {"few": 2, "many": 12}), 20, rows, more
+    )
     return " ".join(found.lines)
 
 
