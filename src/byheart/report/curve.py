@@ -92,7 +92,7 @@ def _marks(
         side, shift = ("end", -6) if at > right - 110 else ("start", 6)
         parts.append(f'<line class="mark {kind}" x1="{at:.1f}" x2="{at:.1f}" y1="{height - 8}" y2="{bottom}"/>')
         place = f'x="{at + shift:.1f}" y="{height}" text-anchor="{side}"'
-        parts.append(f'<text class="mark {kind}" {place}>{text}: epoch {epoch:g}</text>')
+        parts.append(f'<text class="mark {kind}" {place}>{text}: epoch {epoch:.3g}</text>')
     return parts
 
 
