@@ -14,6 +14,7 @@ from byheart.errors import Problem, UserError
 from byheart.report.loggers.base import About
 from byheart.report.tables import accepted, outcome, said
 from byheart.store import read_json, write_json
+from byheart.training.stopping import MONITORS
 
 MODES = ("auto", "online", "offline", "disabled")
 REMEMBERED = "wandb.json"  # in the run's folder: the run id, so that a resumed run goes on under it
@@ -87,8 +88,8 @@ class Wandb:
 class WandbBook:
     def __init__(self, run: Any):
         self.run = run
-        run.define_metric("val_loss", summary="min")
-        run.define_metric("recall", summary="max")
+        for name, direction in MONITORS.items():
+            run.define_metric(name, summary=direction[:3])
 
     def check(self, values: Mapping[str, float], step: int) -> None:
         self.run.log(dict(values), step=step)
