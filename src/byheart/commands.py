@@ -114,7 +114,11 @@ def _findings(plan: Plan) -> list[str]:
     for name in ("model", "expansion", "teacher", "split", "adapter", "optimizer", "trainer", "evaluation"):
         value = getattr(plan, name)
         lines.append(f"  {name:<12} {', '.join(value) if isinstance(value, dict) else _brief(value)}")
-    lines.append(f"  training     batch_size={plan.batch_size} lr={plan.lr:g} epochs={plan.epochs} seed={plan.seed}")
+    budget = "" if plan.budget is None else f" budget={plan.budget}"
+    lines.append(
+        f"  training     batch_size={plan.batch_size} lr={plan.lr:g} epochs={plan.epochs}{budget} seed={plan.seed}"
+    )
+    lines.append(f"  stopping     {_brief(plan.stopping)}")
     return lines
 
 
