@@ -105,13 +105,15 @@ class LanguageModel:
         # the head's matrix for each row: 2 GB and most of the time for 40 prompts. What is contiguous is multiplied once.
         head = self.model.get_output_embeddings()
         hook = (
-            head.register_forward_pre_hook(lambda module, given: (given[0].contiguous(), *given[1:])) if head else None
+            head.register_forward_pre_hook(lambda module, given: (given[0].contiguous(), *given[1:]))
+            if head is not None
+            else None
         )
         try:
             with torch.no_grad():
                 yield
         finally:
-            if hook:
+            if hook is not None:
                 hook.remove()
             self.model.train(training)
 

@@ -68,13 +68,13 @@ def plain_texts(
     kept = cache_folder() / "replay" / f"{_key(model, folder, 'texts', TEXT_TOKENS)}.jsonl"
     found = [text.tokens for text in read_jsonl(kept, PlainText)] if kept.is_file() else []
     tokenizer = model.tokenizer
-    never = sorted({*tokenizer.all_special_ids, *end_of_turn(tokenizer)})
-    words = [token for token in range(len(tokenizer)) if token not in set(never)]
+    never = {*tokenizer.all_special_ids, *end_of_turn(tokenizer)}
+    words = torch.tensor([token for token in range(len(tokenizer)) if token not in never])
     while len(found) < count:
         with torch.random.fork_rng(), model.reading():
             torch.manual_seed(len(found))
-            first = torch.tensor(words)[torch.randint(len(words), (AT_ONCE, 1))]
-            found += _sampled(model, first, TEXT_TOKENS - 1, suppress_tokens=never).tolist()
+            first = words[torch.randint(len(words), (AT_ONCE, 1))]
+            found += _sampled(model, first, TEXT_TOKENS - 1, suppress_tokens=sorted(never)).tolist()
         write_jsonl(kept, [PlainText(tokens) for tokens in found])
         on_progress(min(len(found), count), count)
     return found[:count]
@@ -137,31 +137,28 @@ def _continue(
     **how: Any,
 ) -> list[tuple[str, bool]]:
     """Each row's continuation, and whether it came to its end within `limit` tokens."""
-    import torch
-
     with model.reading():
-        said = _sampled(
-            model,
-            tokens_BT,
-            limit,
-            attention_mask=torch.ones_like(tokens_BT) if mask_BT is None else mask_BT,
-            eos_token_id=sorted(stops),
-            **how,
-        )[:, tokens_BT.shape[1] :].tolist()
+        said = _sampled(model, tokens_BT, limit, mask_BT, eos_token_id=sorted(stops), **how)
+    rows = said[:, tokens_BT.shape[1] :].tolist()
     return [
         (str(model.tokenizer.decode(row, skip_special_tokens=True)).strip(), any(token in stops for token in row))
-        for row in said
+        for row in rows
     ]
 
 
-def _sampled(model: "LanguageModel", tokens_BT: "torch.Tensor", limit: int, **how: Any) -> "torch.Tensor":
+def _sampled(
+    model: "LanguageModel",
+    tokens_BT: "torch.Tensor",
+    limit: int,
+    mask_BT: "torch.Tensor | None" = None,
+    **how: Any,
+) -> "torch.Tensor":
     """The tokens with their continuation, at temperature 1 unless `how` says otherwise."""
     device = next(model.model.parameters()).device
-    mask_BT = how.pop("attention_mask", tokens_BT.new_ones(tokens_BT.shape))
     options = {"do_sample": True, "temperature": 1.0, "top_p": None, "top_k": None} | how
     said: torch.Tensor = model.model.generate(
         input_ids=tokens_BT.to(device),
-        attention_mask=mask_BT.to(device),
+        attention_mask=(tokens_BT.new_ones(tokens_BT.shape) if mask_BT is None else mask_BT).to(device),
         max_new_tokens=limit,
         pad_token_id=model.tokenizer.pad_token_id,
         **options,
