@@ -123,7 +123,7 @@ def signals(model: torch.nn.Module, rows: Sequence[Row]) -> dict[str, float]:
     with torch.no_grad():
         for start in range(0, len(rows), 16):
             batch = padded(rows[start : start + 16], 0)
-            logits = _logits(model, batch)
+            logits = _logits(model, batch).float()
             nats = F.cross_entropy(logits, batch.targets, reduction="none")
             smoothed = F.cross_entropy(logits, batch.targets, reduction="none", label_smoothing=0.1)
             rank = (logits > logits.gather(1, batch.targets[:, None])).sum(1)

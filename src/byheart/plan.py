@@ -45,10 +45,10 @@ class Plan:
     dev: float = 0.0
     name: str | None = None
     seed: int = 0
-    batch_size: int = 4
+    batch_size: int = 8
     epochs: int = 30
     budget: int | str | None = None
-    lr: float = 5e-4
+    lr: float = 1e-3
     schedule: str = "constant"
     retrain: str = "none"
     estimate: bool = False

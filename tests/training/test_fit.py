@@ -110,7 +110,7 @@ def test_trained_afresh_for_so_many_epochs_it_holds_the_last_ones_weights(tmp_pa
     assert best.chosen_epoch < 6 and last.chosen_epoch is None and not last.notes
     assert numbers(best.curve) == numbers(last.curve)
     kept = torch.load(next((tmp_path / "last").glob("checkpoint/step-*/training.pt")), weights_only=True)["optimizer"]
-    pairs = zip((p for p in last_model.parameters() if p.requires_grad), kept["masters"], strict=True)
+    pairs = zip((p for p in last_model.parameters() if p.requires_grad), kept["means"], strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert not all(torch.equal(a, b) for a, b in zip(best_model.parameters(), last_model.parameters(), strict=True))
 

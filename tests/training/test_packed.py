@@ -50,7 +50,7 @@ def train(model, jobs, slots=4, max_rank=8, **options):
 
 
 def alone(one, dtype=torch.float64):
-    """Stock peft, one padded batch a step, torch's AdamW and clip_grad_norm_: losses, final A and B of each layer."""
+    """Stock peft, one padded batch a step, torch's AdamW and clip_grad_norm_: losses, A and B of each layer in the mean."""
     base = tiny(dtype)
     base.set_attn_implementation("sdpa")  # eager attention takes its softmax in float32, whatever the model's dtype
     torch.manual_seed(one.lesson.seed)
@@ -59,6 +59,7 @@ def alone(one, dtype=torch.float64):
     o = one.optimizer
     adamw = torch.optim.AdamW(trained, lr=o.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay)
     lesson, losses = one.lesson, []
+    means = [torch.zeros_like(p) for p in trained]
     for batch in stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed):
         laid = padded([lesson.train[i] for i in batch], 0)
         logits = model(input_ids=laid.tokens).logits.flatten(0, 1)[laid.predicted_at]
@@ -69,7 +70,9 @@ def alone(one, dtype=torch.float64):
         adamw.step()
         adamw.zero_grad()
         losses.append(loss.item())
-    return losses, [p.detach() for p in trained]
+        newest = min(1, 1 / (o.averaging * len(losses))) if o.averaging else 1
+        means = [(1 - newest) * mean + newest * p.detach() for mean, p in zip(means, trained, strict=True)]
+    return losses, means
 
 
 def unlike(folder, epochs=5, **options):
@@ -77,7 +80,7 @@ def unlike(folder, epochs=5, **options):
     return [
         job(folder, "a", 4, 8, 1e-2, 2, 0, epochs, "row_mean", **options),
         job(folder, "b", 8, 4, 3e-3, 1, 1, epochs, "token_mean", optimizer=AdamW(3e-3, (0.8, 0.95), 1e-6, 0.1, 0.5), **options),
-        job(folder, "c", 2, 2, 1e-3, 4, 2, 2 * epochs, "sum", optimizer=AdamW(1e-3, clip=None), **options),
+        job(folder, "c", 2, 2, 1e-3, 4, 2, 2 * epochs, "sum", optimizer=AdamW(1e-3, clip=None, averaging=0), **options),
         job(folder, "d", 1, 3, 5e-3, 3, 3, 2 * epochs, "row_mean", rows=ROWS[:14], **options),
     ]  # fmt: skip
 

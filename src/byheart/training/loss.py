@@ -13,37 +13,21 @@ def token_losses(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":
 
     Cross entropy, or where a target is soft the Kullback-Leibler divergence of the model from it.
     """
-    return _losses(_logits(model, batch, **more), batch)
+    return token_scores(model, batch, **more)[0]
 
 
 def token_scores(model: Any, batch: Batch, **more: Any) -> "tuple[torch.Tensor, torch.Tensor]":
     """The losses, and whether each target is the model's first choice, (N,) booleans."""
-    wide_NV = _logits(model, batch, **more)
-    return _losses(wide_NV, batch), wide_NV.argmax(-1) == batch.targets
+    from byheart.training.divergence import Divergence
 
-
-def _losses(wide_NV: "torch.Tensor", batch: Batch) -> "torch.Tensor":
-    import torch
-    import torch.nn.functional as F
-
-    losses_N = F.cross_entropy(wide_NV, batch.targets, reduction="none")
-    if batch.soft_at is None or batch.soft_tokens is None or batch.soft_probabilities is None:
-        return losses_N
-    logits_SV = wide_NV[batch.soft_at]
-    log_q_SK = logits_SV.gather(-1, batch.soft_tokens) - torch.logsumexp(logits_SV, -1, keepdim=True)
-    p_SK = batch.soft_probabilities.to(log_q_SK.dtype)
-    known_S = (p_SK * (p_SK.clamp_min(1e-9).log() - log_q_SK)).sum(-1)
-    rest_p, rest_q = ((1 - shares.sum(-1)).clamp_min(1e-6) for shares in (p_SK, log_q_SK.exp()))
-    # All other tokens count as one, and what the model expects among them is estimated: the row was sampled from the
-    # frozen model, so where its token is one of them, that token's cross entropy among them is added. Without it general
-    # text is forgotten all the same: its words are often not among the likeliest.
-    other_S = ~(batch.soft_tokens == batch.targets[batch.soft_at][:, None]).any(-1)
-    among_S = torch.where(other_S, losses_N[batch.soft_at] + rest_q.log(), 0.0)
-    return losses_N.index_put((batch.soft_at,), known_S + rest_p * (rest_p / rest_q).log() + among_S)
+    losses_N, right_N = Divergence.apply(
+        _logits(model, batch, **more), batch.targets, batch.soft_at, batch.soft_tokens, batch.soft_probabilities
+    )
+    return losses_N, right_N
 
 
 def _logits(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":
-    """(N, V) at the places that predict the targets, in float32 or wider."""
+    """(N, V) at the places that predict the targets, in the model's dtype."""
     import torch
 
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -60,7 +44,7 @@ def _logits(model: Any, batch: Batch, **more: Any) -> "torch.Tensor":
         logits_NV = plain.get_output_embeddings()(hidden_ND)
     else:
         logits_NV = plain(**inputs).logits.flatten(0, 1)[batch.predicted_at]
-    return logits_NV if logits_NV.dtype.itemsize >= 4 else logits_NV.float()
+    return logits_NV
 
 
 def weights(rows: "torch.Tensor", reduction: str) -> "torch.Tensor":

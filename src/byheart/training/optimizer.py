@@ -1,6 +1,7 @@
 """AdamW that keeps float32 masters of bfloat16 weights: a step of 1e-4 is lost in bfloat16's eight bits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,19 @@ SCHEDULES = ("constant", "cosine", "linear")
 
 @dataclass(frozen=True)
 class AdamW:
-    """Decoupled weight decay (arXiv 1711.05101); constant learning rate, no warm-up by default."""
+    """Decoupled weight decay (arXiv 1711.05101); constant learning rate, no warm-up by default.
 
-    lr: float = 5e-4
+    What is measured and kept is a running mean of the weights (polynomial-decay averaging, arXiv 1212.1824): at a
+    constant rate the last step's weights are as good or bad as chance has it.
+    """
+
+    lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
     clip: float | None = 1.0  # gradient norm
     warmup: float = 0.0  # share of the steps over which the rate rises from 0
+    averaging: float = 0.125  # the mean is over about this share of the steps so far; 0: the last step's weights
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
@@ -30,9 +36,15 @@ class AdamW:
             raise ValueError(f"clip must be above 0 or null, got {self.clip}")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup must be at least 0 and below 1, got {self.warmup}")
+        if not 0 <= self.averaging <= 1:
+            raise ValueError(f"averaging must be from 0 to 1, got {self.averaging}")
 
     def build(self, parameters: "Iterable[torch.nn.Parameter]") -> "MasterStep":
         return MasterStep(list(parameters), self)
+
+    def newest(self, step: int) -> float:
+        """The weight of a step (counted from 1) in the mean of the weights up to it."""
+        return min(1.0, 1.0 / (self.averaging * step)) if self.averaging else 1.0
 
     def rate(self, step: int, steps: int, schedule: str) -> float:
         """The learning rate of a step (counted from 0) of `steps`."""
@@ -55,8 +67,10 @@ class MasterStep:
         import torch
 
         self.parameters = parameters
-        self.clip = options.clip
+        self.options = options
+        self.steps = 0
         self.masters = [p if p.dtype.itemsize >= 4 else p.detach().float().requires_grad_() for p in parameters]
+        self.means = [master.detach().clone() for master in self.masters] if options.averaging else self.masters
         self.adamw = torch.optim.AdamW(
             self.masters,
             lr=options.lr,
@@ -74,16 +88,43 @@ class MasterStep:
             if master is not weight:
                 master.grad = None if weight.grad is None else weight.grad.float()
                 weight.grad = None
-        norm = torch.nn.utils.clip_grad_norm_(self.masters, self.clip or float("inf"))
+        norm = torch.nn.utils.clip_grad_norm_(self.masters, self.options.clip or float("inf"))
         for group in self.adamw.param_groups:
             group["lr"] = lr
         self.adamw.step()
         self.adamw.zero_grad()
-        self._publish()
+        self.steps += 1
+        if self.options.averaging:
+            with torch.no_grad():
+                for mean, master in zip(self.means, self.masters, strict=True):
+                    mean.lerp_(master, self.options.newest(self.steps))
+        self._publish(self.masters)
         return float(norm)
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the parameters hold the mean of the weights; afterwards those that training goes on from."""
+        import torch
+
+        if not self.options.averaging:
+            yield
+            return
+        kept = [parameter.detach().clone() for parameter in self.parameters]
+        self._publish(self.means)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, own in zip(self.parameters, kept, strict=True):
+                    parameter.copy_(own)
+
+    def conclude(self) -> None:
+        """Puts the mean into the parameters for good: no step can follow."""
+        self._publish(self.means)
+
     def state_dict(self) -> dict[str, Any]:
-        return {"masters": [master.detach() for master in self.masters], "adamw": self.adamw.state_dict()}
+        kept = {"masters": [master.detach() for master in self.masters], "adamw": self.adamw.state_dict()}
+        return kept | {"steps": self.steps, "means": [mean.detach() for mean in self.means]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         import torch
@@ -91,13 +132,16 @@ class MasterStep:
         with torch.no_grad():
             for master, saved in zip(self.masters, state["masters"], strict=True):
                 master.copy_(saved)
+            for mean, saved in zip(self.means, state.get("means", state["masters"]), strict=True):
+                mean.copy_(saved)
         self.adamw.load_state_dict(state["adamw"])
-        self._publish()
+        self.steps = state.get("steps", 0)  # checkpoints of before the mean have neither
+        self._publish(self.masters)
 
-    def _publish(self) -> None:
+    def _publish(self, weights: "list[torch.Tensor]") -> None:
         import torch
 
         with torch.no_grad():
-            for weight, master in zip(self.parameters, self.masters, strict=True):
-                if master is not weight:
-                    weight.copy_(master)
+            for parameter, weight in zip(self.parameters, weights, strict=True):
+                if weight is not parameter:
+                    parameter.copy_(weight)

@@ -76,6 +76,7 @@ class Watcher(L.Callback):
         step = module.steps_done
         over = self.spent or step >= self.steps
         chosen = self.stopping.best_epoch(self.curve, over) if self.keep_best else None
+        module.masters.conclude()
         if chosen is not None and self._kept(chosen).is_file():
             load_weights(self._kept(chosen), module.model)
         notes = []
@@ -102,12 +103,27 @@ class Watcher(L.Callback):
         return "finished" if step >= self.per_epoch * self.lesson.epochs else "budget"
 
     def _check(self, module: "Memorizer", step: int, last: bool) -> None:
+        with module.masters.averaged():
+            point = self._measured(module, step)
+            epoch_end = step % self.per_epoch == 0
+            self.curve.append(point)
+            if self.keep_best and (epoch_end or last) and self.stopping.best_epoch(self.curve, last) == point.epoch:
+                save_weights(self._kept(point.epoch), module.model)
+                for old in self.folder.glob("checkpoint/best-epoch-*.safetensors"):
+                    if old != self._kept(point.epoch):
+                        old.unlink()
+        self.losses = []
+        write_curve(self.folder / "curve.csv", self.curve)
+        save_checkpoint(self.folder / "checkpoint", step, module.masters, self.curve, self.seconds)
+        self.on_check(point, self.curve)
+
+    def _measured(self, module: "Memorizer", step: int) -> CurvePoint:
         epoch_end = step % self.per_epoch == 0
         found = module.validate(self.lesson.validate) if self.lesson.validate else None
         if found is not None:
             refuse_divergence(found.loss, self.curve, step, self.steps)
         asked = self.recall() if epoch_end and self.recall else None
-        point = CurvePoint(
+        return CurvePoint(
             step=step,
             epoch=step // self.per_epoch if epoch_end else step / self.per_epoch,
             rows_seen=self._rows_seen(step),
@@ -121,16 +137,6 @@ class Watcher(L.Callback):
             bounded_loss=found.bounded_loss if found else None,
             train_recall=module.share_known(),
         )
-        self.curve.append(point)
-        self.losses = []
-        if self.keep_best and (epoch_end or last) and self.stopping.best_epoch(self.curve, last) == point.epoch:
-            save_weights(self._kept(point.epoch), module.model)
-            for old in self.folder.glob("checkpoint/best-epoch-*.safetensors"):
-                if old != self._kept(point.epoch):
-                    old.unlink()
-        write_curve(self.folder / "curve.csv", self.curve)
-        save_checkpoint(self.folder / "checkpoint", step, module.masters, self.curve, self.seconds)
-        self.on_check(point, self.curve)
 
     def _kept(self, epoch: float) -> Path:
         return self.folder / "checkpoint" / f"best-epoch-{epoch:g}.safetensors"

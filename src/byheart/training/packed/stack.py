@@ -1,6 +1,7 @@
 """The LoRA matrices of all slots, stacked, on one frozen model; and one optimizer step for all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -38,6 +39,9 @@ class Stack:
         self.masters = torch.zeros(slots, self.places.size, dtype=wide, device=first.device)
         self.weights = self.masters if wide == first.dtype else self.masters.to(first.dtype)
         self.gradients = torch.zeros_like(self.masters)
+        self.means = torch.zeros_like(self.masters)  # of the weights of late: what is measured and kept
+        self.options: dict[int, AdamW] = {}
+        self.steps = [0] * slots
         self.scale = torch.zeros(slots, 1, 1, dtype=first.dtype, device=first.device)
         self.clip = torch.full((slots,), torch.inf, dtype=wide, device=first.device)
         self.columns = self.places.columns()
@@ -72,32 +76,35 @@ class Stack:
         """A new adapter in a free slot, as peft initialised it."""
         self._occupy(slot, adapter, optimizer)
         self._fill(slot, self.masters, self.places.flat(initial), adapter.rank)
-        self._publish()
+        self.means[slot] = self.masters[slot]
+        self._publish(self.masters)
 
     def rejoin(self, slot: int, adapter: Lora, optimizer: AdamW, state: Mapping[str, Tensor]) -> None:
         """What `state` gave, in a slot of this or another stack."""
         self._occupy(slot, adapter, optimizer)
         self._fill(slot, self.masters, state["masters"], adapter.rank)
+        self._fill(slot, self.means, state.get("means", state["masters"]), adapter.rank)
         if "step" in state:
             own: dict[str, Tensor] = self.adamw.state[self.rows[slot]]
+            self.steps[slot] = int(state["step"])
             own["step"] = state["step"].clone()
             for name in _MOMENTS:
                 moments = torch.zeros_like(self.masters)[:1]
                 self._fill(0, moments, state[name], adapter.rank)
                 own[name] = moments[0]
-        self._publish()
+        self._publish(self.masters)
 
     def state(self, slot: int, rank: int) -> dict[str, Tensor]:
         """All that training goes on from, on the host, without the filling."""
         own = self.adamw.state.get(self.rows[slot], {})
-        state = {"masters": self.masters[slot], **{name: own[name] for name in _MOMENTS if name in own}}
+        state = {"masters": self.masters[slot], "means": self.means[slot], **{name: own[name] for name in _MOMENTS if name in own}}
         columns = self.places.used(rank)
         kept = {name: row.detach()[columns].cpu() for name, row in state.items()}
         return kept | ({"step": own["step"].clone().cpu()} if own else {})
 
     def snapshot(self, slot: int, rank: int) -> Tensor:
-        """The weights as the model computes with them, on the host."""
-        return self.weights[slot][self.places.used(rank)].cpu()
+        """The mean of the weights as the model computes with it, on the host."""
+        return self.means[slot][self.places.used(rank)].to(self.weights.dtype).cpu()
 
     def matrices_of(self, snapshot: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Layer name -> A (rank, in) and B (rank, out), of a snapshot."""
@@ -105,10 +112,12 @@ class Stack:
 
     def leave(self, slot: int) -> None:
         """The slot as it was before anyone joined, whatever became of its weights."""
-        for tensor in (self.masters, self.weights, self.gradients, self.scale):
+        for tensor in (self.masters, self.weights, self.gradients, self.means, self.scale):
             tensor[slot] = 0
         self.clip[slot] = torch.inf
         self.adamw.state.pop(self.rows[slot], None)
+        self.options.pop(slot, None)
+        self.steps[slot] = 0
 
     def step(self, rates: Mapping[int, float]) -> None:
         """One AdamW step, clipped, of each slot in `rates` with its learning rate; others keep their weights.
@@ -126,7 +135,21 @@ class Stack:
             row.grad = self.gradients[slot] if slot in rates else None
             group["lr"] = rates.get(slot, 0.0)
         self.adamw.step()
-        self._publish()
+        for slot in rates:
+            self.steps[slot] += 1
+            with torch.no_grad():
+                self.means[slot].lerp_(self.masters[slot], self.options[slot].newest(self.steps[slot]))
+        self._publish(self.masters)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the model computes with the mean of each slot's weights."""
+        kept = self.weights[: self.used].clone()
+        self._publish(self.means)
+        try:
+            yield
+        finally:
+            self.weights[: self.used].copy_(kept)
 
     def bypass(self) -> None:
         """The bare model again, and nothing of its last pass."""
@@ -143,6 +166,7 @@ class Stack:
 
     def _occupy(self, slot: int, adapter: Lora, optimizer: AdamW) -> None:
         self.leave(slot)
+        self.options[slot] = optimizer
         self.scale[slot] = adapter.alpha / adapter.rank
         self.clip[slot] = optimizer.clip or torch.inf
         self.adamw.param_groups[slot] |= {
@@ -151,9 +175,9 @@ class Stack:
             "weight_decay": optimizer.weight_decay,
         }
 
-    def _publish(self) -> None:
-        if self.weights is not self.masters:
-            self.weights[: self.used].copy_(self.masters[: self.used])
+    def _publish(self, rows: Tensor) -> None:
+        if self.weights is not rows:
+            self.weights[: self.used].copy_(rows[: self.used])
 
     def _add(self, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         """The forward hook of all target layers. What differs lies on the layer: one compiled graph serves them all."""

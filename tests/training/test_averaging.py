@@ -1,0 +1,76 @@
+"""The weights that are measured and kept are a running mean of those that are trained."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from test_equality import ROWS, tiny
+
+from byheart.training.layout import padded
+from byheart.training.loss import token_losses
+from byheart.training.optimizer import AdamW
+
+
+def trained(options, steps, then=lambda masters, parameters: None):
+    """A small adapter after so many steps; `then` is called after each."""
+    torch.manual_seed(0)
+    model = tiny()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    masters = options.build(parameters)
+    for step in range(steps):
+        token_losses(model, padded([ROWS[step % len(ROWS)]], 0)).sum().backward()
+        masters.step(options.lr)
+        then(masters, parameters)
+    return masters, parameters
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_mean_over_all_steps_is_the_plain_mean(dtype):
+    seen = []
+    torch.manual_seed(0)
+    weight = torch.randn(5, dtype=dtype).requires_grad_()
+    masters = AdamW(lr=0.1, averaging=1.0).build([weight])
+    for _ in range(7):
+        (weight.float() ** 2).sum().backward()
+        masters.step(0.1)
+        seen.append(masters.masters[0].detach().clone())
+    assert torch.allclose(masters.means[0], torch.stack(seen).mean(0))
+    before = weight.detach().clone()
+    with masters.averaged():
+        assert torch.equal(weight, masters.means[0].to(dtype)) and not torch.equal(weight, before)
+    assert torch.equal(weight, before), "training goes on from its own weights"
+
+
+def test_each_step_counts_by_its_place_whatever_comes_after():
+    """An eighth of the steps so far: the first eight are the last step's weights, and the newest of 80 counts a tenth."""
+    options = AdamW(averaging=0.125)
+    assert [options.newest(step) for step in (1, 8, 16, 80)] == [1, 1, 0.5, 0.1]
+    assert AdamW(averaging=0).newest(50) == 1
+
+
+def test_training_does_not_depend_on_the_mean():
+    kept, ways = [], {}
+    for averaging in (0.0, 0.125, 1.0):
+        masters, _ = trained(AdamW(lr=1e-2, averaging=averaging), 20)
+        ways[averaging] = [master.detach().clone() for master in masters.masters]
+        kept.append([mean.detach().clone() for mean in masters.means])
+    assert all(torch.equal(a, b) for a, b in zip(ways[0.0], ways[1.0], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(ways[0.0], ways[0.125], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(kept[0], ways[0.0], strict=True)), "0: the last step's weights"
+    assert not any(torch.equal(a, b) for a, b in zip(kept[1], ways[0.0], strict=True))
+
+
+def test_a_saved_state_goes_on_with_its_mean():
+    options, saved = AdamW(lr=1e-2), {}
+
+    def save(masters, parameters):
+        if masters.steps == 12:
+            saved.update(deepcopy(masters.state_dict()))
+
+    trained(options, 20, save)
+    again = options.build([torch.zeros_like(t).requires_grad_() for t in saved["masters"]])
+    again.load_state_dict(saved)
+    assert again.steps == 12
+    with again.averaged():
+        assert all(torch.equal(p, mean) for p, mean in zip(again.parameters, saved["means"], strict=True))
+    assert all(torch.equal(p, own) for p, own in zip(again.parameters, saved["masters"], strict=True))
