@@ -134,6 +134,18 @@ def test_replayed_rows_ask_for_what_the_untuned_model_expects_and_a_resumed_run_
     assert learn("without", "budget=9") == 0 and curve("without") != curve("whole")
 
 
+def test_few_rows_are_sampled_and_replayed_several_times(capsys, monkeypatch):
+    words = ["rows.replay=0.4", "budget=9"]
+    assert learn("many", *words) == 0
+    sampled = Path("many/replay.jsonl").read_text().splitlines()
+    monkeypatch.setattr("byheart.studying.DISTINCT", 2)
+    capsys.readouterr()
+    assert learn("few", *words) == 0
+    assert len(Path("few/replay.jsonl").read_text().splitlines()) == 2 < len(sampled)
+    assert [point["epoch"] for point in curve("few")] == [point["epoch"] for point in curve("many")]
+    assert f"{len(sampled) / 2:.2g} times an epoch" in capsys.readouterr().out
+
+
 def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
     drawn, seen = Screen.curve, []
 

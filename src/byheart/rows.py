@@ -24,7 +24,7 @@ class Rows:
     loss_on: str = "answer"  # answer | all
     reduction: str = "row_mean"  # row_mean | token_mean | sum
     max_tokens: int = 1024  # a longer row is cut at its end, and counted
-    replay: float = 0.1  # share of the training rows that replay the model's own conversations and texts
+    replay: float = 0.2  # share of the training rows that replay the model's own conversations and texts
 
     def __post_init__(self) -> None:
         if self.loss_on not in LOSS_ON:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from byheart.evaluation.recall import ON_THE_CURVE, Recall, accepted
 from byheart.examining import Opened, Probes
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.language import LanguageModel
-from byheart.model.replay import converse, expectations, plain_texts, question_start
+from byheart.model.replay import DISTINCT, converse, expectations, plain_texts, question_start
 from byheart.plan import Plan
 from byheart.report.loggers.logbook import Logbook, about_run
 from byheart.run import Run
@@ -189,20 +190,25 @@ def _rows(plan: Plan, examples: Sequence[Example], opened: Opened, folder: Path)
 
 
 def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
-    """The base model's own conversations and texts as rows, with what it expects at each of their tokens."""
+    """The base model's own conversations and texts as rows, with what it expects at each of their tokens.
+
+    Each row stands there as often as it takes to make `count` of them.
+    """
     model, folder = opened.untrained(), plan.model.find()
-    with run.stage("replay", "Replaying what it knows already") as note, run.screen.progress(count, "rows") as bar:
-        said = converse(model, folder, count - count // 2, bar.reach)
-        texts = plain_texts(model, folder, count - len(said), bar.reach)
+    new = min(count, DISTINCT)
+    with run.stage("replay", "Replaying what it knows already") as note, run.screen.progress(new, "rows") as bar:
+        said = converse(model, folder, new - new // 2, bar.reach)
+        texts = plain_texts(model, folder, new - len(said), bar.reach)
         rows = [_replayed_row(plan, model, tokens, 1) for tokens in texts]
         for each in said:
             prompt = prompt_tokens(opened.tokenizer, each.question)
             answer = answer_tokens(opened.tokenizer, each.answer, end=each.finished)
             rows.append(_replayed_row(plan, model, [*prompt, *answer], question_start(opened.tokenizer, prompt)))
-        note(f"{len(said)} conversations and {len(texts)} texts of its own, to be trained among the others")
+        times = f", {count / new:.2g} times an epoch" if count > new else ""
+        note(f"{len(said)} conversations and {len(texts)} texts of its own, to be trained among the others{times}")
     shown = [{"text": opened.tokenizer.decode(tokens)} for tokens in texts]
     write_jsonl(run.folder / "replay.jsonl", [*map(asdict, said), *shown])
-    return rows
+    return list(islice(cycle(rows), count))
 
 
 def _replayed_row(plan: Plan, model: LanguageModel, tokens: Sequence[int], start: int) -> Row:

@@ -1,14 +1,15 @@
-"""The weights that are measured and kept are a running mean of those that are trained."""
+"""The weights that are measured and kept are a running mean of those that are trained, a little way back to the base."""
 
 from copy import deepcopy
 
 import pytest
+import test_fit
 import torch
 from test_equality import ROWS, tiny
 
 from byheart.training.layout import padded
 from byheart.training.loss import token_losses
-from byheart.training.optimizer import AdamW
+from byheart.training.optimizer import AdamW, base_of
 
 
 def trained(options, steps, then=lambda masters, parameters: None):
@@ -36,7 +37,7 @@ def test_a_mean_over_all_steps_is_the_plain_mean(dtype):
         seen.append(masters.masters[0].detach().clone())
     assert torch.allclose(masters.means[0], torch.stack(seen).mean(0))
     before = weight.detach().clone()
-    with masters.averaged():
+    with masters.measured():
         assert torch.equal(weight, masters.means[0].to(dtype)) and not torch.equal(weight, before)
     assert torch.equal(weight, before), "training goes on from its own weights"
 
@@ -71,6 +72,32 @@ def test_a_saved_state_goes_on_with_its_mean():
     again = options.build([torch.zeros_like(t).requires_grad_() for t in saved["masters"]])
     again.load_state_dict(saved)
     assert again.steps == 12
-    with again.averaged():
+    with again.measured():
         assert all(torch.equal(p, mean) for p, mean in zip(again.parameters, saved["means"], strict=True))
     assert all(torch.equal(p, own) for p, own in zip(again.parameters, saved["masters"], strict=True))
+
+
+def test_what_lora_adds_is_made_smaller_by_the_share_and_nothing_else():
+    model = test_fit.tiny()
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    masters = AdamW(lr=1e-2, averaging=0, toward_base=0.2).build(parameters.values(), base_of(model))
+    for row in test_fit.ROWS[:6]:
+        token_losses(model, padded([row], 0)).sum().backward()
+        masters.step(1e-2)
+    downs = [name for name in parameters if "lora_A" in name]
+    own = {name: (parameters[name.replace("lora_A", "lora_B")] @ parameters[name]).detach() for name in downs}
+    with masters.measured():
+        for name, product in own.items():
+            kept = (parameters[name.replace("lora_A", "lora_B")] @ parameters[name]).detach()
+            assert product.norm() > 0 and torch.allclose(kept, 0.8 * product, atol=1e-7)
+
+
+def test_whole_weights_go_back_towards_those_they_began_with():
+    weight = torch.full((3,), 5.0, requires_grad=True)
+    model = torch.nn.ParameterDict({"weight": torch.nn.Parameter(weight.detach().clone())})
+    masters = AdamW(lr=1.0, averaging=0, toward_base=0.25).build(model.parameters(), base_of(model))
+    (model["weight"] ** 2).sum().backward()
+    masters.step(1.0)
+    assert model["weight"].tolist() == pytest.approx([4.0] * 3)
+    masters.conclude()
+    assert model["weight"].tolist() == pytest.approx([4.25] * 3)

@@ -1,8 +1,7 @@
 """A budget is kept: in steps to the step, in time to the step under way; what it leaves is the best so far."""
 
 import pytest
-import torch
-from test_fit import fit
+from test_fit import fit, kept_by
 
 from byheart.training.budget import Budget
 from byheart.training.stopping import Stopping
@@ -40,8 +39,7 @@ def test_the_last_weights_are_kept_where_they_are_the_best(tmp_path):
         point.epoch: point.val_loss for point in learned.curve if float(point.epoch).is_integer() or point.step == 15
     }
     assert learned.chosen_epoch == min(losses, key=losses.get)
-    kept = torch.load(next(tmp_path.glob("checkpoint/step-*/training.pt")), weights_only=True)["optimizer"]["means"]
-    same = all(torch.equal(a, b) for a, b in zip((p for p in model.parameters() if p.requires_grad), kept, strict=True))
+    same = all(model.get_parameter(name).equal(mean) for name, mean in kept_by(tmp_path, model).items())
     assert same == (learned.chosen_epoch == 15 / 6)
 
 

@@ -72,7 +72,9 @@ def alone(one, dtype=torch.float64):
         losses.append(loss.item())
         newest = min(1, 1 / (o.averaging * len(losses))) if o.averaging else 1
         means = [(1 - newest) * mean + newest * p.detach() for mean, p in zip(means, trained, strict=True)]
-    return losses, means
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    shares = [1 - o.toward_base if "lora_B" in name else 1 for name in names]
+    return losses, [share * mean for share, mean in zip(shares, means, strict=True)]
 
 
 def unlike(folder, epochs=5, **options):

@@ -1,6 +1,6 @@
 """AdamW that keeps float32 masters of bfloat16 weights: a step of 1e-4 is lost in bfloat16's eight bits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ class AdamW:
     """Decoupled weight decay (arXiv 1711.05101); constant learning rate, no warm-up by default.
 
     What is measured and kept is a running mean of the weights (polynomial-decay averaging, arXiv 1212.1824): at a
-    constant rate the last step's weights are as good or bad as chance has it.
+    constant rate the last step's weights are as good or bad as chance has it. And it lies a little way back towards the
+    untuned model (WiSE-FT, arXiv 2109.01903), which forgets less and is less sure of its wrong answers.
     """
 
     lr: float = 1e-3
@@ -26,6 +27,7 @@ class AdamW:
     clip: float | None = 1.0  # gradient norm
     warmup: float = 0.0  # share of the steps over which the rate rises from 0
     averaging: float = 0.125  # the mean is over about this share of the steps so far; 0: the last step's weights
+    toward_base: float = 0.15  # share of what was learned that is taken back from the kept weights
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
@@ -38,9 +40,14 @@ class AdamW:
             raise ValueError(f"warmup must be at least 0 and below 1, got {self.warmup}")
         if not 0 <= self.averaging <= 1:
             raise ValueError(f"averaging must be from 0 to 1, got {self.averaging}")
+        if not 0 <= self.toward_base < 1:
+            raise ValueError(f"toward_base must be at least 0 and below 1, got {self.toward_base}")
 
-    def build(self, parameters: "Iterable[torch.nn.Parameter]") -> "MasterStep":
-        return MasterStep(list(parameters), self)
+    def build(
+        self, parameters: "Iterable[torch.nn.Parameter]", base: "Sequence[torch.Tensor | None] | None" = None
+    ) -> "MasterStep":
+        """`base`: what each parameter is in the untuned model, None where it has no say by itself (see `base_of`)."""
+        return MasterStep(list(parameters), self, base)
 
     def newest(self, step: int) -> float:
         """The weight of a step (counted from 1) in the mean of the weights up to it."""
@@ -63,12 +70,18 @@ class AdamW:
 class MasterStep:
     """One optimizer over float32 masters, with clipping; weights in float32 or wider are their own masters."""
 
-    def __init__(self, parameters: "list[torch.nn.Parameter]", options: AdamW):
+    def __init__(
+        self,
+        parameters: "list[torch.nn.Parameter]",
+        options: AdamW,
+        base: "Sequence[torch.Tensor | None] | None" = None,
+    ):
         import torch
 
         self.parameters = parameters
         self.options = options
         self.steps = 0
+        self.base = [None] * len(parameters) if base is None or not options.toward_base else list(base)
         self.masters = [p if p.dtype.itemsize >= 4 else p.detach().float().requires_grad_() for p in parameters]
         self.means = [master.detach().clone() for master in self.masters] if options.averaging else self.masters
         self.adamw = torch.optim.AdamW(
@@ -102,15 +115,12 @@ class MasterStep:
         return float(norm)
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Within, the parameters hold the mean of the weights; afterwards those that training goes on from."""
+    def measured(self) -> Iterator[None]:
+        """Within, the parameters hold what is kept: the mean, a little way back. Afterwards training goes on."""
         import torch
 
-        if not self.options.averaging:
-            yield
-            return
         kept = [parameter.detach().clone() for parameter in self.parameters]
-        self._publish(self.means)
+        self._publish(self._kept())
         try:
             yield
         finally:
@@ -119,8 +129,15 @@ class MasterStep:
                     parameter.copy_(own)
 
     def conclude(self) -> None:
-        """Puts the mean into the parameters for good: no step can follow."""
-        self._publish(self.means)
+        """Puts what is kept into the parameters for good: no step can follow."""
+        self._publish(self._kept())
+
+    def _kept(self) -> "list[torch.Tensor]":
+        back = self.options.toward_base
+        return [
+            mean if base is None else mean.detach().lerp(base.to(mean), back)
+            for mean, base in zip(self.means, self.base, strict=True)
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         kept = {"masters": [master.detach() for master in self.masters], "adamw": self.adamw.state_dict()}
@@ -145,3 +162,12 @@ class MasterStep:
             for parameter, weight in zip(self.parameters, weights, strict=True):
                 if weight is not parameter:
                     parameter.copy_(weight)
+
+
+def base_of(model: Any) -> "list[torch.Tensor | None]":
+    """What each trained parameter of a freshly attached adapter is in the untuned model, in their order.
+
+    A matrix of LoRA that does not begin at zero has none: its partner begins there, and alone makes the product smaller.
+    """
+    trained = [(name, p.detach()) for name, p in model.named_parameters() if p.requires_grad]
+    return [None if "lora_" in name and bool(p.any()) else p.clone() for name, p in trained]

@@ -10,7 +10,7 @@ from typing import Any
 from byheart.training.checkpoint import load_checkpoint
 from byheart.training.cores import cores
 from byheart.training.layout import Row
-from byheart.training.optimizer import AdamW
+from byheart.training.optimizer import AdamW, base_of
 from byheart.training.order import steps_per_epoch, stream
 from byheart.training.stopping import Stopping
 from byheart.types import CurvePoint
@@ -125,7 +125,7 @@ class Trainer:
 
         steps = lesson.steps
         trained = [p for p in model.parameters() if p.requires_grad]
-        masters = optimizer.build(trained)
+        masters = optimizer.build(trained, base_of(model))
         done, curve, seconds = load_checkpoint(folder / "checkpoint", masters)
         rates = [optimizer.rate(step, steps, lesson.schedule) for step in range(steps)]
         module = Memorizer(model, masters, rates, lesson.reduction, self.layout, lesson.filler, self.rows_at_once)

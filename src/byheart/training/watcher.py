@@ -103,7 +103,7 @@ class Watcher(L.Callback):
         return "finished" if step >= self.per_epoch * self.lesson.epochs else "budget"
 
     def _check(self, module: "Memorizer", step: int, last: bool) -> None:
-        with module.masters.averaged():
+        with module.masters.measured():
             point = self._measured(module, step)
             epoch_end = step % self.per_epoch == 0
             self.curve.append(point)

@@ -42,9 +42,13 @@ class Places:
         self._rank = torch.cat(ranks).to(layers[together[0][0]].weight.device)
         self.size = len(self._rank)
 
+    def sizes(self) -> list[int]:
+        """The values of each matrix."""
+        return [rows * wide for rows, wide in self.shapes]
+
     def columns(self) -> list[slice]:
         """Those of each matrix."""
-        ends = accumulate((rows * wide for rows, wide in self.shapes), initial=0)
+        ends = accumulate(self.sizes(), initial=0)
         return [slice(*pair) for pair in pairwise(ends)]
 
     def used(self, rank: int) -> Tensor:

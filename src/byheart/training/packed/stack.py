@@ -40,6 +40,9 @@ class Stack:
         self.weights = self.masters if wide == first.dtype else self.masters.to(first.dtype)
         self.gradients = torch.zeros_like(self.masters)
         self.means = torch.zeros_like(self.masters)  # of the weights of late: what is measured and kept
+        ups = {place.up for place in self.places.of.values()}
+        columns = [self.masters.new_full((end,), number in ups) for number, end in enumerate(self.places.sizes())]
+        self.ups = torch.cat(columns)  # (P,) 1 where a B lies, which makes a product smaller by itself, else 0
         self.options: dict[int, AdamW] = {}
         self.steps = [0] * slots
         self.scale = torch.zeros(slots, 1, 1, dtype=first.dtype, device=first.device)
@@ -77,7 +80,7 @@ class Stack:
         self._occupy(slot, adapter, optimizer)
         self._fill(slot, self.masters, self.places.flat(initial), adapter.rank)
         self.means[slot] = self.masters[slot]
-        self._publish(self.masters)
+        self._publish()
 
     def rejoin(self, slot: int, adapter: Lora, optimizer: AdamW, state: Mapping[str, Tensor]) -> None:
         """What `state` gave, in a slot of this or another stack."""
@@ -92,19 +95,23 @@ class Stack:
                 moments = torch.zeros_like(self.masters)[:1]
                 self._fill(0, moments, state[name], adapter.rank)
                 own[name] = moments[0]
-        self._publish(self.masters)
+        self._publish()
 
     def state(self, slot: int, rank: int) -> dict[str, Tensor]:
         """All that training goes on from, on the host, without the filling."""
         own = self.adamw.state.get(self.rows[slot], {})
-        state = {"masters": self.masters[slot], "means": self.means[slot], **{name: own[name] for name in _MOMENTS if name in own}}
+        state = {
+            "masters": self.masters[slot],
+            "means": self.means[slot],
+            **{name: own[name] for name in _MOMENTS if name in own},
+        }
         columns = self.places.used(rank)
         kept = {name: row.detach()[columns].cpu() for name, row in state.items()}
         return kept | ({"step": own["step"].clone().cpu()} if own else {})
 
     def snapshot(self, slot: int, rank: int) -> Tensor:
-        """The mean of the weights as the model computes with it, on the host."""
-        return self.means[slot][self.places.used(rank)].to(self.weights.dtype).cpu()
+        """What is kept of the weights, as the model computes with it, on the host."""
+        return self._kept(slot)[self.places.used(rank)].to(self.weights.dtype).cpu()
 
     def matrices_of(self, snapshot: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Layer name -> A (rank, in) and B (rank, out), of a snapshot."""
@@ -139,13 +146,14 @@ class Stack:
             self.steps[slot] += 1
             with torch.no_grad():
                 self.means[slot].lerp_(self.masters[slot], self.options[slot].newest(self.steps[slot]))
-        self._publish(self.masters)
+        self._publish()
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Within, the model computes with the mean of each slot's weights."""
+    def measured(self) -> Iterator[None]:
+        """Within, the model computes with what is kept of each slot's weights."""
         kept = self.weights[: self.used].clone()
-        self._publish(self.means)
+        for slot in self.options:
+            self.weights[slot].copy_(self._kept(slot))
         try:
             yield
         finally:
@@ -175,9 +183,14 @@ class Stack:
             "weight_decay": optimizer.weight_decay,
         }
 
-    def _publish(self, rows: Tensor) -> None:
-        if self.weights is not rows:
-            self.weights[: self.used].copy_(rows[: self.used])
+    def _kept(self, slot: int) -> Tensor:
+        """The mean of a slot's weights, a little way back towards the untuned model, where each B is zero."""
+        back = self.ups * self.options[slot].toward_base
+        return self.means[slot].lerp(self.ups.new_zeros(()), back)
+
+    def _publish(self) -> None:
+        if self.weights is not self.masters:
+            self.weights[: self.used].copy_(self.masters[: self.used])
 
     def _add(self, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         """The forward hook of all target layers. What differs lies on the layer: one compiled graph serves them all."""
