@@ -85,7 +85,7 @@ def test_questions_that_choose_are_validated_on(capsys):
 
 
 def test_an_estimate_counts_what_the_run_would_take(capsys):
-    assert learn("estimated", "estimate=true", "rows.replay=0.2") == 0
+    assert learn("estimated", "estimate=true", "batch_size=4", "rows.replay=0.2") == 0
     shown = capsys.readouterr().out
     told = len(read_json("estimated/split.json")["train"])
     assert f"{told} rows of about" in shown and f"{round(told / 4)} that replay" in shown

@@ -205,7 +205,7 @@ def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
             answer = answer_tokens(opened.tokenizer, each.answer, end=each.finished)
             rows.append(_replayed_row(plan, model, [*prompt, *answer], question_start(opened.tokenizer, prompt)))
         times = f", {count / new:.2g} times an epoch" if count > new else ""
-        note(f"{len(said)} conversations and {len(texts)} texts of its own, to be trained among the others{times}")
+        note(f"{len(said)} conversations and {len(texts)} texts of its own{times}, among the others")
     shown = [{"text": opened.tokenizer.decode(tokens)} for tokens in texts]
     write_jsonl(run.folder / "replay.jsonl", [*map(asdict, said), *shown])
     return list(islice(cycle(rows), count))
