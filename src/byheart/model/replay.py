@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AT_ONCE = 32  # conversations sampled together; part of what decides them, so of the cache's key
 QUESTION_TOKENS, ANSWER_TOKENS, TEXT_TOKENS = 48, 48, 72
 LIKELIEST = 20  # tokens that are kept of an expectation; the others count as one
-DISTINCT = 128  # rows at most: sampling them takes a minute, and their expectations are the whole of what is to be kept
+DISTINCT = 128  # rows sampled at most, each replayed as often as it takes: sampling that many takes a minute or two
 BARREN = 3  # batches in a row without a usable question: this model makes up none
 _VERSION = 1  # raise when the sampling changes
 

@@ -1,10 +1,12 @@
 """Cross entropy and divergence from soft targets, read from the logits a few rows at a time.
 
-An (N, V) array in float32 takes 30 MB for 150 targets of a small model. Written out for each step of the formula, forward
-and backward, such arrays took a sixth of the training time; here each value is widened while it is in the processor's
-cache, and the backward pass begins from the logits again (as in Cut Cross-Entropy, arXiv 2411.09009).
+An (N, V) array in float32 takes 30 MB for 150 targets of a small model, and the formula in torch's operations writes ten of
+them. Here each value is widened while it is in the processor's cache, and the backward pass begins from the logits again
+(as in Cut Cross-Entropy, arXiv 2411.09009). `benchmarks/loss_speed.py` has both side by side.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,53 +33,52 @@ class Divergence(torch.autograd.Function):
         soft_tokens_SK: Tensor | None,
         soft_p_SK: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        parts = [_read(wide, targets) for wide, targets in _parts(logits_NV, targets_N)]
-        log_sum_N, losses_N, right_N = (torch.cat(each) for each in zip(*parts, strict=True))
+        parts = [_read(wide_RV, targets_N[rows]) for rows, wide_RV in _parts(logits_NV)]
+        best_N, log_sum_N, losses_N, right_N = (torch.cat(each) for each in zip(*parts, strict=True))
         soft = None
         if soft_at_S is not None and soft_tokens_SK is not None and soft_p_SK is not None:
-            log_q_SK = logits_NV[soft_at_S[:, None], soft_tokens_SK].to(losses_N.dtype) - log_sum_N[soft_at_S, None]
+            logits_SK = logits_NV[soft_at_S[:, None], soft_tokens_SK].to(losses_N.dtype)
+            log_q_SK = (logits_SK - best_N[soft_at_S, None]) - log_sum_N[soft_at_S, None]
             soft = _Soft.of(log_q_SK, soft_p_SK.to(log_q_SK.dtype), soft_tokens_SK, targets_N[soft_at_S])
             losses_N[soft_at_S] = soft.losses(losses_N[soft_at_S])
-        ctx.save_for_backward(logits_NV, targets_N, log_sum_N, soft_at_S, soft_tokens_SK)
+        ctx.save_for_backward(logits_NV, targets_N, best_N, log_sum_N, soft_at_S, soft_tokens_SK)
         ctx.soft = soft
         ctx.mark_non_differentiable(right_N)
         return losses_N, right_N
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        logits_NV, targets_N, log_sum_N, soft_at_S, soft_tokens_SK = ctx.saved_tensors
-        of_loss_N = gradients[0]
+        logits_NV, targets_N, best_N, log_sum_N, soft_at_S, soft_tokens_SK = ctx.saved_tensors
         # All of a row is its softmax times one number, but for the target's place and the likeliest tokens'.
-        of_all_N, of_target_N = of_loss_N, of_loss_N
+        of_loss_N = of_all_N = of_target_N = gradients[0]
         if ctx.soft is not None:
             of_all_N = of_loss_N.index_copy(0, soft_at_S, of_loss_N[soft_at_S] * ctx.soft.of_all_S)
             of_target_N = of_loss_N.index_copy(0, soft_at_S, of_loss_N[soft_at_S] * ctx.soft.other_S)
         found_NV = torch.empty_like(logits_NV)
-        start = 0
-        for wide, _ in _parts(logits_NV, targets_N):
-            rows = slice(start, start + len(wide))
-            shares = wide.sub_(log_sum_N[rows, None]).exp_().mul_(of_all_N[rows, None])
-            if ctx.soft is None:  # else the target may be one of the likeliest tokens: see below
-                shares.scatter_add_(1, targets_N[rows, None], -of_target_N[rows, None])
-            found_NV[rows] = shares
-            start += len(wide)
+        for rows, wide_RV in _parts(logits_NV):
+            shares_RV = wide_RV.sub_(best_N[rows, None]).sub_(log_sum_N[rows, None]).exp_()
+            found_NV[rows] = shares_RV.mul_(of_all_N[rows, None])
         if ctx.soft is not None:
             of_soft_SK = of_loss_N[soft_at_S, None] * ctx.soft.of_likeliest_SK
             found_NV[soft_at_S[:, None], soft_tokens_SK] = of_soft_SK.to(found_NV.dtype)
-            # The target's place in float32: its softmax may be nearly 1, and 1 is taken away.
-            where = of_target_N.nonzero()[:, 0]
-            places = where, targets_N[where]
-            share = (logits_NV[places].to(log_sum_N.dtype) - log_sum_N[where]).exp() * of_all_N[where]
-            found_NV[places] = (share - of_target_N[where]).to(found_NV.dtype)
+        # The target's place anew in float32, since 1 is taken from a softmax that may be nearly 1; not where it is one of
+        # the likeliest tokens, which have theirs.
+        hard = of_target_N.nonzero()[:, 0]
+        at = hard, targets_N[hard]
+        share = ((logits_NV[at].to(best_N.dtype) - best_N[hard]) - log_sum_N[hard]).exp() * of_all_N[hard]
+        found_NV[at] = (share - of_target_N[hard]).to(found_NV.dtype)
         return found_NV, None, None, None, None
 
 
+@dataclass(frozen=True)
 class _Soft:
     """The part of loss and gradient that soft targets make, S x K numbers."""
 
-    def __init__(self, known_S: Tensor, of_all_S: Tensor, of_likeliest_SK: Tensor, other_S: Tensor, log_rest_S: Tensor):
-        self.known_S, self.of_all_S, self.of_likeliest_SK = known_S, of_all_S, of_likeliest_SK
-        self.other_S, self.log_rest_S = other_S, log_rest_S
+    known_S: Tensor
+    of_all_S: Tensor
+    of_likeliest_SK: Tensor
+    other_S: Tensor  # 1 where the row's own token is none of the likeliest
+    log_rest_S: Tensor
 
     @classmethod
     def of(cls, log_q_SK: Tensor, p_SK: Tensor, tokens_SK: Tensor, targets_S: Tensor) -> "_Soft":
@@ -96,17 +97,22 @@ class _Soft:
         return self.known_S + self.other_S * (cross_entropy_S + self.log_rest_S)
 
 
-def _parts(logits_NV: Tensor, targets_N: Tensor) -> Any:
-    """The logits, widened, and their targets, some rows at a time; what is widened may be written to."""
-    rows = max(1, VALUES_AT_ONCE // logits_NV.shape[1]) if logits_NV.device.type == "cpu" else len(targets_N)
+def _parts(logits_NV: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows at a time, and their logits, widened, which may be written to."""
+    count, width = logits_NV.shape
+    step = max(1, VALUES_AT_ONCE // width) if logits_NV.device.type == "cpu" else max(1, count)
     wide = logits_NV.dtype if logits_NV.dtype.itemsize >= 4 else torch.float32
-    for part, targets in zip(logits_NV.split(rows), targets_N.split(rows), strict=True):
-        yield part.to(wide, copy=True), targets
+    for start in range(0, count, step):
+        rows = slice(start, start + step)
+        yield rows, logits_NV[rows].to(wide, copy=True)
 
 
-def _read(wide_NV: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The logarithm of the sum, cross entropy, and whether the target is the first choice, of each row."""
-    best = wide_NV.max(-1)
-    of_target_N = wide_NV.gather(1, targets_N[:, None])[:, 0]
-    log_sum_N = wide_NV.sub_(best.values[:, None]).exp_().sum(-1).log_() + best.values
-    return log_sum_N, log_sum_N - of_target_N, best.indices == targets_N
+def _read(wide_RV: Tensor, targets_R: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of each row: its highest logit; the logarithm of the sum above it; cross entropy; whether the target is the first choice.
+
+    The highest is kept apart: added to the logarithm, it would cost the loss of a well-known token its digits.
+    """
+    best = wide_RV.max(-1)
+    of_target_R = wide_RV.gather(1, targets_R[:, None])[:, 0] - best.values
+    log_sum_R = wide_RV.sub_(best.values[:, None]).exp_().sum(-1).log_()
+    return best.values, log_sum_R, log_sum_R - of_target_R, best.indices == targets_R

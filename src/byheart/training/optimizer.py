@@ -81,7 +81,7 @@ class MasterStep:
         self.parameters = parameters
         self.options = options
         self.steps = 0
-        self.base = [None] * len(parameters) if base is None or not options.toward_base else list(base)
+        self.base = [None] * len(parameters) if base is None else list(base)
         self.masters = [p if p.dtype.itemsize >= 4 else p.detach().float().requires_grad_() for p in parameters]
         self.means = [master.detach().clone() for master in self.masters] if options.averaging else self.masters
         self.adamw = torch.optim.AdamW(
@@ -140,8 +140,11 @@ class MasterStep:
         ]
 
     def state_dict(self) -> dict[str, Any]:
-        kept = {"masters": [master.detach() for master in self.masters], "adamw": self.adamw.state_dict()}
-        return kept | {"steps": self.steps, "means": [mean.detach() for mean in self.means]}
+        return {
+            "masters": [master.detach() for master in self.masters],
+            "means": [mean.detach() for mean in self.means],
+            "adamw": self.adamw.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         import torch
@@ -149,10 +152,11 @@ class MasterStep:
         with torch.no_grad():
             for master, saved in zip(self.masters, state["masters"], strict=True):
                 master.copy_(saved)
+            # Checkpoints of before the mean have none: it begins at the weights.
             for mean, saved in zip(self.means, state.get("means", state["masters"]), strict=True):
                 mean.copy_(saved)
         self.adamw.load_state_dict(state["adamw"])
-        self.steps = state.get("steps", 0)  # checkpoints of before the mean have neither
+        self.steps = max((int(own["step"]) for own in self.adamw.state.values()), default=0)
         self._publish(self.masters)
 
     def _publish(self, weights: "list[torch.Tensor]") -> None:

@@ -125,7 +125,7 @@ class Trainer:
 
         steps = lesson.steps
         trained = [p for p in model.parameters() if p.requires_grad]
-        masters = optimizer.build(trained, base_of(model))
+        masters = optimizer.build(trained, base_of(model) if optimizer.toward_base else None)
         done, curve, seconds = load_checkpoint(folder / "checkpoint", masters)
         rates = [optimizer.rate(step, steps, lesson.schedule) for step in range(steps)]
         module = Memorizer(model, masters, rates, lesson.reduction, self.layout, lesson.filler, self.rows_at_once)

@@ -103,9 +103,9 @@ class Watcher(L.Callback):
         return "finished" if step >= self.per_epoch * self.lesson.epochs else "budget"
 
     def _check(self, module: "Memorizer", step: int, last: bool) -> None:
+        epoch_end = step % self.per_epoch == 0
         with module.masters.measured():
-            point = self._measured(module, step)
-            epoch_end = step % self.per_epoch == 0
+            point = self._measured(module, step, epoch_end)
             self.curve.append(point)
             if self.keep_best and (epoch_end or last) and self.stopping.best_epoch(self.curve, last) == point.epoch:
                 save_weights(self._kept(point.epoch), module.model)
@@ -117,8 +117,7 @@ class Watcher(L.Callback):
         save_checkpoint(self.folder / "checkpoint", step, module.masters, self.curve, self.seconds)
         self.on_check(point, self.curve)
 
-    def _measured(self, module: "Memorizer", step: int) -> CurvePoint:
-        epoch_end = step % self.per_epoch == 0
+    def _measured(self, module: "Memorizer", step: int, epoch_end: bool) -> CurvePoint:
         found = module.validate(self.lesson.validate) if self.lesson.validate else None
         if found is not None:
             refuse_divergence(found.loss, self.curve, step, self.steps)

@@ -1,6 +1,6 @@
 """The LoRA matrices of all slots, stacked, on one frozen model; and one optimizer step for all of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -149,15 +149,16 @@ class Stack:
         self._publish()
 
     @contextmanager
-    def measured(self) -> Iterator[None]:
-        """Within, the model computes with what is kept of each slot's weights."""
-        kept = self.weights[: self.used].clone()
-        for slot in self.options:
-            self.weights[slot].copy_(self._kept(slot))
+    def measured(self, slots: Collection[int]) -> Iterator[None]:
+        """Within, the model computes with what is kept of these slots' weights."""
+        trained = {slot: self.weights[slot].clone() for slot in slots}
+        for slot in slots:
+            self.weights[slot] = self._kept(slot)
         try:
             yield
         finally:
-            self.weights[: self.used].copy_(kept)
+            for slot, own in trained.items():
+                self.weights[slot] = own
 
     def bypass(self) -> None:
         """The bare model again, and nothing of its last pass."""

@@ -256,7 +256,8 @@ class PackedTrainer:
         from byheart.training.validation import SUMS, Validation, sums_by_slot
 
         totals = torch.zeros(SUMS, self.slots, dtype=torch.float64)
-        with torch.no_grad(), self._own(self.attention or self._attention), self.stack.measured():
+        slots = {seat.slot for seat in seats}
+        with torch.no_grad(), self._own(self.attention or self._attention), self.stack.measured(slots):
             for laid in self._passes(seats, VALIDATED_AT_ONCE):
                 losses, right = token_scores(self.model, laid.batch, **laid.more)
                 own = laid.weights.to(losses.device)
@@ -289,7 +290,7 @@ class PackedTrainer:
         """The model as a user of this one adapter has it; the random state is as if nothing had been asked."""
         import torch
 
-        with self._own(self._attention), self.stack.measured(), torch.random.fork_rng(), torch.no_grad():
+        with self._own(self._attention), self.stack.measured([slot]), torch.random.fork_rng(), torch.no_grad():
             self.stack.routing = slot
             yield
 
