@@ -108,7 +108,8 @@ def test_no_noise_breaks_it():
         letters = list(PLAIN)
         for _ in range(dice.randint(1, 12)):
             letters[dice.randrange(len(letters))] = dice.choice('{}[]",:\\\n“x1 ')
-        parse_pairs("".join(letters), cut=dice.random() < 0.5)
+        found = parse_pairs("".join(letters), cut=dice.random() < 0.5)
+        assert all(isinstance(pair, Pair) and pair.question.strip() and pair.answer.strip() for pair in found.pairs)
 
 
 def test_verdicts_are_objects_too():

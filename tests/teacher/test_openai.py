@@ -16,7 +16,7 @@ import pytest
 
 from byheart.errors import UserError
 from byheart.teacher import sender
-from byheart.teacher.base import Failure, Request, TeacherError
+from byheart.teacher.base import Failure, Reply, Request, TeacherError
 from byheart.teacher.openai import OpenAI
 from contracts.teacher_contract import KEY, TeacherContract, only_replies, requests
 from teacher.chat_server import Call, ChatServer, Say, answer, echo, error
@@ -213,7 +213,9 @@ def test_a_starved_request_waits_for_its_turn():
         )
 
     with ChatServer(script) as server:
-        only_replies(teacher(server, retries=2, concurrency=2).ask(requests(30)))
+        replies = only_replies(teacher(server, retries=2, concurrency=2).ask(requests(30)))
+    assert len(replies) == len(turn) == 30
+    assert sorted(turn.values()) == [1] * 29 + [9], "the starved one was answered the ninth time, the others at once"
 
 
 def test_a_refused_request_is_a_failure_and_many_of_them_the_end():
@@ -388,11 +390,11 @@ def test_cost_is_told_before_and_after():
 
 
 def test_from_within_a_running_loop_as_in_a_notebook():
-    async def cell() -> None:
+    async def cell() -> list[Reply]:
         with ChatServer() as server:
-            only_replies(teacher(server).ask(requests(2)))
+            return only_replies(teacher(server).ask(requests(2)))
 
-    asyncio.run(cell())
+    assert len(asyncio.run(cell())) == 2
 
 
 ASKER = """
