@@ -4,15 +4,18 @@
 
 ARTICLE is one of the four in `squad/documents`. `teacher` are the recorded pairs on it (`--forms` of the six ways of
 asking each fact), `rules` what the rules write. The human questions are scored in halves A and B, and are never
-trained on. Nothing stops the training but `epochs` and `budget`. One JSON line an epoch goes to FILE, which
-`signals.py` reads. All settings of `byheart learn` may be said; answers are cut at 24 tokens.
+trained on; `people` tells how likely the model finds their shortest answers, which jumps less than what it says.
+`--distil` and `--masked` change what is trained on. Nothing stops the training but `epochs` and `budget`. One JSON line
+an epoch goes to FILE, which `signals.py` reads. All settings of `byheart learn` may be said; answers are cut at 24 tokens.
 """
 
 import argparse
 import json
 import math
 import os
+import random
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,14 +28,18 @@ from byheart.commands import _checked
 from byheart.config.compose import read_request
 from byheart.evaluation.forgetting import Forgetting, ratio
 from byheart.evaluation.recall import compare
+from byheart.evaluation.retrieval import ask_with
 from byheart.examining import Opened, gather_probes
+from byheart.model.chat import prompt_tokens
+from byheart.model.replay import LIKELIEST
 from byheart.report.screen import Screen
 from byheart.run import Run
 from byheart.store import read_records
 from byheart.studying import lesson_of, lesson_rows
-from byheart.training.layout import Row, padded
+from byheart.training.layout import Row, SoftTargets, packed, padded
 from byheart.training.loss import _logits
-from byheart.writing import write_texts
+from byheart.types import FORWARD, Example
+from byheart.writing import Texts, write_texts
 
 DATA = Path(os.environ["BYHEART_DATA"], "squad")
 FORMS = {
@@ -52,6 +59,11 @@ def main() -> None:
     parser.add_argument("source", choices=("teacher", "rules", "both"))
     parser.add_argument("--forms", type=int, default=6, choices=sorted(FORMS))
     parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--distil", choices=("passage", "answer"), help="learn what the untuned model expects, book open"
+    )
+    parser.add_argument("--hard", type=float, default=0.0, help="share of the written answer in what is distilled")
+    parser.add_argument("--masked", default="", help="fact:6 or chunk:4: so many masked copies of each, to be restored")
     parser.add_argument("--every", type=int, default=1, help="epochs between two measurements")
     options, overrides = parser.parse_known_args()
     out = options.out or Path("outputs/benchmark_recall", f"{options.article}-{options.source}.jsonl")
@@ -74,12 +86,22 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         opened = Opened.load(plan, run)
         general = Forgetting().score(opened.untrained())
         train, validate = lesson_rows(plan, texts, gather_probes(plan, texts), opened, run)
+        told = sum(row.soft is None for row in train)
+        written = [row for row in train if row.soft is None]
+        if options.masked:
+            hidden = plan.rows.build(masked(options.masked, texts), opened.tokenizer, folder / "masked")
+            train += [Row(row["tokens"], row["loss_from"]) for row in hidden]
+        if options.distil:
+            train = distilled(options, texts, train, opened)
         lesson = lesson_of(plan, train, validate, opened)
-        told = len(train) if not plan.rows.replay else sum(row.soft is None for row in train)
         model = opened.attach(plan.adapter, plan.seed)
         head = {"article": options.article, "source": options.source, "forms": options.forms, "overrides": list(overrides),
                 "rows": told, "replayed": len(train) - told, "validated": len(validate), "facts": len(texts.facts)}  # fmt: skip
         out.write_text(json.dumps(head) + "\n")
+        asked = [
+            Example(q["id"], q["question"], min(q["answers"], key=len), (), "simple", FORWARD, "people") for q in human
+        ]
+        people = [Row(r["tokens"], r["loss_from"]) for r in plan.rows.build(asked, opened.tokenizer, folder / "people")]
         epoch = 0
 
         def at_epoch_end() -> None:
@@ -90,9 +112,9 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
             lm = replace(opened.language_model(), rows_at_once=40)
             answers = lm.answer([q["question"] for q in human], 24)
             scored = [compare(answer, q["answers"]) for answer, q in zip(answers, human, strict=True)]
-            record = {"epoch": epoch, "signals": signals(model, validate),
-                      "trained": signals(model, [row for row in train if row.soft is None][:: max(1, told // 40)][:40]),
-                      "forgetting": ratio(general, Forgetting().score(lm)).value, "distinct": len(set(answers)) / len(answers)}  # fmt: skip
+            record = {"epoch": epoch, "signals": signals(model, validate), "people": signals(model, people),
+                      "trained": signals(model, written[:: max(1, told // 40)][:40]),
+                      "answers": answers, "forgetting": ratio(general, Forgetting().score(lm)).value, "distinct": len(set(answers)) / len(answers)}  # fmt: skip
             for half in ("A", "B", "AB"):
                 own = [s for s, q in zip(scored, human, strict=True) if q["half"] in half]
                 record[half] = {name: mean(s[name] for s in own) for name in own[0]}
@@ -103,7 +125,8 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
             print(f"{options.article} {options.source} {epoch}: contains {both['contains']:.2f} (A {record['A']['contains']:.2f},"
                   f" B {record['B']['contains']:.2f}) exact {both['exact_match']:.2f} F1 {both['f1']:.2f}, held out:"
                   f" loss {record['signals']['loss']:.2f} tokens {record['signals']['token_accuracy']:.2f} exact"
-                  f" {record['signals']['exact']:.2f}, trained {record['trained']['exact']:.2f}, general x {record['forgetting']:.2f}", flush=True)  # fmt: skip
+                  f" {record['signals']['exact']:.2f}, people's tokens {record['people']['token_accuracy']:.3f} bounded"
+                  f" {record['people']['bounded']:.3f}, trained {record['trained']['exact']:.2f}, general x {record['forgetting']:.2f}", flush=True)  # fmt: skip
 
         plan.trainer.fit(
             model,
@@ -144,6 +167,74 @@ def signals(model: torch.nn.Module, rows: Sequence[Row]) -> dict[str, float]:
         "loss_short": mean(row["loss"] for row in short),
         "bounded_short": mean(row["bounded"] for row in short),
     }
+
+
+def masked(what: str, texts: Texts) -> list[Example]:
+    """Copies of each fact or chunk with 30 to 70 % of the words masked, to be restored whole (arXiv 2510.09885)."""
+    unit, _, copies = what.partition(":")
+    dice = random.Random(0)
+    title = {document.id: document.title for document in texts.documents}
+    home = {chunk.id: title[chunk.document] for chunk in texts.chunks}
+    found = []
+    for text, chunk in (
+        [(f.text, f.chunk) for f in texts.facts] if unit == "fact" else [(c.text, c.id) for c in texts.chunks]
+    ):
+        for copy in range(int(copies)):
+            words, share = text.split(), dice.uniform(0.3, 0.7)
+            shown = " ".join("____" if dice.random() < share else word for word in words)
+            ask = f"Restore the masked words: “{shown}” ({home[chunk]})"
+            found.append(Example(f"masked-{len(found)}-{copy}", ask, " ".join(words), (), "blank", FORWARD, "masked"))
+    return found
+
+
+def distilled(options: argparse.Namespace, texts: Texts, train: Sequence[Row], opened: Opened) -> list[Row]:
+    """Each written row with what the untuned model expects of its answer when the passage stands before the question.
+
+    "answer": the pair itself stands behind the passage too (context distillation, arXiv 2209.15189; 2412.14964).
+    The question that is trained on never holds the passage. Rows of one chunk are read behind it in batches of 16.
+    """
+    model, tokenizer = opened.untrained().model, opened.tokenizer
+    chunk_of = {fact.id: fact.chunk for fact in texts.facts}
+    text_of = {chunk.id: chunk.text for chunk in texts.chunks}
+    groups: dict[str, list[int]] = {}
+    examples = texts.examples_named(texts.split.train)
+    for i, example in enumerate(examples):
+        groups.setdefault(chunk_of[example.facts[0]] if example.facts else example.chunk, []).append(i)
+    soft: list[SoftTargets | None] = [None] * len(examples)
+    right = count = 0
+    start = time.monotonic()
+    for chunk, members in groups.items():
+        for at in range(0, len(members), 16):
+            part = members[at : at + 16]
+            shown = []
+            for i in part:
+                pair = f"\n\nQuestion: {examples[i].question}\nAnswer: {examples[i].answer}" * (
+                    options.distil == "answer"
+                )
+                prompt = prompt_tokens(tokenizer, ask_with(text_of[chunk] + pair, examples[i].question))
+                shown.append(Row([*prompt, *train[i].tokens[train[i].loss_from :]], len(prompt)))
+            batch = packed(shown)
+            with torch.no_grad():
+                likely = _logits(model, batch).float().softmax(-1).topk(LIKELIEST)
+            right += int((likely.indices[:, 0] == batch.targets).sum())
+            count += len(batch.targets)
+            for n, i in enumerate(part):
+                own = batch.rows == n
+                tokens, shares = likely.indices[own].tolist(), likely.values[own].tolist()
+                for place, target in enumerate(batch.targets[own].tolist()):
+                    _mix(tokens[place], shares[place], target, options.hard)
+                soft[i] = SoftTargets(tokens, shares)
+    print(f"distilled from the {options.distil}: {right / count:.3f} of {count:,} tokens are the first choice,"
+          f" {time.monotonic() - start:.0f} s", flush=True)  # fmt: skip
+    return [*(replace(row, soft=s) for row, s in zip(train, soft, strict=False)), *train[len(examples) :]]
+
+
+def _mix(tokens: list[int], shares: list[float], target: int, hard: float) -> None:
+    """The written token gets the share `hard`, all others what is left, in proportion."""
+    shares[:] = [share * (1 - hard) for share in shares]
+    if target not in tokens:
+        tokens[-1], shares[-1] = target, 0.0
+    shares[tokens.index(target)] += hard
 
 
 def _wanted(row: dict, options: argparse.Namespace) -> bool:
