@@ -1,7 +1,5 @@
 """Examples as tokens: what the model reads, and which tokens the loss is taken on."""
 
-import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LOSS_ON = ("answer", "all")
-QUOTING = ("completion", "blank", "recitation")  # angles whose questions give words of the text: none is left out
 REDUCTIONS = ("row_mean", "token_mean", "sum")
 
 
@@ -28,7 +25,6 @@ class Rows:
     reduction: str = "row_mean"  # row_mean | token_mean | sum
     max_tokens: int = 1024  # a longer row is cut at its end, and counted
     replay: float = 0.2  # share of the training rows that replay the model's own conversations and texts
-    word_dropout: float = 0.3  # share of a question's words that are left out in every other epoch
 
     def __post_init__(self) -> None:
         if self.loss_on not in LOSS_ON:
@@ -37,8 +33,6 @@ class Rows:
             raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got {self.reduction}")
         if not 0 <= self.replay < 1:
             raise ValueError(f"replay must be at least 0 and below 1, got {self.replay}")
-        if not 0 <= self.word_dropout < 1:
-            raise ValueError(f"word_dropout must be at least 0 and below 1, got {self.word_dropout}")
         if self.max_tokens < 8:
             raise ValueError(f"max_tokens must be at least 8, got {self.max_tokens}")
 
@@ -48,10 +42,6 @@ class Rows:
 
     def build(self, examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", folder: Path) -> "Dataset":
         """A dataset with `tokens` and `loss_from` (the index of the first token that carries loss), kept in `folder`.
-
-        `brief`: the tokens with words of the question left out (word dropout, Iyyer et al. 2015), or none. People
-        ask with fewer and other words than an expansion: a model that has learned to answer from some of them
-        understands more of theirs.
 
         The end-of-turn token carries loss: without it the model would learn the answer but not where it ends.
         """
@@ -64,7 +54,6 @@ class Rows:
             "id": [e.id for e in examples],
             "question": [e.question for e in examples],
             "answer": [e.answer for e in examples],
-            "fewer": [self._fewer_words(e) for e in examples],
         }
 
         def tokenize(row: dict[str, str]) -> dict[str, object]:
@@ -73,9 +62,7 @@ class Rows:
             tokens = [*prompt, *answer]
             # The first token is never predicted: nothing stands before it.
             start = len(prompt) if self.loss_on == "answer" else 1
-            cut = len(tokens) > self.max_tokens
-            brief = [] if cut or not row["fewer"] else [*prompt_tokens(tokenizer, row["fewer"]), *answer]
-            return {"tokens": tokens[: self.max_tokens], "loss_from": start, "brief": brief, "cut": cut}
+            return {"tokens": tokens[: self.max_tokens], "loss_from": start, "cut": len(tokens) > self.max_tokens}
 
         # A row whose prompt alone fills the limit carries no loss and is left out.
         rows = Dataset.from_dict(texts).map(tokenize, load_from_cache_file=False, keep_in_memory=True)
@@ -85,11 +72,3 @@ class Rows:
         with said_if_unwritten(folder):
             rows.save_to_disk(str(folder))
         return rows
-
-    def _fewer_words(self, example: Example) -> str:
-        """The question without some words behind its first; the same for the same question. Empty: none is left out."""
-        if example.angle in QUOTING:
-            return ""
-        dice = random.Random(example.question)
-        fewer = re.sub(r"\s+\S+", lambda word: "" if dice.random() < self.word_dropout else word[0], example.question)
-        return fewer if fewer != example.question else ""

@@ -186,7 +186,7 @@ def _rows(plan: Plan, examples: Sequence[Example], opened: Opened, folder: Path)
     if not examples:
         return []
     dataset: Dataset = plan.rows.build(examples, opened.tokenizer, folder)
-    return [Row(row["tokens"], row["loss_from"], brief=row["brief"] or None) for row in dataset]
+    return [Row(row["tokens"], row["loss_from"]) for row in dataset]
 
 
 def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:

@@ -1,14 +1,11 @@
 """Answers and likelihoods against plain computation, with a tiny real model and a real chat template."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from byheart.model.chat import answer_tokens, end_of_turn, prompt_tokens
 from byheart.model.language import LanguageModel
 from byheart.rows import Rows
-from byheart.training.layout import Row
 from byheart.types import Example
 
 
@@ -65,29 +62,6 @@ def test_loss_on_all_and_the_row_limit(tokenizer, tmp_path):
     )
     with pytest.raises(ValueError, match="reduction"):
         Rows(reduction="median")
-
-
-def test_words_are_left_out_of_a_question_that_people_would_ask_in_others(tokenizer, tmp_path):
-    asked = Example(
-        "e", "who must obey the rules of the station", "every operator", ("f",), "simple", "forward", "rules"
-    )
-    blank = replace(asked, id="b", question="the ____ of the station must obey the rules", angle="blank")
-    one, two = Rows(word_dropout=0.5).build([asked, blank], tokenizer, tmp_path / "a")
-    assert two["brief"] == []  # its question without the mark would ask nothing
-    brief = Row(one["tokens"], one["loss_from"], brief=one["brief"]).shown(1)
-    assert brief.tokens[brief.loss_from :] == one["tokens"][one["loss_from"] :]
-    words = tokenizer.decode(brief.tokens[: brief.loss_from]).split()
-    whole = tokenizer.decode(one["tokens"][: one["loss_from"]]).split()
-    assert "who" in words and len(words) < len(whole) and [w for w in whole if w in words] == words
-    assert Rows(word_dropout=0.5).build([asked], tokenizer, tmp_path / "b")[0]["brief"] == one["brief"]
-    assert Rows(word_dropout=0).build([asked], tokenizer, tmp_path / "c")[0]["brief"] == []
-    shown = Rows(word_dropout=0.5, loss_on="all").build([asked], tokenizer, tmp_path / "d")[0]
-    assert Row(shown["tokens"], shown["loss_from"], brief=shown["brief"]).shown(1).loss_from == 1
-    assert (
-        Rows(max_tokens=len(one["tokens"]) - 1).build([asked], tokenizer, tmp_path / "e")[0]["brief"] == []
-    )  # a row that is cut has none
-    with pytest.raises(ValueError, match="word_dropout"):
-        Rows(word_dropout=1.0)
 
 
 def test_the_head_reads_what_is_contiguous(model, tokenizer):

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -181,22 +180,6 @@ def test_every_row_comes_once_an_epoch_and_a_resumed_stream_is_the_rest(count, s
     assert sorted(i for batch in batches(count, size, 1, seed) for i in batch) == list(range(count))
     whole = list(stream(count, size, 3, seed))
     assert list(stream(count, size, 3, seed, min(done, len(whole)))) == whole[done:]
-
-
-@given(count=st.integers(1, 30), size=st.integers(1, 9), done=st.integers(0, 40), epochs=st.integers(1, 4))
-def test_every_other_epoch_shows_a_row_with_words_left_out_and_a_resumed_training_the_same(count, size, done, epochs):
-    rows = [Row([1, 2, 3, 10 + i, 2], 4, brief=[1, 3, 10 + i, 2] if i % 3 else None) for i in range(count)]
-    lesson = Lesson(rows, [], size, epochs, 0, "constant", "row_mean", 0)
-    steps = list(lesson.batches())
-    assert list(lesson.batches(min(done, len(steps)))) == steps[done:]
-    for i, row in enumerate(rows):
-        own = [shown.tokens for batch in steps for shown in batch if shown.tokens[-2] == 10 + i]
-        assert len(own) == epochs
-        if row.brief:
-            assert own.count(row.brief) in (epochs // 2, -(-epochs // 2))
-            assert all(before != after for before, after in pairwise(own))
-        else:
-            assert own == [row.tokens] * epochs
 
 
 @given(per_epoch=st.integers(1, 50), checks=st.integers(1, 6))

@@ -1,7 +1,7 @@
 """How a batch of rows lies in memory: packed end to end behind the prefix that all share, or padded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +22,6 @@ class Row:
     tokens: list[int]
     loss_from: int  # index of the first token that carries loss, at least 1
     soft: SoftTargets | None = None  # where given, the loss is the divergence from them; all rows have the same K
-    brief: list[int] | None = None  # the tokens with words of the question left out; the answer is the same
-
-    def shown(self, turn: int) -> "Row":
-        """The row itself in even turns; in odd ones the brief row, if there is one."""
-        if self.brief is None or turn % 2 == 0:
-            return self
-        shorter = len(self.tokens) - len(self.brief)
-        return replace(self, tokens=self.brief, loss_from=max(1, self.loss_from - shorter), brief=None)
 
 
 @dataclass(frozen=True)

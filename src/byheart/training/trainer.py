@@ -1,7 +1,7 @@
 """Fits an adapter: Lightning drives the steps, this room decides when to look, to keep and to stop."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -41,15 +41,6 @@ class Lesson:
         """How many optimizer steps are taken at most."""
         whole = self.steps_per_epoch * self.epochs
         return whole if self.most_steps is None else min(whole, self.most_steps)
-
-    def batches(self, done: int = 0) -> Iterator[list[Row]]:
-        """The rows of each optimizer step, without those of the first `done`.
-
-        Every other epoch shows a row with words of its question left out; half of the rows begin with that.
-        """
-        order = stream(len(self.train), self.batch_size, self.epochs, self.seed, done)
-        for step, places in enumerate(order, start=done):
-            yield [self.train[i].shown(step // self.steps_per_epoch + i) for i in places]
 
 
 @dataclass(frozen=True)
@@ -154,7 +145,8 @@ class Trainer:
         )
         already_over = done >= steps or stopping.turned(curve)
         if not already_over:
-            batches = list(islice(lesson.batches(done), steps - done))
+            order = stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed, done)
+            batches = [[lesson.train[i] for i in batch] for batch in islice(order, steps - done)]
             quiet_lightning()
             runner = L.Trainer(
                 accelerator={"cuda": "gpu"}.get(_device_of(model), _device_of(model)),

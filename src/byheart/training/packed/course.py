@@ -9,7 +9,7 @@ from torch import Tensor
 
 from byheart.training.curve import peak_memory_gib, write_curve
 from byheart.training.loss import weights
-from byheart.training.order import is_check
+from byheart.training.order import is_check, stream
 from byheart.training.packed.job import Job, Paused
 from byheart.training.packed.lines import Seat
 from byheart.training.stopping import best_by, refuse_divergence
@@ -27,12 +27,12 @@ class Course:
         self.known = before.known
         self.best: Tensor | None = before.tensors.get("best")  # the best epoch's weights
         self.per_epoch, self.steps = lesson.steps_per_epoch, lesson.steps
-        self.batches = lesson.batches(self.step)
+        self.order = stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed, self.step)
         self._before, self._joined = before.seconds, time.monotonic()
 
     def seats(self) -> list[Seat]:
         """The rows of the next optimizer step."""
-        rows = next(self.batches)
+        rows = [self.job.lesson.train[i] for i in next(self.order)]
         counts = torch.tensor([len(row.tokens) - row.loss_from for row in rows])
         shares = weights(torch.arange(len(rows)).repeat_interleave(counts), self.job.lesson.reduction)
         return [Seat(self.slot, row, own) for row, own in zip(rows, shares.split(counts.tolist()), strict=True)]
