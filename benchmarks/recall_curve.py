@@ -64,6 +64,7 @@ def main() -> None:
     )
     parser.add_argument("--hard", type=float, default=0.0, help="share of the written answer in what is distilled")
     parser.add_argument("--masked", default="", help="fact:6 or chunk:4: so many masked copies of each, to be restored")
+    parser.add_argument("--dropped", type=int, default=0, help="copies of each question without 30 % of its words")
     parser.add_argument("--every", type=int, default=1, help="epochs between two measurements")
     options, overrides = parser.parse_known_args()
     out = options.out or Path("outputs/benchmark_recall", f"{options.article}-{options.source}.jsonl")
@@ -88,6 +89,9 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         train, validate = lesson_rows(plan, texts, gather_probes(plan, texts), opened, run)
         told = sum(row.soft is None for row in train)
         written = [row for row in train if row.soft is None]
+        if options.dropped:
+            fewer = plan.rows.build(dropped(options.dropped, texts), opened.tokenizer, folder / "dropped")
+            train += [Row(row["tokens"], row["loss_from"]) for row in fewer]
         if options.masked:
             hidden = plan.rows.build(masked(options.masked, texts), opened.tokenizer, folder / "masked")
             train += [Row(row["tokens"], row["loss_from"]) for row in hidden]
@@ -141,6 +145,9 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
 
 def signals(model: torch.nn.Module, rows: Sequence[Row]) -> dict[str, float]:
     """Means over rows of what might tell how much the model recalls, all from one forward pass over their answers."""
+    names = ("loss", "bounded", "smoothed", "first_rank", "first_accuracy", "token_accuracy", "exact")
+    if not rows:  # each fact is asked in one way only: nothing is held out
+        return dict.fromkeys(names, math.nan)
     found: list[dict[str, float]] = []
     model.eval()
     with torch.no_grad():
@@ -160,7 +167,6 @@ def signals(model: torch.nn.Module, rows: Sequence[Row]) -> dict[str, float]:
                     "token_accuracy": float(hits.float().mean()), "exact": float(hits.all()),
                 })  # fmt: skip
     model.train()
-    names = ("loss", "bounded", "smoothed", "first_rank", "first_accuracy", "token_accuracy", "exact")
     short = [row for row in found if row["tokens"] <= SHORT] or found
     return {name: mean(row[name] for row in found) for name in names} | {
         "loss_by_token": sum(row["sum"] for row in found) / sum(row["tokens"] for row in found),
@@ -184,6 +190,18 @@ def masked(what: str, texts: Texts) -> list[Example]:
             shown = " ".join("____" if dice.random() < share else word for word in words)
             ask = f"Restore the masked words: “{shown}” ({home[chunk]})"
             found.append(Example(f"masked-{len(found)}-{copy}", ask, " ".join(words), (), "blank", FORWARD, "masked"))
+    return found
+
+
+def dropped(copies: int, texts: Texts) -> list[Example]:
+    """Copies of the trained questions without some of the words behind their first (word dropout, Iyyer et al. 2015)."""
+    dice = random.Random(0)
+    found = []
+    for example in texts.examples_named(texts.split.train):
+        for copy in range(copies):
+            first, *rest = example.question.split()
+            ask = " ".join([first, *(word for word in rest if dice.random() >= 0.3)])
+            found.append(replace(example, id=f"{example.id}-{copy}", question=ask))
     return found
 
 
