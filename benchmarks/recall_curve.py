@@ -5,7 +5,7 @@
 ARTICLE is one of the four in `squad/documents`. `teacher` are the recorded pairs on it (`--forms` of the six ways of
 asking each fact), `rules` what the rules write. The human questions are scored in halves A and B, and are never
 trained on; `people` tells how likely the model finds their shortest answers, which jumps less than what it says.
-`--distil` and `--masked` change what is trained on. Nothing stops the training but `epochs` and `budget`. One JSON line
+`--distil`, `--masked` and `--dropped` change what is trained on. Nothing stops the training but `epochs` and `budget`. One JSON line
 an epoch goes to FILE, which `signals.py` reads. All settings of `byheart learn` may be said; answers are cut at 24 tokens.
 """
 
@@ -23,6 +23,7 @@ from statistics import mean
 
 import torch
 import torch.nn.functional as F
+from signals import LOSSES, SHARES
 
 from byheart.commands import _checked
 from byheart.config.compose import read_request
@@ -35,7 +36,7 @@ from byheart.model.replay import LIKELIEST
 from byheart.report.screen import Screen
 from byheart.run import Run
 from byheart.store import read_records
-from byheart.studying import lesson_of, lesson_rows
+from byheart.studying import _rows, lesson_of, lesson_rows
 from byheart.training.layout import Row, SoftTargets, packed, padded
 from byheart.training.loss import _logits
 from byheart.types import FORWARD, Example
@@ -87,25 +88,22 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         opened = Opened.load(plan, run)
         general = Forgetting().score(opened.untrained())
         train, validate = lesson_rows(plan, texts, gather_probes(plan, texts), opened, run)
-        told = sum(row.soft is None for row in train)
         written = [row for row in train if row.soft is None]
-        if options.dropped:
-            fewer = plan.rows.build(dropped(options.dropped, texts), opened.tokenizer, folder / "dropped")
-            train += [Row(row["tokens"], row["loss_from"]) for row in fewer]
-        if options.masked:
-            hidden = plan.rows.build(masked(options.masked, texts), opened.tokenizer, folder / "masked")
-            train += [Row(row["tokens"], row["loss_from"]) for row in hidden]
-        if options.distil:
-            train = distilled(options, texts, train, opened)
+        replayed = [row for row in train if row.soft is not None]
+        copies = _rows(
+            plan, [*dropped(options.dropped, texts), *masked(options.masked, texts)], opened, folder / "copies"
+        )
+        told = distilled(options, texts, written, opened) if options.distil else written
+        train = [*told, *replayed, *copies]
         lesson = lesson_of(plan, train, validate, opened)
         model = opened.attach(plan.adapter, plan.seed)
         head = {"article": options.article, "source": options.source, "forms": options.forms, "overrides": list(overrides),
-                "rows": told, "replayed": len(train) - told, "validated": len(validate), "facts": len(texts.facts)}  # fmt: skip
+                "rows": len(told), "replayed": len(replayed), "copies": len(copies), "validated": len(validate), "facts": len(texts.facts)}  # fmt: skip
         out.write_text(json.dumps(head) + "\n")
         asked = [
             Example(q["id"], q["question"], min(q["answers"], key=len), (), "simple", FORWARD, "people") for q in human
         ]
-        people = [Row(r["tokens"], r["loss_from"]) for r in plan.rows.build(asked, opened.tokenizer, folder / "people")]
+        people = _rows(plan, asked, opened, folder / "people")
         epoch = 0
 
         def at_epoch_end() -> None:
@@ -117,7 +115,7 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
             answers = lm.answer([q["question"] for q in human], 24)
             scored = [compare(answer, q["answers"]) for answer, q in zip(answers, human, strict=True)]
             record = {"epoch": epoch, "signals": signals(model, validate), "people": signals(model, people),
-                      "trained": signals(model, written[:: max(1, told // 40)][:40]),
+                      "trained": signals(model, written[:: max(1, len(written) // 40)][:40]),
                       "answers": answers, "forgetting": ratio(general, Forgetting().score(lm)).value, "distinct": len(set(answers)) / len(answers)}  # fmt: skip
             for half in ("A", "B", "AB"):
                 own = [s for s, q in zip(scored, human, strict=True) if q["half"] in half]
@@ -145,9 +143,8 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
 
 def signals(model: torch.nn.Module, rows: Sequence[Row]) -> dict[str, float]:
     """Means over rows of what might tell how much the model recalls, all from one forward pass over their answers."""
-    names = ("loss", "bounded", "smoothed", "first_rank", "first_accuracy", "token_accuracy", "exact")
     if not rows:  # each fact is asked in one way only: nothing is held out
-        return dict.fromkeys(names, math.nan)
+        return dict.fromkeys((*LOSSES, *SHARES), math.nan)
     found: list[dict[str, float]] = []
     model.eval()
     with torch.no_grad():
@@ -168,7 +165,7 @@ def signals(model: torch.nn.Module, rows: Sequence[Row]) -> dict[str, float]:
                 })  # fmt: skip
     model.train()
     short = [row for row in found if row["tokens"] <= SHORT] or found
-    return {name: mean(row[name] for row in found) for name in names} | {
+    return {name: mean(row[name] for row in found) for name in found[0] if name not in ("sum", "tokens")} | {
         "loss_by_token": sum(row["sum"] for row in found) / sum(row["tokens"] for row in found),
         "loss_short": mean(row["loss"] for row in short),
         "bounded_short": mean(row["bounded"] for row in short),
@@ -177,19 +174,20 @@ def signals(model: torch.nn.Module, rows: Sequence[Row]) -> dict[str, float]:
 
 def masked(what: str, texts: Texts) -> list[Example]:
     """Copies of each fact or chunk with 30 to 70 % of the words masked, to be restored whole (arXiv 2510.09885)."""
+    if not what:
+        return []
     unit, _, copies = what.partition(":")
     dice = random.Random(0)
     title = {document.id: document.title for document in texts.documents}
     home = {chunk.id: title[chunk.document] for chunk in texts.chunks}
+    passages = [(f.text, f.chunk) for f in texts.facts] if unit == "fact" else [(c.text, c.id) for c in texts.chunks]
     found = []
-    for text, chunk in (
-        [(f.text, f.chunk) for f in texts.facts] if unit == "fact" else [(c.text, c.id) for c in texts.chunks]
-    ):
-        for copy in range(int(copies)):
+    for text, chunk in passages:
+        for _ in range(int(copies)):
             words, share = text.split(), dice.uniform(0.3, 0.7)
             shown = " ".join("____" if dice.random() < share else word for word in words)
             ask = f"Restore the masked words: “{shown}” ({home[chunk]})"
-            found.append(Example(f"masked-{len(found)}-{copy}", ask, " ".join(words), (), "blank", FORWARD, "masked"))
+            found.append(Example(f"masked-{len(found)}", ask, " ".join(words), (), "blank", FORWARD, "masked"))
     return found
 
 
@@ -205,7 +203,7 @@ def dropped(copies: int, texts: Texts) -> list[Example]:
     return found
 
 
-def distilled(options: argparse.Namespace, texts: Texts, train: Sequence[Row], opened: Opened) -> list[Row]:
+def distilled(options: argparse.Namespace, texts: Texts, written: Sequence[Row], opened: Opened) -> list[Row]:
     """Each written row with what the untuned model expects of its answer when the passage stands before the question.
 
     "answer": the pair itself stands behind the passage too (context distillation, arXiv 2209.15189; 2412.14964).
@@ -230,7 +228,7 @@ def distilled(options: argparse.Namespace, texts: Texts, train: Sequence[Row], o
                     options.distil == "answer"
                 )
                 prompt = prompt_tokens(tokenizer, ask_with(text_of[chunk] + pair, examples[i].question))
-                shown.append(Row([*prompt, *train[i].tokens[train[i].loss_from :]], len(prompt)))
+                shown.append(Row([*prompt, *written[i].tokens[written[i].loss_from :]], len(prompt)))
             batch = packed(shown)
             with torch.no_grad():
                 likely = _logits(model, batch).float().softmax(-1).topk(LIKELIEST)
@@ -244,7 +242,7 @@ def distilled(options: argparse.Namespace, texts: Texts, train: Sequence[Row], o
                 soft[i] = SoftTargets(tokens, shares)
     print(f"distilled from the {options.distil}: {right / count:.3f} of {count:,} tokens are the first choice,"
           f" {time.monotonic() - start:.0f} s", flush=True)  # fmt: skip
-    return [*(replace(row, soft=s) for row, s in zip(train, soft, strict=False)), *train[len(examples) :]]
+    return [replace(row, soft=expected) for row, expected in zip(written, soft, strict=True)]
 
 
 def _mix(tokens: list[int], shares: list[float], target: int, hard: float) -> None:

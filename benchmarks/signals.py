@@ -24,8 +24,9 @@ def main() -> None:
     parser.add_argument("--patience", type=int, default=3, help="epochs")
     parser.add_argument("--half", default="AB", choices=("A", "B", "AB"))
     options = parser.parse_args()
-    curves = [[json.loads(line) for line in path.read_text().splitlines()][1:] for path in options.curves]
-    curves = [curve for curve in curves if len(curve) > 1]
+    read = [[json.loads(line) for line in path.read_text().splitlines()] for path in options.curves]
+    # Without held-out rows a curve has no signals to compare.
+    curves = [curve for head, *curve in read if len(curve) > 1 and head.get("validated", 1)]
     rows = []
     for name in (*LOSSES, *SHARES, "trained_exact", "last_epoch"):
         picks = [_pick(_values(curve, name), options.patience) for curve in curves]
