@@ -196,7 +196,10 @@ def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
     """
     model, folder = opened.untrained(), plan.model.find()
     new = min(count, DISTINCT)
-    with run.stage("replay", "Replaying what it knows already") as note, run.screen.progress(new, "rows") as bar:
+    with (
+        run.stage("replay", "Sampling its own texts to replay, once for each model") as note,
+        run.screen.progress(new, "rows") as bar,
+    ):
         said = converse(model, folder, new - new // 2, bar.reach)
         texts = plain_texts(model, folder, new - len(said), bar.reach)
         rows = [_replayed_row(plan, model, tokens, 1) for tokens in texts]
