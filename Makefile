@@ -75,7 +75,7 @@ format: $(INSTALLED) ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## measure what docs/findings.md reports: about an hour; BENCH="startup squad" takes a part
+bench: $(INSTALLED) ## measure what docs/results.md reports: about an hour; BENCH="startup squad" takes a part
 	@$(PIP) install --quiet -c constraints.txt -e '.[bench]'
 	@for name in $(BENCH); do $(BIN)/python benchmarks/$$name.py $(ARGS); done
 

@@ -5,10 +5,12 @@ import re
 import shlex
 import sys
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 import toys
 from byheart.commands import _checked
@@ -19,6 +21,8 @@ from contracts.expansion_contract import ExpansionContract
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs/guides").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LONGEST = 30  # words of a sentence
 OWN = (ROOT / "docs/guides/write_your_own_strategy.md").read_text(encoding="utf-8")
 
 
@@ -114,3 +118,60 @@ def test_the_yaml_of_the_guide_fits_its_class():
     assert settings.pop("_target_") == "byheart.expansion.numbers.Numbers"
     strategy = _numbers()
     assert settings == {field.name: getattr(strategy(), field.name) for field in fields(strategy)}
+
+
+def _inlines(page: Path) -> list[list]:
+    """The inline tokens of each paragraph, list item and heading, outside code blocks and tables."""
+    tokens = MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8"))
+    return [
+        token.children
+        for before, token in pairwise(tokens)
+        if token.type == "inline" and before.type not in ("th_open", "td_open")
+    ]
+
+
+def _sentences(inlines: list) -> list[str]:
+    """Inline code is one word, a link is its text, an image nothing."""
+    said = {"code_inline": "CODE", "softbreak": " ", "hardbreak": " "}
+    text = "".join(said.get(token.type, token.content if token.type == "text" else "") for token in inlines)
+    return re.split(r"(?<=[.!?])\s+|(?<=[.!?][\"\u201d)])\s+(?=[A-Z])", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_sentence_is_longer_than_thirty_words(page):
+    sentences = [sentence for inlines in _inlines(page) for sentence in _sentences(inlines)]
+    words = {sentence: sum(any(map(str.isalnum, word)) for word in sentence.split()) for sentence in sentences}
+    long = [f"{count} words: {sentence}" for sentence, count in words.items() if count > LONGEST]
+    assert not long, "\n".join(long)
+
+
+def _anchors(page: Path) -> set[str]:
+    """The names that GitHub gives a page's headings."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    heads = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_leads_to_a_file_and_a_heading(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("http"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_file_that_is_named_is_there(page):
+    """Scripts and pages that are named in inline code; the guide of one's own strategy also names files to be written."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    named = re.findall(r"`((?:docs|benchmarks|examples|tests|conf|sweeps|src)/[\w/.-]*\.\w+)(?:::\w+)?`", text)
+    missing = [
+        name
+        for name in named
+        if not (ROOT / name).exists() and "/numbers." not in name and "/test_numbers." not in name
+    ]
+    assert not missing

@@ -17,7 +17,7 @@ from byheart.training.layout import Row
 from byheart.training.packed.job import Job
 from byheart.training.packed.trainer import PackedTrainer
 
-MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/findings.md
+MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/results.md
 SHARE = 0.8  # of the free memory; the rest is for what a step needs for a moment, and for others
 TICKS = 3
 SPENT = 0.02  # of the sweep's steps may go into trying how many slots are quickest
