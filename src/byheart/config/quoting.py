@@ -33,7 +33,7 @@ def _quote_override(override: str, multirun: bool) -> str:
     if not equals or not value:
         return override
     if PATHS.match(key):
-        value = _at_home(value)
+        value = at_home(value)
         return f"{key}={_quote_paths(value, multirun, several=key.lstrip('+') == 'documents')}"
     if TEXTS.match(key) and _kind(value) == "other":
         return f"{key}={quoted(value)}"
@@ -84,7 +84,7 @@ def _quote_if_needed(text: str) -> str:
     return text if re.fullmatch(r"[\w./ -]*[\w./-]", text, re.A) and _kind(text) == "text" else quoted(text)
 
 
-def _at_home(path: str) -> str:
+def at_home(path: str) -> str:
     """No shell expands a ~ that stands after `key=`."""
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
