@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from byheart.config.checking import compose_checked, show
 from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, job_title, read_request, run_hydra
-from byheart.config.faults import compose_checked, show
 from byheart.config.plan import plan_values
 from byheart.config.quoting import quoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in

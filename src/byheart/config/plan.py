@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from byheart.config.checking import did_you_mean
 from byheart.config.compose import run_name
-from byheart.config.faults import did_you_mean
 from byheart.config.folders import KEYS_OF_THE_COMMAND_LINE
 from byheart.config.quoting import at_home
 from byheart.config.schema import Rule, shown, type_problem

@@ -9,8 +9,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from byheart.config.checking import did_you_mean, dotted_keys
 from byheart.config.compose import Composer, Request
-from byheart.config.faults import did_you_mean, dotted_keys
 from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
 from byheart.errors import Problem, UserError
 
