@@ -1,5 +1,6 @@
 """Errors with an exit code of their own: the user can fix them, or a batch is still running."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -35,8 +36,7 @@ class Diverged(Exception):
     """Training became NaN or exploded; the message says what to change."""
 
 
-def gather(*checks: list[Problem]) -> None:
-    """Raise one UserError with the problems of all the checks, if there are any."""
-    problems = [problem for check in checks for problem in check]
+def gather(problems: Sequence[Problem]) -> None:
+    """Raise one UserError with all the problems, if there are any."""
     if problems:
         raise UserError(*problems)
