@@ -6,9 +6,12 @@ literal name is meant literally; what Hydra already understands as a list, a swe
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
 
 PATHS = re.compile(r"^\+{0,2}(documents|questions|run|resume|(.+\.)?path|hydra\.(run|sweep)\.(dir|subdir))$")
 TEXTS = re.compile(r"^\+{0,2}(name|(.+\.)?(revision|hub_id))$")
@@ -120,8 +123,8 @@ def _kind(value: str) -> str:
     return "text" if isinstance(parsed, str) and parsed == value else "other"
 
 
-@lru_cache(maxsize=1)
-def _parser() -> Any:
+@cache
+def _parser() -> "OverridesParser":
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     return OverridesParser.create()
