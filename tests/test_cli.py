@@ -127,7 +127,7 @@ def test_check_says_what_it_looked_at(capsys, folder):
 def test_faults_are_printed_without_a_traceback():
     done = byheart("learn", "documents=gone.txt", "lr=-1", "bach_size=2")
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr and "3 things to mend" in done.stderr
+    assert "Traceback" not in done.stderr and "3 problems to fix" in done.stderr
     assert not Path("outputs").exists()
 
 

@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 from byheart.commands import _checked
 from byheart.config.compose import Composer, read_request, run_name
 from byheart.config.folders import conf_folder, sweeps_folder
-from byheart.config.plan import field_problem
 from byheart.config.quoting import quote_overrides, quoted
+from byheart.config.schema import type_problem
 from byheart.config.trust import foreign_targets, is_own_class
 from byheart.errors import UserError
 
@@ -295,4 +295,4 @@ def test_shipped_defaults_are_the_classes_defaults():
     ],
 )
 def test_types(hint, good, bad):
-    assert not field_problem(hint, good) and field_problem(hint, bad)
+    assert not type_problem(hint, good) and type_problem(hint, bad)

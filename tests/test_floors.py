@@ -11,7 +11,7 @@ import byheart
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [
     ("types", "errors"),
-    ("store", "alive", "config"),
+    ("store", "locks", "config"),
     ("documents", "chunks", "facts"),
     ("model",),
     ("teacher",),

@@ -1,7 +1,7 @@
-"""`byheart <command> ...`: finds out what was meant, says all that is wrong with it, and calls the stages.
+"""The command line: `byheart <command> ...`.
 
-Exit codes: 0 done, 1 our own fault, 2 something for the user to mend, 75 a batch is under way
-(come back with the same command), 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 a bug in byheart, 2 an error that the user can fix, 75 a batch is still running at the teacher
+(give the same command again later), 130 stopped by Ctrl-C.
 """
 
 import os
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_problems(command, error.problems)
         return 2
     except Diverged as error:
-        print(f"\nbyheart: training came to grief: {error}", file=sys.stderr)
+        print(f"\nbyheart: training failed: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print("\nbyheart: stopped; what was finished is saved", file=sys.stderr)
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        _confess(command, error)
+        _report_bug(command, error)
         return 1
 
 
@@ -138,24 +138,22 @@ def _run(words: list[str]) -> int:
 
 
 def _complete(words: list[str]) -> int:
-    """Tab completion: Hydra's own, once our command word is taken out of the line it looks at."""
+    """Tab completion of commands, sweep names and files; the rest is Hydra's, which must not see our command word."""
     line = os.environ.get("COMP_LINE", "")
-    typed = line.split()
     if "query=" in " ".join(words) and line:
+        before, last = line.split(), ""
+        if not line.endswith(" "):
+            last = before.pop()
         names = [command.name for command in COMMANDS]
-        if len(typed) < 2 or (len(typed) == 2 and not line.endswith(" ")):
-            start = typed[1] if len(typed) == 2 else ""
-            print(" ".join(name for name in names if name.startswith(start)))
+        ours = 2 if before[1:2] == ["sweep"] else 1  # words after "byheart" that Hydra does not know
+        if len(before) <= ours:
+            found = [name for name in (_sweeps() if len(before) == 2 else names) if name.startswith(last)]
+        else:
+            found = _files_for(last)
+        if found or len(before) < 2 or before[1] not in names:
+            print(" ".join(found))
             return 0
-        last = "" if line.endswith(" ") else typed[-1]
-        if typed[1] == "sweep" and len(typed) + line.endswith(" ") == 3:
-            print(" ".join(name for name in _sweeps() if name.startswith(last)))
-            return 0
-        if files := _files_for(last):
-            print(" ".join(files))
-            return 0
-        ours = typed[1 : 3 if typed[1] == "sweep" else 2] if typed[1] in names else []
-        for word in ours:
+        for word in before[1 : 1 + ours]:
             line = line.replace(word, "", 1)
         os.environ["COMP_LINE"] = line
     from byheart.config.compose import read_request, run_hydra
@@ -167,8 +165,7 @@ def _complete(words: list[str]) -> int:
 def _sweeps() -> list[str]:
     from byheart.config.folders import sweeps_folder
 
-    folders = (Path("sweeps"), sweeps_folder())
-    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
+    return sorted({file.stem for folder in (Path("sweeps"), sweeps_folder()) for file in folder.glob("*.yaml")})
 
 
 def _files_for(word: str) -> list[str]:
@@ -177,10 +174,9 @@ def _files_for(word: str) -> list[str]:
     key, equals, start = word.partition("=")
     if not equals or not PATHS.match(key):
         return []
-    folder, _, stem = start.rpartition("/")
-    place = Path(folder or ("/" if start.startswith("/") else ".")).expanduser()
-    found = sorted(place.glob(f"{stem}*")) if place.is_dir() else []
-    shown = [f"{start.removesuffix(stem)}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found]
+    folder, slash, stem = start.rpartition("/")
+    found = sorted(Path(f"{folder}{slash}" or ".").expanduser().glob(f"{stem}*"))
+    shown = [f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found]
     return [f"{key}={name}" for name in shown if " " not in name]
 
 
@@ -196,16 +192,14 @@ def _unknown_command(name: str) -> Problem:
 
 
 def _print_problems(command: str, problems: Sequence[Problem], headline: str = "") -> None:
-    count = "one thing" if len(problems) == 1 else f"{len(problems)} things"
-    known = command if command in {each.name for each in COMMANDS} else ""
-    lines = [f"byheart{f' {known}' if known else ''}: {headline or f'{count} to mend'}", ""]
-    for problem in problems:
-        lines += [f"  {line}" for line in str(problem).splitlines()]
-    print("\n".join(lines), file=sys.stderr)
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} to fix"
+    known = f" {command}" if command in {each.name for each in COMMANDS} else ""
+    lines = [f"  {line}" for problem in problems for line in str(problem).splitlines()]
+    print(f"byheart{known}: {headline or count}\n", *lines, sep="\n", file=sys.stderr)
 
 
-def _confess(command: str, error: Exception) -> None:
-    """Our own fault: one line for the user, the whole story for whoever mends it."""
+def _report_bug(command: str, error: Exception) -> None:
+    """One line for the user; the traceback goes to a file of the run, else to the screen."""
     import traceback
 
     story = "".join(traceback.format_exception(error))
@@ -216,7 +210,7 @@ def _confess(command: str, error: Exception) -> None:
             raise OSError("the run has no folder yet")
         place = Path(folder) / "error.txt"
         place.write_text(story, encoding="utf-8")
-        print(f'  the whole story is in {place}\n  go on with: byheart {command} "resume={folder}"', file=sys.stderr)
+        print(f'  the traceback is in {place}\n  go on with: byheart {command} "resume={folder}"', file=sys.stderr)
     except OSError:
         print(story, file=sys.stderr)
 

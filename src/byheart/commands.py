@@ -7,14 +7,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from byheart.config.checking import compose_checked, show
 from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, job_title, read_request, run_hydra
-from byheart.config.faults import compose_checked, show
 from byheart.config.plan import plan_values
 from byheart.config.quoting import quoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
 from byheart.documents.load import find_documents
 from byheart.errors import Problem, UserError
-from byheart.plan import Plan
+from byheart.plan import RULES, Plan
 from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def _plan(config: Config, composer: Composer | None = None) -> tuple[Plan, list[
     def shipped() -> Config:
         return (composer or Composer()).compose("learn")
 
-    values, problems = plan_values(config, shipped)
+    values, problems = plan_values(config, RULES, shipped)
     if any(value is None for key, value in values.items() if key not in ("questions", "name")):
-        defaults, _ = plan_values(shipped(), shipped)
+        defaults, _ = plan_values(shipped(), RULES, shipped)
         values = {key: defaults.get(key) if value is None else value for key, value in values.items()}
     for family in ("expansion", "evaluation", "logger"):
         values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}

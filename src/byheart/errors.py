@@ -1,11 +1,12 @@
-"""What can go wrong, in two words: the user can mend it (exit code 2), or the run was stopped on purpose."""
+"""Errors with an exit code of their own: the user can fix them, or a batch is still running."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault, said so that it can be mended at two in the morning."""
+    """One error with all that the user needs to fix it."""
 
     what: str  # "the file is empty"
     where: str = ""  # a config path ("batch_size"), or a file and line ("exam.jsonl:3")
@@ -20,7 +21,7 @@ class Problem:
 
 
 class UserError(Exception):
-    """Everything that the user should mend, all of it at once. The CLI prints it and exits with 2."""
+    """All problems that the user should fix, reported together. The command line prints them and exits with 2."""
 
     def __init__(self, *problems: Problem):
         self.problems = problems
@@ -28,15 +29,14 @@ class UserError(Exception):
 
 
 class Unfinished(UserError):
-    """Nothing is wrong: what was begun goes on elsewhere, and the same command collects it. The CLI exits with 75."""
+    """No error: a batch is still running at the teacher, and the same command collects it later. Exit code 75."""
 
 
 class Diverged(Exception):
     """Training became NaN or exploded; the message says what to change."""
 
 
-def gather(*checks: "list[Problem]") -> None:
-    """Raise one UserError with the problems of all the checks, if there are any."""
-    problems = [problem for check in checks for problem in check]
+def gather(problems: Sequence[Problem]) -> None:
+    """Raise one UserError with all the problems, if there are any."""
     if problems:
         raise UserError(*problems)

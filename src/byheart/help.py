@@ -1,4 +1,4 @@
-"""`byheart --help`: the shipped YAML files read as text, because Hydra would take longer to import than to answer."""
+"""`byheart --help`: reads the shipped YAML files as text, because importing Hydra would take ten times as long."""
 
 import os
 import re
@@ -15,7 +15,7 @@ WIDTH = 80
 
 @dataclass(frozen=True)
 class Command:
-    """One command as its help tells it."""
+    """What the help shows of one command."""
 
     name: str
     line: str  # what it does, in one line
@@ -29,14 +29,14 @@ class Command:
 def overview(commands: tuple[Command, ...]) -> str:
     """What `byheart --help` prints."""
     lines = [
-        *_paragraph("byheart teaches a language model your documents by heart, and proves it."),
+        "byheart teaches a language model your documents by heart, and proves it.",
         "",
-        _head("usage") + "  byheart <command> [key=value ...]",
+        _bold("usage") + "  byheart <command> [key=value ...]",
         "",
-        _head("commands"),
+        _bold("commands"),
         *_table([(command.name, command.line) for command in commands]),
         "",
-        _head("to begin"),
+        _bold("to begin"),
         *_examples(tuple(example for command in commands for example in command.examples[:1])),
         "",
         "byheart <command> --help lists its keys and groups; byheart --version",
@@ -46,37 +46,37 @@ def overview(commands: tuple[Command, ...]) -> str:
 
 def page(command: Command) -> str:
     """What `byheart <command> --help` prints."""
-    lines = [*_paragraph(f"byheart {command.name}: {command.line}"), "", _head("usage") + f"  {command.usage}"]
-    lines += ["", _head("examples"), *_examples(command.examples)]
+    lines = [*wrap(f"byheart {command.name}: {command.line}", WIDTH), "", _bold("usage") + f"  {command.usage}"]
+    lines += ["", _bold("examples"), *_examples(command.examples)]
     source = (conf_folder() / "learn.yaml").read_text(encoding="utf-8")
-    cast = dict(_cast(source))
+    chosen = dict(_default_groups(source))
     if command.sweeps:
         found = sorted(sweeps_folder().glob("*.yaml"))
-        lines += ["", _head("sweeps") + "  or a YAML file of your own"]
+        lines += ["", _bold("sweeps") + "  or a YAML file of your own"]
         lines += _table([(f.stem, one_line(f).removeprefix("Lab note: ")) for f in found], 16)
         lines += ["", "All keys and groups of `byheart learn --help` hold here too."]
     if command.groups:
-        lines += ["", _head("groups") + "  that may be said anew; * is the default"]
+        lines += ["", _bold("groups") + "  that may be set again; * is the default"]
         for group in command.groups:
-            lines += _members(group, cast[group])
+            lines += _members(group, chosen[group])
         lines += ["", "Everything else is as the run was trained."]
     if not command.settings:
         return "\n".join(lines)
     plain = [(key, default, comment) for section, key, default, comment in _keys(source) if not section]
     sections = [(f"{section}.{key}", default, comment) for section, key, default, comment in _keys(source) if section]
-    lines += ["", _head("keys") + "  with their defaults", *_settings(plain)]
-    lines += ["", _head("sections"), *_settings(sections)]
-    one = [group for group, chosen in cast.items() if not chosen.startswith("[")]
-    many = [group for group, chosen in cast.items() if chosen.startswith("[")]
-    lines += ["", _head("groups with one choice") + "  like adapter=full; * is the default"]
+    lines += ["", _bold("keys") + "  with their defaults", *_settings(plain)]
+    lines += ["", _bold("sections"), *_settings(sections)]
+    one = [group for group, members in chosen.items() if not members.startswith("[")]
+    many = [group for group, members in chosen.items() if members.startswith("[")]
+    lines += ["", _bold("groups with one choice") + "  like adapter=full; * is the default"]
     for group in one:
-        lines += _members(group, cast[group])
-    lines += ["", _head("groups with several members") + "  like expansion=[rules,file] or +evaluation=NAME"]
+        lines += _members(group, chosen[group])
+    lines += ["", _bold("groups with several members") + "  like expansion=[rules,file] or +evaluation=NAME"]
     for group in many:
-        lines += _members(group, cast[group])
+        lines += _members(group, chosen[group])
     lines += [
         "",
-        _head("flags") + "  Hydra's own",
+        _bold("flags") + "  Hydra's own",
         *_table(
             [
                 ("--cfg job", "print the composed config, with every key of each part, and stop"),
@@ -92,7 +92,7 @@ def page(command: Command) -> str:
 
 
 def one_line(path: Path) -> str:
-    """What a YAML says of itself: its first comment after an optional `# @package` line."""
+    """The first comment of a YAML file, after an optional `# @package` line."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("# @package"):
             continue
@@ -100,7 +100,7 @@ def one_line(path: Path) -> str:
     return ""
 
 
-def _cast(source: str) -> Iterator[tuple[str, str]]:
+def _default_groups(source: str) -> Iterator[tuple[str, str]]:
     for found in re.finditer(r"^ {2}- (\w+): (.+)$", source, re.M):
         yield found[1], found[2].partition(" #")[0].strip()
 
@@ -143,14 +143,6 @@ def _examples(examples: tuple[tuple[str, str], ...]) -> Iterator[str]:
     for line, purpose in examples:
         yield f"  {line}"
         yield f"      {_dim(purpose)}"
-
-
-def _paragraph(text: str) -> list[str]:
-    return wrap(text, WIDTH)
-
-
-def _head(text: str) -> str:
-    return _bold(text)
 
 
 def _bold(text: str) -> str:

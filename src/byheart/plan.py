@@ -1,10 +1,11 @@
-"""Everything that a command was asked to do, as one record of named values, and what can be known to be wrong with it."""
+"""The settings of a run as one record of named values, and the checks that need no work."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from byheart.chunks import Chunking
+from byheart.config.schema import Rule
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import Evaluation
 from byheart.expansion.base import Asking, Expansion
@@ -20,8 +21,44 @@ from byheart.training.optimizer import SCHEDULES, AdamW
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 
-RETRAIN = ("none", *SCHEDULES)
 HELP = "see `byheart learn --help`"
+
+
+def _is_folder_name(name: str) -> bool:
+    return bool(name.strip()) and not re.search(r'[/\\\x00-\x1f:*?"<>|]', name) and not name.startswith(".")
+
+
+def _is_budget(said: int | str) -> bool:
+    try:
+        Budget.read(said)
+    except ValueError:
+        return False
+    return True
+
+
+RULES = {
+    "documents": Rule(
+        str | list[str],
+        "a file, a folder, a glob, or a list of them",
+        bool,
+        "documents=handbook.pdf, or try the example: make learn",
+    ),
+    "name": Rule(str | None, "a plain name for a folder", lambda name: name is None or _is_folder_name(name)),
+    "seed": Rule(int, "a whole number, 0 or more", lambda seed: seed >= 0),
+    "questions": Rule(str | None, "the path of a JSONL file"),
+    "dev": Rule(
+        float, "at least 0 and below 1", lambda share: 0 <= share < 1, "a share of your questions, e.g. dev=0.2"
+    ),
+    "batch_size": Rule(int, "a whole number of at least 1", lambda rows: rows >= 1),
+    "epochs": Rule(int, "a whole number of at least 1", lambda epochs: epochs >= 1),
+    "budget": Rule(
+        int | str | None, "optimizer steps (2000) or a time (90s, 15m, 1h30m)", _is_budget, "try budget=15m"
+    ),
+    "lr": Rule(float, "a number above 0", lambda lr: lr > 0, "try lr=1e-4 (LoRA) or lr=1e-5 (adapter=full)"),
+    "schedule": Rule(str, f"one of {', '.join(SCHEDULES)}", SCHEDULES.__contains__),
+    "retrain": Rule(str, f"one of none, {', '.join(SCHEDULES)}", ("none", *SCHEDULES).__contains__),
+    "estimate": Rule(bool, "true or false"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,52 +92,30 @@ class Plan:
 
     @property
     def limit(self) -> Budget:
-        """`budget`, read."""
+        """`budget` as steps or seconds."""
         return Budget.read(self.budget)
 
     def problems(self) -> list[Problem]:
         """All that can be known before any work, without torch, a network or a token spent."""
-        return [*self._wrong_values(), *self._wrong_sources()]
+        found = [rule.problem(key, getattr(self, key)) for key, rule in RULES.items()]
+        wrong = [problem for problem in found if problem]
+        return [*(wrong or self._contradictions()), *self._wrong_parts()]
 
-    def _wrong_values(self) -> Iterator[Problem]:
-        for name in ("batch_size", "epochs"):
-            if getattr(self, name) < 1:
-                yield Problem("must be at least 1", name, str(getattr(self, name)), f"try {name}=1")
-        if not self.lr > 0:
-            yield Problem("must be above 0", "lr", str(self.lr), "try lr=1e-4 (LoRA) or lr=1e-5 (adapter=full)")
-        elif self.optimizer.lr != self.lr:  # two rates, of which run.json, sweeps and the screen would tell the other
-            yield Problem(
-                "is said by lr", "optimizer.lr", f"{self.optimizer.lr:g}", f"say lr={self.optimizer.lr:g} instead"
-            )
-        if not 0 <= self.dev < 1:
-            yield Problem(
-                "must be at least 0 and below 1", "dev", str(self.dev), "a share of your questions, e.g. dev=0.2"
-            )
+    def _contradictions(self) -> Iterator[Problem]:
+        """Values that are right by themselves, but not together."""
+        if self.optimizer.lr != self.lr:  # run.json, sweeps and the screen show lr
+            fix = f"say lr={self.optimizer.lr:g} instead"
+            yield Problem("must be the same as lr", "optimizer.lr", f"{self.optimizer.lr:g}", fix)
         if self.dev and not self.questions:
-            yield Problem(
-                "there are no questions to take a share of",
-                "dev",
-                str(self.dev),
-                "add questions=FILE, or leave dev out",
-            )
-        for name, allowed in (("schedule", SCHEDULES), ("retrain", RETRAIN)):
-            if getattr(self, name) not in allowed:
-                yield Problem(
-                    f"must be one of {', '.join(allowed)}", name, str(getattr(self, name)), f"try {name}={allowed[0]}"
-                )
-        try:
-            limit = self.limit
-        except ValueError as error:
-            what, _, got = str(error).partition(", got ")
-            yield Problem(what, "budget", got, "try budget=15m")
-            limit = Budget()
-        if limit.seconds is not None and self.schedule != "constant":
-            fix = "say it in steps (budget=2000), or leave the rate constant and add retrain=" + self.schedule
+            fix = "add questions=FILE, or leave dev out"
+            yield Problem("there are no questions to take a share of", "dev", str(self.dev), fix)
+        if self.limit.seconds is not None and self.schedule != "constant":
+            fix = f"give steps (budget=2000), or keep schedule=constant and add retrain={self.schedule}"
             yield Problem("a falling rate must know its last step", "budget", str(self.budget), fix)
         if not self.expansion:
-            yield Problem("nothing would be written", "expansion", "[]", "choose at least one: expansion=rules")
+            yield Problem("no examples would be made", "expansion", "[]", "choose at least one: expansion=rules")
 
-    def _wrong_sources(self) -> Iterator[Problem]:
+    def _wrong_parts(self) -> Iterator[Problem]:
         from byheart.documents.load import find_documents
         from byheart.evaluation.questions import check_questions
 
@@ -122,8 +137,3 @@ class Plan:
         for name, logger in self.logger.items():
             yield from (Problem(message, f"logger.{name}") for message in logger.tests())
         yield from self.model.tests()
-
-
-def settings_key(plan: Plan, *names: str) -> tuple[Any, ...]:
-    """The values of some fields, for keys of finished stages."""
-    return tuple(getattr(plan, name) for name in names)

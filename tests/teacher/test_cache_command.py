@@ -106,7 +106,7 @@ def test_pruning_forgets_what_was_meant_and_nothing_else(filled):
         (["export=a.jsonl", "prune=all"], ["one thing at a time", "export first"]),
         (["teacher=claude"], ["teacher: no teacher in the cache is called so (got claude)", NEW, OLD]),
         (["prune=all", "teacher=claude"], ["no teacher in the cache"]),
-        (["lr=1", "prune=x"], ["2 things to mend", "lr=1", "no age"]),
+        (["lr=1", "prune=x"], ["2 problems to fix", "lr=1", "no age"]),
         (["export=/dev/null/a.jsonl"], ["/dev/null"]),
     ],
 )

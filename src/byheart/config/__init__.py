@@ -1,4 +1,4 @@
-"""The door through which settings enter: what the user said, as Hydra composes it, checked and built into options.
+"""Settings: composed by Hydra, checked, and built into options.
 
-Nothing is imported here, so that `byheart --help` need not wait for Hydra.
+Nothing is imported here, so that `byheart --help` does not wait for Hydra.
 """

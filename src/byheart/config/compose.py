@@ -1,14 +1,13 @@
-"""What Hydra makes of a command line: the composed config, and the run that follows."""
+"""Hydra: compose the config of a command line, and start the run."""
 
 import argparse
 import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -29,7 +28,7 @@ VERSION_BASE = "1.3"
 PRIMARY = "learn"
 
 
-def run_name(name: Any, documents: Any) -> str:
+def run_name(name: object, documents: str | Iterable[object] | None) -> str:
     """The folder name of a run: what the user called it, else the first document's name without its ending."""
     if name:
         return str(name)
@@ -146,7 +145,7 @@ def job_title() -> str:
     return f"run {hydra.job.num}: {' '.join(hydra.overrides.task)}"
 
 
-def run_hydra(request: Request, task: Callable[[DictConfig], Any]) -> None:
+def run_hydra(request: Request, task: Callable[[DictConfig], object]) -> None:
     """Hand the request to hydra.main; what the task raises comes out here, not as Hydra's own printed traceback."""
     import hydra
 

@@ -2,286 +2,135 @@
 
 import dataclasses
 import importlib
-import math
 import re
-import types
 import typing
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, cast
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from byheart.config.checking import did_you_mean
 from byheart.config.compose import run_name
-from byheart.config.faults import did_you_mean
 from byheart.config.folders import KEYS_OF_THE_COMMAND_LINE
+from byheart.config.quoting import at_home
+from byheart.config.schema import Rule, shown, type_problem
 from byheart.config.trust import is_own_class
 from byheart.errors import Problem, UserError
 
-SCHEDULES = ("constant", "cosine", "linear")
 HYDRA_WORDS = ("_target_", "_convert_", "_recursive_", "_partial_", "_args_")
 
 
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    """What a plain key may hold."""
+def plan_values(
+    config: DictConfig, rules: Mapping[str, Rule], defaults: Callable[[], Mapping[str, typing.Any]]
+) -> tuple[dict[str, typing.Any], list[Problem]]:
+    """A value for every key of the plan, and all that is wrong. `rules` has one for each plain key.
 
-    kind: Any
-    words: str  # completes "must be ..."
-    holds: Callable[[Any], bool] = lambda value: True
-
-
-RULES = {
-    "name": Rule(str | None, "a plain name for a folder", lambda v: v is None or _is_folder_name(v)),
-    "seed": Rule(int, "a whole number, 0 or more", lambda v: v >= 0),
-    "questions": Rule(str | None, "the path of a JSONL file"),
-    "dev": Rule(float, "a share: at least 0 and below 1", lambda v: 0 <= v < 1),
-    "batch_size": Rule(int, "a whole number of at least 1", lambda v: v >= 1),
-    "epochs": Rule(int, "a whole number of at least 1", lambda v: v >= 1),
-    "budget": Rule(int | str | None, "optimizer steps (2000) or a time (90s, 15m, 1h30m)"),
-    "lr": Rule(float, "a number above 0", lambda v: v > 0),
-    "schedule": Rule(str, f"one of {', '.join(SCHEDULES)}", lambda v: v in SCHEDULES),
-    "estimate": Rule(bool, "true or false"),
-    "retrain": Rule(str, f"one of none, {', '.join(SCHEDULES)}", lambda v: v in ("none", *SCHEDULES)),
-}
-
-
-def plan_values(config: DictConfig, defaults: Callable[[], Mapping[str, Any]]) -> tuple[dict[str, Any], list[Problem]]:
-    """A value for every key of the plan, and all that is wrong.
-
-    A value at fault is replaced by the one in `defaults()` (asked only then), so that what follows can be looked at
-    too and all problems are reported together.
+    A wrong value is replaced by the one in `defaults()` (called only then), so that the rest can be checked
+    too and all problems are reported together. A part that cannot be built is None.
     """
-    config = cast(DictConfig, OmegaConf.create(OmegaConf.to_container(config, resolve=False)))
-    values: dict[str, Any] = {}
+    config = typing.cast(DictConfig, OmegaConf.create(OmegaConf.to_container(config, resolve=False)))
+    keys = [str(key) for key in config if key != "hydra" and not str(key).startswith("_")]
+    values: dict[str, typing.Any] = {}
     problems: list[Problem] = []
-    keys = [str(key) for key in config]
+    parts = [key for key in keys if OmegaConf.is_dict(config._get_node(key))]
     for key in keys:
-        if (
-            key in ("hydra", *KEYS_OF_THE_COMMAND_LINE)
-            or key.startswith("_")
-            or OmegaConf.is_dict(config._get_node(key))
-        ):
+        if key in parts or key in KEYS_OF_THE_COMMAND_LINE:
             continue
         try:
-            wrong = _plain_problem(key, config[key])
+            values[key] = _plain(config[key])
+            wrong = rules[key].problem(key, values[key]) if key in rules else None
         except OmegaConfBaseException as error:
             wrong = Problem(str(error).splitlines()[0], key)
         if wrong:
             problems.append(wrong)
-            config[key] = defaults().get(key)
-        values[key] = _plain_value(key, config[key])
-    values["name"] = run_name(values.get("name"), values.get("documents"))
-    for key in keys:
-        node = config._get_node(key)
-        if key == "hydra" or key.startswith("_") or not OmegaConf.is_dict(node):
-            continue
+            config[key] = defaults().get(key)  # parts may refer to it: optimizer.lr is ${lr}
+            values[key] = _plain(config[key])
+        if key in rules and rules[key].kind is float and values[key] is not None:
+            values[key] = float(values[key])
+    documents, questions = values.get("documents") or (), values.get("questions")
+    values["documents"] = tuple(at_home(path) for path in ([documents] if isinstance(documents, str) else documents))
+    values["questions"] = at_home(questions) if questions else questions
+    values["name"] = run_name(values.get("name"), values["documents"])
+    for key in parts:
         try:
-            raw = OmegaConf.to_container(config[key], resolve=True)
+            raw = _plain(config[key])
         except OmegaConfBaseException as error:
             problems.append(Problem(str(error).splitlines()[0], str(error.full_key or key)))
             continue
-        assert isinstance(raw, dict)
         if "_target_" in raw:
             values[key] = _build(key, raw, problems)
         else:
-            values[key] = {
-                member: _build(f"{key}.{member}", part, problems) for member, part in cast(dict[str, Any], raw).items()
-            }
+            values[key] = {member: _build(f"{key}.{member}", part, problems) for member, part in raw.items()}
     return values, problems
 
 
-def field_problem(hint: Any, value: Any) -> str:
-    """What a value should be where it is not of the annotated type; nothing where it is."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any or hint is dataclasses.MISSING:
-        return ""
-    if origin in (typing.Union, types.UnionType):
-        wrongs = [field_problem(argument, value) for argument in arguments]
-        return "" if "" in wrongs else " or ".join(dict.fromkeys(wrongs))
-    if hint is None or hint is type(None):
-        return "" if value is None else "null"
-    if origin is typing.Literal:
-        return "" if value in arguments else f"one of {', '.join(map(str, arguments))}"
-    if hint is bool:
-        return "" if isinstance(value, bool) else "true or false"
-    if hint is int:
-        return "" if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
-    if hint is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return "" if number else "a number"
-    if hint is str:
-        return "" if isinstance(value, str) else "a text"
-    if origin in (tuple, list) or hint in (tuple, list):
-        if not isinstance(value, list | tuple):
-            return "a list like [a,b]"
-        inner = [argument for argument in arguments if argument is not Ellipsis]
-        if origin is tuple and inner and Ellipsis not in arguments:
-            if len(inner) != len(value):
-                return f"a list of {len(inner)} values"
-            return next((wrong for wrong in map(field_problem, inner, value) if wrong), "")
-        return next((f"a list, each {wrong}" for each in value for i in inner if (wrong := field_problem(i, each))), "")
-    if origin is dict or hint is dict:
-        return "" if isinstance(value, dict) else "a mapping like {a: 1}"
-    return ""
+def _plain(value: typing.Any) -> typing.Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
-def _plain_problem(key: str, value: Any) -> Problem | None:
-    if key == "documents":
-        if value is None or (not isinstance(value, str) and not len(value)) or value == "":
-            return Problem("no documents", "documents", fix="documents=handbook.pdf, or try the example: make learn")
-        value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-        wrong = field_problem(str | list[str], value)
-        return Problem(f"must be {wrong}", key, _shown(value), "documents=handbook.pdf") if wrong else None
-    rule = RULES.get(key)
-    if rule is None or (not field_problem(rule.kind, value) and rule.holds(value)):
-        return None
-    return Problem(f"must be {rule.words}", key, _shown(value))
-
-
-def _plain_value(key: str, value: Any) -> Any:
-    if OmegaConf.is_config(value):
-        value = OmegaConf.to_container(value, resolve=True)
-    if key == "documents":
-        value = () if value is None else (value,) if isinstance(value, str) else tuple(value)
-        return tuple(_at_home(path) for path in value)
-    if key == "questions" and isinstance(value, str):
-        return _at_home(value)
-    kind = RULES[key].kind if key in RULES else None
-    return float(value) if kind is float and value is not None else value
-
-
-def _at_home(path: str) -> str:
-    return str(Path(path).expanduser()) if path.startswith("~") else path
-
-
-def _is_folder_name(name: str) -> bool:
-    return bool(name.strip()) and not re.search(r'[/\\\x00-\x1f:*?"<>|]', name) and not name.startswith(".")
-
-
-def _build(path: str, raw: Any, problems: list[Problem]) -> Any:
-    """The object that a section or a group's member stands for; None, and a problem more, where it cannot be built."""
+def _build(path: str, raw: object, problems: list[Problem]) -> object | None:
+    """The option object that a part of the config describes; None, and the reason in `problems`, if it cannot be built."""
     if not isinstance(raw, dict) or "_target_" not in raw:
-        problems.append(Problem("this is not one of its members", path, _shown(raw), "see `byheart learn --help`"))
+        problems.append(Problem("this is not one of its members", path, shown(raw), "see `byheart learn --help`"))
         return None
     target = str(raw["_target_"])
-    if not is_own_class(target):
-        if target.partition(".")[0] == "byheart":
-            return None  # reported as code that a config may not run
-        return _made(path, raw, problems)
     module, _, name = target.rpartition(".")
-    kind = getattr(importlib.import_module(module), name)
-    if dataclasses.is_dataclass(kind):
-        raw, whole = _fields_checked(path, raw, kind, problems)
-        if not whole:
-            return None
-    return _made(path, raw, problems, kind)
-
-
-def _fields_checked(path: str, raw: dict[str, Any], kind: Any, problems: list[Problem]) -> tuple[dict[str, Any], bool]:
-    """The fields without those at fault, and whether none of the faulty ones is needed."""
+    kind = getattr(importlib.import_module(module), name) if is_own_class(target) else None
+    if not dataclasses.is_dataclass(kind):
+        problems.append(Problem("this is not one of byheart's options", f"{path}._target_", target))
+        return None
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    hints, checked, whole = hints_of(kind), {}, True
-    for name, value in raw.items():
+    needed = {
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    hints = typing.get_type_hints(kind)
+    given: dict[str, object] = {}
+    for name in [*raw, *(needed - raw.keys())]:
+        value, where = raw.get(name, "???"), f"{path}.{name}"
         if name in HYDRA_WORDS:
-            checked[name] = value
             continue
         if name not in fields:
             advice = did_you_mean(name, fields, f"it knows {', '.join(fields)}" if fields else "it has no settings")
-            problems.append(Problem("there is no such key", f"{path}.{name}", fix=advice))
-            continue
-        wrong = "" if isinstance(value, dict) and "_target_" in value else field_problem(hints.get(name, Any), value)
-        if value == "???":
-            wrong = "said"
-        if not wrong:
-            checked[name] = value
-            continue
-        fix = f"{path}.{name}=..." if wrong == "said" else ""
-        problems.append(Problem(f"must be {wrong}", f"{path}.{name}", "" if wrong == "said" else _shown(value), fix))
-    for name, field in fields.items():
-        needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if needed and name not in checked:
-            whole = False
-            if name not in raw:
-                problems.append(Problem("must be said", f"{path}.{name}", fix=f"{path}.{name}=..."))
-    return checked, whole
+            problems.append(Problem("there is no such key", where, fix=advice))
+        elif value == "???":
+            problems.append(Problem("must be set", where, fix=f"{where}=..."))
+        elif isinstance(value, dict) and "_target_" in value:
+            if (inner := _build(where, value, problems)) is not None:
+                given[name] = inner
+        elif wrong := type_problem(hints[name], value):
+            problems.append(Problem(f"must be {wrong}", where, shown(value)))
+        else:
+            # YAML has no tuples; equality and hashing of the options rely on them
+            given[name] = tuple(value) if isinstance(value, list) and "tuple" in str(hints[name]) else value
+    while needed <= given.keys():
+        try:
+            return typing.cast(Callable[..., object], kind)(**given)
+        except (ValueError, UserError) as error:
+            found = _field_problems(path, given, error)
+        problems += found
+        # Without the wrong fields it is built again: a dataclass may report only the first of them.
+        wrong_fields = {problem.where.rpartition(".")[2] for problem in found} & given.keys()
+        given = {name: value for name, value in given.items() if name not in wrong_fields}
+        if not wrong_fields:
+            break
+    return None
 
 
-def _made(path: str, raw: dict[str, Any], problems: list[Problem], kind: Any = None) -> Any:
-    try:
-        return _with_tuples(instantiate(raw, _convert_="all"))
-    except InstantiationException as error:
-        cause = error.__cause__
-        if not isinstance(cause, ValueError | TypeError | UserError | ImportError):
-            raise (cause or error) from None
-        problems += _blamed(path, raw, cause, kind)
-        return None
+def _field_problems(path: str, given: Mapping[str, object], error: ValueError | UserError) -> list[Problem]:
+    """What a dataclass says of its values, with the config path of each field.
 
-
-def _blamed(path: str, raw: dict[str, Any], cause: Exception, kind: Any) -> list[Problem]:
-    """Which fields are at fault: each is tried alone, beside those that have no default."""
-    found: list[Problem] = []
-    if kind is not None and dataclasses.is_dataclass(kind):
-        needed = {
-            field.name
-            for field in dataclasses.fields(kind)
-            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        }
-        for name in raw:
-            if name in HYDRA_WORDS:
-                continue
-            alone = {key: value for key, value in raw.items() if key in needed or key in (name, "_target_")}
-            try:
-                instantiate(alone, _convert_="all")
-            except InstantiationException as error:
-                if isinstance(error.__cause__, UserError):
-                    found += error.__cause__.problems
-                elif name in str(error.__cause__) or name not in needed:
-                    found.append(_worded(f"{path}.{name}", name, str(error.__cause__), raw[name]))
-    if not found and isinstance(cause, UserError):
-        found = list(cause.problems)
-    return list(dict.fromkeys(found)) or [Problem(str(cause).strip() or type(cause).__name__, path)]
-
-
-def _worded(where: str, name: str, said: str, value: Any) -> Problem:
-    said = re.sub(rf"^{re.escape(name)}:?\s+", "", said)
-    said = re.sub(r",?\s+\(?(but )?got .*$", "", said, flags=re.S)
-    return Problem(said, where, _shown(value))
-
-
-def _with_tuples(built: Any) -> Any:
-    """Hydra hands over lists; where the annotation says tuple, equality and hashing rely on one."""
-    if not dataclasses.is_dataclass(built) or isinstance(built, type):
-        return built
-    hints = hints_of(type(built))
-    lists = {
-        field.name: tuple(getattr(built, field.name))
-        for field in dataclasses.fields(built)
-        if isinstance(getattr(built, field.name), list) and "tuple" in str(hints.get(field.name, ""))
-    }
-    return dataclasses.replace(built, **lists) if lists else built
-
-
-def hints_of(kind: Any) -> dict[str, Any]:
-    """The annotations that can be resolved; those that name a class imported only for type checkers are left out."""
-    try:
-        return typing.get_type_hints(kind)
-    except (NameError, TypeError):
-        pass
-    hints = {}
-    for owner in reversed(kind.__mro__):
-        space = vars(importlib.import_module(owner.__module__))
-        for name, hint in vars(owner).get("__annotations__", {}).items():
-            try:
-                hints[name] = eval(hint, space) if isinstance(hint, str) else hint  # our own source's annotations
-            except (NameError, TypeError, AttributeError):
-                hints[name] = Any
-    return hints
-
-
-def _shown(value: Any) -> str:
-    text = str(OmegaConf.to_container(value) if OmegaConf.is_config(value) else "null" if value is None else value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    The message of a ValueError begins with the field and may end with its value: "rank must be at least 1, got 0".
+    """
+    if isinstance(error, UserError):
+        fields = [problem.where.rpartition(".")[2] for problem in error.problems]
+        return [
+            dataclasses.replace(problem, where=f"{path}.{field}") if field in given else problem
+            for field, problem in zip(fields, error.problems, strict=True)
+        ]
+    name, _, rest = str(error).partition(" ")
+    name = name.rstrip(":")
+    if name not in given:
+        return [Problem(str(error), path)]
+    return [Problem(re.sub(r",?\s+\(?(but )?got .*$", "", rest, flags=re.S), f"{path}.{name}", shown(given[name]))]

@@ -6,9 +6,12 @@ literal name is meant literally; what Hydra already understands as a list, a swe
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
 
 PATHS = re.compile(r"^\+{0,2}(documents|questions|run|resume|(.+\.)?path|hydra\.(run|sweep)\.(dir|subdir))$")
 TEXTS = re.compile(r"^\+{0,2}(name|(.+\.)?(revision|hub_id))$")
@@ -33,7 +36,7 @@ def _quote_override(override: str, multirun: bool) -> str:
     if not equals or not value:
         return override
     if PATHS.match(key):
-        value = _at_home(value)
+        value = at_home(value)
         return f"{key}={_quote_paths(value, multirun, several=key.lstrip('+') == 'documents')}"
     if TEXTS.match(key) and _kind(value) == "other":
         return f"{key}={quoted(value)}"
@@ -84,7 +87,7 @@ def _quote_if_needed(text: str) -> str:
     return text if re.fullmatch(r"[\w./ -]*[\w./-]", text, re.A) and _kind(text) == "text" else quoted(text)
 
 
-def _at_home(path: str) -> str:
+def at_home(path: str) -> str:
     """No shell expands a ~ that stands after `key=`."""
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
@@ -120,8 +123,8 @@ def _kind(value: str) -> str:
     return "text" if isinstance(parsed, str) and parsed == value else "other"
 
 
-@lru_cache(maxsize=1)
-def _parser() -> Any:
+@cache
+def _parser() -> "OverridesParser":
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     return OverridesParser.create()

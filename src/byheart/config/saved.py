@@ -1,4 +1,4 @@
-"""A run that was started before: its config as it was first written, and what may be said anew about it."""
+"""The config of a run that was started before, and the changes that are allowed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from byheart.config.checking import did_you_mean, dotted_keys
 from byheart.config.compose import Composer, Request
-from byheart.config.faults import did_you_mean, dotted_keys
 from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
 from byheart.errors import Problem, UserError
 
@@ -71,7 +71,7 @@ def change_saved(config: DictConfig, request: Request) -> DictConfig:
         if override.key_or_group == "run":
             continue
         if head not in MAY_CHANGE:
-            fix = f"only {', '.join(MAY_CHANGE)} can be said anew; the rest is as the run was trained"
+            fix = f"only {', '.join(MAY_CHANGE)} can be set again; the rest is as the run was trained"
             problems.append(Problem("this cannot be changed", override.key_or_group, fix=fix))
         elif override.is_sweep_override():
             problems.append(Problem("one value at a time", override.key_or_group, override.input_line or ""))

@@ -4,7 +4,6 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from byheart.errors import Problem
 
@@ -37,29 +36,25 @@ def secrets_in_overrides(overrides: Sequence[str]) -> list[Problem]:
     return found
 
 
-def secrets_in(config: Any, path: str = "") -> list[Problem]:
+def secrets_in(config: object, path: str = "") -> list[Problem]:
     """Credentials anywhere in a composed config (a plain container, not resolved)."""
     return [problem for where, value in _leaves(config, path) for problem in _secret(where, value)]
 
 
-def _secret(where: str, value: Any) -> list[Problem]:
+def _secret(where: str, value: object) -> list[Problem]:
     text = str(value) if value is not None else ""
     if SECRET_VALUE.search(text):
-        return [
-            Problem("this looks like a secret key, and settings are saved with the run", where, "****", NAMED_ELSEWHERE)
-        ]
-    if SECRET_URL.search(text):
-        return [
-            Problem(
-                "this address holds a password, and settings are saved with the run", where, "****", NAMED_ELSEWHERE
-            )
-        ]
-    if SECRET_KEY.search(where) and text not in ("", "null", "None") and not isinstance(value, bool | int | float):
-        return [Problem("no key or password is a setting", where, "****", NAMED_ELSEWHERE)]
-    return []
+        what = "this looks like a secret key, and settings are saved with the run"
+    elif SECRET_URL.search(text):
+        what = "this address holds a password, and settings are saved with the run"
+    elif SECRET_KEY.search(where) and text not in ("", "null", "None") and not isinstance(value, bool | int | float):
+        what = "no key or password is a setting"
+    else:
+        return []
+    return [Problem(what, where, "****", NAMED_ELSEWHERE)]
 
 
-def foreign_targets(config: Any, path: str = "") -> list[Problem]:
+def foreign_targets(config: object, path: str = "") -> list[Problem]:
     """Every `_target_` that is neither byheart's own class nor one of the few libraries that a config may name."""
     problems = []
     for where, value in _leaves(config, path):
@@ -86,7 +81,7 @@ def is_own_class(target: str) -> bool:
     return isinstance(found, type) and found.__module__.partition(".")[0] == "byheart"
 
 
-def _leaves(config: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(config: object, path: str = "") -> Iterator[tuple[str, object]]:
     if isinstance(config, dict):
         for key, value in config.items():
             yield from _leaves(value, f"{path}.{key}" if path else str(key))

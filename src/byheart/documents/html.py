@@ -7,7 +7,8 @@ from byheart.documents.text import decode
 from byheart.errors import Problem, UserError
 
 CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?\s*([\w-]+)", re.IGNORECASE)
-LEAST_SHARE = 0.3  # of the page's own words; below this the extractor took the text for decoration
+LEAST_SHARE = 0.3  # of the page's words; where the extractor returns fewer, its text is not used
+INLINE = "a b i em strong span code sub sup abbr u q cite".split()
 
 
 def read_html(path: Path) -> tuple[str, str, list[str]]:
@@ -42,7 +43,7 @@ def first_text(tree: object, path: str) -> str:
 
 
 def plain_text(tree: object) -> str:
-    """All the words of the body, one block element a paragraph, headings marked as in Markdown."""
+    """All words of the body: a paragraph for each block element, headings marked as in Markdown."""
     from lxml import etree
 
     blocks: list[str] = []
@@ -55,21 +56,7 @@ def plain_text(tree: object) -> str:
             return
         level = re.fullmatch(r"h([1-6])", element.tag)
         mark = "#" * int(level[1]) + " " if level else "- " if element.tag == "li" else mark
-        is_block = element.tag not in (
-            "a",
-            "b",
-            "i",
-            "em",
-            "strong",
-            "span",
-            "code",
-            "sub",
-            "sup",
-            "abbr",
-            "u",
-            "q",
-            "cite",
-        )
+        is_block = element.tag not in INLINE
         if is_block:
             blocks.append(mark)
         blocks[-1] += element.text or ""

@@ -1,4 +1,4 @@
-"""Which words govern a list item: the lead-ins above it, and the labels that lead to it."""
+"""The context of a list item: the sentences that introduce it, and its labels."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ROMAN_DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
 @dataclass(frozen=True)
 class Place:
-    """Where a block stands: the spans of its lead-ins, and its labels, both from the outermost inward."""
+    """Where a block stands: the spans of its introducing sentences, and its labels, both from the outermost inward."""
 
     chain: tuple[Span, ...] = ()
     labels: str = ""
@@ -21,7 +21,7 @@ class Place:
 
 @dataclass
 class Level:
-    """An open list: the shape of its markers, how deep they stand, the last of them, and what governs its items."""
+    """An open list: the kind of its markers, their indent, the last marker, and the sentences that introduce its items."""
 
     kind: str
     indent: int
@@ -63,14 +63,14 @@ def find_places(text: str, shape: Outline) -> list[Place]:
 
 
 def lead_in(text: str, above: Block | None, chain: tuple[Span, ...]) -> tuple[Span, ...]:
-    """The block above with all that governs it, if it ends in a lead-in; else nothing."""
+    """The last sentence of the block above, with those that introduce that block, if it ends like an introduction."""
     if above is None or above.kind in ("row", "header", "code") or not LEADS.search(text, above.body, above.end):
         return ()
     return (*chain, statements(text, above.body, above.end, above.kind == "item")[-1])
 
 
 def enter(levels: list[Level], marker: str, indent: int, chain: tuple[Span, ...]) -> tuple[Span, ...]:
-    """Go to the marker's level, closing those below it or opening it under `chain`; its governing chain."""
+    """Go to the marker's list, closing the lists below it, or open one under `chain`. Returns the list's chain."""
     kind = kind_of(marker, levels)
     for depth in range(len(levels) - 1, -1, -1):
         if levels[depth].kind == kind and abs(levels[depth].indent - indent) < 2:

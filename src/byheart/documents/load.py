@@ -1,4 +1,4 @@
-"""Documents from files, folders and globs; all that is wrong with them is said at once."""
+"""Documents from files, folders and globs. All problems are reported together."""
 
 import difflib
 import glob
@@ -22,7 +22,7 @@ READABLE = ".txt, .md, .pdf and .html"
 
 @dataclass(frozen=True)
 class Loaded:
-    """Documents in the order in which they were named, and what the user should know about them."""
+    """Documents in the order in which they were named, and warnings for the user."""
 
     documents: tuple[Document, ...]
     warnings: tuple[str, ...] = ()
@@ -103,12 +103,12 @@ def is_readable(path: Path) -> bool:
 
 
 def passed_over(pattern: str, others: Sequence[Path]) -> list[str]:
-    """A warning where there are any: a user may have counted on them."""
+    """A warning about files of other kinds, if there are any."""
     kinds = Counter("empty" if file.suffix.lower() in SUFFIXES else file.suffix or "no suffix" for file in others)
     if not kinds:
         return []
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4)) + ", ..." * (len(kinds) > 4)
-    return [f"{pattern}: {len(others)} file{'s' * (len(others) > 1)} left out, not read ({told})"]
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4)) + ", ..." * (len(kinds) > 4)
+    return [f"{pattern}: {len(others)} file{'s' * (len(others) > 1)} left out, not read ({listed})"]
 
 
 def check_file(path: Path, pattern: str) -> Problem | None:
@@ -175,7 +175,7 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
 
 
 def reader_of(path: Path) -> Callable[[Path], tuple[str, str, list[str]]]:
-    """The reader for the file's suffix; those that need a library are imported only when they are needed."""
+    """The reader for the file's suffix, imported only when it is needed."""
     if path.suffix.lower() == ".pdf":
         from byheart.documents.pdf import read_pdf
 

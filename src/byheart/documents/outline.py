@@ -1,6 +1,7 @@
-"""The shape of a text: its headings, and between them its blocks (paragraphs, list items, table rows, code).
+"""The structure of a text: its headings, and between them its blocks (paragraphs, list items, table rows, code).
 
-Markdown's marks are always read. Plain text has none, so where a text has at most one of them, lines that stand alone
+Markdown's marks are always read. (markdown-it-py finds the same headings and tables, but no "(a)" as a list item, no
+character offsets, and takes text that is indented by four spaces for code.) Plain text has none, so where a text has at most one of them, lines that stand alone
 and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL RULES") count too.
 """
 
@@ -80,7 +81,7 @@ class Outline:
 
 
 def outline(text: str, title: str = "") -> Outline:
-    """What a text is built of. A text of headings only is taken for text, so that nothing is lost."""
+    """The structure of a text. In a text of headings only, the headings are paragraphs, so that nothing is lost."""
     lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
     fenced = find_fenced(lines)
     headings = find_headings(lines, fenced, title)

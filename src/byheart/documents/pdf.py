@@ -1,4 +1,4 @@
-"""PDF files: the text of the pages put back into paragraphs, without what is printed on every page."""
+"""PDF files: the text of the pages as paragraphs, without headers, footers and page numbers."""
 
 import re
 from collections import Counter

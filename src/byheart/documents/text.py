@@ -1,4 +1,4 @@
-"""Text files: bytes to text without ever mangling it, and a title."""
+"""Text files: their encoding, text and title."""
 
 import codecs
 import re
@@ -27,24 +27,11 @@ FRONT_MATTER = re.compile(
     r"---[ \t]*\n((?:(?:[A-Za-z_][\w -]*:.*|[ \t]+.*|- .*|#.*|)\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|$)"
 )
 TITLE_KEY = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
-GUESS_CHAOS = 0.1  # charset-normalizer's "mess"; above this a guess is none
+GUESS_CHAOS = 0.1  # charset-normalizer's "mess"; a guess above this is not used
 # Left to itself, charset-normalizer takes "Café" for UTF-16 and koi8-r for Japanese.
 LIKELY = (
-    *(
-        "cp1252",
-        "cp1250",
-        "cp1251",
-        "cp1253",
-        "cp1254",
-        "cp1255",
-        "cp1256",
-        "iso8859_2",
-        "koi8_r",
-        "mac_roman",
-        "cp437",
-    ),
-    *("cp932", "euc_jp", "gb18030", "big5", "euc_kr"),
-)
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r mac_roman cp437 cp932 euc_jp gb18030 big5 euc_kr"
+).split()
 NO_TEXT = re.compile(r"[^\W\d_][¢£¤¥¦±¬¯¸]|[¤¦¬¶¯¸][^\W\d_]|[\x80-\x9f]")  # a sign within a word, a control character
 ODD_IN_WESTERN = re.compile(r"[À-ÿŠšŽžŒœŸ]{3}|[¤¦¨¬¯´¸\xadþÞðÐƒˆ˜†‡‰]|[^\W\d_][¢£¥§©®±¶¿¡‚„…¹²³¼½¾×÷€™«»‹›“][^\W\d_]")
 
@@ -62,7 +49,7 @@ def read_text(path: Path) -> tuple[str, str, list[str]]:
 
 
 def decode(data: bytes, where: str, declared: str = "") -> tuple[str, list[str]]:
-    """The text of the bytes, and a warning where the encoding had to be guessed. What cannot be read is refused."""
+    """The text of the bytes, and a warning if the encoding had to be guessed. Raises UserError for bytes that are no text."""
     for magic, kind in MAGIC:
         if data.startswith(magic):
             raise UserError(
@@ -118,7 +105,7 @@ def guess(data: bytes) -> str:
     """The most plausible encoding, or "" where none stands out."""
     from charset_normalizer import from_bytes
 
-    found = from_bytes(data, cp_isolation=list(LIKELY))
+    found = from_bytes(data, cp_isolation=LIKELY)
     matches = [match for match in found if match.chaos <= GUESS_CHAOS and not NO_TEXT.search(str(match))]
     best = max(matches, key=lambda match: (round(match.coherence, 1), -match.chaos), default=None)
     western = is_western(data)

@@ -4,13 +4,16 @@ import gzip
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 LONGEST_TOKEN = 128  # characters, at most
 
 
 @cache
-def packaged_tokenizer() -> Any:
+def packaged_tokenizer() -> "Tokenizer":
     """The packaged `tokenizers.Tokenizer` (see NOTICE), loaded once, on first use."""
     from tokenizers import Tokenizer
 

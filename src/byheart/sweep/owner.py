@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from byheart.alive import SignOfLife
+from byheart.locks import ProcessLock
 
 
 class Owner:
@@ -16,16 +16,16 @@ class Owner:
 
         self.folder = folder / "sweepers"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.sign = SignOfLife(self.folder)
+        self.sign = ProcessLock(self.folder)
         self.name = self.sign.name
         self.gate = FileLock(self.folder / "gate.lock")
         self.score = FileLock(self.folder / "scoring.lock")
 
     def take(self) -> None:
-        self.sign.give()
+        self.sign.acquire()
 
     def give_up(self) -> None:
-        self.sign.end()
+        self.sign.release()
 
     def is_dead(self, name: str) -> bool | None:
         """None where it works in another folder, or where files cannot be locked: then only its heartbeat tells."""

@@ -6,8 +6,8 @@ A claim is a row in the store. A claim whose owner gives no sign of life is anyb
 from collections.abc import Collection
 from contextlib import suppress
 
-from byheart.alive import SignOfLife
 from byheart.errors import UserError
+from byheart.locks import ProcessLock
 from byheart.teacher.cache import AnswerCache
 
 
@@ -16,7 +16,7 @@ class Claims:
 
     def __init__(self, cache: AnswerCache):
         self.cache = cache
-        self.sign: SignOfLife | None = None
+        self.sign: ProcessLock | None = None
         self.tried = False
         self.others: list[str] = []  # the processes that had claimed what was not ours, when we last looked
 
@@ -41,13 +41,13 @@ class Claims:
             return
         with suppress(UserError):  # a full disk, say: without a sign of life they are anybody's all the same
             self.cache.unclaim(self.sign.name)
-        self.sign.end()
+        self.sign.release()
 
-    def _sign(self) -> SignOfLife | None:
+    def _sign(self) -> ProcessLock | None:
         """None where files cannot be locked: then each asks for itself."""
-        sign = SignOfLife(self.cache.path.with_name("asking"))
+        sign = ProcessLock(self.cache.path.with_name("asking"))
         try:
-            sign.give()
+            sign.acquire()
         except (OSError, NotImplementedError):
             return None
         return sign
@@ -57,5 +57,5 @@ class Claims:
         assert self.sign is not None
         dead = self.sign.is_dead(owner)
         if dead:
-            self.sign.clear(owner)
+            self.sign.remove(owner)
         return dead is not False

@@ -1,8 +1,10 @@
-"""Every fault of a command line at once: unknown keys and options, broken grammar, credentials, foreign code."""
+"""All problems of a command line at once: unknown keys and options, wrong syntax, credentials, code that may not run."""
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -28,12 +30,13 @@ PACKAGES = {
     "joblib": "hydra-joblib-launcher", "submitit_local": "hydra-submitit-launcher", "ray": "hydra-ray-launcher",
     "submitit_slurm": "hydra-submitit-launcher", "ray_aws": "hydra-ray-launcher",
 }  # fmt: skip
-MOST_VARIANTS = 40  # of a sweep's values are looked at one by one before the start
+MOST_VARIANTS = 40  # of a sweep are checked one by one before the start
+COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 
 
 @dataclass(frozen=True)
 class Composed:
-    """What became of a request: one config for a run, several where a sweep was asked for."""
+    """The configs that a request asks for (one for a run, several for a sweep), and the problems in them."""
 
     configs: tuple[DictConfig, ...]
     problems: tuple[Problem, ...]
@@ -41,9 +44,9 @@ class Composed:
 
 
 def compose_checked(composer: Composer, request: Request) -> Composed:
-    """The composed configs, and all that is wrong with them; what is wrong was left out of them."""
+    """The composed configs without the overrides that are wrong, and all problems."""
     problems = secrets_in_overrides(request.overrides)
-    problems += [*_hiding_folders(composer), *_hidden_files(composer), *_said_twice(request), *_not_text(request)]
+    problems += [*_folder_problems(composer), *_word_problems(request)]
     if any(problem.value == "****" for problem in problems):
         return Composed((), tuple(problems))
     parsed: list[Override] = []
@@ -55,10 +58,11 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
             problems.append(_unreadable(override, error))
     fixed = [override for override in parsed if not override.is_sweep_override()]
     swept = [override for override in parsed if override.is_sweep_override()]
-    config, found = _compose_gently(composer, request.config_name, fixed)
+    config, found = _compose_valid(composer, request.config_name, fixed)
     problems += found
-    # What is at fault already would be looked for again in every variant of a sweep, one override after another.
-    fixed = [override for override in fixed if override.key_or_group not in {problem.where for problem in found}]
+    # a wrong override is left out of the variants of a sweep, which would report it again
+    wrong = {problem.where for problem in found}
+    fixed = [override for override in fixed if override.key_or_group not in wrong]
     if config is None:
         return Composed((), tuple(problems))
     multirun = bool(request.flags.multirun) or getattr(config.hydra.mode, "name", None) == "MULTIRUN"
@@ -68,7 +72,7 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
     else:
         configs = []
         for variant in _variants([*_swept_in(config, parsed), *swept]):
-            config, found = _compose_gently(composer, request.config_name, [*fixed, *variant])
+            config, found = _compose_valid(composer, request.config_name, [*fixed, *variant])
             configs += [config] if config is not None else []
             problems += found
     for config in configs:
@@ -78,7 +82,7 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
 
 
 def show(request: Request) -> None:
-    """--cfg, --info, --hydra-help and completion: Hydra prints, and nothing runs; but no secret is printed."""
+    """--cfg, --info, --hydra-help and completion: Hydra prints, nothing runs. Secrets are refused, not printed."""
     if secrets := secrets_in_overrides(request.overrides):
         raise UserError(*secrets)
     try:
@@ -91,7 +95,7 @@ def show(request: Request) -> None:
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Advice on a word that is not known."""
+    """Advice for an unknown word: up to three known words that are like it."""
     known = list(known)
     last = word.rpartition(".")[2]
     near = [key for key in known if key == OTHER_NAMES.get(word) or key.rpartition(".")[2] == last]
@@ -104,8 +108,8 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
-def dotted_keys(container: Any, prefix: str = "") -> list[str]:
-    """`stopping.patience` and the like, of a plain container."""
+def dotted_keys(container: object, prefix: str = "") -> list[str]:
+    """All keys of a plain container in the form `stopping.patience`."""
     keys: list[str] = []
     for key, value in container.items() if isinstance(container, dict) else ():
         if not str(key).startswith("_"):
@@ -114,35 +118,36 @@ def dotted_keys(container: Any, prefix: str = "") -> list[str]:
     return keys
 
 
-def _compose_gently(composer: Composer, name: str, overrides: Sequence[Override]) -> tuple[Any, list[Problem]]:
-    """Compose with all overrides; where that fails, with each that does no harm, and say what the others did wrong."""
+def _compose_valid(
+    composer: Composer, name: str, overrides: Sequence[Override]
+) -> tuple[DictConfig | None, list[Problem]]:
+    """The config with all overrides that can be applied, and what is wrong with the others."""
     groups = {*composer.groups(), *PLUGINS}
     problems: list[Problem] = []
     good: list[Override] = []
     for override in overrides:
-        wrong = _wrong_option(composer, override) if override.key_or_group in groups else None
-        if wrong:
+        if override.key_or_group in groups and (wrong := _wrong_option(composer, override)):
             problems.append(wrong)
         else:
             good.append(override)
     try:
         return composer.compose(name, _lines(good)), problems
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
-        whole_fault = error
+    except COMPOSE_ERRORS as error:
+        error_of_all = error
     try:
         config = composer.compose(name)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+    except COMPOSE_ERRORS as error:
         return None, [*problems, _broken_config(composer, name, error)]
     kept: list[Override] = []
-    # groups first: expansion.file.path exists only once expansion=file was taken
+    # groups first: expansion.file.path exists only after expansion=file
     for override in sorted(good, key=lambda each: each.key_or_group.partition("@")[0] not in groups):
         try:
             config = composer.compose(name, _lines([*kept, override]))
             kept.append(override)
-        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
-            problems.append(_refused(composer, config, override, error))
-    if not problems:  # each is fine alone, but not in their order
-        problems.append(Problem(_first_line(whole_fault)))
+        except COMPOSE_ERRORS as error:
+            problems.append(_rejected(composer, config, override, error))
+    if not problems:  # each is right alone, but not in their order
+        problems.append(Problem(_first_line(error_of_all)))
     return config, problems
 
 
@@ -151,7 +156,7 @@ def _lines(overrides: Sequence[Override]) -> list[str]:
 
 
 def _swept_in(config: DictConfig, said: Sequence[Override]) -> list[Override]:
-    """The sweeper's own `params`, but for what the command line says again; what cannot be read is the sweeper's to tell."""
+    """The sweeper's own `params` that the command line does not override. The sweeper itself reports unreadable ones."""
     params = OmegaConf.select(config, "hydra.sweeper.params") or {}
     again = {override.get_key_element() for override in said}
     found = []
@@ -165,30 +170,32 @@ def _swept_in(config: DictConfig, said: Sequence[Override]) -> list[Override]:
 
 
 def _variants(swept: Sequence[Override]) -> list[list[Override]]:
-    """Each value of each swept key at least once, the others at their first."""
-    parser = OverridesParser.create()
-    choices: list[list[Override]] = []
-    for override in swept:
-        if override.is_hydra_override():
-            continue
-        try:
-            if override.is_interval_sweep():  # it has no list of values, but two ends
-                ends: Any = override.value()
-                lines = [f"{override.get_key_element()}={value}" for value in (ends.start, ends.end)]
-            elif override.is_choice_sweep() or override.is_range_sweep():
-                lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
-            else:
-                lines = [override.input_line or ""] if not override.is_sweep_override() else []
-            if not lines:
-                continue  # a glob needs Hydra's loader
-            choices.append(parser.parse_overrides(lines[:MOST_VARIANTS]))
-        except HydraException:
-            continue
+    """Each value of each swept key at least once, the other keys at their first value."""
+    choices = [values for override in swept if (values := _values_of(override))]
     first = [values[0] for values in choices]
     variants = [first]
     for index, values in enumerate(choices):
         variants += [[*first[:index], value, *first[index + 1 :]] for value in values[1:]]
     return variants[:MOST_VARIANTS]
+
+
+def _values_of(swept: Override) -> list[Override]:
+    """One override for each value. Of an interval, its two ends; of a glob, none: only Hydra's loader can read it."""
+    values: list[Any] = []
+    if swept.is_hydra_override():
+        return []
+    if not swept.is_sweep_override():
+        return [swept]
+    try:
+        if swept.is_interval_sweep():
+            interval: Any = swept.value()
+            values = [interval.start, interval.end]
+        elif swept.is_choice_sweep() or swept.is_range_sweep():
+            values = list(swept.sweep_string_iterator())
+        lines = [f"{swept.get_key_element()}={value}" for value in values[:MOST_VARIANTS]]
+        return OverridesParser.create().parse_overrides(lines)
+    except HydraException:
+        return []
 
 
 def _wrong_option(composer: Composer, override: Override) -> Problem | None:
@@ -208,93 +215,81 @@ def _wrong_option(composer: Composer, override: Override) -> Problem | None:
     return None
 
 
-def _refused(composer: Composer, config: DictConfig, override: Override, error: Exception) -> Problem:
+def _rejected(composer: Composer, config: DictConfig, override: Override, error: Exception) -> Problem:
     key = override.key_or_group
     known = dotted_keys(OmegaConf.to_container(config, resolve=False))
     if override.is_add() and key in known:
         return Problem("this key exists already", key, fix=f"leave out the +: {(override.input_line or '')[1:]}")
     if override.is_delete():
-        return Problem("there is nothing of that name to leave out", key, fix=did_you_mean(key, known))
+        return Problem("there is no such key to leave out", key, fix=did_you_mean(key, known))
     if "Could not override" in str(error) or "No match in the defaults list" in str(error):
-        return unknown_key(composer, key, known)
+        return _unknown_key(composer, key, known)
     return Problem(_first_line(error), key, (override.input_line or "").partition("=")[2])
 
 
-def unknown_key(composer: Composer, key: str, known: Sequence[str]) -> Problem:
+def _unknown_key(composer: Composer, key: str, known: Sequence[str]) -> Problem:
     head, _, rest = key.partition(".")
     member = rest.partition(".")[0]
     if head in composer.groups():
         if member and member in composer.options(head):
-            return Problem("this part was not chosen", key, fix=f"choose it too, for example {head}=[...,{member}]")
+            return Problem("this member was not chosen", key, fix=f"choose it too, for example {head}=[...,{member}]")
         if not rest:
-            return Problem("this group is not in the cast", key, fix=f"add it with +{key}=...")
+            return Problem("this group has no member in this config", key, fix=f"add it with +{key}=...")
     ours = [*(key for key in known if not key.startswith("hydra")), *composer.groups()]
     advice = did_you_mean(key, known if head == "hydra" else ours, "`byheart learn --help` lists all keys")
     return Problem("there is no such key", key, fix=advice)
 
 
 def _unknown_top_level(composer: Composer, config: DictConfig) -> list[Problem]:
-    """A key that a user's YAML or +key added: Hydra takes it in silence, and it would do nothing."""
+    """Keys that a user's YAML or +key added: Hydra accepts them, and they would have no effect."""
     known = {*_shipped_keys(), *composer.groups(), "hydra"}
     strange = [str(key) for key in config if str(key) not in known and not str(key).startswith("_")]
     if not strange:
         return []
     keys = dotted_keys(OmegaConf.to_container(composer.compose("learn"), resolve=False))
-    return [unknown_key(composer, key, keys) for key in strange]
+    return [_unknown_key(composer, key, keys) for key in strange]
 
 
-def _shipped_keys() -> dict[str, Any]:
+@cache
+def _shipped_keys() -> dict[str, object]:
     shipped = OmegaConf.to_container(OmegaConf.load(conf_folder() / "learn.yaml"))
     assert isinstance(shipped, dict)
     return {str(key): value for key, value in shipped.items()}
 
 
-def _hiding_folders(composer: Composer) -> list[Problem]:
-    folder = composer.config_dir
+def _folder_problems(composer: Composer) -> list[Problem]:
+    """Folders of the user's that hide one of our keys, and files of the user's that one of ours hides."""
+    folder, where = composer.config_dir, "--config-dir"
     if folder is None:
         return []
+    fix = "rename the folder: Hydra would look for a config of that group"
     plain = [key for key, value in _shipped_keys().items() if key != "defaults" and not isinstance(value, dict)]
-    return [
-        Problem(
-            f"the folder {folder.name}/{key}/ hides the key {key}",
-            "--config-dir",
-            str(folder / key),
-            "rename the folder: Hydra would look for a config of that group",
-        )
+    problems = [
+        Problem(f"the folder {folder.name}/{key}/ hides the key {key}", where, str(folder / key), fix)
         for key in plain
         if (folder / key).is_dir()
     ]
+    if folder.resolve() != conf_folder().resolve():  # Hydra takes the first file of a name, and ours come first
+        shipped = sorted(path.relative_to(conf_folder()) for path in conf_folder().rglob("*.yaml"))
+        what = "byheart has a config of this name, which hides yours"
+        problems += [
+            Problem(what, where, str(folder / name), "rename yours") for name in shipped if (folder / name).is_file()
+        ]
+    return problems
 
 
-def _hidden_files(composer: Composer) -> list[Problem]:
-    """Hydra takes the first file of a name, and ours come first: the user's would be passed over in silence."""
-    if composer.config_dir is None:
-        return []
-    shipped = {path.relative_to(conf_folder()) for path in conf_folder().rglob("*.yaml")}
-    ours = composer.config_dir.resolve() == conf_folder().resolve()
-    return [
-        Problem("byheart has a config of this name, which hides yours", "--config-dir", str(path), "rename yours")
-        for path in sorted(composer.config_dir / name for name in shipped)
-        if path.is_file() and not ours
-    ]
-
-
-def _not_text(request: Request) -> list[Problem]:
-    """A file name that is not valid UTF-8 could not be written into the run's config."""
-    return [
-        Problem(
-            "this name is not valid UTF-8", fix="rename the file", value=override.encode("utf-8", "replace").decode()
-        )
-        for override in request.overrides
-        if any("\ud800" <= character <= "\udfff" for character in override)
-    ]
-
-
-def _said_twice(request: Request) -> list[Problem]:
-    said = [each.partition("=")[2] for each in request.flags.overrides if each.startswith("documents=")]
-    if len(set(said)) < 2:
-        return []
-    return [Problem("given twice", "documents", ", ".join(said), f"name them together: documents=[{','.join(said)}]")]
+def _word_problems(request: Request) -> list[Problem]:
+    """File names that cannot be saved in the run's config, and documents= given twice."""
+    problems = []
+    for override in request.overrides:
+        if any("\ud800" <= character <= "\udfff" for character in override):
+            value = override.encode("utf-8", "replace").decode()
+            problems.append(Problem("this name is not valid UTF-8", value=value, fix="rename the file"))
+    documents = [each.partition("=")[2] for each in request.flags.overrides if each.startswith("documents=")]
+    if len(set(documents)) > 1:
+        fix = f"name them together: documents=[{','.join(documents)}]"
+        problems.append(Problem("given twice", "documents", ", ".join(documents), fix))
+    return problems
 
 
 def _several_values(override: Override) -> Problem:
@@ -304,8 +299,6 @@ def _several_values(override: Override) -> Problem:
 
 
 def _unreadable(override: str, error: Exception) -> Problem:
-    from pathlib import Path
-
     if "=" not in override:
         if Path(override).exists():
             fix = f"for a document say documents={override}; for several documents=[a.pdf,b.pdf]"
@@ -327,7 +320,7 @@ def _broken_config(composer: Composer, name: str, error: Exception) -> Problem:
         group, _, option = missing.rpartition("/")
         options = composer.options(group) if group else []
         return Problem("there is no such option", f"{group} (in {name}.yaml)", option, did_you_mean(option, options))
-    return replace(Problem(_first_line(error)), where=f"{name}.yaml")
+    return Problem(_first_line(error), f"{name}.yaml")
 
 
 def _first_line(error: Exception) -> str:

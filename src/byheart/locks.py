@@ -1,4 +1,4 @@
-"""Who is still at work? Each holds a lock on a file of its own; the system lets go of it however the holder dies."""
+"""Process locks: find out which processes still work in a folder. The system frees a lock however its holder ends."""
 
 import os
 import platform
@@ -7,8 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class SignOfLife:
-    """Ours, and those of others who work in the same folder. A process id would not do: containers share them."""
+class ProcessLock:
+    """A locked file of this process, and those of others in the same folder.
+
+    A process id would not do: two containers may have the same.
+    """
 
     def __init__(self, folder: Path):
         from filelock import FileLock
@@ -18,17 +21,17 @@ class SignOfLife:
         self._lock = FileLock(self._file(self.name))
         self._dead: set[str] = set()
 
-    def give(self) -> None:
+    def acquire(self) -> None:
         """Raises OSError or NotImplementedError where files cannot be locked."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock.acquire(timeout=0)
 
-    def end(self) -> None:
+    def release(self) -> None:
         self._lock.release()
-        self.clear(self.name)
+        self.remove(self.name)
 
     def is_dead(self, name: str) -> bool | None:
-        """None where there is no such file here, or where files cannot be locked."""
+        """Whether the process of this name has ended. None if it has no file here, or if files cannot be locked."""
         from filelock import FileLock, Timeout
 
         if name == self.name or name in self._dead:
@@ -44,9 +47,9 @@ class SignOfLife:
         except (OSError, NotImplementedError):
             return None
 
-    def clear(self, name: str) -> None:
-        """Removes what the dead leave."""
-        with suppress(OSError):  # Windows: another one is looking at it
+    def remove(self, name: str) -> None:
+        """Removes the file of a process that has ended."""
+        with suppress(OSError):  # Windows: another process has it open
             self._file(name).unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
