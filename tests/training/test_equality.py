@@ -1,14 +1,19 @@
 """The shortcuts of training change nothing: packed equals padded, parts equal the whole, masters equal AdamW."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.model.adapter import Lora
+from byheart.training.job import Lesson
 from byheart.training.layout import Batch, Row, packed, padded
-from byheart.training.loss import token_losses, weights
-from byheart.training.memorizer import Memorizer
+from byheart.training.loss import token_scores, weights
+from byheart.training.module import SFTModule
 from byheart.training.optimizer import AdamW
+from byheart.training.state import TrainState
+from byheart.training.stopping import Stopping
 
 ROWS = [
     Row([1, 2, 3, 10, 11, 12, 13], 5),
@@ -37,7 +42,7 @@ def tiny(dtype=torch.float64, seed=0):
 
 
 def gradients(model, batch: Batch, reduction="row_mean"):
-    loss = (token_losses(model, batch) * weights(batch.rows, reduction).to(torch.float64)).sum()
+    loss = (token_scores(model, batch)[0] * weights(batch.rows, reduction).to(torch.float64)).sum()
     model.zero_grad()
     loss.backward()
     return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
@@ -59,7 +64,7 @@ def test_logits_are_computed_only_where_the_loss_is_and_equal_the_full_ones():
     batch = padded(ROWS, filler=0)
     full = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.predicted_at]
     expected = torch.nn.functional.cross_entropy(full, batch.targets, reduction="none")
-    assert torch.allclose(token_losses(model, batch), expected)
+    assert torch.allclose(token_scores(model, batch)[0], expected)
 
 
 @pytest.mark.parametrize("reduction", ["row_mean", "token_mean", "sum"])
@@ -68,8 +73,9 @@ def test_a_batch_read_in_parts_has_the_loss_and_gradient_of_the_whole(reduction)
     for rows_at_once in (None, 1, 2):
         model = tiny()
         trained = [p for p in model.parameters() if p.requires_grad]
-        module = Memorizer(model, AdamW(lr=1e-3).build(trained), [1e-3], reduction, "packed", 0, rows_at_once)
-        loss = sum((token_losses(model, part) * own).sum() for part, own in module._share(ROWS))
+        state = TrainState(Lesson(ROWS, [], 3, 1, 0, "constant", reduction, 0), AdamW(), Stopping(), Path())
+        module = SFTModule(model, AdamW(lr=1e-3).build(trained), state, rows_at_once=rows_at_once)
+        loss = sum((token_scores(model, part)[0] * own).sum() for part, own in module._parts(ROWS))
         loss.backward()
         outcomes.append((loss.item(), torch.cat([p.grad.flatten() for p in trained])))
     for loss, grad in outcomes[1:]:
@@ -105,7 +111,7 @@ def test_bfloat16_weights_follow_their_float32_masters():
     masters = AdamW(lr=1e-5).build([p for p in model.parameters() if p.requires_grad])
     before = masters.masters[0].clone()
     for _ in range(3):
-        loss = (token_losses(model, padded(ROWS, 0))).mean()
+        loss = (token_scores(model, padded(ROWS, 0))[0]).mean()
         loss.backward()
         masters.step(1e-5)
     moved = (masters.masters[0] - before).abs().max()

@@ -168,7 +168,7 @@ class MasterStep:
                     parameter.copy_(weight)
 
 
-def base_of(model: Any) -> "list[torch.Tensor | None]":
+def base_of(model: "torch.nn.Module") -> "list[torch.Tensor | None]":
     """What each trained parameter of a freshly attached adapter is in the untuned model, in their order.
 
     A matrix of LoRA that does not begin at zero has none: its partner begins there, and alone makes the product smaller.
