@@ -74,8 +74,11 @@ def test_a_batch_read_in_parts_has_the_loss_and_gradient_of_the_whole(reduction)
         model = tiny()
         trained = [p for p in model.parameters() if p.requires_grad]
         state = TrainState(Lesson(ROWS, [], 3, 1, 0, "constant", reduction, 0), AdamW(), Stopping(), Path())
-        module = SFTModule(model, AdamW(lr=1e-3).build(trained), state, rows_at_once=rows_at_once)
-        loss = sum((token_scores(model, part)[0] * own).sum() for part, own in module._parts(ROWS))
+        module = SFTModule(model, AdamW(lr=1e-3).build(trained), state)
+        loss = sum(
+            (token_scores(model, part.batch)[0] * part.weights).sum()
+            for part in module._parts(ROWS, reduction, rows_at_once or 3)
+        )
         loss.backward()
         outcomes.append((loss.item(), torch.cat([p.grad.flatten() for p in trained])))
     for loss, grad in outcomes[1:]:

@@ -173,12 +173,12 @@ def test_no_place_of_a_slot_holds_what_lies_in_a_neighbours_row(grid):
     from byheart.training.packed.batch import PackedRow, lay_out
 
     rows = [PackedRow(slot, row, torch.ones(len(row.tokens) - row.loss_from)) for slot, row in enumerate(ROWS[3:5])]
-    laid = lay_out(rows, 2, 0, grid, "cpu")
-    tokens = laid.batch.tokens.numel()
+    part, slots = lay_out(rows, 2, 0, grid, "cpu")
+    tokens = part.batch.tokens.numel()
     spoilt = tokens // 2 if grid else len(ROWS[3].tokens)  # padding sees the row that it stands behind
     flat = torch.ones(tokens, 1)
     flat[:spoilt] = math.nan
-    (grouped,) = laid.slots.gather(flat)
+    (grouped,) = slots.gather(flat)
     assert grouped[0].isnan().any() and grouped[1].isfinite().all()
 
 

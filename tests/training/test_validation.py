@@ -37,8 +37,8 @@ def test_recall_is_the_exact_match_of_greedy_decoding():
     for _ in range(60):
         for start in range(0, len(taught), 4):
             loss = sum(
-                (token_scores(learner.model, part)[0] * own).sum()
-                for part, own in learner._parts(taught[start : start + 4])
+                (token_scores(learner.model, part.batch)[0] * part.weights).sum()
+                for part in learner._parts(taught[start : start + 4], "row_mean", 4)
             )
             loss.backward()
             learner.masters.step(3e-2)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path, PurePath
-from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.types import FORWARD, REVERSE, Document, Probe
@@ -123,7 +122,7 @@ class _Line:
         self.where = where
         self.problems: list[Problem] = []
 
-    def fault(self, what: str, value: Any, fix: str) -> None:
+    def fault(self, what: str, value: object, fix: str) -> None:
         self.problems.append(Problem(what, self.where, _short(value), fix))
 
     def probe(self, line: str) -> Probe | None:
@@ -169,7 +168,7 @@ class _Line:
             tags=tags,
         )
 
-    def _text(self, row: dict[str, Any], key: str) -> str:
+    def _text(self, row: dict[str, object], key: str) -> str:
         """A short text; a number will do, and so will several texts."""
         value = row.get(key, "")
         parts = value if isinstance(value, list) else [value]
@@ -178,10 +177,11 @@ class _Line:
             return ""
         return ", ".join(str(part).strip() for part in parts)
 
-    def _texts(self, row: dict[str, Any], key: str) -> list[str]:
+    def _texts(self, row: dict[str, object], key: str) -> list[str]:
         if key not in row:
             return []
-        values = row[key] if isinstance(row[key], list) else [row[key]]
+        given = row[key]
+        values: list[object] = given if isinstance(given, list) else [given]
         if any(isinstance(value, bool) or not isinstance(value, str | int | float) for value in values):
             self.fault(f"`{key}` must be texts", row[key], f'write {key} as a list of texts: ["first", "second"]')
             return []
@@ -194,7 +194,7 @@ class _Line:
             return []
         return texts
 
-    def _gold(self, row: dict[str, Any], options: Sequence[str], answers: Sequence[str]) -> int | None:
+    def _gold(self, row: dict[str, object], options: Sequence[str], answers: Sequence[str]) -> int | None:
         gold = row.get("gold")
         if not options:
             if gold is not None and "options" not in row:
@@ -220,6 +220,6 @@ class _Line:
         return None
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:77] + "..."

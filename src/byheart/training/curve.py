@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 from byheart.store import write_text
 from byheart.types import CurvePoint
@@ -23,10 +22,8 @@ def write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
 
 def read_curve(path: Path) -> list[CurvePoint]:
     with path.open(newline="") as file:
-        values: list[dict[str, Any]] = [
-            {str(k): _number(str(k), v) for k, v in line.items()} for line in csv.DictReader(file)
-        ]
-    return [CurvePoint(**line) for line in values]
+        lines = [{name: _number(name, value) for name, value in line.items()} for line in csv.DictReader(file)]
+    return [CurvePoint(**line) for line in lines]  # type: ignore[arg-type]
 
 
 def _number(name: str, value: str) -> float | int | None:

@@ -47,7 +47,7 @@ class Divergence(torch.autograd.Function):
         return losses_N, right_N
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         logits_NV, targets_N, best_N, log_sum_N, soft_at_S, soft_tokens_SK = ctx.saved_tensors
         # All of a row is its softmax times one number, but for the target's place and the likeliest tokens'.
         of_loss_N = of_all_N = of_target_N = gradients[0]
@@ -72,7 +72,7 @@ class Divergence(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Soft:
-    """The part of loss and gradient that soft targets make, S x K numbers."""
+    """What soft targets contribute to loss and gradient, S x K numbers."""
 
     known_S: Tensor
     of_all_S: Tensor

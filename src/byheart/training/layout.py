@@ -1,9 +1,9 @@
 """The layout of a batch of rows: packed into one sequence in which common prefixes are shared, or padded."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +44,24 @@ class Batch:
     def to(self, device: "torch.device") -> "Batch":
         moved = {name: tensor.to(device) for name, tensor in vars(self).items() if tensor is not None}
         return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one forward pass reads, with the weight of each of its N targets in the loss, and its slot."""
+
+    batch: Batch
+    weights: "torch.Tensor"  # (N,) float64
+    slots: "torch.Tensor"  # (N,) all 0 where one adapter is trained alone
+    model_inputs: Mapping[str, object] = field(default_factory=dict)  # keyword arguments of the model besides the batch
+
+    def to(self, device: "torch.device") -> "Part":
+        """The weights stay on the CPU until they have the losses' dtype: Apple's GPUs know no float64."""
+        return replace(self, batch=self.batch.to(device), slots=self.slots.to(device))
+
+    def weighted(self, losses_N: "torch.Tensor") -> "torch.Tensor":
+        """(..., N) times the weights."""
+        return losses_N * self.weights.to(losses_N.dtype).to(losses_N.device)
 
 
 @dataclass(frozen=True)
@@ -126,14 +144,14 @@ def _common_prefix(rows: Sequence[Row]) -> int:
     return limit
 
 
-def targets_of(rows: Sequence[Row]) -> dict[str, Any]:
+def targets_of(rows: Sequence[Row]) -> "dict[str, torch.Tensor]":
     """The part of a Batch that does not depend on how the rows lie: their targets, row after row."""
     import torch
 
     counts = [len(row.tokens) - row.loss_from for row in rows]
     starts = [0, *accumulate(counts)]
     soft = [(row.soft, start) for row, start in zip(rows, starts, strict=False) if row.soft is not None]
-    found: dict[str, Any] = {
+    found = {
         "targets": torch.tensor([token for row in rows for token in row.tokens[row.loss_from :]]),
         "rows": torch.arange(len(rows)).repeat_interleave(torch.tensor(counts)),
     }

@@ -1,8 +1,9 @@
 """The loss of a batch. Logits are computed only at the targets: in a small model they are the most expensive product."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from byheart.training.layout import Batch
+from byheart.training.layout import Batch, Row
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +62,18 @@ def weights(rows: "torch.Tensor", reduction: str) -> "torch.Tensor":
     if reduction == "token_mean":
         return torch.full((len(rows),), 1.0 / len(rows), dtype=torch.float64)
     return torch.ones(len(rows), dtype=torch.float64)
+
+
+def row_weights(rows: Sequence[Row], reduction: str) -> "list[torch.Tensor]":
+    """The `weights` of each row's targets in the loss of the whole batch."""
+    import torch
+
+    counts = [len(row.tokens) - row.loss_from for row in rows]
+    return list(
+        weights(torch.arange(len(rows)).repeat_interleave(torch.tensor(counts, dtype=torch.long)), reduction).split(
+            counts
+        )
+    )
 
 
 def _has_plain_head(model: "PreTrainedModel") -> bool:

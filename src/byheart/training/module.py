@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import lightning as L
 import torch
 
-from byheart.training.layout import Batch, Row, packed, padded
-from byheart.training.loss import token_scores, weights
+from byheart.training.layout import Part, Row, packed, padded
+from byheart.training.loss import row_weights, token_scores
 from byheart.training.state import TrainState
-from byheart.training.validation import SUMS, Validation, known_by_slot, sums_by_slot
+from byheart.training.validation import Validation, known_by_slot, validate
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -51,44 +51,29 @@ class SFTModule(L.LightningModule):
         """One optimizer step on a whole batch; gives its loss. Raises Diverged."""
         total = torch.zeros((), device=self.device)
         known = torch.zeros(2, dtype=torch.long)
-        for part, part_weights in self._parts(rows):
-            losses, right = token_scores(self.model, part)
-            known += known_by_slot(right, part, torch.zeros_like(part.rows), 1)[:, 0].cpu()
-            loss = (losses * part_weights.to(losses.dtype).to(self.device)).sum()
+        for part in self._parts(rows, self.state.lesson.reduction, self.rows_at_once or len(rows)):
+            losses, right = token_scores(self.model, part.batch)
+            known += known_by_slot(right, part, 1)[:, 0].cpu()
+            loss = part.weighted(losses).sum()
             self.manual_backward(loss)
             total += loss.detach()
         self.masters.step(self.state.rate(self.state.step))
         self.state.advance(float(total), known.tolist())
         return total
 
-    @torch.no_grad()
     def validate(self, rows: Sequence[Row], rows_at_once: int = 16) -> Validation:
         """On held-out rows; the random state is not touched."""
         self.model.eval()
-        order = sorted(rows, key=lambda row: len(row.tokens))
-        total = torch.zeros(SUMS, 1, dtype=torch.float64)
-        for start in range(0, len(order), rows_at_once):
-            part = self._lay_out(order[start : start + rows_at_once])
-            losses, right = token_scores(self.model, part)
-            own = weights(part.rows, "row_mean").to(self.device) * (int(part.rows.max()) + 1) / len(order)
-            total += sums_by_slot(losses, right, own, part.rows, torch.zeros_like(part.rows), 1).cpu()
+        in_order = sorted(rows, key=lambda row: len(row.tokens))
+        (found,) = validate(self.model, self._parts(in_order, "row_mean", rows_at_once), slots=1)
         self.model.train()
-        return Validation.of(total[:, 0].tolist())
+        return found
 
-    def _parts(self, rows: Sequence[Row]) -> Iterator[tuple[Batch, torch.Tensor]]:
-        """The batch in parts, each target with its weight in the whole batch."""
-        size = self.rows_at_once or len(rows)
-        reduction = self.state.lesson.reduction
-        targets = sum(len(row.tokens) - row.loss_from for row in rows)
+    def _parts(self, rows: Sequence[Row], reduction: str, size: int) -> Iterator[Part]:
+        """The batch in parts of at most `size` rows, each target with its weight in the whole batch."""
+        shares = row_weights(rows, reduction)
         for start in range(0, len(rows), size):
-            part = self._lay_out(rows[start : start + size])
-            own = weights(part.rows, reduction)
-            if reduction == "row_mean":
-                own = own * (len(rows[start : start + size]) / len(rows))
-            elif reduction == "token_mean":
-                own = own * (len(part.targets) / targets)
-            yield part, own
-
-    def _lay_out(self, rows: Sequence[Row]) -> Batch:
-        batch = packed(rows) if self.layout == "packed" else padded(rows, self.state.lesson.filler)
-        return batch.to(self.device)
+            some = rows[start : start + size]
+            batch = packed(some) if self.layout == "packed" else padded(some, self.state.lesson.filler)
+            part = Part(batch, torch.cat(shares[start : start + size]), torch.zeros_like(batch.rows))
+            yield part.to(self.device)

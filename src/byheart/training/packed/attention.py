@@ -1,6 +1,6 @@
 """Attention over many rows in one flat sequence, registered with transformers under a name."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -28,11 +28,11 @@ def choose_attention(model: "PreTrainedModel") -> str | None:
     found: list[Tensor] = []
     with torch.no_grad():
         for grid in (True, False):
-            batch = lay_out(packed_rows, 1, 0, grid, device)
+            part, _ = lay_out(packed_rows, 1, 0, grid, device)
             try:
                 if not grid:
                     model.set_attn_implementation(ATTENTION)
-                found.append(token_scores(model, batch.batch, **batch.model_inputs)[0])
+                found.append(token_scores(model, part.batch, **part.model_inputs)[0])
             except (TypeError, NotImplementedError, ValueError):
                 if grid:
                     raise
@@ -52,7 +52,7 @@ def packed_attention(
     scaling: float | None = None,
     *,
     attention_layout: AttentionLayout,
-    **other: Any,
+    **other: object,
 ) -> tuple[Tensor, None]:
     """Causal attention within each sequence of a flat one: (1, H, N, D); keys and values may have fewer heads.
 

@@ -3,7 +3,7 @@
 The alternative, for models whose attention cannot be replaced, is a grid: one row a line, padded on the right.
 """
 
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,7 +11,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from byheart.training.layout import Batch, PackedSequence, Row, pack_sequence, targets_of
+from byheart.training.layout import Batch, PackedSequence, Part, Row, pack_sequence, targets_of
 from byheart.training.packed.attention_layout import AttentionLayout
 from byheart.training.packed.grouping import Grouping, round_up, step_of
 
@@ -25,27 +25,14 @@ class PackedRow:
     weights: Tensor  # (targets of the row,) float64
 
 
-@dataclass(frozen=True)
-class PackedBatch:
-    """The rows of many slots in one forward pass."""
-
-    batch: Batch
-    slots: Grouping  # the tokens of each slot
-    attention: AttentionLayout | None  # which tokens see each other; None: the model's own attention, on a grid
-    weights: Tensor  # (targets,)
-    owners: Tensor  # (targets,) the slot of each
-
-    @property
-    def model_inputs(self) -> "dict[str, AttentionLayout]":
-        """The keyword arguments of the model besides the batch."""
-        return {} if self.attention is None else {"attention_layout": self.attention}
-
-
 def lay_out(
     packed_rows: Sequence[PackedRow], slots: int, filler: int, grid: bool, device: torch.device, together: int = 1
-) -> PackedBatch:
-    """The rows may come in any order; within a slot they keep theirs. Without `grid`, up to `together` rows of a slot
-    share a prefix."""
+) -> tuple[Part, Grouping]:
+    """One forward pass over the rows of many slots, and the tokens of each slot.
+
+    With `grid` the model's own attention is used. The rows may come in any order; within a slot they keep theirs. Without
+    `grid`, up to `together` rows of a slot share a prefix.
+    """
     packed_rows = sorted(packed_rows, key=lambda each: each.slot)
     rows = [each.row for each in packed_rows]
     sequences = _sequences(packed_rows, 1 if grid else together)
@@ -67,23 +54,23 @@ def lay_out(
         padding = round_up(len(flat) + 1, step_of(device)) - len(flat)
         flat += [filler] * padding
         positions += [0] * padding
-    padding_token = None if grid else len(flat) - 1
-    counts = torch.tensor([len(row.tokens) - row.loss_from for row in rows])
-    targets = {name: value.to(device) for name, value in targets_of(rows).items()}
+    layout = None
+    if not grid:
+        layout = AttentionLayout.of(spans, [each.owners for _, each in sequences], len(flat), device)
     batch = Batch(
-        torch.tensor(flat, device=device).view((len(rows), width) if grid else (1, -1)),
-        None if grid else torch.tensor([positions], device=device),
+        torch.tensor(flat).view((len(rows), width) if grid else (1, -1)),
+        None if grid else torch.tensor([positions]),
         None,
-        torch.tensor(at, device=device),
-        **targets,
+        torch.tensor(at),
+        **targets_of(rows),
     )
-    return PackedBatch(
+    part = Part(
         batch,
-        Grouping.of([of_slot], len(flat), device, padding_token),
-        None if grid else AttentionLayout.of(spans, [each.owners for _, each in sequences], len(flat), device),
         torch.cat([each.weights for each in packed_rows]),
-        torch.tensor([each.slot for each in packed_rows]).repeat_interleave(counts).to(device),
+        torch.tensor([each.slot for each in packed_rows])[batch.rows],
+        {} if layout is None else {"attention_layout": layout},
     )
+    return part.to(device), Grouping.of([of_slot], len(flat), device, None if grid else len(flat) - 1)
 
 
 def _sequences(packed_rows: Sequence[PackedRow], together: int) -> list[tuple[int, PackedSequence]]:
@@ -96,24 +83,20 @@ def _sequences(packed_rows: Sequence[PackedRow], together: int) -> list[tuple[in
     ]
 
 
-def parts(packed_rows: Sequence[PackedRow], tokens_at_once: int | None) -> Iterator[list[PackedRow]]:
+def split(packed_rows: Sequence[PackedRow], tokens_at_once: int | None) -> Iterator[list[PackedRow]]:
     """The rows in parts of bounded size; slots take turns, so that their shares of each part are alike."""
-    if tokens_at_once is None:
-        yield list(packed_rows)
-        return
-    waiting: dict[int, deque[PackedRow]] = {}
-    for each in packed_rows:
-        waiting.setdefault(each.slot, deque()).append(each)
+    taken: Counter[int] = Counter()
+
+    def turn(each: PackedRow) -> int:
+        taken[each.slot] += 1
+        return taken[each.slot]
+
     part: list[PackedRow] = []
     size = 0
-    while waiting:
-        for slot in list(waiting):
-            each = waiting[slot].popleft()
-            if part and size + len(each.row.tokens) > tokens_at_once:
-                yield part
-                part, size = [], 0
-            part.append(each)
-            size += len(each.row.tokens)
-            if not waiting[slot]:
-                del waiting[slot]
+    for each in sorted(packed_rows, key=turn):
+        if part and tokens_at_once is not None and size + len(each.row.tokens) > tokens_at_once:
+            yield part
+            part, size = [], 0
+        part.append(each)
+        size += len(each.row.tokens)
     yield part

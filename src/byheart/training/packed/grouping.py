@@ -131,7 +131,7 @@ class _Move(torch.autograd.Function):
         return moved.index_fill_(0, empty, 0) if len(empty) else moved
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         back, unplaced = ctx.saved_tensors
         moved = gradients[0].index_select(0, back)
         return moved.index_fill_(0, unplaced, 0) if len(unplaced) else moved, None, None, None, None

@@ -41,7 +41,9 @@ def up(output: Tensor, h_SWR: Tensor, b_SRO: Tensor, slots: Grouping, scratch: S
 
 class _Down(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, a: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch) -> Any:
+    def forward(
+        ctx: Any, x: Tensor, a: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch
+    ) -> tuple[Tensor, ...]:
         x_SWI = slots.gather_into(x.flatten(0, -2), scratch.room("input", slots.shape(a.shape[2]), x))
         h_SWJ = torch.bmm(x_SWI, a.transpose(1, 2)).mul_(scale)
         ctx.save_for_backward(x, a, scale)
@@ -49,7 +51,7 @@ class _Down(torch.autograd.Function):
         return (h_SWJ,) if layers == 1 else tuple(part.contiguous() for part in h_SWJ.chunk(layers, dim=2))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, a, scale = ctx.saved_tensors
         slots, scratch = ctx.slots, ctx.scratch
         of_h_SWJ = (gradients[0] if len(gradients) == 1 else torch.cat(gradients, dim=2)) * scale
@@ -75,7 +77,7 @@ class _Up(torch.autograd.Function):
         return output
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         h, b = ctx.saved_tensors
         room_SWO = ctx.scratch.room("output", ctx.slots.shape(b.shape[2]), h)
         g_SWO = ctx.slots.gather_into(gradients[0].flatten(0, -2), room_SWO)

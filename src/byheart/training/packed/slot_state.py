@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
 from byheart.training.job import Paused
-from byheart.training.loss import weights
+from byheart.training.layout import Row
+from byheart.training.loss import row_weights
 from byheart.training.packed.batch import PackedRow
 from byheart.training.packed.job import Job
 from byheart.training.state import TrainState
@@ -26,19 +25,14 @@ class SlotState(TrainState):
 
     def next_rows(self) -> list[PackedRow]:
         """The rows of the next optimizer step."""
-        rows = next(self._batches)
-        counts = torch.tensor([len(row.tokens) - row.loss_from for row in rows])
-        shares = weights(torch.arange(len(rows)).repeat_interleave(counts), self.lesson.reduction)
-        return [PackedRow(self.slot, row, own) for row, own in zip(rows, shares.split(counts.tolist()), strict=True)]
+        return self._weighted(next(self._batches), self.lesson.reduction)
 
     def validation_rows(self) -> list[PackedRow]:
-        """Weighted so that their losses add up to the mean over rows of each row's mean."""
-        rows = sorted(self.lesson.validate, key=lambda row: len(row.tokens))
-        counts = [len(row.tokens) - row.loss_from for row in rows]
-        return [
-            PackedRow(self.slot, row, torch.full((count,), 1 / count / len(rows), dtype=torch.float64))
-            for row, count in zip(rows, counts, strict=True)
-        ]
+        return self._weighted(sorted(self.lesson.validate, key=lambda row: len(row.tokens)), "row_mean")
+
+    def _weighted(self, rows: list[Row], reduction: str) -> list[PackedRow]:
+        shares = row_weights(rows, reduction)
+        return [PackedRow(self.slot, row, own) for row, own in zip(rows, shares, strict=True)]
 
     def paused_with(self, tensors: "dict[str, Tensor]") -> Paused:
         """What the job resumes from in this or another pack, given its slot's tensors."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from byheart.training.packed.batch import PackedBatch, PackedRow
+    from byheart.training.layout import Part
+    from byheart.training.packed.batch import PackedRow
     from byheart.training.packed.slot_state import SlotState
     from byheart.training.validation import Validation
 
@@ -232,39 +233,28 @@ class PackedTrainer:
         with torch.enable_grad(), self._borrowed(self.attention):
             for part in self._parts(rows, self.tokens_at_once):
                 losses, right = token_scores(self.model, part.batch, **part.model_inputs)
-                known += known_by_slot(right, part.batch, part.owners, self.slots)
-                own = losses * part.weights.to(losses.dtype).to(losses.device)
-                slots = torch.zeros_like(totals, dtype=losses.dtype).index_add(0, part.owners, own)
+                known += known_by_slot(right, part, self.slots)
+                slots = torch.zeros_like(totals, dtype=losses.dtype).index_add(0, part.slots, part.weighted(losses))
                 slots.sum().backward()
                 totals += slots.detach()
         return totals.tolist(), known.T.tolist()
 
     def _validated(self, rows: "list[PackedRow]") -> "list[Validation]":
-        """The validation of each slot; for slots without validation rows it has no meaning."""
-        import torch
+        from byheart.training.validation import validate
 
-        from byheart.training.loss import token_scores
-        from byheart.training.validation import SUMS, Validation, sums_by_slot
+        with self._borrowed(self.attention), self.stack.measured({row.slot for row in rows}):
+            return validate(self.model, self._parts(rows, VALIDATED_AT_ONCE), self.slots)
 
-        totals = torch.zeros(SUMS, self.slots, dtype=torch.float64)
-        slots = {row.slot for row in rows}
-        with torch.no_grad(), self._borrowed(self.attention), self.stack.measured(slots):
-            for part in self._parts(rows, VALIDATED_AT_ONCE):
-                losses, right = token_scores(self.model, part.batch, **part.model_inputs)
-                own = part.weights.to(losses.device)
-                totals += sums_by_slot(losses, right, own, part.batch.rows, part.owners, self.slots).cpu()
-        return [Validation.of(each) for each in totals.T.tolist()]
-
-    def _parts(self, rows: "list[PackedRow]", at_once: int | None) -> "Iterator[PackedBatch]":
-        """The rows as one batch after another, each of at most `at_once` tokens."""
-        from byheart.training.packed.batch import lay_out, parts
+    def _parts(self, rows: "list[PackedRow]", at_once: int | None) -> "Iterator[Part]":
+        """The rows in one forward pass after another, each of at most `at_once` tokens."""
+        from byheart.training.packed.batch import lay_out, split
 
         filler = next(iter(self._active.values())).lesson.filler
         device = self.stack.masters.device
-        for part in parts(rows, at_once):
-            batch = lay_out(part, self.stack.used, filler, self.attention is None, device, self.together)
-            self.stack.routing = batch.slots
-            yield batch
+        for some in split(rows, at_once):
+            part, slots = lay_out(some, self.stack.used, filler, self.attention is None, device, self.together)
+            self.stack.routing = slots
+            yield part
 
     @contextmanager
     def _borrowed(self, attention: str | None) -> Iterator[None]:
