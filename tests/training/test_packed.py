@@ -11,7 +11,7 @@ from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.training.job import Lesson
 from byheart.training.layout import Row, padded
-from byheart.training.loss import weights
+from byheart.training.loss import row_weights
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
 from byheart.training.packed.job import GO_ON, PAUSE, PRUNE, Job, PackedHooks
@@ -67,7 +67,7 @@ def alone(one, dtype=torch.float64):
         laid = padded([lesson.train[i] for i in batch], 0)
         logits = model(input_ids=laid.tokens).logits.flatten(0, 1)[laid.predicted_at]
         each = torch.nn.functional.cross_entropy(logits, laid.targets, reduction="none")
-        loss = (each * weights(laid.rows, lesson.reduction).to(each.dtype)).sum()
+        loss = (each * torch.cat(row_weights([lesson.train[i] for i in batch], lesson.reduction)).to(each.dtype)).sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, o.clip or math.inf)
         adamw.step()

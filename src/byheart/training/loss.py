@@ -48,32 +48,20 @@ def _logits(model: "PreTrainedModel | PeftModel", batch: Batch, **inputs: object
     return logits_NV
 
 
-def weights(rows: "torch.Tensor", reduction: str) -> "torch.Tensor":
-    """What each target counts in the batch's loss, given the row that it belongs to, (N,) in float64; the loss is the weighted sum.
+def row_weights(rows: Sequence[Row], reduction: str) -> "list[torch.Tensor]":
+    """Of each row, what each of its targets counts in the loss of the batch, float64; the loss is the weighted sum.
 
-    row_mean: the mean over rows of each row's mean, so that a larger batch does not reweigh the facts.
+    row_mean: the mean over rows of each row's mean, so that a larger batch does not change the weight of a fact.
     token_mean: the mean over all targets. sum: their sum.
     """
     import torch
 
-    count = torch.bincount(rows).double()
-    if reduction == "row_mean":
-        return 1.0 / (count[rows] * len(count))
-    if reduction == "token_mean":
-        return torch.full((len(rows),), 1.0 / len(rows), dtype=torch.float64)
-    return torch.ones(len(rows), dtype=torch.float64)
-
-
-def row_weights(rows: Sequence[Row], reduction: str) -> "list[torch.Tensor]":
-    """The `weights` of each row's targets in the loss of the whole batch."""
-    import torch
-
     counts = [len(row.tokens) - row.loss_from for row in rows]
-    return list(
-        weights(torch.arange(len(rows)).repeat_interleave(torch.tensor(counts, dtype=torch.long)), reduction).split(
-            counts
-        )
-    )
+    if reduction == "row_mean":
+        values = [1 / (count * len(rows)) for count in counts]
+    else:
+        values = [1 / sum(counts) if reduction == "token_mean" else 1.0 for _ in counts]
+    return [torch.full((count,), value, dtype=torch.float64) for count, value in zip(counts, values, strict=True)]
 
 
 def _has_plain_head(model: "PreTrainedModel") -> bool:
