@@ -5,7 +5,7 @@
 `--processes`: the slots are dealt to so many processes that share the cores, as the packed launcher deals them on a CPU
 (by default, one for each core); the other sides have one process and all cores. `--trl` trains one trial with TRL's
 SFTTrainer in every run as well (`pip install -e .[bench]`). Prints first the ratio of rows per second (median of
-alternating runs), then both rates, the losses, and what share of the machine's own bfloat16 matrix rate a tick reaches.
+alternating runs), then both rates, the losses, and what share of the machine's own bfloat16 matrix rate a step reaches.
 Real rows, the embedded model, steps only: loading, joining and the first step are not timed. Needs a quiet machine.
 """
 
