@@ -1,4 +1,4 @@
-"""The user's own questions, read with care: every broken line is reported at once, none is skipped in silence."""
+"""Reads the user's questions. All broken lines are reported at once; none is skipped silently."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def load_questions(path: str | Path, documents: Sequence[Document] = ()) -> list
     probes, problems = _read(Path(path))
     if problems:
         raise UserError(*problems)
-    return [_at_home(probe, documents) for probe in probes]
+    return [_with_document(probe, documents) for probe in probes]
 
 
 def check_questions(path: str | Path) -> list[Problem]:
@@ -33,14 +33,14 @@ def check_questions(path: str | Path) -> list[Problem]:
 
 
 def about_documents(probes: Sequence[Probe]) -> tuple[list[Probe], list[Probe]]:
-    """(what to ask, what names a document that was not learned). Where no name fits at all, all are asked."""
+    """(probes to ask, probes about documents that are not trained on). If no probe names a trained document, all are asked."""
     here = [probe for probe in probes if probe.document or not probe.tags.get("document")]
     away = [probe for probe in probes if not probe.document and probe.tags.get("document")]
     return (here, away) if here else (away, [])
 
 
 def dev_share(probes: Sequence[Probe], share: float) -> tuple[list[Probe], list[Probe]]:
-    """(dev, rest). A probe's side depends on its question's text alone: neither order nor neighbours move it."""
+    """(dev, rest). A probe's part depends on its question's text alone, not on order or on other probes."""
     if not 0 <= share <= 1:
         raise ValueError(f"a share lies between 0 and 1, got {share}")
     dev = [probe for probe in probes if _fraction(probe.question) < share]
@@ -51,8 +51,8 @@ def _fraction(question: str) -> float:
     return int.from_bytes(sha256(question.encode()).digest()[:8], "big") / 2**64
 
 
-def _at_home(probe: Probe, documents: Sequence[Document]) -> Probe:
-    """The probe with its document's id in place of the name that its author gave."""
+def _with_document(probe: Probe, documents: Sequence[Document]) -> Probe:
+    """The probe with its document's id instead of the name that its author gave."""
     name = str(probe.tags.get("document") or "")
     home = _find_document(name, documents) if name else ""
     kept = {key: value for key, value in probe.tags.items() if key != "document" or not home}
@@ -65,7 +65,7 @@ def _at_home(probe: Probe, documents: Sequence[Document]) -> Probe:
 
 
 def _find_document(name: str, documents: Sequence[Document]) -> str:
-    """The id of the one document that bears this name; "" where none does, or several."""
+    """The id of the only document with this name; "" if there is none, or more than one."""
     wanted = name.strip().casefold()
     for names in (
         lambda document: document.path,
@@ -116,7 +116,7 @@ def _read(path: Path) -> tuple[list[Probe], list[Problem]]:
 
 
 class _Line:
-    """One line on its way to a probe, with what is wrong with it."""
+    """Parses one line, and collects its problems."""
 
     def __init__(self, where: str):
         self.where = where

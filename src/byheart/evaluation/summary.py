@@ -123,12 +123,13 @@ def _by(name: Callable[[Probe], str], probes: Sequence[Probe], block: Callable[[
 
 
 def headline(probe: Probe) -> str:
-    """The metric that judges this probe: choice_norm where it has options, else contains."""
+    """The metric that decides right or wrong: choice_norm where the probe has options, else contains. Fixed before any
+    measurement, so that no table can choose its own."""
     return "choice_norm" if probe.options and probe.gold is not None else "contains"
 
 
 def headline_of(probes: Iterable[Probe]) -> str:
-    """The metric that judges these probes, for the one number at the top of a page: `right` where the rules differ."""
+    """The metric of the one number at the top of a page: `right` where the probes have different ones."""
     rules = {headline(probe) for probe in probes}
     return "right" if len(rules) > 1 else max(rules, default="contains")
 
