@@ -1,9 +1,9 @@
-"""Ticks per second of packed training, for Llama shapes with random weights: no download, no network.
+"""Steps per second of packed training, for Llama shapes with random weights: no download, no network.
 
     python benchmarks/gpu.py [--minutes 8] [--slots 1 8 32] [--shapes 135M 0.5B 1.5B 8B]
 
 Batch-1 trials, rows of 64 to 128 tokens, LoRA rank 16 on all linear layers, bfloat16. Prints for each shape the single
-loop, then each number of slots, eager and compiled, with the ratio of its rows per second to the single loop's.
+loop, then each number of slots with the ratio of its rows per second to the single loop's.
 Without a GPU it runs on shapes so small that it only shows that everything works.
 """
 
@@ -17,12 +17,13 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.model.adapter import Lora
+from byheart.training.job import Hooks, Lesson
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
-from byheart.training.packed.job import Job
+from byheart.training.packed.job import Job, PackedHooks
 from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Lesson, Trainer
+from byheart.training.trainer import Trainer
 
 SHAPES = {  # hidden, MLP, layers, heads, key heads, vocabulary: SmolLM2, Qwen2.5, Qwen2.5, Llama 3.1
     "tiny": (64, 128, 2, 4, 2, 512),
@@ -62,18 +63,20 @@ def now(device):
     return time.perf_counter()
 
 
-def packed(model, device, slots, steps, words, folder, seconds, compiled=False):
-    """(rows/s, ticks/s, peak GiB); the first ticks, in which kernels are chosen or compiled, are not timed."""
+def packed(model, device, slots, steps, words, folder, seconds):
+    """(rows/s, steps/s, peak GiB); the first steps, in which kernels are chosen, are not timed."""
     waiting, times = [job(i, steps, words, folder) for i in range(slots)], []
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    with PackedTrainer(model, slots, max_rank=16, compiled=compiled) as trainer:
+    with PackedTrainer(model, slots, max_rank=16) as trainer:
         until = time.perf_counter() + seconds
         trainer.stream(
             lambda: waiting.pop(0) if waiting else None,
             lambda *result: None,
-            on_tick=lambda steps: times.append(now(device)),
-            stop_requested=lambda: len(times) > 8 and time.perf_counter() > until,
+            PackedHooks(
+                on_step=lambda steps: times.append(now(device)),
+                stop_requested=lambda: len(times) > 8 and time.perf_counter() > until,
+            ),
         )
     warm = min(len(times) // 2, 5)
     rate = (len(times) - 1 - warm) / (times[-1] - times[warm])
@@ -86,8 +89,11 @@ def single(model, device, steps, words, folder, seconds):
     until = time.perf_counter() + seconds
     with tempfile.TemporaryDirectory() as name:
         Trainer(device=device).fit(
-            wrapped, one.lesson, one.optimizer, one.stopping, Path(name), on_step=lambda *_: times.append(now(device)),
-            stop_requested=lambda: len(times) > 8 and time.perf_counter() > until,
+            wrapped, one.lesson, one.optimizer, one.stopping, Path(name),
+            Hooks(
+                on_step=lambda *_: times.append(now(device)),
+                stop_requested=lambda: len(times) > 8 and time.perf_counter() > until,
+            ),
         )  # fmt: skip
     wrapped.unload()
     warm = min(len(times) // 2, 5)
@@ -115,24 +121,21 @@ def main():
             words = SHAPES[shape][-1]
             model = build(shape, device, dtype)
             alone = single(model, device, options.steps, words, folder, options.seconds)
-            print(f"{shape:>5} single loop             {alone:7.1f} rows/s", flush=True)
+            print(f"{shape:>5} single loop {alone:7.1f} rows/s", flush=True)
             for slots in options.slots:
-                for compiled in (False, True):
-                    label = f"{shape:>5} {slots:>2} slots, {'compiled' if compiled else 'eager':8}"
-                    if time.perf_counter() > until:
-                        print(f"{label}  left out: {options.minutes:g} minutes are over", flush=True)
-                        continue
-                    try:
-                        rows, ticks, peak = packed(
-                            model, device, slots, options.steps, words, folder, options.seconds, compiled
-                        )
-                    except Exception as error:
-                        print(f"{label}  failed: {type(error).__name__}: {str(error).splitlines()[0][:90]}", flush=True)
-                        continue
-                    print(
-                        f"{label}  {rows:7.1f} rows/s {ticks:6.2f} ticks/s  {rows / alone:5.2f} times  {peak:5.1f} GiB",
-                        flush=True,
-                    )
+                label = f"{shape:>5} {slots:>2} slots"
+                if time.perf_counter() > until:
+                    print(f"{label}  left out: {options.minutes:g} minutes are over", flush=True)
+                    continue
+                try:
+                    rows, steps, peak = packed(model, device, slots, options.steps, words, folder, options.seconds)
+                except Exception as error:
+                    print(f"{label}  failed: {type(error).__name__}: {str(error).splitlines()[0][:90]}", flush=True)
+                    continue
+                print(
+                    f"{label}  {rows:7.1f} rows/s {steps:6.2f} steps/s  {rows / alone:5.2f} times  {peak:5.1f} GiB",
+                    flush=True,
+                )
             del model
             if device == "cuda":
                 torch.cuda.empty_cache()

@@ -19,11 +19,12 @@ from training_speed import rows
 
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
+from byheart.training.job import Lesson
 from byheart.training.optimizer import AdamW
 from byheart.training.packed.job import Job
 from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Lesson, Trainer
+from byheart.training.trainer import Trainer
 
 WHOLE = Stopping(patience=None, checks_per_epoch=1)
 

@@ -5,7 +5,7 @@
 `--processes`: the slots are dealt to so many processes that share the cores, as the packed launcher deals them on a CPU
 (by default, one for each core); the other sides have one process and all cores. `--trl` trains one trial with TRL's
 SFTTrainer in every run as well (`pip install -e .[bench]`). Prints first the ratio of rows per second (median of
-alternating runs), then both rates, the losses, and what share of the machine's own bfloat16 matrix rate a tick reaches.
+alternating runs), then both rates, the losses, and what share of the machine's own bfloat16 matrix rate a step reaches.
 Real rows, the embedded model, steps only: loading, joining and the first step are not timed. Needs a quiet machine.
 """
 
@@ -24,12 +24,13 @@ from training_speed import rows, trl
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.training.cores import cores
+from byheart.training.job import Hooks, Lesson
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
-from byheart.training.packed.job import Job
+from byheart.training.packed.job import Job, PackedHooks
 from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Lesson, Trainer
+from byheart.training.trainer import Trainer
 
 ONCE = Stopping(patience=None, checks_per_epoch=1)
 
@@ -58,7 +59,7 @@ def together(model, jobs):
         trainer.stream(
             lambda: waiting.pop(0) if waiting else None,
             lambda job, learned: losses.append(learned.curve[-1].train_loss),
-            on_tick=lambda steps: times.append(time.perf_counter()),
+            PackedHooks(on_step=lambda steps: times.append(time.perf_counter())),
         )
     return times[-1] - times[0], statistics.mean(losses)
 
@@ -91,7 +92,7 @@ def one_after_another(model, jobs):
         wrapped, times = job.adapter.attach(model), []
         with tempfile.TemporaryDirectory() as folder:
             learned = Trainer().fit(
-                wrapped, job.lesson, job.optimizer, job.stopping, Path(folder), on_step=lambda *_, t=times: t.append(time.perf_counter())
+                wrapped, job.lesson, job.optimizer, job.stopping, Path(folder), Hooks(lambda *_, t=times: t.append(time.perf_counter()))
             )  # fmt: skip
         wrapped.unload()
         took += times[-1] - times[0]

@@ -37,6 +37,7 @@ from byheart.report.screen import Screen
 from byheart.run import Run
 from byheart.store import read_records
 from byheart.studying import _rows, lesson_of, lesson_rows
+from byheart.training.job import Hooks
 from byheart.training.layout import Row, SoftTargets, packed, padded
 from byheart.training.loss import _logits
 from byheart.types import FORWARD, Example
@@ -136,7 +137,7 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
             plan.optimizer,
             replace(plan.stopping, patience=None),
             run.folder,
-            at_epoch_end,
+            Hooks(recall=at_epoch_end),
             keep_best=False,
         )
 

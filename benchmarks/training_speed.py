@@ -28,11 +28,12 @@ from byheart.facts import find_facts, lead_ins
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.rows import Rows
+from byheart.training.job import Hooks, Lesson
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Lesson, Trainer
+from byheart.training.trainer import Trainer
 
 RULES = Path(__file__).parents[1] / "examples/ham_radio/amateur_radio_rules.md"
 LR = 3e-4
@@ -54,7 +55,7 @@ def ours(some, batch_size, steps, dtype, layout):
     lesson = Lesson(some, [], batch_size, 1, 0, "constant", "token_mean", tokenizer.pad_token_id)
     with tempfile.TemporaryDirectory() as folder:
         learned = Trainer(layout=layout).fit(
-            model, lesson, AdamW(lr=LR), Stopping(checks_per_epoch=1), Path(folder), on_step=lambda *_: times.append(time.perf_counter())
+            model, lesson, AdamW(lr=LR), Stopping(checks_per_epoch=1), Path(folder), Hooks(lambda *_: times.append(time.perf_counter()))
         )  # fmt: skip
     return times[-1] - times[0], learned.curve[-1].train_loss
 

@@ -136,4 +136,4 @@ class Plan:
         yield from self.teacher.tests()
         for name, logger in self.logger.items():
             yield from (Problem(message, f"logger.{name}") for message in logger.tests())
-        yield from self.model.tests()
+        yield from self.model.problems()

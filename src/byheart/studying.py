@@ -16,9 +16,9 @@ from byheart.plan import Plan
 from byheart.report.loggers.logbook import Logbook, about_run
 from byheart.run import Run
 from byheart.store import read_json, write_json, write_jsonl
+from byheart.training.job import Hooks, Learned, Lesson
 from byheart.training.layout import Row, SoftTargets
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Learned, Lesson
 from byheart.types import FORWARD, CurvePoint, Example, Probe
 from byheart.writing import Texts
 
@@ -142,11 +142,13 @@ def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> 
                 plan.optimizer,
                 plan.stopping,
                 folder,
-                on_step=lambda step, total: bar.reach(round(run.seconds - began) if timed else step),
-                on_check=on_check,
-                stop_requested=lambda: run.stop_requested,
+                Hooks(
+                    on_step=lambda step, total: bar.reach(round(run.seconds - began) if timed else step),
+                    on_check=on_check,
+                    stop_requested=lambda: run.stop_requested,
+                    out_of_time=lambda: run.seconds >= until,
+                ),
                 keep_best=name == "training",  # afresh is for exactly so many epochs, whatever its own curve prefers
-                out_of_time=lambda: run.seconds >= until,
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")

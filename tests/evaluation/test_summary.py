@@ -8,9 +8,8 @@ import pytest
 from byheart.evaluation.base import combine
 from byheart.evaluation.choice import Choice
 from byheart.evaluation.forgetting import Forgetting
-from byheart.evaluation.judge import headline, headline_of, right
 from byheart.evaluation.recall import Recall
-from byheart.evaluation.summary import answer_rows, summarise
+from byheart.evaluation.summary import answer_rows, headline, headline_of, right, summarise
 from byheart.types import Answer, Probe
 from contracts.evaluation_contract import PROBES, ToyRecaller
 
@@ -114,7 +113,6 @@ def test_the_floor_is_light_to_import():
         "choice",
         "forgetting",
         "intervals",
-        "judge",
         "questions",
         "recall",
         "retrieval",

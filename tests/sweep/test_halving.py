@@ -106,10 +106,10 @@ def test_to_be_saved_on_the_way_changes_nothing(whole, here, quick, monkeypatch)
 def test_full_memory_is_met_with_fewer_slots_and_ends_no_sweep(here, quick, monkeypatch, capsys, bears):
     losses = PackedTrainer._losses
 
-    def full(self, seats):
-        if len({seat.slot for seat in seats}) > bears and max(len(self._courses), 1) > bears:
+    def full(self, rows):
+        if len({row.slot for row in rows}) > bears and max(len(self._active), 1) > bears:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return losses(self, seats)
+        return losses(self, rows)
 
     monkeypatch.setattr("byheart.sweep.packing.choose_slots", lambda *told: 4)
     monkeypatch.setattr(PackedTrainer, "_losses", full)

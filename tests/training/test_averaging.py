@@ -8,7 +8,7 @@ import torch
 from test_equality import ROWS, tiny
 
 from byheart.training.layout import padded
-from byheart.training.loss import token_losses
+from byheart.training.loss import token_scores
 from byheart.training.optimizer import AdamW, base_of
 
 
@@ -19,7 +19,7 @@ def trained(options, steps, then=lambda masters, parameters: None):
     parameters = [p for p in model.parameters() if p.requires_grad]
     masters = options.build(parameters)
     for step in range(steps):
-        token_losses(model, padded([ROWS[step % len(ROWS)]], 0)).sum().backward()
+        token_scores(model, padded([ROWS[step % len(ROWS)]], 0))[0].sum().backward()
         masters.step(options.lr)
         then(masters, parameters)
     return masters, parameters
@@ -82,7 +82,7 @@ def test_what_lora_adds_is_made_smaller_by_the_share_and_nothing_else():
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     masters = AdamW(lr=1e-2, averaging=0, toward_base=0.2).build(parameters.values(), base_of(model))
     for row in test_fit.ROWS[:6]:
-        token_losses(model, padded([row], 0)).sum().backward()
+        token_scores(model, padded([row], 0))[0].sum().backward()
         masters.step(1e-2)
     downs = [name for name in parameters if "lora_A" in name]
     own = {name: (parameters[name.replace("lora_A", "lora_B")] @ parameters[name]).detach() for name in downs}

@@ -1,14 +1,19 @@
 """The shortcuts of training change nothing: packed equals padded, parts equal the whole, masters equal AdamW."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.model.adapter import Lora
+from byheart.training.job import Lesson
 from byheart.training.layout import Batch, Row, packed, padded
-from byheart.training.loss import token_losses, weights
-from byheart.training.memorizer import Memorizer
+from byheart.training.loss import row_weights, token_scores
+from byheart.training.module import SFTModule
 from byheart.training.optimizer import AdamW
+from byheart.training.state import TrainState
+from byheart.training.stopping import Stopping
 
 ROWS = [
     Row([1, 2, 3, 10, 11, 12, 13], 5),
@@ -36,8 +41,9 @@ def tiny(dtype=torch.float64, seed=0):
     return model.train()
 
 
-def gradients(model, batch: Batch, reduction="row_mean"):
-    loss = (token_losses(model, batch) * weights(batch.rows, reduction).to(torch.float64)).sum()
+def gradients(model, batch: Batch):
+    counts = torch.bincount(batch.rows)
+    loss = (token_scores(model, batch)[0] * 1 / (counts[batch.rows] * len(counts)).double()).sum()
     model.zero_grad()
     loss.backward()
     return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
@@ -59,7 +65,7 @@ def test_logits_are_computed_only_where_the_loss_is_and_equal_the_full_ones():
     batch = padded(ROWS, filler=0)
     full = model(input_ids=batch.tokens).logits.flatten(0, 1)[batch.predicted_at]
     expected = torch.nn.functional.cross_entropy(full, batch.targets, reduction="none")
-    assert torch.allclose(token_losses(model, batch), expected)
+    assert torch.allclose(token_scores(model, batch)[0], expected)
 
 
 @pytest.mark.parametrize("reduction", ["row_mean", "token_mean", "sum"])
@@ -68,8 +74,12 @@ def test_a_batch_read_in_parts_has_the_loss_and_gradient_of_the_whole(reduction)
     for rows_at_once in (None, 1, 2):
         model = tiny()
         trained = [p for p in model.parameters() if p.requires_grad]
-        module = Memorizer(model, AdamW(lr=1e-3).build(trained), [1e-3], reduction, "packed", 0, rows_at_once)
-        loss = sum((token_losses(model, part) * own).sum() for part, own in module._share(ROWS))
+        state = TrainState(Lesson(ROWS, [], 3, 1, 0, "constant", reduction, 0), AdamW(), Stopping(), Path())
+        module = SFTModule(model, AdamW(lr=1e-3).build(trained), state)
+        loss = sum(
+            (token_scores(model, part.batch)[0] * part.weights).sum()
+            for part in module._parts(ROWS, reduction, rows_at_once or 3)
+        )
         loss.backward()
         outcomes.append((loss.item(), torch.cat([p.grad.flatten() for p in trained])))
     for loss, grad in outcomes[1:]:
@@ -78,10 +88,9 @@ def test_a_batch_read_in_parts_has_the_loss_and_gradient_of_the_whole(reduction)
 
 
 def test_row_mean_weighs_each_row_alike_and_token_mean_each_token():
-    batch = padded(ROWS, filler=0)
-    per_row = torch.zeros(3, dtype=torch.float64).index_add(0, batch.rows, weights(batch.rows, "row_mean"))
+    per_row = torch.stack([each.sum() for each in row_weights(ROWS, "row_mean")])
     assert torch.allclose(per_row, torch.full((3,), 1 / 3, dtype=torch.float64))
-    assert torch.allclose(weights(batch.rows, "token_mean"), torch.full((7,), 1 / 7, dtype=torch.float64))
+    assert torch.allclose(torch.cat(row_weights(ROWS, "token_mean")), torch.full((7,), 1 / 7, dtype=torch.float64))
 
 
 def test_masters_equal_stock_adamw_with_clipping():
@@ -105,7 +114,7 @@ def test_bfloat16_weights_follow_their_float32_masters():
     masters = AdamW(lr=1e-5).build([p for p in model.parameters() if p.requires_grad])
     before = masters.masters[0].clone()
     for _ in range(3):
-        loss = (token_losses(model, padded(ROWS, 0))).mean()
+        loss = (token_scores(model, padded(ROWS, 0))[0]).mean()
         loss.backward()
         masters.step(1e-5)
     moved = (masters.masters[0] - before).abs().max()

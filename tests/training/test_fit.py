@@ -13,11 +13,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Full, Lora
 from byheart.training.curve import read_curve
+from byheart.training.job import Hooks, Lesson
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
 from byheart.training.order import batches, is_check, stream
 from byheart.training.stopping import Stopping, best_by
-from byheart.training.trainer import Lesson, Trainer
+from byheart.training.trainer import Trainer
 from byheart.types import CurvePoint
 
 ROWS = [Row([1, 2, 3, 5 + i % 40, 7 + i % 30, 9 + i % 20, 2], 4) for i in range(22)]
@@ -35,12 +36,12 @@ def tiny(adapter=None):
     return (adapter or Lora(rank=2, alpha=4)).attach(model)
 
 
-def fit(folder, seed=0, epochs=3, lr=1e-2, model=None, **options):
+def fit(folder, seed=0, epochs=3, lr=1e-2, model=None, keep_best=True, **hooks):
     lesson = Lesson(ROWS, CHOOSE, 4, epochs, seed, "constant", "row_mean", 0)
     model = model or tiny()
-    stopping = options.pop("stopping", Stopping(patience=None))
+    stopping = hooks.pop("stopping", Stopping(patience=None))
     return Trainer(device="cpu", precision="float32").fit(
-        model, lesson, AdamW(lr=lr), stopping, folder, **options
+        model, lesson, AdamW(lr=lr), stopping, folder, Hooks(**hooks), keep_best
     ), model
 
 

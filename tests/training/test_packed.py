@@ -9,14 +9,15 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
+from byheart.training.job import Lesson
 from byheart.training.layout import Row, padded
-from byheart.training.loss import weights
+from byheart.training.loss import row_weights
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
-from byheart.training.packed.job import Job
-from byheart.training.packed.trainer import GO_ON, PAUSE, PRUNE, PackedTrainer
+from byheart.training.packed.job import GO_ON, PAUSE, PRUNE, Job, PackedHooks
+from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Lesson, Trainer
+from byheart.training.trainer import Trainer
 
 ROWS = [Row([1, 2, 3, *(5 + (i * k) % 40 for k in range(1, 3 + i % 5)), 2], 3 + i % 2) for i in range(20)]
 CHOOSE = [Row([1, 2, 4, 5 + i, 7 + i, 2], 4) for i in range(5)]
@@ -44,7 +45,9 @@ def train(model, jobs, slots=4, max_rank=8, **options):
     waiting, results = list(jobs), {}
     with PackedTrainer(model, slots, max_rank, tokens_at_once=options.pop("tokens_at_once", None)) as trainer:
         trainer.stream(
-            lambda: waiting.pop(0) if waiting else None, lambda j, learned: results.update({j.id: learned}), **options
+            lambda: waiting.pop(0) if waiting else None,
+            lambda j, learned: results.update({j.id: learned}),
+            PackedHooks(**options),
         )
     return results
 
@@ -64,7 +67,7 @@ def alone(one, dtype=torch.float64):
         laid = padded([lesson.train[i] for i in batch], 0)
         logits = model(input_ids=laid.tokens).logits.flatten(0, 1)[laid.predicted_at]
         each = torch.nn.functional.cross_entropy(logits, laid.targets, reduction="none")
-        loss = (each * weights(laid.rows, lesson.reduction).to(each.dtype)).sum()
+        loss = (each * torch.cat(row_weights([lesson.train[i] for i in batch], lesson.reduction)).to(each.dtype)).sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, o.clip or math.inf)
         adamw.step()
@@ -154,7 +157,7 @@ def test_a_neighbour_that_becomes_no_number_changes_no_bit(tmp_path, dtype, grid
     results = train(tiny(dtype), twins(tmp_path / "wild", optimizer=wild, reduction="sum")[::-1], slots=2)
     assert (results["a"].state, results["b"].state) == ("finished", "diverged")
     assert "Lower lr" in results["b"].notes[0] and not (tmp_path / "wild/b/adapter").exists()
-    # The calm neighbour leaves at the same tick, so that the shapes stay equal.
+    # The calm neighbour leaves at the same step, so that the shapes stay equal.
     left_at = results["b"].steps
 
     def leave(j, point, curve):
@@ -167,15 +170,15 @@ def test_a_neighbour_that_becomes_no_number_changes_no_bit(tmp_path, dtype, grid
 
 @pytest.mark.parametrize("grid", [False, True])
 def test_no_place_of_a_slot_holds_what_lies_in_a_neighbours_row(grid):
-    from byheart.training.packed.lines import Seat, lay
+    from byheart.training.packed.batch import PackedRow, lay_out
 
-    seats = [Seat(slot, row, torch.ones(len(row.tokens) - row.loss_from)) for slot, row in enumerate(ROWS[3:5])]
-    laid = lay(seats, 2, 0, grid, "cpu")
-    tokens = laid.batch.tokens.numel()
+    rows = [PackedRow(slot, row, torch.ones(len(row.tokens) - row.loss_from)) for slot, row in enumerate(ROWS[3:5])]
+    part, slots = lay_out(rows, 2, 0, grid, "cpu")
+    tokens = part.batch.tokens.numel()
     spoilt = tokens // 2 if grid else len(ROWS[3].tokens)  # padding sees the row that it stands behind
     flat = torch.ones(tokens, 1)
     flat[:spoilt] = math.nan
-    (grouped,) = laid.slots.gather(flat)
+    (grouped,) = slots.gather(flat)
     assert grouped[0].isnan().any() and grouped[1].isfinite().all()
 
 
@@ -190,8 +193,7 @@ def first_step(folder, together):
         trainer.stack.weights.normal_(generator=torch.Generator().manual_seed(1))
         count = lambda module, inputs, output: tokens.append(output.shape[1])  # noqa: E731
         hook = trainer.model.get_input_embeddings().register_forward_hook(count)
-        seats = [seat for course in trainer._courses.values() for seat in course.seats()]
-        losses, _ = trainer._losses(seats)
+        losses, _ = trainer._losses([row for state in trainer._active.values() for row in state.next_rows()])
         hook.remove()
         return losses, [matrix.grad for matrix in trainer.stack.matrices], tokens[0]
 
@@ -223,7 +225,7 @@ def test_a_pause_leaves_no_trace(tmp_path, dtype):
     with PackedTrainer(model, 1, 8) as trainer:
         pause = lambda j, point, curve: PAUSE if point.step == 15 else GO_ON  # noqa: E731
         seen = []
-        trainer.stream(lambda: jobs.pop() if jobs else None, lambda *result: seen.append(result), pause)
+        trainer.stream(lambda: jobs.pop() if jobs else None, lambda *result: seen.append(result), PackedHooks(pause))
         ((paused, learned),) = seen
         assert (learned.state, learned.steps) == ("paused", 15) and not (paused.folder / "adapter").exists()
         state = trainer.paused("a")
@@ -237,16 +239,15 @@ def test_a_pause_leaves_no_trace(tmp_path, dtype):
 
 
 def test_a_stop_can_be_gone_on_from(tmp_path):
-    jobs, results, ticks = [job(tmp_path, "a"), job(tmp_path, "b", seed=3)], {}, []
+    jobs, results, steps = [job(tmp_path, "a"), job(tmp_path, "b", seed=3)], {}, []
     with PackedTrainer(tiny(), 2, 8) as trainer:
         trainer.stream(
             lambda: jobs.pop() if jobs else None,
             lambda j, learned: results.update({j.id: learned}),
-            stop_requested=lambda: len(ticks) == 7,
-            on_tick=ticks.append,
+            PackedHooks(stop_requested=lambda: len(steps) == 7, on_step=steps.append),
         )
         assert {r.state for r in results.values()} == {"stopped"} and trainer.paused("b").steps == 7
-    assert ticks[-1] == {"a": (7, 20), "b": (7, 20)}
+    assert steps[-1] == {"a": (7, 20), "b": (7, 20)}
 
 
 @pytest.mark.parametrize("monitor, states", [
@@ -309,7 +310,7 @@ def test_the_model_is_given_back_as_it_was(tmp_path):
         )
     expected = before(input_ids=tokens).logits
     assert torch.equal(model(input_ids=tokens).logits, expected)
-    assert all(torch.equal(one, expected) for one in heard), "whoever is told a result meets the bare model"
+    assert all(torch.equal(one, expected) for one in heard), "a callback sees the bare model"
     assert all(p.requires_grad for p in model.parameters()) and model.config._attn_implementation == "eager"
     assert [name for name, _ in model.named_modules()] == [name for name, _ in before.named_modules()]
 
@@ -330,7 +331,7 @@ def test_a_model_whose_attention_cannot_be_replaced_is_trained_on_a_grid(tmp_pat
 def test_what_cannot_be_packed_is_said_before_anything_is_computed(tmp_path):
     odd = replace(job(tmp_path), adapter=Lora(rank=9, dropout=0.1, targets=("q_proj",)))
     with PackedTrainer(tiny(), 2, 8) as trainer:
-        assert [p.where for p in trainer.tests(odd)] == ["adapter.rank", "adapter.dropout", "adapter.targets"]
+        assert [p.where for p in trainer.problems(odd)] == ["adapter.rank", "adapter.dropout", "adapter.targets"]
         with pytest.raises(UserError, match="max_rank"):
             trainer.stream(lambda: odd, lambda *result: None)
     dropping = tiny()

@@ -8,12 +8,13 @@ from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.model.embedded import find_embedded
 from byheart.rows import Rows
+from byheart.training.job import Lesson
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
 from byheart.training.packed.job import Job
 from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Lesson, Trainer
+from byheart.training.trainer import Trainer
 from toys import ham_radio
 
 

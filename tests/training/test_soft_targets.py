@@ -7,7 +7,7 @@ import torch
 from test_equality import ROWS, gradients, tiny
 
 from byheart.training.layout import Row, SoftTargets, packed, padded
-from byheart.training.loss import token_losses
+from byheart.training.loss import token_scores
 
 PLAIN = Row([40, 41, 42, 43, 44], 1)  # no conversation: it shares no prefix with the others
 
@@ -26,8 +26,8 @@ def test_the_loss_is_the_divergence_from_the_frozen_model():
     batch = padded([row], 0)
     p, q = (m(input_ids=batch.tokens).logits[0, row.loss_from - 1 : -1].log_softmax(-1) for m in (frozen, model))
     expected = (p.exp() * (p - q)).sum(-1)
-    assert torch.allclose(token_losses(model, batch), expected, atol=1e-4) and expected.min() > 0
-    assert token_losses(frozen, batch).abs().max() < 1e-4, "the frozen model itself has nothing to learn"
+    assert torch.allclose(token_scores(model, batch)[0], expected, atol=1e-4) and expected.min() > 0
+    assert token_scores(frozen, batch)[0].abs().max() < 1e-4, "the frozen model itself has nothing to learn"
 
 
 def test_fewer_tokens_estimate_the_divergence():
@@ -38,7 +38,7 @@ def test_fewer_tokens_estimate_the_divergence():
     found = {}
     for k in (1, 20, 64):
         rows = [softened(Row([*prompt, token], 5), frozen, k) for token in range(64)]  # each word it may say next
-        loss = sum(share * token_losses(model, padded([row], 0))[0] for share, row in zip(p, rows, strict=True))
+        loss = sum(share * token_scores(model, padded([row], 0))[0][0] for share, row in zip(p, rows, strict=True))
         model.zero_grad()
         loss.backward()
         found[k] = torch.cat([q.grad.flatten() for q in model.parameters() if q.requires_grad])
@@ -51,7 +51,7 @@ def test_where_the_likeliest_was_said_fewer_tokens_bound_the_divergence_from_bel
     tokens = list(ROWS[0].tokens[:5])
     for _ in range(4):
         tokens.append(int(frozen(input_ids=torch.tensor([tokens])).logits[0, -1].argmax()))
-    of = {k: token_losses(model, padded([softened(Row(tokens, 5), frozen, k)], 0)) for k in (1, 20, 64)}
+    of = {k: token_scores(model, padded([softened(Row(tokens, 5), frozen, k)], 0))[0] for k in (1, 20, 64)}
     assert (of[1] <= of[20] + 1e-6).all() and (of[20] <= of[64] + 1e-4).all()
     assert (of[20] > 0).all()
 

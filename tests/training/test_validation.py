@@ -1,18 +1,24 @@
 """What validation tells for the price of a forward pass is what generating would tell."""
 
+from pathlib import Path
+
 import torch
 from test_fit import CHOOSE, ROWS, tiny
 
 from byheart.model.adapter import Full
+from byheart.training.job import Lesson
 from byheart.training.layout import Row
-from byheart.training.loss import token_losses
-from byheart.training.memorizer import Memorizer
+from byheart.training.loss import token_scores
+from byheart.training.module import SFTModule
 from byheart.training.optimizer import AdamW
+from byheart.training.state import TrainState
+from byheart.training.stopping import Stopping
 
 
 def module(model):
     masters = AdamW(lr=3e-2).build([p for p in model.parameters() if p.requires_grad])
-    return Memorizer(model, masters, [3e-2] * 400, "row_mean", "packed", 0, None)
+    state = TrainState(Lesson(ROWS, [], 4, 1, 0, "constant", "row_mean", 0), AdamW(), Stopping(), Path())
+    return SFTModule(model, masters, state)
 
 
 def greedily(model, row: Row):
@@ -31,8 +37,8 @@ def test_recall_is_the_exact_match_of_greedy_decoding():
     for _ in range(60):
         for start in range(0, len(taught), 4):
             loss = sum(
-                (token_losses(learner.model, part) * own).sum()
-                for part, own in learner._share(taught[start : start + 4])
+                (token_scores(learner.model, part.batch)[0] * part.weights).sum()
+                for part in learner._parts(taught[start : start + 4], "row_mean", 4)
             )
             loss.backward()
             learner.masters.step(3e-2)

@@ -1,4 +1,4 @@
-"""What an evaluation is: it asks a model the probes and returns scores that carry their intervals.
+"""The contract of an evaluation: it asks a model the probes and returns scores with their intervals.
 
 A member is a frozen dataclass in a file of its own, with one YAML of the same stem in `conf/evaluation/`.
 Open book needs no member: its caller hands over probes whose question already carries the passage (`retrieval.py`).
@@ -14,7 +14,7 @@ OnProgress = Callable[[int, int], None]  # (done, of how many)
 
 
 class Recaller(Protocol):
-    """A model with its documents closed: what an evaluation may ask of it."""
+    """What an evaluation may ask of a model."""
 
     def answer(self, questions: Sequence[str], max_new_tokens: int) -> list[str]:
         """Greedy answers, batched, with the model's chat template around each question."""
@@ -50,11 +50,11 @@ class Evaluation(Protocol):
 
 
 def silent(done: int, total: int) -> None:
-    """The progress that says nothing."""
+    """Ignores progress."""
 
 
 def combine(*parts: Scored) -> Scored:
-    """What several evaluations found out about one model, as one: a probe's answers are joined."""
+    """The scores of several evaluations of one model as one; the answers to one probe are merged."""
     metrics: dict[str, Value] = {}
     answers: dict[str, Answer] = {}
     for part in parts:

@@ -1,4 +1,4 @@
-"""Does the model know which option is right? By the likelihood it gives to each option's text as its reply.
+"""Multiple choice by likelihood: the model picks the option whose text is its likeliest reply.
 
 Definitions, against those of lm-evaluation-harness (`process_results` in `lm_eval/api/task.py`):
 

@@ -1,4 +1,4 @@
-"""What did learning cost? How much worse the model now predicts general text that it was not taught."""
+"""Forgetting: how much worse the model predicts general text that it was not trained on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ OVERFLOW = 700.0  # nats per token: exp() of more is no number that JSON knows
 class Forgetting:
     """perplexity on a few paragraphs of old prose (`general.txt`, sources in `NOTICE`); it asks no probes.
 
-    Small and famous: it notices a model that falls apart, and is no benchmark of general knowledge.
+    Small and well known: it detects a model that has collapsed, and is no benchmark of general knowledge.
     `ratio` compares two models. Each paragraph's loss stands in `answers` as "general-<n>".
     """
 

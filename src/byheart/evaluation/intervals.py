@@ -1,4 +1,4 @@
-"""Every number with its 95 % interval, by seed the same each time.
+"""Every number with its 95 % interval, the same each time.
 
 Two probes of one fact are right or wrong together, so intervals count groups (facts, sections), not probes:
 whole groups are drawn with replacement (the cluster bootstrap), and the limits are percentiles of the draws.
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Z = 1.959963984540054  # 95 %, two-sided
 DRAWS = 2000
+SEED = 0
 UNBOUNDED = ("margin", "margin_gain")  # every other metric of a probe lies between 0 and 1
 
 
@@ -29,9 +30,7 @@ def wilson(successes: float, n: int) -> Value:
     return Value(share, n, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
 
 
-def bootstrap_mean(
-    values: Sequence[float], groups: Sequence[str], seed: int = 0, bounds: tuple[float, float] | None = None
-) -> Value:
+def bootstrap_mean(values: Sequence[float], groups: Sequence[str], bounds: tuple[float, float] | None = None) -> Value:
     """The mean of all values; its interval resamples whole groups.
 
     Where every group has the same mean, resampling sees no spread at all and would claim certainty from two groups.
@@ -51,15 +50,15 @@ def bootstrap_mean(
         unseen = wilson(0, len(index)).high
         least, most = bounds or (mean, mean)
         return Value(mean, len(values), mean - unseen * (mean - least), mean + unseen * (most - mean))
-    low, high = bootstrap(lambda drawn: sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), len(index), seed)
+    low, high = bootstrap(lambda drawn: sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), len(index))
     return Value(mean, len(values), min(low, mean), max(high, mean))
 
 
-def bootstrap(statistic: "Callable[[np.ndarray], np.ndarray]", groups: int, seed: int = 0) -> tuple[float, float]:
+def bootstrap(statistic: "Callable[[np.ndarray], np.ndarray]", groups: int) -> tuple[float, float]:
     """The 95 % limits of a statistic, which is given groups' indices, one draw a row, and returns one number a row."""
     import numpy as np
 
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(SEED)
     rows = max(1, min(DRAWS, 2_000_000 // groups))  # a block of rows at a time: thousands of groups stay in memory
     blocks = []
     for start in range(0, DRAWS, rows):
@@ -68,38 +67,33 @@ def bootstrap(statistic: "Callable[[np.ndarray], np.ndarray]", groups: int, seed
     return float(low), float(high)
 
 
-def estimate(
-    values: Sequence[float], groups: Sequence[str], seed: int = 0, bounds: tuple[float, float] | None = (0.0, 1.0)
-) -> Value:
+def estimate(values: Sequence[float], groups: Sequence[str], bounds: tuple[float, float] | None = (0.0, 1.0)) -> Value:
     """The mean with the interval that suits it: Wilson for right or wrong on unrelated probes, else by group."""
     if set(values) <= {0, 1} and len(set(groups)) == len(values):
         return wilson(sum(values), len(values))
-    return bootstrap_mean(values, groups, seed, bounds)
+    return bootstrap_mean(values, groups, bounds)
 
 
 def paired_difference(
     before: Sequence[float],
     after: Sequence[float],
     groups: Sequence[str],
-    seed: int = 0,
     bounds: tuple[float, float] | None = (-1.0, 1.0),
 ) -> Value:
     """The mean of after minus before, probe by probe: what is hard for both models cancels out."""
-    return bootstrap_mean([new - old for old, new in zip(before, after, strict=True)], groups, seed, bounds)
+    return bootstrap_mean([new - old for old, new in zip(before, after, strict=True)], groups, bounds)
 
 
-def means(probes: Iterable[Probe], answers: Mapping[str, Answer], seed: int = 0) -> dict[str, Value]:
+def means(probes: Iterable[Probe], answers: Mapping[str, Answer]) -> dict[str, Value]:
     """Each metric of the answers, averaged over those probes that have it."""
     values, groups = _columns(probes, answers)
     return {
-        metric: estimate(column, groups[metric], seed, None if metric in UNBOUNDED else (0.0, 1.0))
+        metric: estimate(column, groups[metric], None if metric in UNBOUNDED else (0.0, 1.0))
         for metric, column in values.items()
     }
 
 
-def differences(
-    probes: Iterable[Probe], before: Mapping[str, Answer], after: Mapping[str, Answer], seed: int = 0
-) -> dict[str, Value]:
+def differences(probes: Iterable[Probe], before: Mapping[str, Answer], after: Mapping[str, Answer]) -> dict[str, Value]:
     """Each metric's paired difference over the probes for which both models have it."""
     probes = sorted(probes, key=lambda probe: probe.id)
     metrics = {
@@ -114,7 +108,7 @@ def differences(
             old = [before[probe.id].metrics[metric] for probe in both]
             new = [after[probe.id].metrics[metric] for probe in both]
             bounds = None if metric in UNBOUNDED else (-1.0, 1.0)
-            result[metric] = paired_difference(old, new, [probe.group or probe.id for probe in both], seed, bounds)
+            result[metric] = paired_difference(old, new, [probe.group or probe.id for probe in both], bounds)
     return result
 
 

@@ -1,4 +1,4 @@
-"""The user's own questions, read with care: every broken line is reported at once, none is skipped in silence."""
+"""Reads the user's questions. All broken lines are reported at once; none is skipped silently."""
 
 import json
 import re
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path, PurePath
-from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.types import FORWARD, REVERSE, Document, Probe
@@ -25,7 +24,7 @@ def load_questions(path: str | Path, documents: Sequence[Document] = ()) -> list
     probes, problems = _read(Path(path))
     if problems:
         raise UserError(*problems)
-    return [_at_home(probe, documents) for probe in probes]
+    return [_with_document(probe, documents) for probe in probes]
 
 
 def check_questions(path: str | Path) -> list[Problem]:
@@ -34,14 +33,14 @@ def check_questions(path: str | Path) -> list[Problem]:
 
 
 def about_documents(probes: Sequence[Probe]) -> tuple[list[Probe], list[Probe]]:
-    """(what to ask, what names a document that was not learned). Where no name fits at all, all are asked."""
+    """(probes to ask, probes about documents that are not trained on). If no probe names a trained document, all are asked."""
     here = [probe for probe in probes if probe.document or not probe.tags.get("document")]
     away = [probe for probe in probes if not probe.document and probe.tags.get("document")]
     return (here, away) if here else (away, [])
 
 
 def dev_share(probes: Sequence[Probe], share: float) -> tuple[list[Probe], list[Probe]]:
-    """(dev, rest). A probe's side depends on its question's text alone: neither order nor neighbours move it."""
+    """(dev, rest). A probe's part depends on its question's text alone, not on order or on other probes."""
     if not 0 <= share <= 1:
         raise ValueError(f"a share lies between 0 and 1, got {share}")
     dev = [probe for probe in probes if _fraction(probe.question) < share]
@@ -52,8 +51,8 @@ def _fraction(question: str) -> float:
     return int.from_bytes(sha256(question.encode()).digest()[:8], "big") / 2**64
 
 
-def _at_home(probe: Probe, documents: Sequence[Document]) -> Probe:
-    """The probe with its document's id in place of the name that its author gave."""
+def _with_document(probe: Probe, documents: Sequence[Document]) -> Probe:
+    """The probe with its document's id instead of the name that its author gave."""
     name = str(probe.tags.get("document") or "")
     home = _find_document(name, documents) if name else ""
     kept = {key: value for key, value in probe.tags.items() if key != "document" or not home}
@@ -66,7 +65,7 @@ def _at_home(probe: Probe, documents: Sequence[Document]) -> Probe:
 
 
 def _find_document(name: str, documents: Sequence[Document]) -> str:
-    """The id of the one document that bears this name; "" where none does, or several."""
+    """The id of the only document with this name; "" if there is none, or more than one."""
     wanted = name.strip().casefold()
     for names in (
         lambda document: document.path,
@@ -117,13 +116,13 @@ def _read(path: Path) -> tuple[list[Probe], list[Problem]]:
 
 
 class _Line:
-    """One line on its way to a probe, with what is wrong with it."""
+    """Parses one line, and collects its problems."""
 
     def __init__(self, where: str):
         self.where = where
         self.problems: list[Problem] = []
 
-    def fault(self, what: str, value: Any, fix: str) -> None:
+    def fault(self, what: str, value: object, fix: str) -> None:
         self.problems.append(Problem(what, self.where, _short(value), fix))
 
     def probe(self, line: str) -> Probe | None:
@@ -169,7 +168,7 @@ class _Line:
             tags=tags,
         )
 
-    def _text(self, row: dict[str, Any], key: str) -> str:
+    def _text(self, row: dict[str, object], key: str) -> str:
         """A short text; a number will do, and so will several texts."""
         value = row.get(key, "")
         parts = value if isinstance(value, list) else [value]
@@ -178,10 +177,11 @@ class _Line:
             return ""
         return ", ".join(str(part).strip() for part in parts)
 
-    def _texts(self, row: dict[str, Any], key: str) -> list[str]:
+    def _texts(self, row: dict[str, object], key: str) -> list[str]:
         if key not in row:
             return []
-        values = row[key] if isinstance(row[key], list) else [row[key]]
+        given = row[key]
+        values: list[object] = given if isinstance(given, list) else [given]
         if any(isinstance(value, bool) or not isinstance(value, str | int | float) for value in values):
             self.fault(f"`{key}` must be texts", row[key], f'write {key} as a list of texts: ["first", "second"]')
             return []
@@ -194,7 +194,7 @@ class _Line:
             return []
         return texts
 
-    def _gold(self, row: dict[str, Any], options: Sequence[str], answers: Sequence[str]) -> int | None:
+    def _gold(self, row: dict[str, object], options: Sequence[str], answers: Sequence[str]) -> int | None:
         gold = row.get("gold")
         if not options:
             if gold is not None and "options" not in row:
@@ -220,6 +220,6 @@ class _Line:
         return None
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -1,4 +1,4 @@
-"""Does the model say it? Closed book, in its own words: the share of probes answered rightly."""
+"""Closed-book recall: the share of probes that the model answers correctly in its own words."""
 
 import re
 import string
@@ -13,8 +13,8 @@ from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import means
 from byheart.types import Answer, Probe
 
-ON_THE_CURVE = "f1"  # a long answer is seldom said whole, so `contains` stays at 0 while the words come one by one
-SLICE = 64  # questions between two ticks of the progress bar; the model batches inside it
+ON_THE_CURVE = "f1"  # long answers are seldom complete: `contains` stays at 0 while F1 already rises
+SLICE = 64  # questions between two updates of the progress bar; the model batches inside it
 
 
 @dataclass(frozen=True)

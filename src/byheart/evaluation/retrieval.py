@@ -20,7 +20,7 @@ class Passage:
 
 
 class OpenBook:
-    """Finds the passage of a probe: the one that its author names, else its fact's chunk, else the likeliest chunk."""
+    """Finds the passage of a probe: the one that its author names, else the chunk of its facts, else the best by BM25."""
 
     def __init__(self, documents: Sequence[Document], chunks: Sequence[Chunk], facts: Sequence[Fact] = ()):
         self.documents = {document.id: document for document in documents}
@@ -88,7 +88,7 @@ class OpenBook:
 
 
 def ask_with(passage: str, question: str) -> str:
-    """The open-book prompt; the question comes last, where a small model still remembers it."""
+    """The open-book prompt; the question comes last, because small models use the end of a prompt best."""
     return f"{passage}\n\nAnswer from the text above.\n{question}" if passage else question
 
 
@@ -123,7 +123,7 @@ def find_support(document: Document, chunks: Sequence[Chunk], support: str) -> l
 
 
 def _section(chunks: Sequence[Chunk], name: str) -> list[Chunk]:
-    """The chunks under the heading that bears this name or number; else those that show it at a line's start."""
+    """The chunks under the heading with this name or number; else those with it at a line's start."""
     name = name.strip().lstrip("§#").strip()
     if not name:
         return []
@@ -164,7 +164,7 @@ def _level(item: str) -> str:
 
 
 def _fitting(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """As many chunks from the first on as a prompt can hold, one at the least."""
+    """The first chunks, as many as fit into a prompt, at least one."""
     total = 0
     kept: list[Chunk] = []
     for chunk in chunks:

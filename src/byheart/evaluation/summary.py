@@ -7,16 +7,16 @@ from typing import Any
 from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import ratio
 from byheart.evaluation.intervals import differences, means
-from byheart.evaluation.judge import headline_of, right
 from byheart.evaluation.recall import accepted
-from byheart.types import Probe
+from byheart.types import Answer, Probe
 
+Scores = dict[str, Any]  # plain JSON
 QUESTIONS, GENERATED, UNTAUGHT = "questions", "generated", "untaught"
 
 
 def summarise(
     probes: Sequence[Probe], conditions: Mapping[str, Scored], how: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+) -> Scores:
     """scores.json, of `conditions` "untuned", "open_book", "tuned" (and others, if you like).
 
     A block is {condition: {metric: {"value", "count", "low", "high"}}}, and under "paired" each metric's
@@ -42,7 +42,7 @@ def summarise(
     if headline_of(head) == "right":
         conditions = {name: _with_right(asked, scored) for name, scored in conditions.items()}
 
-    def block(some: Iterable[Probe]) -> dict[str, Any]:
+    def block(some: Iterable[Probe]) -> Scores:
         return _block(list(some), conditions)
 
     result = block(head)
@@ -65,7 +65,7 @@ def summarise(
     return result
 
 
-def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> list[dict[str, Any]]:
+def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> list[Scores]:
     """answers.jsonl: each probe with what every condition said.
 
     For "tuned" that is `tuned` (its words), `tuned_option` (the option it picked), `tuned_right` (True, False, or None
@@ -73,7 +73,7 @@ def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> li
     """
     rows = []
     for probe in probes:
-        row: dict[str, Any] = {
+        row: Scores = {
             "id": probe.id,
             "source": probe.source,
             "document": probe.document,
@@ -106,8 +106,8 @@ def _with_right(probes: Sequence[Probe], scored: Scored) -> Scored:
     return replace(scored, answers=answers)
 
 
-def _block(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> dict[str, Any]:
-    scores: dict[str, Any] = {
+def _block(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> Scores:
+    scores: Scores = {
         name: {metric: asdict(value) for metric, value in means(probes, scored.answers).items()}
         for name, scored in conditions.items()
     }
@@ -117,8 +117,24 @@ def _block(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> dict[st
     return scores
 
 
-def _by(
-    name: Callable[[Probe], str], probes: Sequence[Probe], block: Callable[[Iterable[Probe]], dict[str, Any]]
-) -> dict[str, Any]:
+def _by(name: Callable[[Probe], str], probes: Sequence[Probe], block: Callable[[Iterable[Probe]], Scores]) -> Scores:
     names = sorted({name(probe) for probe in probes} - {""})
     return {each: block(probe for probe in probes if name(probe) == each) for each in names}
+
+
+def headline(probe: Probe) -> str:
+    """The metric that decides right or wrong: choice_norm where the probe has options, else contains. Fixed before any
+    measurement, so that no table can choose its own."""
+    return "choice_norm" if probe.options and probe.gold is not None else "contains"
+
+
+def headline_of(probes: Iterable[Probe]) -> str:
+    """The metric of the one number at the top of a page: `right` where the probes have different ones."""
+    rules = {headline(probe) for probe in probes}
+    return "right" if len(rules) > 1 else max(rules, default="contains")
+
+
+def right(probe: Probe, answer: Answer | None) -> bool | None:
+    """Whether the model was right; None where the metric that decides was not asked for."""
+    value = answer.metrics.get(headline(probe)) if answer else None
+    return None if value is None else value >= 1

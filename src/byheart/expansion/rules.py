@@ -100,7 +100,7 @@ class Rules(Density):
         return Written(tuple(examples), tuple(rejected), uncovered, tuple(short))
 
     def tests(self) -> Sequence[str]:
-        return [str(problem) for problem in BaseModel().tests()] if self.rank else []
+        return [str(problem) for problem in BaseModel().problems()] if self.rank else []
 
     def _examples(
         self, fact: Fact, families: dict[str, list[Draft]], place: Citation, shared: set[tuple[str, str]]

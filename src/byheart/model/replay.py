@@ -1,21 +1,21 @@
-"""What a model would say anyway: conversations and plain text that it makes up itself, to be trained among the new rows.
+"""Replay: conversations and plain text that the base model generates itself, trained together with the new rows.
 
 Replayed rows keep the rest of the model's knowledge (pseudo-rehearsal, Robins 1995; with a language model's own words:
 arXiv 2403.01244). No corpus is needed: given a template's head, a chat model continues with a user's question (arXiv
 2406.08464), and answers it as it always would; given any first token, it continues with plain text (arXiv 2305.17888).
-What is kept of a row is not its words alone but what the untuned model expected at each place (arXiv 1606.09282).
+A row keeps not only its tokens but also the untuned model's predictions at each of them (arXiv 1606.09282).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from byheart.model.chat import end_of_turn, pad, prompt_tokens
+from byheart.model.chat import end_of_turn, prompt_tokens
 from byheart.store import cache_folder, content_key, read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
-    import torch
+    from transformers import PreTrainedTokenizerBase
 
     from byheart.model.language import LanguageModel
 
@@ -74,8 +74,10 @@ def plain_texts(
     while len(found) < count:
         with torch.random.fork_rng(), model.reading():
             torch.manual_seed(len(found))
-            first = words[torch.randint(len(words), (AT_ONCE, 1))]
-            found += _sampled(model, first, TEXT_TOKENS - 1, suppress_tokens=sorted(never)).tolist()
+            first = words[torch.randint(len(words), (AT_ONCE, 1))].tolist()
+            options = {"do_sample": True, "temperature": 1.0, "suppress_tokens": sorted(never)}
+            rest = model.generate(first, TEXT_TOKENS - 1, **options).tolist()
+            found += [[*start, *more] for start, more in zip(first, rest, strict=True)]
         write_jsonl(kept, [PlainText(tokens) for tokens in found])
         on_progress(min(len(found), count), count)
     return found[:count]
@@ -94,13 +96,13 @@ def expectations(
     return likely_TK.indices.tolist(), [[round(p, 5) for p in row] for row in likely_TK.values.tolist()]
 
 
-def question_start(tokenizer: Any, prompt: Sequence[int]) -> int:
+def question_start(tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[int]) -> int:
     """Where the user's words begin in a prompt's tokens, at least 1: what stands before is the template's."""
     head = tokenizer(_head(tokenizer), add_special_tokens=False).input_ids
     return max(1, next((i for i, (a, b) in enumerate(zip(head, prompt, strict=False)) if a != b), len(head)))
 
 
-def _key(model: "LanguageModel", folder: str, *what: Any) -> str:
+def _key(model: "LanguageModel", folder: str, *what: str | int) -> str:
     """Of the weights by name, size and date, not by their bytes: reading gigabytes would take longer than it saves."""
     weights = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(Path(folder).glob("*.safetensors"))]
     dtype = str(next(model.model.parameters()).dtype)
@@ -113,61 +115,32 @@ def _batch(model: "LanguageModel", seed: int) -> list[Conversation]:
     import torch
 
     tokenizer = model.tokenizer
-    stops = {*end_of_turn(tokenizer)[-1:], tokenizer.eos_token_id}
     head = tokenizer(_head(tokenizer), add_special_tokens=False).input_ids
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        said = _continue(model, torch.tensor([head] * AT_ONCE), QUESTION_TOKENS, stops, do_sample=True, temperature=1.0)
+        said = _continue(model, [head] * AT_ONCE, QUESTION_TOKENS, do_sample=True, temperature=1.0)
     questions = [text for text, finished in said if finished and len(text.split()) >= 4]
     if not questions:
         return []
-    prompts = [prompt_tokens(tokenizer, question) for question in questions]
-    tokens = torch.tensor(pad(prompts, tokenizer.pad_token_id, left=True))
-    lengths = torch.tensor([len(prompt) for prompt in prompts])
-    mask = (torch.arange(tokens.shape[1]) >= tokens.shape[1] - lengths[:, None]).long()
-    answers = _continue(model, tokens, ANSWER_TOKENS, stops, mask, do_sample=False, temperature=None)
+    answers = _continue(model, [prompt_tokens(tokenizer, question) for question in questions], ANSWER_TOKENS)
     return [Conversation(q, text, finished) for q, (text, finished) in zip(questions, answers, strict=True) if text]
 
 
 def _continue(
-    model: "LanguageModel",
-    tokens_BT: "torch.Tensor",
-    limit: int,
-    stops: set[int],
-    mask_BT: "torch.Tensor | None" = None,
-    **how: Any,
+    model: "LanguageModel", prompts: Sequence[Sequence[int]], limit: int, **options: object
 ) -> list[tuple[str, bool]]:
-    """Each row's continuation, and whether it came to its end within `limit` tokens."""
+    """Each prompt's continuation, and whether it ended within `limit` tokens."""
+    tokenizer = model.tokenizer
+    stops = {*end_of_turn(tokenizer)[-1:], tokenizer.eos_token_id}
     with model.reading():
-        said = _sampled(model, tokens_BT, limit, mask_BT, eos_token_id=sorted(stops), **how)
-    rows = said[:, tokens_BT.shape[1] :].tolist()
+        rows = model.generate(prompts, limit, eos_token_id=sorted(stops), **options).tolist()
     return [
-        (str(model.tokenizer.decode(row, skip_special_tokens=True)).strip(), any(token in stops for token in row))
+        (str(tokenizer.decode(row, skip_special_tokens=True)).strip(), any(token in stops for token in row))
         for row in rows
     ]
 
 
-def _sampled(
-    model: "LanguageModel",
-    tokens_BT: "torch.Tensor",
-    limit: int,
-    mask_BT: "torch.Tensor | None" = None,
-    **how: Any,
-) -> "torch.Tensor":
-    """The tokens with their continuation, at temperature 1 unless `how` says otherwise."""
-    device = next(model.model.parameters()).device
-    options = {"do_sample": True, "temperature": 1.0, "top_p": None, "top_k": None} | how
-    said: torch.Tensor = model.model.generate(
-        input_ids=tokens_BT.to(device),
-        attention_mask=(tokens_BT.new_ones(tokens_BT.shape) if mask_BT is None else mask_BT).to(device),
-        max_new_tokens=limit,
-        pad_token_id=model.tokenizer.pad_token_id,
-        **options,
-    )
-    return said
-
-
-def _head(tokenizer: Any) -> str:
+def _head(tokenizer: "PreTrainedTokenizerBase") -> str:
     """The template up to where the user begins to speak."""
     mark = "\u2063here\u2063"
     text = str(tokenizer.apply_chat_template([{"role": "user", "content": mark}], tokenize=False))

@@ -17,7 +17,7 @@ from byheart.sweep.outcome import Outcome, read_outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Asked, Study
 from byheart.sweep.trial import Watch
-from byheart.training.packed.trainer import GO_ON, PAUSE, PRUNE
+from byheart.training.packed.job import GO_ON, PAUSE, PRUNE
 from byheart.training.stopping import MONITORS, watched
 from byheart.types import CurvePoint
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from byheart.store import read_json, write_json
 from byheart.sweep.settings import OBJECTIVES
+from byheart.training.job import Learned
 from byheart.training.stopping import ends as ends_of
 from byheart.training.stopping import watched
-from byheart.training.trainer import Learned
 from byheart.types import CurvePoint
 
 FILE = "outcome.json"

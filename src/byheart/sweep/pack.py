@@ -14,10 +14,10 @@ from byheart.sweep.room import Packable
 from byheart.sweep.saving import load_paused, save_paused
 from byheart.sweep.trial import Prepared, Trials
 from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
-from byheart.training.packed.job import Job, Paused
-from byheart.training.packed.trainer import GO_ON, PAUSE, PackedTrainer
+from byheart.training.job import Learned, Paused
+from byheart.training.packed.job import GO_ON, PAUSE, Job, PackedHooks
+from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import best_by
-from byheart.training.trainer import Learned
 from byheart.types import CurvePoint
 
 SAVE_S = 300.0  # a kill costs a packed trial no more than this; a pause and a return change no bit
@@ -70,10 +70,12 @@ class Pack:
             trainer.stream(
                 self._next_job,
                 self._on_result,
-                self._on_check,
-                self._recall if first.measure else None,
-                self.task.watch.stop_requested,
-                self._on_tick,
+                PackedHooks(
+                    self._on_check,
+                    self._recall if first.measure else None,
+                    self.task.watch.stop_requested,
+                    self._on_tick,
+                ),
             )
         for number, each in self.held.items():  # Ctrl-C: they are on disk, the same command goes on with them
             assert each.learned is not None
@@ -106,7 +108,7 @@ class Pack:
             if begun:
                 each.paused = load_paused(each.prepared.folder)
             job = _job(each.prepared, each.paused)
-            if problems := self.trainer.tests(job):
+            if problems := self.trainer.problems(job):
                 self.source.failed(number, UserError(*problems))
                 continue
             if each.paused is not None:

@@ -14,7 +14,7 @@ from byheart.model.adapter import Lora
 from byheart.sweep.trial import Prepared
 from byheart.training.curve import forget_peak, peak_memory_gib
 from byheart.training.layout import Row
-from byheart.training.packed.job import Job
+from byheart.training.packed.job import Job, PackedHooks
 from byheart.training.packed.trainer import PackedTrainer
 
 MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/results.md
@@ -80,8 +80,10 @@ def tick(pack: Packable, slots: int, batch: int, steps: int = TICKS + 1) -> Tick
         trainer.stream(
             lambda: jobs.pop() if jobs else None,
             lambda job, learned: None,
-            stop_requested=lambda: len(marks) > steps,
-            on_tick=lambda done: marks.append(time.monotonic()),
+            PackedHooks(
+                stop_requested=lambda: len(marks) > steps,
+                on_step=lambda done: marks.append(time.monotonic()),
+            ),
         )
         each, moments = trainer.bytes_per_slot(), trainer.bytes_of_moments()
     warm = [later - earlier for earlier, later in itertools.pairwise(marks[1:])]  # the first step warms up

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from byheart.store import said_if_unwritten
-from byheart.training.packed.job import Paused
+from byheart.training.job import Paused
 from byheart.types import CurvePoint
 
 FILE = "checkpoint/packed.pt"  # in the trial's folder

@@ -20,9 +20,9 @@ from byheart.sweep.outcome import Outcome, write_outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.shared import Shared, Silent, lend
 from byheart.training.curve import forget_peak, read_curve
-from byheart.training.packed.trainer import GO_ON, PRUNE
+from byheart.training.job import Hooks, Learned, Lesson
+from byheart.training.packed.job import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS
-from byheart.training.trainer import Learned, Lesson
 from byheart.types import CurvePoint
 
 
@@ -157,10 +157,12 @@ class Trials:
             plan.optimizer,
             plan.stopping,
             prepared.folder,
-            recall if measure else None,
-            on_step=lambda step, steps: watch.on_step(number, step, steps),
-            on_check=on_check,
-            stop_requested=lambda: pruned or watch.stop_requested(),
+            Hooks(
+                on_step=lambda step, steps: watch.on_step(number, step, steps),
+                on_check=on_check,
+                stop_requested=lambda: pruned or watch.stop_requested(),
+                recall=recall if measure else None,
+            ),
         )
         opened.save(prepared.folder / "adapter")
         return learned

@@ -71,7 +71,7 @@ class Local:
 
     def tests(self) -> Sequence[Problem]:
         """What can be known to be wrong before any work, without torch."""
-        return [_ours(problem) for problem in self._base.tests()]
+        return [_ours(problem) for problem in self._base.problems()]
 
     @property
     def fingerprint(self) -> str:

@@ -3,32 +3,33 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from byheart.store import said_if_unwritten
+from byheart.training.job import Paused
 from byheart.types import CurvePoint
 
 if TYPE_CHECKING:
+    import torch
+
     from byheart.training.optimizer import MasterStep
 
 _STATE, _TENSORS = "state.json", "training.pt"
 
 
-def save_checkpoint(
-    folder: Path, step: int, optimizer: "MasterStep", curve: Sequence[CurvePoint], seconds: float
-) -> None:
-    """Writes `folder`/step-N and then drops the older ones: whatever kills the process, one whole checkpoint stays.
+def save_checkpoint(folder: Path, training: Paused, optimizer: "MasterStep") -> None:
+    """Writes `folder`/step-N and then deletes the older ones: whatever kills the process, one whole checkpoint stays.
 
     The optimizer's masters are the trained weights, so the adapter is in it.
     """
     import torch
 
-    done = folder / f"step-{step:07d}"
+    done = folder / f"step-{training.steps:07d}"
     making = folder / f".making-{os.getpid()}"
-    state = {"step": step, "seconds": seconds, "curve": [asdict(point) for point in curve]}
+    curve = [asdict(point) for point in training.curve]
+    state = {"step": training.steps, "seconds": training.seconds, "curve": curve}  # checks end here: no losses wait
     for litter in folder.glob(".making-*"):
         shutil.rmtree(litter, ignore_errors=True)
     with said_if_unwritten(folder):
@@ -48,21 +49,22 @@ def save_checkpoint(
             shutil.rmtree(old, ignore_errors=True)
 
 
-def load_checkpoint(folder: Path, optimizer: "MasterStep") -> tuple[int, list[CurvePoint], float]:
-    """(steps done, curve, seconds) of the newest whole checkpoint, put into the optimizer; (0, [], 0.0) without one."""
+def load_checkpoint(folder: Path, optimizer: "MasterStep") -> Paused:
+    """The newest whole checkpoint, whose tensors are put into the optimizer; the first step without one."""
     import torch
 
     newest = max(folder.glob("step-*"), default=None)
     if newest is None:
-        return 0, [], 0.0
-    tensors: dict[str, Any] = torch.load(newest / _TENSORS, map_location="cpu", weights_only=True)
+        return Paused()
+    tensors = torch.load(newest / _TENSORS, map_location="cpu", weights_only=True)
     optimizer.load_state_dict(tensors["optimizer"])
     torch.set_rng_state(tensors["random"])
     state = json.loads((newest / _STATE).read_text())
-    return state["step"], [CurvePoint(**point) for point in state["curve"]], state["seconds"]
+    curve = tuple(CurvePoint(**point) for point in state["curve"])
+    return Paused(state["step"], curve, seconds=state["seconds"])
 
 
-def save_weights(path: Path, model: Any) -> None:
+def save_weights(path: Path, model: "torch.nn.Module") -> None:
     """The trained weights alone, under their names in the model, moved into place when whole."""
     from safetensors.torch import save_file
 
@@ -74,7 +76,7 @@ def save_weights(path: Path, model: Any) -> None:
         making.replace(path)
 
 
-def load_weights(path: Path, model: Any) -> None:
+def load_weights(path: Path, model: "torch.nn.Module") -> None:
     """Puts weights that `save_weights` wrote into a model of the same shape."""
     from safetensors.torch import load_file
 

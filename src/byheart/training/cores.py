@@ -1,4 +1,4 @@
-"""How many cores of this machine are ours."""
+"""How many CPU cores this process may use."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ QUOTA = Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
-    """Those that the system gives this process; a container's quota of processor time counts like fewer cores."""
+    """Cores of the process's affinity, or fewer where a container's CPU quota allows fewer."""
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(found, _quota() or found))
 
 
 def _quota() -> int | None:
-    """Whole cores of a control group's quota, version 2 or 1; None where there is none."""
+    """The CPU quota of the control group (version 2 or 1) in whole cores; None without a quota."""
     try:
         most, period = (QUOTA / "cpu.max").read_text(encoding="ascii").split()
     except (OSError, ValueError):

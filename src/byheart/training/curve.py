@@ -1,4 +1,4 @@
-"""curve.csv: one line a validation check."""
+"""curve.csv: one line for each validation check."""
 
 import csv
 import io
@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 from byheart.store import write_text
 from byheart.types import CurvePoint
 
 
 def write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
-    """The whole curve, atomically: a reader never meets half a line. Unmeasured values are empty."""
+    """Writes the whole curve atomically: a reader never sees half a line. Values that were not measured are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(CurvePoint)], lineterminator="\n")
     writer.writeheader()
@@ -23,10 +22,8 @@ def write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
 
 def read_curve(path: Path) -> list[CurvePoint]:
     with path.open(newline="") as file:
-        values: list[dict[str, Any]] = [
-            {str(k): _number(str(k), v) for k, v in line.items()} for line in csv.DictReader(file)
-        ]
-    return [CurvePoint(**line) for line in values]
+        lines = [{name: _number(name, value) for name, value in line.items()} for line in csv.DictReader(file)]
+    return [CurvePoint(**line) for line in lines]  # type: ignore[arg-type]
 
 
 def _number(name: str, value: str) -> float | int | None:
@@ -36,17 +33,17 @@ def _number(name: str, value: str) -> float | int | None:
 
 
 def forget_peak() -> None:
-    """Peak memory is counted from here on, so that a trial tells of itself and not of a hungrier one before it."""
+    """Resets the peak memory, so that a trial does not report the peak of an earlier one."""
     import torch
 
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    with suppress(OSError):  # Linux; elsewhere the process's highest stays
+    with suppress(OSError):  # Linux only; elsewhere the peak of the whole process stays
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory_gib() -> float:
-    """The most memory this process has held since `forget_peak`: on the GPU where one is used, else resident."""
+    """The peak memory of this process since `forget_peak`: GPU memory where a GPU is used, else resident memory."""
     import resource
     import sys
 

@@ -1,8 +1,8 @@
-"""Cross entropy and divergence from soft targets, read from the logits a few rows at a time.
+"""Cross entropy and divergence from soft targets, computed from the logits a few rows at a time.
 
 An (N, V) array in float32 takes 30 MB for 150 targets of a small model, and the formula in torch's operations writes ten of
-them. Here each value is widened while it is in the processor's cache, and the backward pass begins from the logits again
-(as in Cut Cross-Entropy, arXiv 2411.09009). `benchmarks/loss_speed.py` has both side by side.
+them. Here each value is converted to float32 while it is in the processor's cache, and the backward pass starts from the
+logits again (as in Cut Cross-Entropy, arXiv 2411.09009). `benchmarks/loss_speed.py` compares both.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ class Divergence(torch.autograd.Function):
         return losses_N, right_N
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         logits_NV, targets_N, best_N, log_sum_N, soft_at_S, soft_tokens_SK = ctx.saved_tensors
         # All of a row is its softmax times one number, but for the target's place and the likeliest tokens'.
         of_loss_N = of_all_N = of_target_N = gradients[0]
@@ -72,7 +72,7 @@ class Divergence(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Soft:
-    """The part of loss and gradient that soft targets make, S x K numbers."""
+    """What soft targets contribute to loss and gradient, S x K numbers."""
 
     known_S: Tensor
     of_all_S: Tensor
@@ -98,7 +98,7 @@ class _Soft:
 
 
 def _parts(logits_NV: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Some rows at a time, and their logits, widened, which may be written to."""
+    """Some rows at a time, and a copy of their logits in float32 or wider."""
     count, width = logits_NV.shape
     step = max(1, VALUES_AT_ONCE // width) if logits_NV.device.type == "cpu" else max(1, count)
     wide = logits_NV.dtype if logits_NV.dtype.itemsize >= 4 else torch.float32

@@ -1,9 +1,9 @@
-"""How a batch of rows lies in memory: packed end to end behind the prefix that all share, or padded."""
+"""The layout of a batch of rows: packed into one sequence in which common prefixes are shared, or padded."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SoftTargets:
-    """What a frozen model expects at each of T targets: its K likeliest tokens there, and their probabilities."""
+    """The predictions of a frozen model at each of T targets: its K likeliest tokens and their probabilities."""
 
     tokens: list[list[int]]  # (T, K)
     probabilities: list[list[float]]  # (T, K)
@@ -41,10 +41,32 @@ class Batch:
     soft_tokens: "torch.Tensor | None" = None  # (S, K)
     soft_probabilities: "torch.Tensor | None" = None  # (S, K) float32
 
+    def to(self, device: "torch.device") -> "Batch":
+        moved = {name: tensor.to(device) for name, tensor in vars(self).items() if tensor is not None}
+        return replace(self, **moved)
+
 
 @dataclass(frozen=True)
-class Line:
-    """Rows end to end behind the prefix that all of them begin with, which stands there once."""
+class Part:
+    """What one forward pass reads, with the weight of each of its N targets in the loss, and its slot."""
+
+    batch: Batch
+    weights: "torch.Tensor"  # (N,) float64
+    slots: "torch.Tensor"  # (N,) all 0 where one adapter is trained alone
+    model_inputs: Mapping[str, object] = field(default_factory=dict)  # keyword arguments of the model besides the batch
+
+    def to(self, device: "torch.device") -> "Part":
+        """The weights stay on the CPU until they have the losses' dtype: Apple's GPUs know no float64."""
+        return replace(self, batch=self.batch.to(device), slots=self.slots.to(device))
+
+    def weighted(self, losses_N: "torch.Tensor") -> "torch.Tensor":
+        """(..., N) times the weights."""
+        return losses_N * self.weights.to(losses_N.dtype).to(losses_N.device)
+
+
+@dataclass(frozen=True)
+class PackedSequence:
+    """Rows one after another in one sequence, after the prefix that all of them share, which is stored once."""
 
     tokens: list[int]
     positions: list[int]  # those that each token would have in its row alone
@@ -52,8 +74,8 @@ class Line:
     predicted_at: list[int]  # index of the token that predicts each target, row after row
 
 
-def behind_prefix(rows: Sequence[Row]) -> Line:
-    """A token that carries loss is never shared. A single row is all its own."""
+def pack_sequence(rows: Sequence[Row]) -> PackedSequence:
+    """A token that carries loss is never shared, and a single row shares nothing."""
     shared = _common_prefix(rows) if len(rows) > 1 else 0
     tokens, positions, owners, at = rows[0].tokens[:shared], list(range(shared)), [-1] * shared, []
     for i, row in enumerate(rows):
@@ -63,7 +85,7 @@ def behind_prefix(rows: Sequence[Row]) -> Line:
         tokens = tokens + row.tokens[shared:]
         positions += range(shared, len(row.tokens))
         owners += [i] * (len(row.tokens) - shared)
-    return Line(tokens, positions, owners, at)
+    return PackedSequence(tokens, positions, owners, at)
 
 
 def padded(rows: Sequence[Row], filler: int) -> Batch:
@@ -77,29 +99,33 @@ def padded(rows: Sequence[Row], filler: int) -> Batch:
 
 
 def packed(rows: Sequence[Row]) -> Batch:
-    """All rows on one line, those that begin alike behind their common prefix (the system prompt), which is read once.
+    """All rows in one sequence. Rows that begin alike share their prefix (the system prompt), which is read once.
 
-    Each row sees its prefix and itself, at the positions it would have alone: the same loss and gradient as padded,
-    for about half the tokens where prompts are short.
+    Each row sees its prefix and itself, at the positions that it would have alone: loss and gradient are those of
+    `padded`, for about half the tokens where prompts are short.
     """
     import torch
 
     if len(rows) == 1:
         return padded(rows, filler=0)
-    groups: dict[int, list[int]] = {}  # by first token: a row of plain text shares nothing with a conversation
+    groups: dict[int, list[int]] = {}  # by first token: plain text shares no prefix with a conversation
     for i, row in enumerate(rows):
         groups.setdefault(row.tokens[0], []).append(i)
     tokens: list[int] = []
-    positions, owners, prefixes = list[int](), list[int](), list[int]()  # `prefixes`: the owner of the one it may see
+    positions, owners, prefixes = (
+        list[int](),
+        list[int](),
+        list[int](),
+    )  # `prefixes`: the number of the prefix that a token may see
     at: dict[int, list[int]] = {}
     for number, group in enumerate(groups.values()):
-        line = behind_prefix([rows[i] for i in group])
+        sequence = pack_sequence([rows[i] for i in group])
         start, prefix = len(tokens), -1 - number
-        tokens += line.tokens
-        positions += line.positions
-        owners += [prefix if owner < 0 else group[owner] for owner in line.owners]
-        prefixes += [prefix] * len(line.tokens)
-        places = iter(line.predicted_at)
+        tokens += sequence.tokens
+        positions += sequence.positions
+        owners += [prefix if owner < 0 else group[owner] for owner in sequence.owners]
+        prefixes += [prefix] * len(sequence.tokens)
+        places = iter(sequence.predicted_at)
         at |= {i: [start + next(places) for _ in rows[i].tokens[rows[i].loss_from :]] for i in group}
     owner_T, prefix_T = torch.tensor(owners), torch.tensor(prefixes)
     causal_TT = torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril()
@@ -118,14 +144,14 @@ def _common_prefix(rows: Sequence[Row]) -> int:
     return limit
 
 
-def targets_of(rows: Sequence[Row]) -> dict[str, Any]:
+def targets_of(rows: Sequence[Row]) -> "dict[str, torch.Tensor]":
     """The part of a Batch that does not depend on how the rows lie: their targets, row after row."""
     import torch
 
     counts = [len(row.tokens) - row.loss_from for row in rows]
     starts = [0, *accumulate(counts)]
     soft = [(row.soft, start) for row, start in zip(rows, starts, strict=False) if row.soft is not None]
-    found: dict[str, Any] = {
+    found = {
         "targets": torch.tensor([token for row in rows for token in row.tokens[row.loss_from :]]),
         "rows": torch.arange(len(rows)).repeat_interleave(torch.tensor(counts)),
     }

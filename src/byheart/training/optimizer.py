@@ -1,4 +1,4 @@
-"""AdamW that keeps float32 masters of bfloat16 weights: a step of 1e-4 is lost in bfloat16's eight bits."""
+"""AdamW with float32 masters of bfloat16 weights: bfloat16 has eight bits, in which a step of 1e-4 would be lost."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +15,9 @@ SCHEDULES = ("constant", "cosine", "linear")
 class AdamW:
     """Decoupled weight decay (arXiv 1711.05101); constant learning rate, no warm-up by default.
 
-    What is measured and kept is a running mean of the weights (polynomial-decay averaging, arXiv 1212.1824): at a
-    constant rate the last step's weights are as good or bad as chance has it. And it lies a little way back towards the
-    untuned model (WiSE-FT, arXiv 2109.01903), which forgets less and is less sure of its wrong answers.
+    Validated and saved is a running mean of the weights (polynomial-decay averaging, arXiv 1212.1824): at a constant
+    rate the quality of the last step's weights varies at random. The mean is moved a little towards the untuned model
+    (WiSE-FT, arXiv 2109.01903), which forgets less and is less sure of its wrong answers.
     """
 
     lr: float = 1e-3
@@ -46,7 +46,7 @@ class AdamW:
     def build(
         self, parameters: "Iterable[torch.nn.Parameter]", base: "Sequence[torch.Tensor | None] | None" = None
     ) -> "MasterStep":
-        """`base`: what each parameter is in the untuned model, None where it has no say by itself (see `base_of`)."""
+        """`base`: what each parameter is in the untuned model, None for a matrix that is not moved (see `base_of`)."""
         return MasterStep(list(parameters), self, base)
 
     def newest(self, step: int) -> float:
@@ -116,7 +116,7 @@ class MasterStep:
 
     @contextmanager
     def measured(self) -> Iterator[None]:
-        """Within, the parameters hold what is kept: the mean, a little way back. Afterwards training goes on."""
+        """Inside the `with` block the parameters hold the averaged weights; afterwards those in training again."""
         import torch
 
         kept = [parameter.detach().clone() for parameter in self.parameters]
@@ -129,7 +129,7 @@ class MasterStep:
                     parameter.copy_(own)
 
     def conclude(self) -> None:
-        """Puts what is kept into the parameters for good: no step can follow."""
+        """Puts the averaged weights into the parameters for good: no step can follow."""
         self._publish(self._kept())
 
     def _kept(self) -> "list[torch.Tensor]":
@@ -152,7 +152,7 @@ class MasterStep:
         with torch.no_grad():
             for master, saved in zip(self.masters, state["masters"], strict=True):
                 master.copy_(saved)
-            # Checkpoints of before the mean have none: it begins at the weights.
+            # Checkpoints from before averaging have no means: they start at the weights.
             for mean, saved in zip(self.means, state.get("means", state["masters"]), strict=True):
                 mean.copy_(saved)
         self.adamw.load_state_dict(state["adamw"])
@@ -168,10 +168,10 @@ class MasterStep:
                     parameter.copy_(weight)
 
 
-def base_of(model: Any) -> "list[torch.Tensor | None]":
-    """What each trained parameter of a freshly attached adapter is in the untuned model, in their order.
+def base_of(model: "torch.nn.Module") -> "list[torch.Tensor | None]":
+    """The value of each trained parameter of a new adapter in the untuned model, in their order.
 
-    A matrix of LoRA that does not begin at zero has none: its partner begins there, and alone makes the product smaller.
+    None for a LoRA matrix that does not start at zero: moving its partner, which does, scales their product.
     """
     trained = [(name, p.detach()) for name, p in model.named_parameters() if p.requires_grad]
     return [None if "lora_" in name and bool(p.any()) else p.clone() for name, p in trained]

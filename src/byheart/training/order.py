@@ -1,4 +1,4 @@
-"""In which order the rows come: decided by seed and epoch alone, so that every prefix of a run is a shorter run."""
+"""The order of the rows. It depends on seed and epoch alone, so every prefix of a run equals a shorter run."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""When a training has given what it can, which epoch was the best, and what is no training any more."""
+"""Early stopping, the best epoch, and divergence."""
 
 import math
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class Stopping:
             return min(since) > min(before) * (1 + self.tolerance)
         if MONITORS[self.monitor] == "minimize":
             return min(since) >= min(before) * (1 - self.tolerance)
-        return max(before) > 0 and max(since) <= max(before) + self.tolerance  # at 0 it has not begun
+        return max(before) > 0 and max(since) <= max(before) + self.tolerance  # at 0 learning has not begun
 
     def still_improving(self, curve: Sequence[CurvePoint]) -> bool:
         """Is the last check the best, and better than an epoch before by `tolerance`? Then more epochs may teach more."""
@@ -84,7 +84,7 @@ class Stopping:
         return 1 if MONITORS[self.monitor] == "minimize" else -1
 
     def _smoothed(self, curve: Sequence[CurvePoint]) -> list[float]:
-        """Over half an epoch, so that one odd check decides nothing."""
+        """Trailing means over half an epoch, so that no single check decides."""
         measured = [value for _, value in watched(self.monitor, curve)]
         return measured if self.monitor == "train_recall" else smooth(measured, max(1, self.checks_per_epoch // 2))
 
@@ -113,9 +113,9 @@ def ends(curve: Sequence[CurvePoint], over: bool = False) -> list[CurvePoint]:
 
 
 def best_by(monitor: str, curve: Sequence[CurvePoint], over: bool = False) -> float | None:
-    """The epoch at whose end (see `ends`) one of MONITORS was the best; of equals the earlier, which has forgotten less.
+    """The epoch at whose end (see `ends`) one of MONITORS was the best; of equal ones the earlier, which has forgotten less.
 
-    None where it was measured at none, or where a share stayed 0 throughout, which prefers no epoch.
+    None if it was never measured there, or if a share stayed 0 throughout.
     """
     at_end = {point.step for point in ends(curve, over)}
     measured = [(value, point.epoch) for point, value in watched(monitor, curve) if point.step in at_end]
@@ -130,7 +130,7 @@ def best_by(monitor: str, curve: Sequence[CurvePoint], over: bool = False) -> fl
 def refuse_divergence(
     loss: float, curve: Sequence[CurvePoint], step: int, steps: int, reduction: str = "row_mean"
 ) -> None:
-    """Raises Diverged where the loss is no number or has exploded. A sum over targets compares with no mean loss."""
+    """Raises Diverged if the loss is not finite or has exploded. A sum over targets cannot be compared with a mean loss."""
     lowest = min((p.val_loss for p in curve if p.val_loss is not None), default=loss)
     exploded = reduction != "sum" and loss > GUESSING and loss > EXPLODED * lowest
     if exploded or not math.isfinite(loss):

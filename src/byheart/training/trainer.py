@@ -1,62 +1,22 @@
-"""Fits an adapter: Lightning drives the steps, this room decides when to look, to keep and to stop."""
+"""Trains one adapter: Lightning runs the steps; `TrainState` decides when to validate and when to end."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from byheart.training.checkpoint import load_checkpoint
+from byheart.training.checkpoint import load_checkpoint, load_weights
 from byheart.training.cores import cores
-from byheart.training.layout import Row
+from byheart.training.job import Hooks, Learned, Lesson
 from byheart.training.optimizer import AdamW, base_of
-from byheart.training.order import steps_per_epoch, stream
 from byheart.training.stopping import Stopping
-from byheart.types import CurvePoint
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 LAYOUTS = ("packed", "padded")
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What is to be learned, and how long."""
-
-    train: Sequence[Row]
-    validate: Sequence[Row]
-    batch_size: int
-    epochs: int  # at most
-    seed: int
-    schedule: str
-    reduction: str
-    filler: int  # the padding token
-    most_steps: int | None = None  # a budget: no more optimizer steps than these
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return steps_per_epoch(len(self.train), self.batch_size)
-
-    @property
-    def steps(self) -> int:
-        """How many optimizer steps are taken at most."""
-        whole = self.steps_per_epoch * self.epochs
-        return whole if self.most_steps is None else min(whole, self.most_steps)
-
-
-@dataclass(frozen=True)
-class Learned:
-    """How a fit ended. `state` is finished (all epochs), upturn (the monitor has passed its best), budget (its steps or
-    its time are used up), or stopped (Ctrl-C)."""
-
-    state: str
-    curve: tuple[CurvePoint, ...]
-    steps: int
-    rows: int
-    epochs_run: float
-    chosen_epoch: float | None  # the weights that the model now holds; None: the last step's
-    loss_would_choose: float | None
-    seconds: float
-    notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -98,72 +58,54 @@ class Trainer:
 
     def fit(
         self,
-        model: Any,
+        model: "PreTrainedModel | PeftModel",
         lesson: Lesson,
         optimizer: AdamW,
         stopping: Stopping,
         folder: Path,
-        recall: Callable[[], float | None] | None = None,
-        on_step: Callable[[int, int], None] = lambda step, steps: None,
-        on_check: Callable[[CurvePoint, Sequence[CurvePoint]], None] = lambda point, curve: None,
-        stop_requested: Callable[[], bool] = lambda: False,
+        hooks: Hooks | None = None,
         keep_best: bool = True,
-        out_of_time: Callable[[], bool] = lambda: False,
     ) -> Learned:
         """Trains `model` in place, from the newest checkpoint in `folder`/checkpoint where there is one.
 
-        Afterwards the model holds the weights of the best epoch, or with `keep_best=False` those of the last step.
-        `recall` is called at each epoch's end; it replaces the recall of the validation rows. Once `out_of_time`
-        answers yes, the step under way is the last; its weights are compared with those of the best epoch.
+        Afterwards the model holds the weights of the best epoch, or with `keep_best=False` those of the last step. Where
+        time runs out, the weights of the last step are compared with those of the best epoch.
         Raises Diverged where the loss became NaN or exploded.
         """
         import lightning as L
         from torch.utils.data import DataLoader
 
-        from byheart.training.memorizer import Memorizer
-        from byheart.training.watcher import Watcher, quiet_lightning
+        from byheart.training.callback import CheckCallback, best_weights, quiet_lightning
+        from byheart.training.module import SFTModule
+        from byheart.training.state import TrainState
 
-        steps = lesson.steps
         trained = [p for p in model.parameters() if p.requires_grad]
         masters = optimizer.build(trained, base_of(model) if optimizer.toward_base else None)
-        done, curve, seconds = load_checkpoint(folder / "checkpoint", masters)
-        rates = [optimizer.rate(step, steps, lesson.schedule) for step in range(steps)]
-        module = Memorizer(model, masters, rates, lesson.reduction, self.layout, lesson.filler, self.rows_at_once)
-        module.steps_done = done
-        watcher = Watcher(
-            lesson,
-            stopping,
-            folder,
-            curve,
-            seconds,
-            recall,
-            on_step,
-            on_check,
-            stop_requested,
-            keep_best,
-            out_of_time,
-        )
-        already_over = done >= steps or stopping.turned(curve)
-        if not already_over:
-            order = stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed, done)
-            batches = [[lesson.train[i] for i in batch] for batch in islice(order, steps - done)]
+        state = TrainState(lesson, optimizer, stopping, folder, load_checkpoint(folder / "checkpoint", masters))
+        callback = CheckCallback(state, hooks or Hooks(), keep_best)
+        if state.over is None:
+            batches = list(islice(state.batches(), lesson.steps - state.step))
+            device = next(model.parameters()).device.type
             quiet_lightning()
             runner = L.Trainer(
-                accelerator={"cuda": "gpu"}.get(_device_of(model), _device_of(model)),
+                accelerator={"cuda": "gpu"}.get(device, device),
                 devices=1,
                 max_epochs=1,
                 logger=False,
                 enable_checkpointing=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,
-                callbacks=[watcher],
+                callbacks=[callback],
             )
+            module = SFTModule(model, masters, state, self.layout, self.rows_at_once)
             runner.fit(module, DataLoader(batches, batch_size=None, shuffle=False))  # type: ignore[arg-type]
-        return watcher.conclude(module)
-
-
-def _device_of(model: Any) -> str:
-    return str(next(model.parameters()).device.type)
+        result = state.result("stopped" if callback.stopped else state.over or "budget", keep_best=keep_best)
+        masters.conclude()
+        chosen = result.chosen_epoch
+        if chosen is not None and (best := best_weights(folder, chosen)).is_file():
+            load_weights(best, model)
+        model.eval()
+        return result
 
 
 def _cpu_has_bfloat16() -> bool:

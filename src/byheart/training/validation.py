@@ -1,17 +1,20 @@
-"""What rows show of a model in the pass that measures their loss: no answer need be generated for it."""
+"""What held-out rows show of a model in one forward pass, without generating answers."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from byheart.training.loss import token_scores
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
-    from byheart.training.layout import Batch
+    from byheart.training.layout import Part
 
 BOUND = 3.0  # nats: a token that the model gives 5 % or less counts as one to which it gives 5 %
-SUMS = 4
 
 
 @dataclass(frozen=True)
@@ -38,35 +41,35 @@ class Validation:
         return cls(loss, bounded, *(round(share, 6) for share in shares))
 
 
-def sums_by_slot(
-    losses_N: "torch.Tensor",
-    right_N: "torch.Tensor",
-    weights_N: "torch.Tensor",
-    rows_N: "torch.Tensor",
-    slots_N: "torch.Tensor",
-    slots: int,
-) -> "torch.Tensor":
-    """(SUMS, slots): each slot's share of the values of a Validation, which add up over the parts of a set of rows.
+def validate(model: "PreTrainedModel | PeftModel", parts: "Iterable[Part]", slots: int) -> "list[Validation]":
+    """The validation of each slot; for a slot without rows it has no meaning.
 
-    `weights_N` are those of the losses: those of a row add up to its share of the whole set.
+    The weights of a row's targets add up to the row's share of all rows of its slot.
     """
     import torch
 
-    whole_N = _whole(right_N, rows_N)[rows_N]
-    each = torch.stack([losses_N, losses_N.clamp(max=BOUND), whole_N, right_N]) * weights_N.to(losses_N.dtype)
-    return torch.zeros(SUMS, slots, dtype=each.dtype, device=each.device).index_add(1, slots_N, each)
+    totals = torch.zeros(4, slots, dtype=torch.float64)
+    with torch.no_grad():
+        for part in parts:
+            losses_N, right_N = token_scores(model, part.batch, **part.model_inputs)
+            whole_N = _whole(right_N, part.batch.rows)[part.batch.rows]
+            each = part.weighted(torch.stack([losses_N, losses_N.clamp(max=BOUND), whole_N, right_N]))
+            by_slot = torch.zeros(4, slots, dtype=each.dtype, device=each.device).index_add(1, part.slots, each)
+            totals += by_slot.cpu()
+    return [Validation.of(sums) for sums in totals.T.tolist()]
 
 
-def known_by_slot(right_N: "torch.Tensor", batch: "Batch", slots_N: "torch.Tensor", slots: int) -> "torch.Tensor":
-    """(2, slots): how many rows of each slot are said word for word, and how many rows there are; none that is replayed."""
+def known_by_slot(right_N: "torch.Tensor", part: "Part", slots: int) -> "torch.Tensor":
+    """(2, slots): how many rows of each slot are predicted word for word, and how many rows there are, replayed ones left out."""
     import torch
 
+    batch = part.batch
     whole_R = _whole(right_N, batch.rows)
-    told_R = torch.ones_like(whole_R)
+    counted_R = torch.ones_like(whole_R)
     if batch.soft_at is not None:
-        told_R[batch.rows[batch.soft_at]] = False
-    slots_R = torch.zeros(len(whole_R), dtype=torch.long, device=right_N.device).index_put((batch.rows,), slots_N)
-    each = torch.stack([whole_R & told_R, told_R]).long()
+        counted_R[batch.rows[batch.soft_at]] = False
+    slots_R = torch.zeros(len(whole_R), dtype=torch.long, device=right_N.device).index_put((batch.rows,), part.slots)
+    each = torch.stack([whole_R & counted_R, counted_R]).long()
     return torch.zeros(2, slots, dtype=torch.long, device=each.device).index_add(1, slots_R, each)
 
 

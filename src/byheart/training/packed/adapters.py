@@ -1,10 +1,10 @@
-"""Adapters as peft makes and saves them: peft itself is asked, on the model, between two ticks."""
+"""LoRA matrices as peft initialises and saves them: peft itself does it, on the model, between two steps."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,47 +12,53 @@ from torch import Tensor
 from byheart.model.adapter import Lora
 from byheart.store import said_if_unwritten
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from peft.tuners.lora import LoraLayer
+    from transformers import PreTrainedModel
 
-def initial(adapter: Lora, model: Any, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
+
+def initial(adapter: Lora, model: "PreTrainedModel", seed: int) -> dict[str, tuple[Tensor, Tensor]]:
     """Layer name -> A (rank, in) and B (rank, out), with the bits that `attach` gives under this seed."""
-    with torch.random.fork_rng(devices=[]), _attached(adapter, model, seed) as layers:
+    with torch.random.fork_rng(devices=[]), _attached(adapter, model, seed) as (_, layers):
         return {
-            name: (layer.lora_A["default"].weight.detach().clone(), layer.lora_B["default"].weight.detach().T.clone())
+            name: (_weight(layer.lora_A).detach().clone(), _weight(layer.lora_B).detach().T.clone())
             for name, layer in layers.items()
         }
 
 
-def save(adapter: Lora, model: Any, matrices: Mapping[str, tuple[Tensor, Tensor]], folder: Path) -> None:
+def save(adapter: Lora, model: "PreTrainedModel", matrices: Mapping[str, tuple[Tensor, Tensor]], folder: Path) -> None:
     """peft's own files, moved into place when whole."""
     making = folder.with_name(f".{folder.name}-making")
     with (
         said_if_unwritten(folder),
         torch.random.fork_rng(devices=[]),
-        _attached(adapter, model, seed=0) as layers,
+        _attached(adapter, model, seed=0) as (wrapped, layers),
         torch.no_grad(),
     ):
         for name, (a, b) in matrices.items():
-            layers[name].lora_A["default"].weight.copy_(a)
-            layers[name].lora_B["default"].weight.copy_(b.T)
+            _weight(layers[name].lora_A).copy_(a)
+            _weight(layers[name].lora_B).copy_(b.T)
         rmtree(making, ignore_errors=True)
-        layers.peft_model.save_pretrained(str(making))
+        wrapped.save_pretrained(str(making))
         rmtree(folder, ignore_errors=True)
         making.replace(folder)
 
 
-class _Layers(dict[str, Any]):
-    peft_model: Any
-
-
 @contextmanager
-def _attached(adapter: Lora, model: Any, seed: int) -> Iterator[_Layers]:
+def _attached(adapter: Lora, model: "PreTrainedModel", seed: int) -> "Iterator[tuple[PeftModel, dict[str, LoraLayer]]]":
+    """The model with a new adapter, and its LoRA layers by name; the adapter is removed afterwards."""
     from peft.tuners.lora import LoraLayer
 
     torch.manual_seed(seed)
     wrapped = adapter.attach(model)
     try:
-        found = _Layers((name, layer) for name, layer in model.named_modules() if isinstance(layer, LoraLayer))
-        found.peft_model = wrapped
-        yield found
+        yield wrapped, {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
     finally:
         wrapped.unload()
+
+
+def _weight(matrices: torch.nn.ModuleDict) -> Tensor:
+    linear = matrices["default"]
+    assert isinstance(linear, torch.nn.Linear)
+    return linear.weight

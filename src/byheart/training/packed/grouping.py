@@ -1,4 +1,4 @@
-"""Moving tokens between one flat line of all of them and equal groups (slots, rows) that batched products need."""
+"""Moves tokens between one flat sequence and the equal groups (of a slot, of a row) that batched products need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,24 +12,30 @@ Spans = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Grouping:
-    """N flat tokens as blocks of G groups of W places. Each token has at most one place; places without a token hold
-    zeros, or a token in nobody's row, which no loss depends on.
+    """N flat tokens as blocks of G groups of W places. Each token has at most one place; empty places hold zeros, or a
+    padding token that no loss depends on.
 
-    Never one in somebody's row, its padding included: a neighbour's NaN times a weight of zero would still be NaN.
+    Never a token of a row, nor the padding behind a row: another slot's NaN times a weight of zero would still be NaN.
     """
 
     blocks: tuple[tuple[int, int], ...]  # (groups, width) of each
     there: Tensor  # (places,) the token at each place; any, where the place is empty
     empty: Tensor  # the places that hold zeros
     back: Tensor  # (N,) the place of each token; any, where it has none
-    homeless: Tensor  # the tokens without a place
-    whole: bool = False  # one group, whose places are the first tokens in their order: nothing need be moved
+    unplaced: Tensor  # the tokens without a place
+    whole: bool = False  # one group, whose places are the first tokens in order: nothing need be moved
 
     @classmethod
-    def of(cls, blocks: Sequence[Sequence[Spans]], tokens: int, device: Any, nobodys: int | None = None) -> "Grouping":
+    def of(
+        cls,
+        blocks: Sequence[Sequence[Spans]],
+        tokens: int,
+        device: torch.device | str,
+        padding_token: int | None = None,
+    ) -> "Grouping":
         """From the spans (start, end) of flat tokens that each group of each block holds; widths are rounded up.
 
-        `nobodys`: a token in nobody's row, for the empty places: it spares the writing of zeros, layer after layer.
+        `padding_token`: one that lies in no row, for the empty places: then no zeros need be written in each layer.
         """
         shapes: list[tuple[int, int]] = []
         there: list[int] = []
@@ -43,20 +49,20 @@ class Grouping:
                 for start, end in group:
                     back[start:end] = range(len(there), len(there) + end - start)
                     there += range(start, end)
-                if nobodys is None:
+                if padding_token is None:
                     empty += range(len(there), len(there) + width - size)
-                there += [nobodys or 0] * (width - size)
-        homeless = [token for token, place in enumerate(back) if place < 0]
-        housed = tokens - len(homeless)
-        alone = nobodys is not None and [groups for groups, _ in shapes] == [1] and len(there) <= tokens
-        whole = alone and there[:housed] == list(range(housed))
-        indices = (there, empty, [max(0, place) for place in back], homeless)
+                there += [padding_token or 0] * (width - size)
+        unplaced = [token for token, place in enumerate(back) if place < 0]
+        placed = tokens - len(unplaced)
+        alone = padding_token is not None and [groups for groups, _ in shapes] == [1] and len(there) <= tokens
+        whole = alone and there[:placed] == list(range(placed))
+        indices = (there, empty, [max(0, place) for place in back], unplaced)
         found = [torch.tensor(index, dtype=torch.long, device=device) for index in indices]
         return cls(tuple(shapes), found[0], found[1], found[2], found[3], whole)
 
     def gather(self, flat_ND: Tensor) -> tuple[Tensor, ...]:
         """(N, D) -> (G, W, D) of each block."""
-        moved: Tensor = _Move.apply(flat_ND, self.there, self.empty, self.back, self.homeless)
+        moved: Tensor = _Move.apply(flat_ND, self.there, self.empty, self.back, self.unplaced)
         sizes = [groups * width for groups, width in self.blocks]
         parts = (moved,) if len(sizes) == 1 else moved.split(sizes)
         return tuple(part.view(*shape, -1) for part, shape in zip(parts, self.blocks, strict=True))
@@ -65,31 +71,31 @@ class Grouping:
         """(G, W, D) of each block -> (N, D); tokens without a place get zeros."""
         parts = [part.flatten(0, 1) for part in grouped_GWD]
         moved: Tensor = _Move.apply(
-            parts[0] if len(parts) == 1 else torch.cat(parts), self.back, self.homeless, self.there, self.empty
+            parts[0] if len(parts) == 1 else torch.cat(parts), self.back, self.unplaced, self.there, self.empty
         )
         return moved
 
     def shape(self, size: int) -> tuple[int, int, int]:
-        """Of the only block, for vectors of this size."""
+        """The shape of the only block, for vectors of this size."""
         ((groups, width),) = self.blocks
         return groups, width, size
 
     def gather_into(self, flat_ND: Tensor, room_GWD: Tensor) -> Tensor:
-        """`gather` of the only block, without a gradient: in `room_GWD`, or where it lies already."""
+        """`gather` of the only block, without a gradient: into `room_GWD`, or as a view if nothing need be moved."""
         if self.whole:
             return flat_ND[: room_GWD.shape[1]].view_as(room_GWD)
         return _moved_into(flat_ND, room_GWD, self.there, self.empty)
 
     def scatter_into(self, grouped_GWD: Tensor, room_ND: Tensor) -> Tensor:
-        """`scatter` of the only block into memory that is there, without a gradient."""
+        """`scatter` of the only block into `room_ND`, without a gradient."""
         if self.whole:
             room_ND[: grouped_GWD.shape[1]] = grouped_GWD[0]
             room_ND[grouped_GWD.shape[1] :] = 0
             return room_ND
-        return _moved_into(grouped_GWD.flatten(0, 1), room_ND, self.back, self.homeless)
+        return _moved_into(grouped_GWD.flatten(0, 1), room_ND, self.back, self.unplaced)
 
     def add_to(self, flat_ND: Tensor, grouped_GWD: Tensor, room_ND: Tensor) -> None:
-        """Adds what `scatter_into` gives; the flat tokens must lie without gaps."""
+        """Adds what `scatter_into` gives; `flat_ND` must be contiguous."""
         if self.whole:
             flat_ND[: grouped_GWD.shape[1]] += grouped_GWD[0]
         else:
@@ -104,9 +110,9 @@ def _moved_into(source: Tensor, room: Tensor, there: Tensor, empty: Tensor) -> T
     return room
 
 
-def step_of(device: Any) -> int:
-    """Sizes are rounded up to this. A CPU minds the padding more than a kernel chosen anew (an eighth of a tick between
-    8 and 16); a GPU wants few different shapes."""
+def step_of(device: torch.device | str) -> int:
+    """Sizes are rounded up to a multiple of this. On a CPU padding costs more than choosing a new kernel (an eighth of a step
+    between 8 and 16); a GPU wants few different shapes."""
     return 8 if torch.device(device).type == "cpu" else 16
 
 
@@ -119,13 +125,13 @@ class _Move(torch.autograd.Function):
     fixed order."""
 
     @staticmethod
-    def forward(ctx: Any, source: Tensor, there: Tensor, empty: Tensor, back: Tensor, homeless: Tensor) -> Tensor:
-        ctx.save_for_backward(back, homeless)
+    def forward(ctx: Any, source: Tensor, there: Tensor, empty: Tensor, back: Tensor, unplaced: Tensor) -> Tensor:
+        ctx.save_for_backward(back, unplaced)
         moved = source.index_select(0, there)
         return moved.index_fill_(0, empty, 0) if len(empty) else moved
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        back, homeless = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        back, unplaced = ctx.saved_tensors
         moved = gradients[0].index_select(0, back)
-        return moved.index_fill_(0, homeless, 0) if len(homeless) else moved, None, None, None, None
+        return moved.index_fill_(0, unplaced, 0) if len(unplaced) else moved, None, None, None, None

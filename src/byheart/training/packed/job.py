@@ -1,26 +1,20 @@
-"""What a slot of the packed trainer works on, and what is left of it when it is paused."""
+"""What the packed trainer is given for one training, and what it asks its caller and notifies it of."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.model.adapter import Lora
+from byheart.training.job import Lesson, Paused
 from byheart.training.optimizer import AdamW
 from byheart.training.stopping import Stopping
-from byheart.training.trainer import Lesson
 from byheart.types import CurvePoint
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-@dataclass(frozen=True)
-class Paused:
-    """A job taken out of its slot, to the bit: a few megabytes on the host. Put it into `Job.paused` to go on."""
-
-    steps: int
-    curve: tuple[CurvePoint, ...]
-    losses: tuple[float, ...]  # training losses since the last check
-    seconds: float
-    tensors: dict[str, Any]  # name -> CPU tensor: masters, moments, the optimizer's step, the best epoch's weights
-    known: tuple[int, int] = (0, 0)  # rows said word for word, and rows, since the last check
+GO_ON, PAUSE, PRUNE = "go on", "pause", "prune"  # what PackedHooks.on_check may answer
 
 
 @dataclass(frozen=True)
@@ -34,3 +28,18 @@ class Job:
     stopping: Stopping
     folder: Path
     paused: Paused | None = None
+
+
+@dataclass(frozen=True)
+class PackedHooks:
+    """What the caller of `PackedTrainer.stream` wants to be asked and notified of.
+
+    on_check: after each validation check; answers GO_ON, PAUSE or PRUNE.
+    recall: at each epoch's end, with the job and a model that computes with this job's adapter alone.
+    on_step: after each step of all jobs, job id -> (steps done, steps in all).
+    """
+
+    on_check: Callable[[Job, CurvePoint, Sequence[CurvePoint]], str] = lambda job, point, curve: GO_ON
+    recall: "Callable[[Job, PreTrainedModel], float | None] | None" = None
+    stop_requested: Callable[[], bool] = lambda: False
+    on_step: Callable[[dict[str, tuple[int, int]]], None] = lambda steps: None

@@ -1,12 +1,15 @@
-"""Where each LoRA matrix lies in the one row that holds a slot's weights."""
+"""Where each LoRA matrix lies in the row that holds all weights of a slot."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,13 @@ class Place:
 
 
 class Places:
-    """The matrices of one slot, one behind the other: for layers that read the same input (q, k and v; gate and up) their
-    A in one matrix, so that one product serves them all, then the B of each.
+    """The matrices of one slot in order. Layers that share their input (q, k and v; gate and up) store their A matrices as
+    one, so that one product serves them all; the B of each layer follows.
 
-    An adapter of a lower rank than R is filled up with zeros, whose gradients are zero, so that they stay zeros.
+    An adapter of a lower rank than R is padded with zeros. Their gradients are zero, so they stay zero.
     """
 
-    def __init__(self, layers: Mapping[str, Any], together: Sequence[Sequence[str]], max_rank: int):
+    def __init__(self, layers: Mapping[str, torch.nn.Linear], together: Sequence[Sequence[str]], max_rank: int):
         self.shapes: list[tuple[int, int]] = []
         self.of: dict[str, Place] = {}
         ranks, rank = [], torch.arange(max_rank)
@@ -43,11 +46,11 @@ class Places:
         self.size = len(self._rank)
 
     def sizes(self) -> list[int]:
-        """The values of each matrix."""
+        """The number of values of each matrix."""
         return [rows * wide for rows, wide in self.shapes]
 
     def columns(self) -> list[slice]:
-        """Those of each matrix."""
+        """The columns of each matrix in a slot's row."""
         ends = accumulate(self.sizes(), initial=0)
         return [slice(*pair) for pair in pairwise(ends)]
 
@@ -79,8 +82,8 @@ class Places:
         return found
 
 
-def reading_together(model: Any, layers: Mapping[str, Any]) -> list[list[str]]:
-    """The layers in the order in which they run, those that read the very same tensor one after another in one list."""
+def sharing_input(model: "PreTrainedModel", layers: Mapping[str, torch.nn.Linear]) -> list[list[str]]:
+    """The layers in the order in which they run; neighbours that read the same tensor are in one list."""
     seen: list[tuple[str, Tensor]] = []
     hooks = [
         layer.register_forward_pre_hook(lambda _, inputs, name=name: seen.append((name, inputs[0])))

@@ -1,7 +1,7 @@
-"""The products of tokens with their own slot's LoRA matrices, added to what the frozen layers gave.
+"""The products of tokens with the LoRA matrices of their slot, added to the outputs of the frozen layers.
 
-Each is one function to autograd. So it keeps the flat input, which others keep too, and groups it once more in its
-backward, and its large intermediate results lie in memory that all layers write over.
+Each is one autograd function. It saves the flat input, which the frozen layer saves anyway, and groups it again in its
+backward pass. Its large intermediate results lie in memory that all layers reuse.
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from byheart.training.packed.grouping import Grouping
 
 
 class Scratch:
-    """Memory that every layer writes over."""
+    """Memory that every layer reuses."""
 
     def __init__(self) -> None:
         self._flat: dict[str, Tensor] = {}
 
     def room(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """A tensor of this shape with anything in it, good until the name is asked for again."""
+        """An uninitialised tensor of this shape, valid until the same name is requested again."""
         size = torch.Size(shape).numel()
         flat = self._flat.get(name)
         if flat is None or flat.numel() < size:
@@ -28,7 +28,7 @@ class Scratch:
 
 
 def down(x: Tensor, a_SJI: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch) -> tuple[Tensor, ...]:
-    """scale * A x for each of the layers that read x: (S, W, R) for each, where a_SJI holds their A below each other."""
+    """scale * A x for each of the layers that read x: (S, W, R) for each, where a_SJI holds their A matrices stacked."""
     found: tuple[Tensor, ...] = _Down.apply(x, a_SJI, scale, layers, slots, scratch)
     return found
 
@@ -41,7 +41,9 @@ def up(output: Tensor, h_SWR: Tensor, b_SRO: Tensor, slots: Grouping, scratch: S
 
 class _Down(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, a: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch) -> Any:
+    def forward(
+        ctx: Any, x: Tensor, a: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch
+    ) -> tuple[Tensor, ...]:
         x_SWI = slots.gather_into(x.flatten(0, -2), scratch.room("input", slots.shape(a.shape[2]), x))
         h_SWJ = torch.bmm(x_SWI, a.transpose(1, 2)).mul_(scale)
         ctx.save_for_backward(x, a, scale)
@@ -49,7 +51,7 @@ class _Down(torch.autograd.Function):
         return (h_SWJ,) if layers == 1 else tuple(part.contiguous() for part in h_SWJ.chunk(layers, dim=2))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, a, scale = ctx.saved_tensors
         slots, scratch = ctx.slots, ctx.scratch
         of_h_SWJ = (gradients[0] if len(gradients) == 1 else torch.cat(gradients, dim=2)) * scale
@@ -75,7 +77,7 @@ class _Up(torch.autograd.Function):
         return output
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         h, b = ctx.saved_tensors
         room_SWO = ctx.scratch.room("output", ctx.slots.shape(b.shape[2]), h)
         g_SWO = ctx.slots.gather_into(gradients[0].flatten(0, -2), room_SWO)

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,8 +13,11 @@ from byheart.model.adapter import Lora
 from byheart.training.optimizer import AdamW
 from byheart.training.packed.adapters import initial
 from byheart.training.packed.grouping import Grouping
-from byheart.training.packed.places import Place, Places, reading_together
+from byheart.training.packed.places import Place, Places, sharing_input
 from byheart.training.packed.products import Scratch, down, up
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -21,28 +25,30 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 class Stack:
     """For each target layer A (S, R, in) and B (S, R, out) of all S slots.
 
-    A slot's matrices lie in one row of `weights` (S, P), as `Places` has it, its float32 masters, gradients and moments
-    in rows alike.
+    A slot's matrices lie in one row of `weights` (S, P), as `Places` defines it; its float32 masters, gradients and
+    moments lie in rows of the same shape.
     """
 
-    def __init__(self, model: Any, slots: int, max_rank: int, targets: str | tuple[str, ...]):
+    def __init__(self, model: "PreTrainedModel", slots: int, max_rank: int, targets: str | tuple[str, ...]):
         self.slots, self.max_rank = slots, max_rank
         names = list(initial(Lora(rank=1, alpha=1, targets=targets), model, seed=0))
-        self.layers: dict[str, Any] = {name: model.get_submodule(name) for name in names}
-        for name, layer in self.layers.items():
+        self.layers: dict[str, torch.nn.Linear] = {}
+        for name in names:
+            layer = model.get_submodule(name)
             if not isinstance(layer, torch.nn.Linear):
                 what = f"{name}: {type(layer).__name__}"
                 raise UserError(Problem("only linear layers can be packed", "adapter.targets", what, "name others"))
+            self.layers[name] = layer
         first: Tensor = self.layers[names[0]].weight
         wide = torch.float32 if first.dtype.itemsize < 4 else first.dtype
-        self.places = Places(self.layers, reading_together(model, self.layers), max_rank)
+        self.places = Places(self.layers, sharing_input(model, self.layers), max_rank)
         self.masters = torch.zeros(slots, self.places.size, dtype=wide, device=first.device)
         self.weights = self.masters if wide == first.dtype else self.masters.to(first.dtype)
         self.gradients = torch.zeros_like(self.masters)
-        self.means = torch.zeros_like(self.masters)  # of the weights of late: what is measured and kept
+        self.means = torch.zeros_like(self.masters)  # running means of the weights: what is validated and kept
         ups = {place.up for place in self.places.of.values()}
         columns = [self.masters.new_full((end,), number in ups) for number, end in enumerate(self.places.sizes())]
-        self.ups = torch.cat(columns)  # (P,) 1 where a B lies, which makes a product smaller by itself, else 0
+        self.ups = torch.cat(columns)  # (P,) 1 in the columns of each B, else 0: scaling B alone scales the product
         self.options: dict[int, AdamW] = {}
         self.steps = [0] * slots
         self.scale = torch.zeros(slots, 1, 1, dtype=first.dtype, device=first.device)
@@ -54,18 +60,16 @@ class Stack:
         # One group a slot, one flat tensor a group: AdamW with its own rate, betas, decay and step for each slot.
         self.rows = [row.detach().requires_grad_() for row in self.masters]
         self.adamw = torch.optim.AdamW([{"params": [row]} for row in self.rows], fused=True)
-        self.routing: Grouping | int | None = None  # how tokens find their slot; one slot for all; the bare model
+        self.routing: Grouping | int | None = None  # the tokens of each slot; one slot for all; None: the bare model
         self.scratch = Scratch()
-        self._read: tuple[Tensor, int, tuple[Tensor, ...]] | None = (
-            None  # an input, and its products with all that read it
-        )
-        self._hooks = []
-        for name, layer in self.layers.items():
-            layer.packed_place = self.places.of[name]
-            self._hooks.append(layer.register_forward_hook(self._add))
+        # An input, the number of the A that reads it, and the products with A of each layer that shares the input.
+        self._read: tuple[Tensor, int, tuple[Tensor, ...]] | None = None
+        self._hooks = [
+            layer.register_forward_hook(partial(self._add, self.places.of[name])) for name, layer in self.layers.items()
+        ]
 
     def reach(self, used: int) -> None:
-        """From now on only the first so many slots take part in a pass and a step: empty ones would cost the same."""
+        """From now on only the first `used` slots take part in forward passes and steps: empty ones would cost the same."""
         if used == self.used:
             return
         self.used = used
@@ -83,7 +87,7 @@ class Stack:
         self._publish()
 
     def rejoin(self, slot: int, adapter: Lora, optimizer: AdamW, state: Mapping[str, Tensor]) -> None:
-        """What `state` gave, in a slot of this or another stack."""
+        """Puts what `state` returned into a slot of this or another stack."""
         self._occupy(slot, adapter, optimizer)
         self._fill(slot, self.masters, state["masters"], adapter.rank)
         self._fill(slot, self.means, state.get("means", state["masters"]), adapter.rank)
@@ -98,7 +102,7 @@ class Stack:
         self._publish()
 
     def state(self, slot: int, rank: int) -> dict[str, Tensor]:
-        """All that training goes on from, on the host, without the filling."""
+        """All tensors that training resumes from, on the host, without the padding to max_rank."""
         own = self.adamw.state.get(self.rows[slot], {})
         state = {
             "masters": self.masters[slot],
@@ -110,7 +114,7 @@ class Stack:
         return kept | ({"step": own["step"].clone().cpu()} if own else {})
 
     def snapshot(self, slot: int, rank: int) -> Tensor:
-        """What is kept of the weights, as the model computes with it, on the host."""
+        """The averaged weights, in the model's dtype, on the host."""
         return self._kept(slot)[self.places.used(rank)].to(self.weights.dtype).cpu()
 
     def matrices_of(self, snapshot: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
@@ -118,7 +122,7 @@ class Stack:
         return self.places.named(snapshot, rank)
 
     def leave(self, slot: int) -> None:
-        """The slot as it was before anyone joined, whatever became of its weights."""
+        """Resets the slot, even if its weights are not finite."""
         for tensor in (self.masters, self.weights, self.gradients, self.means, self.scale):
             tensor[slot] = 0
         self.clip[slot] = torch.inf
@@ -129,7 +133,7 @@ class Stack:
     def step(self, rates: Mapping[int, float]) -> None:
         """One AdamW step, clipped, of each slot in `rates` with its learning rate; others keep their weights.
 
-        A slot whose loss is no number is simply not named: its gradients are dropped, never multiplied by zero.
+        Leave out a slot whose loss is NaN: its gradients are then dropped, never multiplied by zero.
         """
         gradients = self.gradients[: self.used]
         for matrix, columns in zip(self.matrices, self.columns, strict=True):
@@ -150,7 +154,7 @@ class Stack:
 
     @contextmanager
     def measured(self, slots: Collection[int]) -> Iterator[None]:
-        """Within, the model computes with what is kept of these slots' weights."""
+        """Inside the `with` block the model computes with the averaged weights of these slots."""
         trained = {slot: self.weights[slot].clone() for slot in slots}
         for slot in slots:
             self.weights[slot] = self._kept(slot)
@@ -161,13 +165,12 @@ class Stack:
                 self.weights[slot] = own
 
     def bypass(self) -> None:
-        """The bare model again, and nothing of its last pass."""
+        """The bare model again; the last forward pass is forgotten."""
         self.routing = self._read = None
 
     def close(self) -> None:
-        for hook, layer in zip(self._hooks, self.layers.values(), strict=True):
+        for hook in self._hooks:
             hook.remove()
-            del layer.packed_place
 
     def _fill(self, slot: int, rows: Tensor, values: Tensor, rank: int) -> None:
         rows[slot] = 0
@@ -185,7 +188,7 @@ class Stack:
         }
 
     def _kept(self, slot: int) -> Tensor:
-        """The mean of a slot's weights, a little way back towards the untuned model, where each B is zero."""
+        """The mean of a slot's weights, moved a little towards the untuned model, where each B is zero."""
         back = self.ups * self.options[slot].toward_base
         return self.means[slot].lerp(self.ups.new_zeros(()), back)
 
@@ -193,21 +196,19 @@ class Stack:
         if self.weights is not self.masters:
             self.weights[: self.used].copy_(self.masters[: self.used])
 
-    def _add(self, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-        """The forward hook of all target layers. What differs lies on the layer: one compiled graph serves them all."""
+    def _add(self, place: Place, layer: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        """The forward hook of each target layer: adds the products with its LoRA matrices, which lie at `place`."""
         if self.routing is None:
             return None
-        place: Place = layer.packed_place
         a_SJI, b_SRO = self.matrices[place.down], self.matrices[place.up]
-        rank, scale = slice(place.start, place.start + self.max_rank), self.scale[: self.used]
         if isinstance(self.routing, int):
-            one = self.routing
+            one, rank = self.routing, slice(place.start, place.start + self.max_rank)
             return output + (inputs[0] @ a_SJI[one, rank].T) * self.scale[one] @ b_SRO[one]
-        if torch.compiler.is_compiling():  # the compiler sees by itself what is equal, and what can share memory
-            (grouped,) = self.routing.gather(inputs[0].flatten(0, -2))
-            product = torch.bmm(torch.bmm(grouped, a_SJI[:, rank].transpose(1, 2)) * scale, b_SRO)
-            return output.add_(self.routing.scatter(product).view_as(output))
         if self._read is None or self._read[0] is not inputs[0] or self._read[1] != place.down:
             count = a_SJI.shape[1] // self.max_rank
-            self._read = inputs[0], place.down, down(inputs[0], a_SJI, scale, count, self.routing, self.scratch)
+            self._read = (
+                inputs[0],
+                place.down,
+                down(inputs[0], a_SJI, self.scale[: self.used], count, self.routing, self.scratch),
+            )
         return up(output, self._read[2][place.start // self.max_rank], b_SRO, self.routing, self.scratch)
