@@ -132,8 +132,15 @@ def _mended(piece: str) -> dict[str, object] | None:
         row = json_repair.loads(piece if '"' in piece else piece.translate(_SMART), skip_json_loads=True)
     except Exception:  # whatever noise does to the library costs this object and no other
         return None
-    # A key with quotes or commas in it: the object was torn apart at a quote within a text.
-    return row if isinstance(row, dict) and all(_KEY.fullmatch(str(key)) for key in row) else None
+    # Torn apart at a quote within a text: the rest of the text was dropped, or has become a key.
+    if not isinstance(row, dict) or _letters(json.dumps(row, ensure_ascii=False)) < _letters(piece):
+        return None
+    return row if all(_KEY.fullmatch(key) for key in row) else None
+
+
+def _letters(written: str) -> int:
+    """Letters and digits of a JSON text, escapes left out."""
+    return sum(map(str.isalnum, re.sub(r"\\(?:u[0-9A-Fa-f]{4}|.)", "", written)))
 
 
 def _closing(text: str, start: int) -> int:
