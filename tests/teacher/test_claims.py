@@ -125,7 +125,7 @@ def test_claims_of_the_dead_hold_nobody_up(store):
         mine, other = Claims(cache), Claims(cache)
         assert mine.take(["a", "b"]) == {"a", "b"}
         assert other.take(["b", "c"]) == {"c"} and other.others == [str(os.getpid())]
-        mine.let_go("b")
+        mine.release("b")
         assert other.take(["a", "b"]) == {"b"}
         mine.close()
         assert other.take(["a", "b"]) == {"a", "b"}

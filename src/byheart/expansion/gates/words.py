@@ -1,4 +1,4 @@
-"""Words as the gates compare them: folded, without their endings, numbers in digits; any script."""
+"""Words as the filters compare them, in any script: lower case, without endings, numbers as digits."""
 
 import re
 import unicodedata
@@ -33,7 +33,7 @@ def plain(text: str) -> str:
     return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("_", " ")))
 
 
-@lru_cache(maxsize=1 << 12)  # each gate looks at the same question and answer
+@lru_cache(maxsize=1 << 12)  # each filter reads the same question and answer
 def words(text: str) -> tuple[str, ...]:
     """Each word folded; numbers as digits without separators of thousands; unspaced scripts as pairs of letters."""
     return tuple(_words(text))

@@ -1,22 +1,22 @@
-"""One `ask` of any teacher: what is cached, what must be sent, where each answer goes, and how far it is."""
+"""One `ask` of any teacher: which answers are cached, which requests are sent, where each answer goes, the progress."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 from byheart.documents.tokens import count_tokens
-from byheart.teacher.base import Estimate, Failure, Progress, Reply, Request
+from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request
 from byheart.teacher.cache import AnswerCache
 from byheart.teacher.claims import Claims
 
-LOOK_S = 0.25  # at the least, between two looks for answers that another command is getting
-TEMPLATE_TOKENS = 12  # that a chat template adds to a system and a user message, about
+LOOK_S = 0.25  # at least, between two looks for answers that another process waits for
+TEMPLATE_TOKENS = 12  # of a chat template around a system and a user message, about
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Of a million tokens. None where they are not known."""
+    """The prices of a million tokens. None where they are not known."""
 
     into: float | None = None
     out: float | None = None
@@ -27,15 +27,15 @@ class Prices:
         return (input_tokens * (self.into or 0.0) + output_tokens * (self.out or 0.0)) / 1e6
 
 
-class Asking:
-    """`with Asking(...) as asking`: cached answers are delivered at once; `waiting` holds what must be sent."""
+class AskSession:
+    """`with AskSession(...) as session`: cached answers are delivered at once; `waiting` holds the other requests."""
 
     def __init__(
         self,
         fingerprint: str,
         requests: Sequence[Request],
-        on_reply: Callable[[int, Reply], None],
-        on_progress: Callable[[Progress], None],
+        on_reply: OnReply,
+        on_progress: OnProgress,
         prices: Prices | None = None,
     ):
         self.fingerprint = fingerprint
@@ -52,7 +52,7 @@ class Asking:
         self.outcomes: dict[int, Reply | Failure] = {}
         self.progress = Progress(len(requests), cost=self.prices.cost(0, 0))
 
-    def __enter__(self) -> "Asking":
+    def __enter__(self) -> "AskSession":
         self.cache.__enter__()
         try:
             for key, reply in self.cache.find(list(self.waiting)).items():
@@ -61,7 +61,7 @@ class Asking:
         except BaseException:
             self.cache.__exit__(None, None, None)
             raise
-        self.tell()
+        self.update()
         return self
 
     def __exit__(
@@ -71,10 +71,10 @@ class Asking:
         self.cache.__exit__(kind, error, trace)
 
     def take(self) -> dict[str, Request]:
-        """What is ours to send now, empty where nothing is left; call it again when that is over.
+        """The requests that this process is to send next; empty at the end. Call it again after they have ended.
 
-        What another command is getting at this moment is not ours: with nothing else left, waits for its answers, and
-        for what it gave up or died over.
+        Requests that another process is sending are not among them. When only those remain, waits for their answers,
+        and returns those that the other process gave up.
         """
         while open_keys := [key for key in self.waiting if self.places[key][0] not in self.outcomes]:
             began = time.monotonic()
@@ -84,52 +84,53 @@ class Asking:
             for key, reply in found.items():
                 self._deliver(key, reply)
             if send := {key: self.waiting[key] for key in open_keys if key in mine and key not in found}:
-                self.tell(note="")
+                self.update(note="")
                 return send
             if left := len(open_keys) - len(found):
                 who = f"another command (process {', '.join(self.claims.others)})"
-                self.tell(note=f"waiting for {who}, which asks for {left:,} of these already")
+                self.update(note=f"waiting for {who}, which asks for {left:,} of these already")
                 time.sleep(max(LOOK_S, 10 * (time.monotonic() - began)))
-        self.tell(note="")
+        self.update(note="")
         return {}
 
     def started(self, count: int = 1) -> None:
-        """So many more requests are under way."""
-        self.tell(in_flight=self.progress.in_flight + count)
+        """So many more requests are in flight."""
+        self.update(in_flight=self.progress.in_flight + count)
 
-    def arrived(self, key: str, reply: Reply) -> None:
-        """Save an answer, then hand it out."""
-        self.cache.keep(key, self.fingerprint, self.waiting[key], reply)
+    def ended(self, key: str, outcome: Reply | Failure) -> None:
+        """Save an answer, then deliver it; or note a failure."""
         now = self.progress
-        tokens = now.input_tokens + reply.input_tokens, now.output_tokens + reply.output_tokens
+        in_flight = max(0, now.in_flight - 1)
+        if isinstance(outcome, Failure):
+            places = self.places[key]
+            self.outcomes.update(dict.fromkeys(places, outcome))
+            self.claims.release(key)
+            self.update(in_flight=in_flight, failed=now.failed + len(places), done=now.done + len(places))
+            return
+        self.cache.keep(key, self.fingerprint, self.waiting[key], outcome)
+        tokens = now.input_tokens + outcome.input_tokens, now.output_tokens + outcome.output_tokens
         self.progress = replace(
             now,
-            in_flight=max(0, now.in_flight - 1),
+            in_flight=in_flight,
             input_tokens=tokens[0],
             output_tokens=tokens[1],
             cost=self.prices.cost(*tokens),
             note="",
         )
-        self._deliver(key, reply)
-        self.tell()
+        self._deliver(key, outcome)
+        self.update()
 
-    def failed(self, key: str, failure: Failure) -> None:
-        places = self.places[key]
-        self.outcomes.update(dict.fromkeys(places, failure))
-        self.claims.let_go(key)
-        now = self.progress
-        self.tell(in_flight=max(0, now.in_flight - 1), failed=now.failed + len(places), done=now.done + len(places))
-
-    def tell(self, **changes: int | str) -> None:
+    def update(self, **changes: int | str) -> None:
+        """Change fields of the progress, and report it."""
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
         self.on_progress(self.progress)
 
     @property
     def saved(self) -> int:
-        """How many of the requests have their answer in the cache by now."""
+        """How many of the requests have their answer in the cache."""
         return self.progress.done - self.progress.failed
 
-    def results(self) -> list[Reply | Failure]:
+    def results(self) -> Outcomes:
         return [self.outcomes[place] for place in range(self.progress.total)]
 
     def _deliver(self, key: str, reply: Reply) -> None:
@@ -142,7 +143,7 @@ class Asking:
 
 
 def estimate(fingerprint: str, requests: Sequence[Request], prices: Prices | None = None) -> Estimate:
-    """What asking these requests would take, by the cache and the packaged tokenizer."""
+    """The size of the job, by the cache and the packaged tokenizer."""
     different = {request.key(fingerprint): request for request in requests}
     with AnswerCache() as cache:
         found = cache.find(list(different))
@@ -154,7 +155,7 @@ def estimate(fingerprint: str, requests: Sequence[Request], prices: Prices | Non
 
 
 def input_tokens(requests: Sequence[Request]) -> list[int]:
-    """About how many tokens each request holds."""
+    """The tokens of each request, counted with the packaged tokenizer."""
     # One system prompt serves thousands of requests: it is counted once.
     systems = list({request.system for request in requests})
     of_system = dict(zip(systems, count_tokens(systems), strict=True)) if systems else {}
