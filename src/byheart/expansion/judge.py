@@ -40,11 +40,7 @@ class Judge:
             f"{n}. Question: {fenced(e.question)}\n   Answer: {fenced(e.answer)}"
             for n, e in enumerate(examples, start=1)
         ]
-        user = self.prompt.fill(
-            "user",
-            source=named_source(chunk, self.source),
-            text=fenced(chunk.text),
-            pairs="\n".join(numbered),
-        )
+        place, text = named_source(chunk, self.source), fenced(chunk.text)
+        user = self.prompt.fill("user", source=place, text=text, pairs="\n".join(numbered))
         max_tokens = 100 + TOKENS_PER_VERDICT * len(examples)
         return Request(self.prompt.system, user, 0.0, max_tokens, 0, self.prompt.key, SCHEMA)

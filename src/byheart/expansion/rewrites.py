@@ -14,7 +14,7 @@ from byheart.expansion.base import Source, Tally, Written, example_id
 from byheart.expansion.book import CUT_OFF
 from byheart.expansion.citation import cite
 from byheart.expansion.density import Density
-from byheart.expansion.gates.checks import REPEATED, Gates
+from byheart.expansion.gates.checks import REPEATED, Gates, Refusal
 from byheart.expansion.gates.ground import Ground
 from byheart.expansion.gates.words import content_stems, plain
 from byheart.expansion.prompts import fenced, load_prompt, named_source, prompt_problems
@@ -91,12 +91,8 @@ class Rewrites(Density):
 
     def _request(self, ask: "_RewriteRequest", source: Source) -> Request:
         prompt = load_prompt(self.prompt, "rewrites")
-        user = prompt.fill(
-            "user",
-            source=named_source(ask.chunk, source),
-            text=fenced(ask.chunk.text),
-            style=prompt.fill(ask.style),
-        )
+        place, text = named_source(ask.chunk, source), fenced(ask.chunk.text)
+        user = prompt.fill("user", source=place, text=text, style=prompt.fill(ask.style))
         max_tokens = (100 + TOKENS_PER_TOKEN * ask.chunk.tokens) * 2 ** min(ask.attempt, 3)
         number = ask.attempt * 1000 + ask.sample
         return Request(prompt.system, user, self.temperature, max_tokens, number, prompt.key)
@@ -163,9 +159,8 @@ class _ChunkRewrites:
         self.notes |= {f"the server answered otherwise than asked: {note}" for note in outcome.notes}
         text = strip_thinking(outcome.text)
         example = self._example(ask, text)
-        reason, detail = self._fault(text, example, outcome)
-        if reason:
-            self.rejected.append(Rejection(example, reason, detail))
+        if refusal := self._refusal(text, example, outcome):
+            self.rejected.append(Rejection(example, refusal.reason, refusal.detail))
             self.failed_requests.append(ask)
         else:
             self.kept.append((example, ask.attempt))
@@ -193,16 +188,15 @@ class _ChunkRewrites:
         asked_on = {fact.id: len(self.asked) for fact in self.facts}
         return Tally(len(self.asked), len(self.asked), tuple(self.failed), len(later), asked_on, dict(topped_up_on))
 
-    def _fault(self, text: str, example: Example, outcome: Reply) -> tuple[str, str]:
+    def _refusal(self, text: str, example: Example, outcome: Reply) -> Refusal | None:
         if not text:
-            return EMPTY, ""
+            return Refusal(EMPTY)
         if outcome.finish_reason == "length":
-            return CUT_TEXT, text[-40:]
+            return Refusal(CUT_TEXT, text[-40:])
         if refusal := self.options.gates.refuse_text(text, self.ground, example.subject in PEOPLED):
-            return refusal.reason, refusal.detail
-        if example.id in {other.id for other, _ in self.kept} or self._copies(text):
-            return REPEATED, ""
-        return "", ""
+            return refusal
+        repeated = self._copies(text) or example.id in {other.id for other, _ in self.kept}
+        return Refusal(REPEATED) if repeated else None
 
     def _copies(self, text: str) -> bool:
         from rapidfuzz import fuzz
@@ -221,15 +215,5 @@ class _ChunkRewrites:
             own = {*content_stems(fact.text, self.ground.language)}
             if own and len(own & words) >= STATED * len(own):
                 facts.append(fact.id)
-        return Example(
-            example_id(question, text),
-            question,
-            text,
-            tuple(facts),
-            "recitation",
-            FORWARD,
-            "rewrites",
-            self.chunk.id,
-            None,
-            subject=ask.style,
-        )
+        key, chunk = example_id(question, text), self.chunk.id
+        return Example(key, question, text, tuple(facts), "recitation", FORWARD, "rewrites", chunk, subject=ask.style)

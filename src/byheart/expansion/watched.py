@@ -6,25 +6,28 @@ from dataclasses import dataclass, replace
 
 from byheart.errors import Problem
 from byheart.expansion.parse import parse_pairs
-from byheart.teacher.base import Estimate, OnProgress, OnReply, Outcomes, Progress, Reply, Request, Teacher, ignore
+from byheart.teacher.base import (
+    Estimate,
+    OnProgress,
+    OnReply,
+    Outcomes,
+    Progress,
+    Reply,
+    Request,
+    Requests,
+    Teacher,
+    ignore,
+)
 
 
 @dataclass(frozen=True)
-class TeacherProgress:
-    """The requests so far. Tokens and cost are those that were paid."""
+class TeacherProgress(Progress):
+    """The requests so far. `total`, `done` and `in_flight` are those of this round, the rest covers all rounds."""
 
-    total: int = 0  # requests of this round
-    done: int = 0
-    in_flight: int = 0
-    sent: int = 0  # requests answered by the teacher, over all rounds
-    cached: int = 0
-    failed: int = 0
+    total: int = 0
+    sent: int = 0  # requests answered by the teacher
     examples: int = 0  # pairs received, before any filter
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
     seconds: float = 0.0
-    note: str = ""
 
     @property
     def examples_per_minute(self) -> float:
@@ -53,9 +56,7 @@ class ObservedTeacher:
     def problems(self) -> Sequence[Problem]:
         return self.teacher.problems()
 
-    def ask(
-        self, requests: Sequence[Request], on_reply: OnReply = ignore, on_progress: OnProgress = ignore
-    ) -> Outcomes:
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         before = self.progress
 
         def count(index: int, reply: Reply) -> None:
@@ -69,6 +70,7 @@ class ObservedTeacher:
                 total=now.total,
                 done=now.done,
                 in_flight=now.in_flight,
+                note=now.note,
                 sent=before.sent + now.done - now.cached - now.failed,
                 cached=before.cached + now.cached,
                 failed=before.failed + now.failed,
@@ -76,7 +78,6 @@ class ObservedTeacher:
                 output_tokens=before.output_tokens + now.output_tokens,
                 cost=before.cost if now.cost is None else (before.cost or 0.0) + now.cost,
                 seconds=time.monotonic() - self._began,
-                note=now.note,
             )
             self.show(self.progress)
             on_progress(now)

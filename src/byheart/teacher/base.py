@@ -93,6 +93,7 @@ class ComeBack(Unfinished, TeacherError):
     """Nothing is wrong: the requests are being answered elsewhere, and the same command collects them."""
 
 
+Requests = Sequence[Request]
 OnReply = Callable[[int, Reply], None]
 OnProgress = Callable[[Progress], None]
 Outcomes = list[Reply | Failure]
@@ -105,9 +106,7 @@ def ignore(*event: object) -> None:
 class Teacher(Protocol):
     """Answers requests. An implementation is a frozen dataclass of options, cheap to build."""
 
-    def ask(
-        self, requests: Sequence[Request], on_reply: OnReply = ignore, on_progress: OnProgress = ignore
-    ) -> Outcomes:
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """A reply or a failure for each request, in their order; equal requests are sent once.
 
         `on_reply` gets each reply with its request's index as soon as it is cached, in any order, in the thread of the
@@ -115,7 +114,7 @@ class Teacher(Protocol):
         """
         ...
 
-    def estimate(self, requests: Sequence[Request]) -> Estimate:
+    def estimate(self, requests: Requests) -> Estimate:
         """The size of the job `ask(requests)`. Sends nothing."""
         ...
 

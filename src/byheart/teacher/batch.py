@@ -8,14 +8,14 @@ batch when it is started again. A batch may be collected twice: every answer goe
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from byheart.errors import Problem
-from byheart.teacher.base import ComeBack, Failure, OnProgress, OnReply, Outcomes, Reply, Request, TeacherError, ignore
+from byheart.teacher.base import ComeBack, Failure, OnProgress, OnReply, Outcomes, Reply, Requests, TeacherError, ignore
 from byheart.teacher.batch_lines import SubmittedBatch, content_id, in_files, read_lines, write_line
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.openai import run_async
@@ -56,9 +56,7 @@ class Batch(Endpoint):
             found.append(Problem("must be above 0", "teacher.timeout_s", str(self.timeout_s)))
         return found
 
-    def ask(
-        self, requests: Sequence[Request], on_reply: OnReply = ignore, on_progress: OnProgress = ignore
-    ) -> Outcomes:
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends the waiting; the batch goes on, and the same command collects it."""
         with AskSession(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
             if session.waiting:

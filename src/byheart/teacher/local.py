@@ -16,7 +16,18 @@ from byheart.model.base_model import BaseModel
 from byheart.model.chat import end_of_turn, pad
 from byheart.model.embedded import EMBEDDED
 from byheart.store import content_key
-from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Reply, Request, TeacherError, ignore
+from byheart.teacher.base import (
+    Estimate,
+    Failure,
+    OnProgress,
+    OnReply,
+    Outcomes,
+    Reply,
+    Request,
+    Requests,
+    TeacherError,
+    ignore,
+)
 from byheart.teacher.sender import noted
 from byheart.teacher.session import AskSession, Prices, estimate
 
@@ -50,9 +61,7 @@ class Local:
                 found.append(Problem(f"must be one of {', '.join(known)}", f"teacher.{name}", str(value)))
         gather(found)
 
-    def ask(
-        self, requests: Sequence[Request], on_reply: OnReply = ignore, on_progress: OnProgress = ignore
-    ) -> Outcomes:
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Each answer is saved as soon as its row ends, while the rest of its batch goes on."""
         with AskSession(self.fingerprint, requests, on_reply, on_progress, FREE) as session:
             while mine := session.take():

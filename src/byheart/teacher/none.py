@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from byheart.errors import Problem
-from byheart.teacher.base import Estimate, OnProgress, OnReply, Outcomes, Request, TeacherError, ignore
+from byheart.teacher.base import Estimate, OnProgress, OnReply, Outcomes, Request, Requests, TeacherError, ignore
 
 CHOOSE = (
     "teacher=openai teacher.model=NAME (key in OPENAI_API_KEY, or teacher.base_url=http://localhost:8000/v1 for a "
@@ -20,9 +20,7 @@ class NoTeacher:
     answers_soon: ClassVar[bool] = True
     fingerprint: ClassVar[str] = "none"
 
-    def ask(
-        self, requests: Sequence[Request], on_reply: OnReply = ignore, on_progress: OnProgress = ignore
-    ) -> Outcomes:
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         if requests:
             raise TeacherError(Problem("this expansion needs a teacher", "teacher", "none", CHOOSE))
         return []

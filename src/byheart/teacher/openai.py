@@ -5,12 +5,12 @@ The next request is sent as soon as one is answered, so that a slow answer delay
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from byheart.errors import Problem
-from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, ignore
+from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, Requests, ignore
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.rate_limiter import RateLimiter
 from byheart.teacher.sender import RequestSender
@@ -37,9 +37,7 @@ class OpenAI(Endpoint):
                 found.append(Problem("must be above 0", f"teacher.{name}", str(value)))
         return found
 
-    def ask(
-        self, requests: Sequence[Request], on_reply: OnReply = ignore, on_progress: OnProgress = ignore
-    ) -> Outcomes:
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends it at once; the answers that had arrived are saved."""
         with AskSession(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
             while mine := session.take():
