@@ -14,7 +14,7 @@ from byheart.expansion.base import Source, Written
 from byheart.expansion.book import CUT_OFF, FORWARD_ANGLES, Candidate, ChunkProgress, PairRequest, PairSpec, Policy
 from byheart.expansion.density import Density, choose, shortfalls
 from byheart.expansion.gates.checks import JUDGED, Gates
-from byheart.expansion.judge import Judge
+from byheart.expansion.judge import find_unsupported
 from byheart.expansion.prompts import fenced, list_schema, load_prompt, named_source, prompt_problems
 from byheart.store import content_key
 from byheart.teacher.base import Reply, Request
@@ -107,7 +107,6 @@ class _Run:
         self.chunks = {
             chunk.id: ChunkProgress(chunk, source, policy, seen) for chunk in source.chunks if source.facts_of(chunk)
         }
-        self.judge = Judge(source) if options.gates.judge else None
         self.notes: Counter[str] = Counter()
 
     def expand(self) -> Written:
@@ -158,9 +157,9 @@ class _Run:
                 self.notes.update(f"the server answered otherwise than asked: {note}" for note in outcome.notes)
             fresh[ask.chunk] += self.chunks[ask.chunk].read(ask, outcome)
         unsupported: dict[str, str] = {}
-        if self.judge:
+        if self.options.gates.judge:
             shown = [(self.chunks[chunk].chunk, [c.example for c in found]) for chunk, found in fresh.items()]
-            unsupported = self.judge.verdicts(shown)
+            unsupported = find_unsupported(self.source, shown)
         for chunk, candidates in fresh.items():
             for candidate in candidates:
                 if (why := unsupported.get(candidate.example.id)) is not None:

@@ -21,7 +21,7 @@ from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.openai import run_async
 from byheart.teacher.response import BROKEN, NO_MONEY, Fatal, Refused, Response, Retry
 from byheart.teacher.sender import known_refusals, learn_refusal, noted, over, read_exception
-from byheart.teacher.session import AskSession
+from byheart.teacher.session import AskSession, ask_session
 
 if TYPE_CHECKING:
     from openai.types import Batch as ServerBatch
@@ -58,7 +58,7 @@ class Batch(Endpoint):
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends the waiting; the batch goes on, and the same command collects it."""
-        with AskSession(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
+        with ask_session(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
             if session.waiting:
                 run_async(BatchClient(self, session).run)
             return session.results()

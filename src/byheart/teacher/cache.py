@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from byheart.errors import Problem, UserError
@@ -78,9 +77,7 @@ class AnswerCache:
             _patiently(lambda: self.connection.executescript(TABLES))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.connection.close()
 
     def find(self, keys: Sequence[str]) -> dict[str, Reply]:

@@ -29,7 +29,7 @@ from byheart.teacher.base import (
     ignore,
 )
 from byheart.teacher.sender import noted
-from byheart.teacher.session import AskSession, Prices, estimate
+from byheart.teacher.session import AskSession, Prices, ask_session, estimate
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +63,7 @@ class Local:
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Each answer is saved as soon as its row ends, while the rest of its batch goes on."""
-        with AskSession(self.fingerprint, requests, on_reply, on_progress, FREE) as session:
+        with ask_session(self.fingerprint, requests, on_reply, on_progress, FREE) as session:
             while mine := session.take():
                 convert = self._base.unconverted
                 session.update(note="converting the embedded model, once" if convert else "loading the model")

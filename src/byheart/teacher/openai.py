@@ -14,7 +14,7 @@ from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, Request
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.rate_limiter import RateLimiter
 from byheart.teacher.sender import RequestSender
-from byheart.teacher.session import AskSession
+from byheart.teacher.session import AskSession, ask_session
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class OpenAI(Endpoint):
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends it at once; the answers that had arrived are saved."""
-        with AskSession(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
+        with ask_session(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
             while mine := session.take():
                 run_async(partial(self._send_all, session, mine))
             return session.results()

@@ -1,12 +1,12 @@
 """One `ask` of any teacher: which answers are cached, which requests are sent, where each answer goes, the progress."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 from byheart.documents.tokens import count_tokens
-from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request
+from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request, Requests
 from byheart.teacher.cache import AnswerCache
 from byheart.teacher.claims import Claims
 
@@ -28,21 +28,20 @@ class Prices:
 
 
 class AskSession:
-    """`with AskSession(...) as session`: cached answers are delivered at once; `waiting` holds the other requests."""
+    """The state of one `ask`; `waiting` holds the requests without a cached answer. Open it with `ask_session`."""
 
     def __init__(
         self,
+        cache: AnswerCache,
         fingerprint: str,
-        requests: Sequence[Request],
+        requests: Requests,
         on_reply: OnReply,
         on_progress: OnProgress,
-        prices: Prices | None = None,
+        prices: Prices,
     ):
-        self.fingerprint = fingerprint
-        self.prices = prices or Prices()
+        self.cache, self.claims = cache, Claims(cache)
+        self.fingerprint, self.prices = fingerprint, prices
         self.on_reply, self.on_progress = on_reply, on_progress
-        self.cache = AnswerCache()
-        self.claims = Claims(self.cache)
         self.waiting: dict[str, Request] = {}
         self.places: dict[str, list[int]] = {}  # equal requests share one answer
         for place, request in enumerate(requests):
@@ -50,25 +49,7 @@ class AskSession:
             self.waiting.setdefault(key, request)
             self.places.setdefault(key, []).append(place)
         self.outcomes: dict[int, Reply | Failure] = {}
-        self.progress = Progress(len(requests), cost=self.prices.cost(0, 0))
-
-    def __enter__(self) -> "AskSession":
-        self.cache.__enter__()
-        try:
-            for key, reply in self.cache.find(list(self.waiting)).items():
-                del self.waiting[key]
-                self._deliver(key, reply)
-        except BaseException:
-            self.cache.__exit__(None, None, None)
-            raise
-        self.update()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.claims.close()
-        self.cache.__exit__(kind, error, trace)
+        self.progress = Progress(len(requests), cost=prices.cost(0, 0))
 
     def take(self) -> dict[str, Request]:
         """The requests that this process is to send next; empty at the end. Call it again after they have ended.
@@ -82,7 +63,7 @@ class AskSession:
             # After the claim: an answer may have come between our last look and it.
             found = self.cache.find(open_keys)
             for key, reply in found.items():
-                self._deliver(key, reply)
+                self.deliver(key, reply)
             if send := {key: self.waiting[key] for key in open_keys if key in mine and key not in found}:
                 self.update(note="")
                 return send
@@ -117,7 +98,7 @@ class AskSession:
             cost=self.prices.cost(*tokens),
             note="",
         )
-        self._deliver(key, outcome)
+        self.deliver(key, outcome)
         self.update()
 
     def update(self, **changes: int | str) -> None:
@@ -133,7 +114,8 @@ class AskSession:
     def results(self) -> Outcomes:
         return [self.outcomes[place] for place in range(self.progress.total)]
 
-    def _deliver(self, key: str, reply: Reply) -> None:
+    def deliver(self, key: str, reply: Reply) -> None:
+        """Hand an answer to each of the requests that are equal; all but the first count as cached."""
         for number, place in enumerate(self.places[key]):
             own = reply if number == 0 or reply.cached else replace(reply, cached=True)
             self.outcomes[place] = own
@@ -142,7 +124,22 @@ class AskSession:
             self.on_reply(place, own)
 
 
-def estimate(fingerprint: str, requests: Sequence[Request], prices: Prices | None = None) -> Estimate:
+@contextmanager
+def ask_session(
+    fingerprint: str, requests: Requests, on_reply: OnReply, on_progress: OnProgress, prices: Prices
+) -> Iterator[AskSession]:
+    """A session in which the cached answers are delivered already."""
+    with AnswerCache() as cache:
+        session = AskSession(cache, fingerprint, requests, on_reply, on_progress, prices)
+        with closing(session.claims):
+            for key, reply in cache.find(list(session.waiting)).items():
+                del session.waiting[key]
+                session.deliver(key, reply)
+            session.update()
+            yield session
+
+
+def estimate(fingerprint: str, requests: Requests, prices: Prices) -> Estimate:
     """The size of the job, by the cache and the packaged tokenizer."""
     different = {request.key(fingerprint): request for request in requests}
     with AnswerCache() as cache:
@@ -151,10 +148,10 @@ def estimate(fingerprint: str, requests: Sequence[Request], prices: Prices | Non
     unpaid = [request for key, request in different.items() if key not in found]
     tokens_in = sum(input_tokens(unpaid))
     tokens_out = sum(request.max_tokens for request in unpaid)
-    return Estimate(len(requests), cached, tokens_in, tokens_out, (prices or Prices()).cost(tokens_in, tokens_out))
+    return Estimate(len(requests), cached, tokens_in, tokens_out, prices.cost(tokens_in, tokens_out))
 
 
-def input_tokens(requests: Sequence[Request]) -> list[int]:
+def input_tokens(requests: Requests) -> list[int]:
     """The tokens of each request, counted with the packaged tokenizer."""
     # One system prompt serves thousands of requests: it is counted once.
     systems = list({request.system for request in requests})
