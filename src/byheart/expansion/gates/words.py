@@ -16,7 +16,7 @@ NUMBER_WORDS |= {
 }
 _ENDINGS = ("ations", "ation", "ments", "ment", "ings", "ing", "ors", "ers", "ies", "or", "er", "ed", "es", "ly", "s")
 # Too common to show what a text says.
-STOPWORDS = {
+_STOPWORDS = {
     "en": "the of and to in a is that for it as was with be by on not are this or from at which an have has had were been will shall may must can would should could do does did if when than then there their they its his her he she what who whom whose how why where all any each no nor but also into about between during under over only other such these those more most some yes you your we our i them him being because so",
     "de": "der die das und in den von zu ist mit sich des im dem nicht ein eine als auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur oder aber vor zur bis mehr durch man was wer wo wann warum ja nein",
     "fr": "le la les de des du et en un une que qui dans est pour par sur pas au aux avec ce il elle sont ne se plus ou son sa ses mais comme être ont été cette ces leur leurs dont où quand quel quelle quels quelles oui non ils elles nous vous",
@@ -25,7 +25,7 @@ STOPWORDS = {
     "pt": "o a os as de do da dos das e em um uma que é por com não se para no na nos nas ao mais como mas foi seu sua ou quando muito já também só pelo pela até isso entre era depois sem mesmo quem qual quais onde porquê são ser sim",
     "nl": "de het een en van in is dat op te zijn met voor niet aan er om als dan maar door over ook tot uit bij naar heeft hebben wordt worden deze die dit wat wie waar wanneer waarom hoe ja nee of geen zij hij kan moet",
 }
-_STOPS = {language: frozenset(listed.split()) for language, listed in STOPWORDS.items()}
+_STOPS = {language: frozenset(listed.split()) for language, listed in _STOPWORDS.items()}
 
 
 def plain(text: str) -> str:
