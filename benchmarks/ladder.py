@@ -21,9 +21,9 @@ from byheart.chunks import Chunking
 from byheart.documents.load import load_documents
 from byheart.expansion.angles import Angles
 from byheart.expansion.base import Source
-from byheart.expansion.book import ANGLES_ASKED, Ask, Item
+from byheart.expansion.book import ANGLES_ASKED, PairRequest, PairSpec
 from byheart.expansion.gates.words import plain
-from byheart.expansion.interview import Interview
+from byheart.expansion.interview import TeacherQA
 from byheart.expansion.ladder import Ladder
 from byheart.expansion.parse import parse_pairs
 from byheart.facts import find_facts, lead_ins
@@ -42,7 +42,7 @@ PLAIN = {"prompt": str(HERE / "plain_prompt.txt"), "pairs_per_request": 1, "max_
 class OneTemperature(Ladder):
     """The ladder's requests, all at 0.7: as often as there are rungs."""
 
-    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[Ask]:
+    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[PairRequest]:
         asks = super().first_asks(chunk, facts, shift)
         return [
             replace(ask, temperature=0.7, sample=self.temperatures.index(round(ask.temperature, 4))) for ask in asks
@@ -55,10 +55,13 @@ class AsManyAngles(Angles):
 
     count: int = 0
 
-    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[Ask]:
-        items = [Item(place, angle) for angle in self.angles for place in range(len(facts))]
+    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[PairRequest]:
+        items = [PairSpec(place, angle) for angle in self.angles for place in range(len(facts))]
         count = self.count * len(facts)
-        return [Ask(chunk.id, (items[n % len(items)],), self.temperature, sample=n // len(items)) for n in range(count)]
+        return [
+            PairRequest(chunk.id, (items[n % len(items)],), self.temperature, sample=n // len(items))
+            for n in range(count)
+        ]
 
 
 class Brief:
@@ -89,7 +92,7 @@ def source(teacher: Brief) -> Source:
     return Source((document,), chunks, facts, lead_ins(document, facts), teacher)
 
 
-def told(side: Interview, name: str, teacher: Local) -> list[str]:
+def told(side: TeacherQA, name: str, teacher: Local) -> list[str]:
     """Prints what a side came to; gives its answers as they came, in the order of asking."""
     brief = Brief(teacher)
     texts = source(brief)

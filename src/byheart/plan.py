@@ -128,12 +128,12 @@ class Plan:
         for name, expansion in self.expansion.items():
             yield from (
                 fault if isinstance(fault, Problem) else Problem(fault, f"expansion.{name}", fix=HELP)
-                for fault in expansion.tests()
+                for fault in expansion.problems()
             )
         asking = [name for name, member in self.expansion.items() if isinstance(member, Asking)]
         if asking and isinstance(self.teacher, NoTeacher):
             yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)
-        yield from self.teacher.tests()
+        yield from self.teacher.problems()
         for name, logger in self.logger.items():
             yield from (Problem(message, f"logger.{name}") for message in logger.tests())
         yield from self.model.problems()

@@ -13,7 +13,7 @@ from byheart.evaluation.questions import load_questions
 from byheart.expansion.base import Asking, Expansion, Source, Written
 from byheart.expansion.density import Density
 from byheart.expansion.ledger import join, ledger
-from byheart.expansion.watched import Standing, Watched
+from byheart.expansion.watched import ObservedTeacher, TeacherProgress
 from byheart.facts import find_facts, lead_ins
 from byheart.plan import Plan
 from byheart.report.asking import shown
@@ -175,14 +175,14 @@ def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: 
     if not isinstance(member, Asking):
         return member.expand(source)
     with shown(run.screen, name) as show:
-        watched = Watched(teacher, show)
+        watched = ObservedTeacher(teacher, show)
         try:
             return member.expand(replace(source, teacher=watched))
         finally:
-            _account(watched.standing, run)
+            _account(watched.progress, run)
 
 
-def _account(standing: Standing, run: Run) -> None:
+def _account(standing: TeacherProgress, run: Run) -> None:
     paid = run.record["teacher"]
     paid["requests"] += standing.sent
     for name in ("cached", "failed", "input_tokens", "output_tokens"):

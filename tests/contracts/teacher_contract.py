@@ -110,7 +110,7 @@ class TeacherContract:
             assert KEY.encode() not in file.read_bytes(), file
 
     def test_sound_options_have_no_problems(self):
-        assert not self.make().tests()
+        assert not self.make().problems()
 
     def test_options_are_frozen_and_compare_by_value(self):
         assert self.make() == self.make()

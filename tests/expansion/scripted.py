@@ -119,5 +119,5 @@ class Scripted:
     def estimate(self, requests: Sequence[Request]) -> Estimate:
         return Estimate(len(requests), 0, 10 * len(requests), sum(r.max_tokens for r in requests), None)
 
-    def tests(self):
+    def problems(self):
         return ()

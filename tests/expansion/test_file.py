@@ -44,22 +44,22 @@ def test_all_broken_lines_are_reported_together(tmp_path):
     with pytest.raises(UserError) as caught:
         File(path=str(path)).expand(toys.ham_radio())
     assert [p.where.rsplit(":", 1)[1] for p in caught.value.problems] == ["2", "3", "4"]
-    assert File(path=str(path)).tests() == caught.value.problems  # known before any work, by `byheart check` too
+    assert File(path=str(path)).problems() == caught.value.problems  # known before any work, by `byheart check` too
 
 
 def test_lines_end_where_json_lines_end(tmp_path):
     """A line separator within a text is no end of a line, though Python's splitlines takes it for one."""
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"question": "a\u2028b?", "answer": "c\x85d"}, ensure_ascii=False), encoding="utf-8")
-    assert not File(path=str(path)).tests()
+    assert not File(path=str(path)).problems()
 
 
 def test_a_file_of_another_kind_says_what_to_do(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text('{"question": "a", "answers": ["b"]}\n')
-    assert "rename" in File(path=str(path)).tests()[0].fix
+    assert "rename" in File(path=str(path)).problems()[0].fix
     path.write_bytes('{"question": "é", "answer": "b"}'.encode("latin-1"))
-    assert "UTF-8" in File(path=str(path)).tests()[0].what
+    assert "UTF-8" in File(path=str(path)).problems()[0].what
 
 
 def test_the_recorded_teacher_covers_the_rulebook_and_joins_the_rules():

@@ -222,6 +222,6 @@ def test_a_prompt_of_ones_own_is_read_and_checked(tmp_path):
     assert {request.prompt_version for request in requests} == {"questions mine-7"}
     assert all("Now write exactly" in request.user for request in requests)
     own.write_text(packaged.replace("$items", "").replace("version: 1", "first line"))
-    said = " ".join(Ladder(prompt=str(own)).tests())
+    said = " ".join(Ladder(prompt=str(own)).problems())
     assert "$items" in said and "version" in said
-    assert "cannot be read" in Ladder(prompt=str(tmp_path / "gone.txt")).tests()[0]
+    assert "cannot be read" in Ladder(prompt=str(tmp_path / "gone.txt")).problems()[0]

@@ -114,3 +114,35 @@ def test_no_noise_breaks_it():
 
 def test_verdicts_are_objects_too():
     assert parse_objects('{"verdicts": [{"pair": 1, "supported": true}, {"pair": 2') == [{"pair": 1, "supported": True}]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [r"\frac{1}{2}", r"\beta and \alpha", r"\rho \times \theta", r"\nabla \text{x}", r"C:\bin, a \_ b", "a\nb\tc"],
+)
+@pytest.mark.parametrize("comma", ["", ","])
+def test_a_backslash_of_the_text_survives(answer, comma):
+    raw = answer.replace("\n", r"\n").replace("\t", r"\t")
+    assert parse_pairs(f'{{"question": "Which?", "answer": "{raw}"{comma}}}').pairs == (Pair("Which?", answer),)
+    written = parse_pairs(json.dumps({"question": "Which?", "answer": answer})).pairs
+    assert written == (Pair("Which?", answer),), "a backslash that was escaped rightly"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"question": "How many?", "answer": 1e999}', '{"question": "How many?", "answer": NaN}',
+        '{"question": "How many?", "answer": ' + "9" * 5000 + "}", "[" * 5000 + '{"question": 1' + "]" * 5000,
+        '{"a":' * 500 + '{"question": "How?", "answer": "x"}' + "}" * 500, '{"a":' * 5000 + "1" + "}" * 5000,
+        '{"fact": 1e999, "question": "Why?"}', '{"fact": "' + "9" * 5000 + '", "question": "Why?"}',
+    ],
+    ids=lambda odd: odd[:24],
+)  # fmt: skip
+def test_an_odd_answer_costs_only_itself(odd):
+    assert set(WANTED) <= set(parse_pairs(f"{odd}\n{PLAIN}").pairs)
+    assert all(pair.answer not in ("inf", "nan") for pair in parse_pairs(odd).pairs)
+
+
+@pytest.mark.parametrize("asked", ['"It is I!" "No, you!" Who says so?', '"If you quit, ten wait," says who of them?'])
+def test_an_object_torn_at_a_quote_gives_no_half_question(asked):
+    assert {pair.question for pair in parse_pairs(f'{{"question": "{asked}", "answer": "Ann"}}').pairs} <= {asked}

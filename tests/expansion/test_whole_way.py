@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import toys
-from byheart.expansion.watched import Standing
+from byheart.expansion.watched import TeacherProgress
 from byheart.report import asking
 from byheart.report.screen import Screen
 from byheart.store import read_json, read_jsonl, read_records
@@ -180,7 +180,7 @@ def test_what_a_server_says_is_no_markup_for_the_screen(workplace, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     screen = Screen(Terminal())
     with asking.shown(screen, "ladder") as show:
-        show(Standing(3, 1, note="500: [/INST] \x1b[2J overloaded; again in 2 s"))
+        show(TeacherProgress(3, 1, note="500: [/INST] \x1b[2J overloaded; again in 2 s"))
         screen.bar.live.refresh()
     row = {"requested": 2, "asked": 1, "received": 1, "rejected": {}, "kept": 1, "topped_up": 0, "without_teacher": 0}
     account = {

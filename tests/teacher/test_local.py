@@ -212,7 +212,7 @@ def test_neither_random_state_nor_threads_are_touched(toy):
 def test_torch_is_loaded_only_to_answer(toy):
     code = (
         "import sys; from byheart.teacher.local import Local; from byheart.teacher.base import Request\n"
-        "teacher = Local(sys.argv[1]); teacher.tests(); teacher.estimate([Request('s', 'u', 0.5, 9)]); teacher.ask([])\n"
+        "teacher = Local(sys.argv[1]); teacher.problems(); teacher.estimate([Request('s', 'u', 0.5, 9)]); teacher.ask([])\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(toy)], capture_output=True, text=True, check=True)
@@ -227,7 +227,7 @@ def test_options_out_of_range(options):
 
 
 def test_a_model_that_is_not_there_is_said_before_and_when_asked(tmp_path):
-    (problem,) = Local(str(tmp_path / "gone")).tests()
+    (problem,) = Local(str(tmp_path / "gone")).problems()
     assert problem.where == "teacher.path"
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(TeacherError, match=r"teacher\.path"):

@@ -364,7 +364,7 @@ def test_the_key_for_openai_goes_to_openai_only(monkeypatch):
     ],
 )
 def test_what_is_wrong_before_any_work_is_said(options, where):
-    (problem,) = OpenAI("toy", **options).tests()
+    (problem,) = OpenAI("toy", **options).problems()
     assert problem.where == where and problem.fix and "hunter2" not in str(problem)
 
 

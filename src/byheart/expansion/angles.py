@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from byheart.errors import Problem
-from byheart.expansion.book import ANGLES_ASKED, Ask, Item
-from byheart.expansion.interview import Interview
+from byheart.expansion.book import ANGLES_ASKED, PairRequest, PairSpec
+from byheart.expansion.interview import TeacherQA
 from byheart.types import Chunk, Fact
 
 
 @dataclass(frozen=True, kw_only=True)
-class Angles(Interview):
+class Angles(TeacherQA):
     """Simple, detailed, scenario, completion and reverse on every fact, each angle in requests of its own."""
 
     temperature: float = 0.7
@@ -29,12 +29,12 @@ class Angles(Interview):
     def varies_temperature(self) -> bool:
         return False
 
-    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[Ask]:
+    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[PairRequest]:
         rounds = max(1, self.examples_per_fact, -(-self.asked_of(chunk) // max(1, len(facts) * len(self.angles))))
         return [
-            Ask(chunk.id, batch, self.temperature, sample=sample)
+            PairRequest(chunk.id, batch, self.temperature, sample=sample)
             for angle in self.angles
-            for batch in self.batches([Item(place, angle) for place in range(len(facts))])
+            for batch in self.batches([PairSpec(place, angle) for place in range(len(facts))])
             for sample in range(rounds)
         ]
 

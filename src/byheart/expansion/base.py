@@ -72,7 +72,7 @@ class Expansion(Protocol):
         """Examples on every fact, in both directions where it can."""
         ...
 
-    def tests(self) -> Sequence[str | Problem]:
+    def problems(self) -> Sequence[str | Problem]:
         """Problems that can be known before any work, as messages where there is no more to say than what is wrong."""
         ...
 

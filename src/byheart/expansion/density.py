@@ -60,9 +60,17 @@ def choose(
 
 
 def shortfalls(
-    density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], examples: Sequence[Example], who: str
+    density: Density,
+    chunks: Sequence[Chunk],
+    facts: Sequence[Fact],
+    examples: Sequence[Example],
+    who: str,
+    outcomes: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """The floors that `examples` do not reach, one sentence each: the whole first, then chunk by chunk."""
+    """The floors that `examples` do not reach, one sentence each: the whole first, then chunk by chunk.
+
+    `outcomes` maps Chunk.id to the result of the requests about it, which its sentence then ends with.
+    """
     per_chunk: dict[str, int] = {}
     per_direction: dict[tuple[str, str], int] = {}
     for example in examples:
@@ -74,7 +82,8 @@ def shortfalls(
     for chunk in chunks:
         if (have := per_chunk.get(chunk.id, 0)) < (asked := density.asked_of(chunk)):
             where = f"{chunk.id} ({chunk.headings[-1]})" if chunk.headings else chunk.id
-            poor_chunks.append(f"{who}: chunk {where} has {have} of {asked} examples")
+            outcome = f": {outcomes[chunk.id]}" if outcomes and chunk.id in outcomes else ""
+            poor_chunks.append(f"{who}: chunk {where} has {have} of {asked} examples{outcome}")
     short = []
     if poor_chunks:
         rule = f"{density.per_chunk} a chunk" if density.per_chunk else f"one for {density.tokens_per_question} tokens"

@@ -25,7 +25,7 @@ class File(Density):
 
     path: str
 
-    def tests(self) -> Sequence[Problem]:
+    def problems(self) -> Sequence[Problem]:
         try:
             list(read_pairs(Path(self.path).expanduser()))
         except UserError as error:

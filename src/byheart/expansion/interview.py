@@ -1,56 +1,40 @@
-"""Questions and answers written by a teacher: what `ladder` and `angles` share.
+"""Question-answer pairs written by a teacher: the common part of `ladder` and `angles`.
 
-Each chunk is asked about in rounds. The first is the strategy's own; each later one asks again, from other angles and
-at higher temperatures, for what is still short after the gates, until the floors or `max_attempts` are reached.
+Each chunk is asked about in rounds. The first round belongs to the strategy. Each later one asks, from other angles and
+at higher temperatures, for what is still missing after the filters, until the floors or `max_attempts` are reached.
 """
 
 from abc import abstractmethod
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from byheart.errors import Problem, gather
 from byheart.expansion.base import Source, Written
-from byheart.expansion.book import CUT_OFF, FORWARD_ANGLES, Ask, Book, Candidate, Item
+from byheart.expansion.book import CUT_OFF, FORWARD_ANGLES, Candidate, ChunkProgress, PairRequest, PairSpec, Policy
 from byheart.expansion.density import Density, choose, shortfalls
 from byheart.expansion.gates.checks import JUDGED, Gates
-from byheart.expansion.judge import Judge
-from byheart.expansion.prompts import Prompt, fenced, load_prompt, named_source, prompt_problems
+from byheart.expansion.judge import find_unsupported
+from byheart.expansion.prompts import fenced, list_schema, load_prompt, named_source, prompt_problems
 from byheart.store import content_key
 from byheart.teacher.base import Reply, Request
 from byheart.types import FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 
 COPIES = ("drop", "keep")
-TOP_UP = 2  # wordings asked for each one that is missing: some of them will be refused
+TOP_UP = 2  # pairs asked for each one that is missing: some of them will be refused
 SPARE_TOKENS = 200  # for the brackets around the pairs
 MOST_AVOIDED = 12  # questions that a top-up is shown
-
-SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "pairs": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "fact": {"type": "array", "items": {"type": "integer"}},
-                    "angle": {"type": "string", "enum": [*FORWARD_ANGLES, "reverse"]},
-                    "question": {"type": "string"},
-                    "answer": {"type": "string"},
-                },
-                "required": ["fact", "angle", "question", "answer"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["pairs"],
-    "additionalProperties": False,
-}
+SCHEMA = list_schema(
+    "pairs",
+    fact={"type": "array", "items": {"type": "integer"}},
+    angle={"type": "string", "enum": [*FORWARD_ANGLES, "reverse"]},
+    question={"type": "string"},
+    answer={"type": "string"},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interview(Density):
+class TeacherQA(Density):
     """The options of every strategy that asks a teacher for pairs."""
 
     prompt: str | None = None
@@ -65,22 +49,20 @@ class Interview(Density):
         gather(self._wrong_values())
 
     def _wrong_values(self) -> list[Problem]:
-        found, where = [], f"expansion.{self._who}"
+        found, where = [], f"expansion.{self._name}"
         for name, least in (("pairs_per_request", 1), ("tokens_per_pair", 16), ("max_attempts", 0)):
             if getattr(self, name) < least:
                 found.append(Problem(f"must be at least {least}", f"{where}.{name}", str(getattr(self, name))))
         if self.duplicates not in COPIES:
-            what = f"must be one of {', '.join(COPIES)}"
-            found.append(
-                Problem(what, f"{where}.duplicates", self.duplicates, "drop refuses near-copies, keep the recipe's")
-            )
+            what, fix = f"must be one of {', '.join(COPIES)}", "drop refuses near-copies, keep the recipe's"
+            found.append(Problem(what, f"{where}.duplicates", self.duplicates, fix))
         return found
 
     @property
-    def _who(self) -> str:
+    def _name(self) -> str:
         return type(self).__name__.lower()
 
-    def tests(self) -> Sequence[str]:
+    def problems(self) -> Sequence[str]:
         return prompt_problems(self.prompt, "questions")
 
     @property
@@ -88,52 +70,46 @@ class Interview(Density):
         return content_key(load_prompt(self.prompt, "questions"))
 
     def requests(self, source: Source) -> list[Request]:
-        """What the first round asks."""
-        return _Talk(self, source).first_requests()
+        """The first round."""
+        run = _Run(self, source)
+        return [run.request(ask) for ask in run.first_round()]
 
     def expand(self, source: Source) -> Written:
-        return _Talk(self, source).held()
+        return _Run(self, source).expand()
 
     @abstractmethod
-    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[Ask]:
-        """The first round for one chunk. `shift` is not 0 where the model takes no temperature: vary the angle then."""
+    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[PairRequest]:
+        """The first round for one chunk. A `shift` other than 0: vary the angle, the model takes no temperature."""
 
     @abstractmethod
     def temperature_of_attempt(self, attempt: int) -> float:
-        """At which temperature the top-up of this number (1, 2, ...) asks."""
+        """The temperature of the top-up with this number (1, 2, ...)."""
 
     @property
     @abstractmethod
     def varies_temperature(self) -> bool:
-        """Whether the first round relies on temperatures, so that a model which refuses them needs another way."""
+        """Whether the requests of the first round differ in temperature only."""
 
-    def batches(self, items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+    def batches(self, items: Sequence[PairSpec]) -> Iterator[tuple[PairSpec, ...]]:
         """Evenly filled requests of at most `pairs_per_request`."""
         count = -(-len(items) // self.pairs_per_request)
         for number in range(count):
             yield tuple(items[len(items) * number // count : len(items) * (number + 1) // count])
 
 
-class _Talk:
-    """One expansion while it goes on."""
+class _Run:
+    """One expansion: its chunks and what is known of each so far."""
 
-    def __init__(self, options: Interview, source: Source):
+    def __init__(self, options: TeacherQA, source: Source):
         self.options, self.source = options, source
-        self.prompt: Prompt = load_prompt(options.prompt, "questions")
-        seen: set[str] = set()
-        copies = options.duplicates == "keep"
-        self.books = {
-            chunk.id: Book(chunk, source, options.gates, options._who, copies, seen)
-            for chunk in source.chunks
-            if source.facts_of(chunk)
+        self.prompt = load_prompt(options.prompt, "questions")
+        policy, seen = Policy(options._name, options.gates, options.duplicates == "keep"), set[str]()
+        self.chunks = {
+            chunk.id: ChunkProgress(chunk, source, policy, seen) for chunk in source.chunks if source.facts_of(chunk)
         }
-        self.judge = Judge(source) if options.gates.judge else None
-        self.notes: dict[str, int] = defaultdict(int)
+        self.notes: Counter[str] = Counter()
 
-    def first_requests(self) -> list[Request]:
-        return [self._request(ask) for ask in self._first_round()]
-
-    def held(self) -> Written:
+    def expand(self) -> Written:
         self._ask(self._probed_first_round())
         for attempt in range(1, self.options.max_attempts + 1):
             if not (asks := self._top_up(attempt)):
@@ -141,131 +117,105 @@ class _Talk:
             self._ask(asks)
         return self._written()
 
-    def _first_round(self, shift: int = 0) -> list[Ask]:
-        return [ask for book in self.books.values() for ask in self.options.first_asks(book.chunk, book.facts, shift)]
+    def first_round(self, shift: int = 0) -> list[PairRequest]:
+        return [ask for each in self.chunks.values() for ask in self.options.first_asks(each.chunk, each.facts, shift)]
 
-    def _probed_first_round(self) -> list[Ask]:
-        """The first round; where the model turns out to refuse a temperature, one whose rungs vary the angle."""
-        asks = self._first_round()
+    def _probed_first_round(self) -> list[PairRequest]:
+        """The first round; one that varies the angle where the first request shows that temperatures are refused."""
+        asks = self.first_round()
         if not self.options.varies_temperature or not asks or not self.source.teacher.answers_soon:
             return asks
-        outcome = self.source.teacher.ask([self._request(asks[0])])[0]
-        if isinstance(outcome, Reply) and any("temperature" in note for note in outcome.notes):
+        outcome = self.source.teacher.ask([self.request(asks[0])])[0]
+        if isinstance(outcome, Reply) and outcome.temperature_refused:
             self.notes["the model takes no temperature: each rung asks from other angles instead"] += 1
-            return self._first_round(shift=1)
+            return self.first_round(shift=1)
         return asks
 
-    def _top_up(self, attempt: int) -> list[Ask]:
-        options, kept = self.options, sum(len(book.kept) for book in self.books.values())
-        enough = options.max_examples is not None and kept >= options.max_examples
+    def _top_up(self, attempt: int) -> list[PairRequest]:
+        options = self.options
+        kept = [candidate.example for each in self.chunks.values() for candidate in each.kept]
+        enough = options.max_examples is not None and len(kept) >= options.max_examples
+        taught = {fact for example in kept for fact in example.facts}
         asks = []
-        for book in self.books.values():
-            missing = book.missing(options.asked_of(book.chunk), options.examples_per_fact)
+        for each in self.chunks.values():
+            missing = each.missing(options.asked_of(each.chunk), options.examples_per_fact)
             if enough:  # more would be dropped again, but for facts that have none at all
-                missing = [item for item in missing if not book.has_any(item.fact)]
+                missing = [item for item in missing if each.facts[item.fact].id not in taught]
             items = [item for item in missing for _ in range(TOP_UP)]
             temperature = options.temperature_of_attempt(attempt)
-            asks += [Ask(book.chunk.id, batch, temperature, attempt) for batch in options.batches(items)]
+            asks += [PairRequest(each.chunk.id, batch, temperature, attempt) for batch in options.batches(items)]
         return asks
 
-    def _ask(self, asks: Sequence[Ask]) -> None:
+    def _ask(self, asks: Sequence[PairRequest]) -> None:
         """One round: all its requests at once; its replies are read in the order of the requests."""
-        requests = [self._request(ask) for ask in asks]
+        requests = [self.request(ask) for ask in asks]
         for ask in asks:
-            self.books[ask.chunk].note_asked(ask)
-        outcomes = self.source.teacher.ask(requests)
-        fresh: dict[str, list[Candidate]] = {}
-        for ask, outcome in zip(asks, outcomes, strict=True):
+            self.chunks[ask.chunk].note_asked(ask)
+        fresh: dict[str, list[Candidate]] = defaultdict(list)
+        for ask, outcome in zip(asks, self.source.teacher.ask(requests), strict=True):
             if isinstance(outcome, Reply):
-                for note in outcome.notes:
-                    self.notes[f"the server answered otherwise than asked: {note}"] += 1
-            fresh.setdefault(ask.chunk, []).extend(self.books[ask.chunk].read(ask, outcome))
-        self._keep(fresh)
-
-    def _keep(self, fresh: Mapping[str, list[Candidate]]) -> None:
-        verdicts = self.judge.verdicts(self._judged(fresh)) if self.judge else {}
+                self.notes.update(f"the server answered otherwise than asked: {note}" for note in outcome.notes)
+            fresh[ask.chunk] += self.chunks[ask.chunk].read(ask, outcome)
+        unsupported: dict[str, str] = {}
+        if self.options.gates.judge:
+            shown = [(self.chunks[chunk].chunk, [c.example for c in found]) for chunk, found in fresh.items()]
+            unsupported = find_unsupported(self.source, shown)
         for chunk, candidates in fresh.items():
             for candidate in candidates:
-                if (why := verdicts.get(candidate.example.id)) is not None:
-                    self.books[chunk].refuse(candidate, JUDGED, why)
+                if (why := unsupported.get(candidate.example.id)) is not None:
+                    self.chunks[chunk].rejected.append(Rejection(candidate.example, JUDGED, why))
                 else:
-                    self.books[chunk].keep(candidate)
+                    self.chunks[chunk].kept.append(candidate)
 
-    def _judged(self, fresh: Mapping[str, list[Candidate]]) -> list[tuple[Chunk, list[Example]]]:
-        return [(self.books[chunk].chunk, [c.example for c in found]) for chunk, found in fresh.items() if found]
-
-    def _request(self, ask: Ask) -> Request:
+    def request(self, ask: PairRequest) -> Request:
         """The chunk and its facts first, which all requests on it share; what varies last."""
-        book = self.books[ask.chunk]
+        progress = self.chunks[ask.chunk]
         items = [f"{n}. fact {item.fact + 1}, {item.angle}" for n, item in enumerate(ask.items, start=1)]
-        facts = [f"{n}. {fenced(' '.join(fact.text.split()))}" for n, fact in enumerate(book.facts, start=1)]
-        known = book.questions_on(ask.items)[-MOST_AVOIDED:] if ask.attempt else []
+        facts = [f"{n}. {fenced(' '.join(fact.text.split()))}" for n, fact in enumerate(progress.facts, start=1)]
+        known = progress.questions_on(ask.items)[-MOST_AVOIDED:] if ask.attempt else []
         user = self.prompt.fill(
             "user",
-            source=named_source(book.chunk, self.source),
-            text=fenced(book.chunk.text),
+            source=named_source(progress.chunk, self.source),
+            text=fenced(progress.chunk.text),
             facts="\n".join(facts),
             count=str(len(ask.items)),
             items="\n".join(items),
             avoid=self.prompt.fill("avoid", questions="\n".join(f"- {q}" for q in known)) if known else "",
         )
         # What was cut at its limit is asked again with room for more, e.g. for a model that thinks first.
-        room = 2 ** min(ask.attempt, 3) if book.cut else 1
+        room = 2 ** min(ask.attempt, 3) if progress.cut else 1
         max_tokens = (SPARE_TOKENS + self.options.tokens_per_pair * len(ask.items)) * room
         attempt = ask.attempt * 1000 + ask.sample
         return Request(self.prompt.system, user, ask.temperature, max_tokens, attempt, self.prompt.key, SCHEMA)
 
     def _written(self) -> Written:
-        options, source = self.options, self.source
-        candidates: dict[str, list[Example]] = defaultdict(list)
+        options, source, chunks = self.options, self.source, self.chunks.values()
+        kept = [candidate.example for each in chunks for candidate in each.kept]
+        by_fact: dict[str, list[Example]] = defaultdict(list)
         loose: list[Example] = []
-        for book in self.books.values():
-            for candidate in book.kept:
-                example = candidate.example
-                (candidates[example.facts[0]] if example.facts else loose).append(example)
-        most = max(map(len, candidates.values()), default=0)
-        examples = [*choose(options, source.chunks, source.facts, candidates, most), *loose]
-        if options.max_examples is not None:
-            examples = examples[: options.max_examples]
+        for example in kept:
+            (by_fact[example.facts[0]] if example.facts else loose).append(example)
+        most = max(map(len, by_fact.values()), default=0)
+        examples = [*choose(options, source.chunks, source.facts, by_fact, most), *loose][: options.max_examples]
         chosen = {example.id for example in examples}
-        rejected = [refusal for book in self.books.values() for refusal in book.rejected]
-        rejected += [
-            Rejection(candidate.example, CUT_OFF)
-            for book in self.books.values()
-            for candidate in book.kept
-            if candidate.example.id not in chosen
-        ]
+        rejected = [refusal for each in chunks for refusal in each.rejected]
+        rejected += [Rejection(example, CUT_OFF) for example in kept if example.id not in chosen]
+        outcomes = {each.chunk.id: each.outcome() for each in chunks}
         return Written(
             tuple(examples),
             tuple(rejected),
             self._uncovered(examples),
-            tuple(self._short(examples)),
-            {chunk: book.tally() for chunk, book in self.books.items()},
+            tuple(shortfalls(options, source.chunks, source.facts, examples, options._name, outcomes)),
+            {each.chunk.id: each.tally() for each in chunks},
             tuple(f"{note} ({times} times)" if times > 1 else note for note, times in self.notes.items()),
         )
 
     def _uncovered(self, examples: Sequence[Example]) -> dict[str, str]:
         taught = {(fact, example.direction) for example in examples for fact in example.facts}
         found = {}
-        for book in self.books.values():
-            for fact in book.facts:
+        for each in self.chunks.values():
+            for fact in each.facts:
                 bare = [direction for direction in (FORWARD, REVERSE) if (fact.id, direction) not in taught]
                 if bare:
-                    cut = book.count(fact, bare[0])
-                    found[fact.id] = f"{CUT_OFF}" if cut else book.why_missing(fact, bare[0])
+                    found[fact.id] = CUT_OFF if each.count(fact, bare[0]) else each.why_missing(fact, bare[0])
         return found
-
-    def _short(self, examples: Sequence[Example]) -> list[str]:
-        """The floors that were not reached, those of chunks with what became of the asking."""
-        lines = shortfalls(self.options, self.source.chunks, self.source.facts, examples, self.options._who)
-        said = []
-        for line in lines:
-            chunk = next((name for name in self.books if f"chunk {name} " in line), None)
-            said.append(f"{line}: {_came_to(self.books[chunk])}" if chunk else line)
-        return said
-
-
-def _came_to(book: Book) -> str:
-    received = len(book.kept) + len(book.rejected)
-    failed = f", {len(book.failed)} of {book.requests} requests failed ({book.failed[-1]})" if book.failed else ""
-    return f"{book.asked} asked, {received} received, {len(book.rejected)} refused{failed}"

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from byheart.errors import Problem
-from byheart.expansion.book import FORWARD_ANGLES, Ask, Item
-from byheart.expansion.interview import Interview
+from byheart.expansion.book import FORWARD_ANGLES, PairRequest, PairSpec
+from byheart.expansion.interview import TeacherQA
 from byheart.types import Chunk, Fact
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ladder(Interview):
+class Ladder(TeacherQA):
     """The recipe: at least one question for every 60 tokens, each fact in both directions, on every rung.
 
     The lowest rungs repeat themselves. Copies are refused and what is short is asked again higher up, or all are kept
@@ -43,9 +43,9 @@ class Ladder(Interview):
     def varies_temperature(self) -> bool:
         return self.rungs > 1
 
-    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[Ask]:
+    def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[PairRequest]:
         return [
-            Ask(chunk.id, tuple(_turned(item, shift * rung) for item in batch), temperature)
+            PairRequest(chunk.id, tuple(_turned(item, shift * rung) for item in batch), temperature)
             for batch in self.batches(self._items(chunk, facts))
             for rung, temperature in enumerate(self.temperatures)
         ]
@@ -54,20 +54,25 @@ class Ladder(Interview):
         upper = self.temperatures[self.rungs // 2 :]
         return upper[-1 - (attempt - 1) % len(upper)]
 
-    def _items(self, chunk: Chunk, facts: Sequence[Fact]) -> list[Item]:
+    def _items(self, chunk: Chunk, facts: Sequence[Fact]) -> list[PairSpec]:
         """Each fact forward, from an angle of its own, and in reverse; then more until the chunk's floor."""
         items = []
         for turn in range(max(1, self.examples_per_fact)):
             for place in range(len(facts)):
-                items += [Item(place, FORWARD_ANGLES[(place + turn) % len(FORWARD_ANGLES)]), Item(place, "reverse")]
+                items += [
+                    PairSpec(place, FORWARD_ANGLES[(place + turn) % len(FORWARD_ANGLES)]),
+                    PairSpec(place, "reverse"),
+                ]
         turn = 1
         while len(items) < self.asked_of(chunk):
-            items += [Item(place, FORWARD_ANGLES[(place + turn) % len(FORWARD_ANGLES)]) for place in range(len(facts))]
+            items += [
+                PairSpec(place, FORWARD_ANGLES[(place + turn) % len(FORWARD_ANGLES)]) for place in range(len(facts))
+            ]
             turn += 1
         return items
 
 
-def _turned(item: Item, steps: int) -> Item:
+def _turned(item: PairSpec, steps: int) -> PairSpec:
     if item.angle not in FORWARD_ANGLES:
         return item
-    return Item(item.fact, FORWARD_ANGLES[(FORWARD_ANGLES.index(item.angle) + steps) % len(FORWARD_ANGLES)])
+    return PairSpec(item.fact, FORWARD_ANGLES[(FORWARD_ANGLES.index(item.angle) + steps) % len(FORWARD_ANGLES)])

@@ -1,13 +1,13 @@
-"""What a teacher's answer holds: question-answer pairs, whatever was wrapped around them and wherever it broke off.
+"""Question-answer pairs in a teacher's reply, whatever is written around them and wherever it was cut.
 
-No pair is lost because its neighbour is broken: where the whole is not JSON, each object is read alone.
+No pair is lost because its neighbour is broken: where the whole is not JSON, each object is read alone, and json-repair
+mends it. What was cut off is not mended: it would give half an answer.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
 
 from byheart.teacher.thinking import strip_thinking
 
@@ -21,12 +21,20 @@ _LABELLED = re.compile(
     r"^[ \t>*_#-]*(?:\d+[.)][ \t]*)?[*_]*(?P<kind>question|answer|q|a|frage|antwort)[ \t]*\d*[ \t]*[*_]*[:.)][*_]*[ \t]*",
     re.I | re.M,
 )
-_STRAY_BACKSLASH = re.compile(r'\\(?![\\"/bfnrtu])')
-_TRAILING_COMMA = re.compile(r",(\s*[}\]])")
-_SMART = {"“": '"', "”": '"', "„": '"', "‟": '"'}
+# What JSON means by a backslash. Any other is a letter of the text, also in the LaTeX commands that begin like an
+# escape (\frac, \beta, \rho, \theta, \nabla): a form feed or a tab before these letters is not what was meant.
+_ESCAPE = re.compile(
+    r"""\\(?P<json>[\\"'/]|[bfr](?![A-Za-z])|u[0-9A-Fa-f]{4}"""
+    r"""|t(?!(?:heta|imes|ext\w*|au|anh?|frac|ilde|riangle|op?)(?![A-Za-z]))"""
+    r"""|n(?!(?:abla|eq|eg|otin)(?![A-Za-z])|u(?![\s\w])))|\\"""
+)
+_SMART = str.maketrans(dict.fromkeys("“”„‟", '"'))
+_KEY = re.compile(r"""[^",:]{,40}""")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _OPENING = re.compile(r"""\{\s*["'“”„]|\[\s*\{""")  # an object with a key, or a list of objects
 _MARKS = re.compile(r'\\.|["{}\[\]]', re.S)
+HUGE, MOST_FACTS = 1e300, 10**6  # what no answer and no fact's number reaches
+DEEPEST = 20  # objects within objects
 FARTHEST = 6000  # characters that a repair looks ahead: a pair, not a book
 _DECODER = json.JSONDecoder(strict=False)  # raw newlines inside strings are common
 
@@ -50,10 +58,9 @@ class Parsed:
 
 
 def parse_pairs(text: str, cut: bool = False) -> Parsed:
-    """`cut` says that the answer ended at its token limit."""
+    """`cut`: the reply ended at its token limit."""
     text = strip_thinking(text)
-    found = list(_objects(text))
-    rows = [row for each, _ in found for row in _rows(each)]
+    rows, rest = _rows_in(text)
     pairs, broken = [], []
     for row in rows:
         pair = _pair(row)
@@ -62,68 +69,78 @@ def parse_pairs(text: str, cut: bool = False) -> Parsed:
         else:
             broken.append((BROKEN, json.dumps(row, ensure_ascii=False)))
     if not rows:
-        labelled, rest = _labelled(text, cut)
-        pairs += labelled
-        broken += rest
-    elif tail := _tail(text, found):
-        broken.append((CUT if cut or not _balanced(tail) else BROKEN, tail))
+        pairs, broken = _labelled(text, cut)
+    elif tail := _tail(rest):
+        broken.append((CUT if cut or _closing(tail, 0) < 0 else BROKEN, tail))
     if not pairs and not broken:
         broken.append((NO_PAIR, text))
     return Parsed(tuple(pairs), tuple((reason, _short(raw)) for reason, raw in broken))
 
 
-def parse_objects(text: str) -> list[dict[str, Any]]:
-    """Every innermost JSON object of an answer that can be read, e.g. a judge's verdicts."""
-    return [row for each, _ in _objects(strip_thinking(text)) for row in _rows(each)]
+def parse_objects(text: str) -> list[dict[str, object]]:
+    """Every innermost JSON object of a reply that can be read, e.g. a judge's verdicts."""
+    return _rows_in(strip_thinking(text))[0]
 
 
-def _rows(value: Any) -> Iterator[dict[str, Any]]:
+def _rows_in(text: str) -> tuple[list[dict[str, object]], str]:
+    """The innermost objects, and the text behind the last one: the outermost that can be read, else those within."""
+    text = _ESCAPE.sub(lambda found: found[0] if found["json"] else r"\\", text)
+    rows: list[dict[str, object]] = []
+    place = last = 0
+    while opening := _OPENING.search(text, place):
+        value, end = _decode(text, opening.start())
+        rows += _rows(value)
+        last = end or last
+        place = end or opening.start() + 1
+    return rows, text[last:]
+
+
+def _rows(value: object, depth: int = 0) -> Iterator[dict[str, object]]:
     """The objects that hold no further ones: a pair, whether it stands in {"pairs": [...]}, a list, or alone."""
+    if depth > DEEPEST:
+        return
     if isinstance(value, list):
         for each in value:
-            yield from _rows(each)
+            yield from _rows(each, depth + 1)
     elif isinstance(value, dict):
         inner = [each for each in value.values() if isinstance(each, dict | list)]
-        nested = [row for each in inner for row in _rows(each)]
+        nested = [row for each in inner for row in _rows(each, depth + 1)]
         if nested:
             yield from nested
         elif not (len(value) == 1 and inner):  # {"pairs": []} holds nothing
             yield value
 
 
-def _objects(text: str) -> Iterator[tuple[Any, int]]:
-    """JSON values in the text with their ends: the outermost that can be read, else those within."""
-    place = 0
-    while opening := _OPENING.search(text, place):
-        start = opening.start()
-        value, end = _decode(text, start)
-        if end > start:
-            yield value, end
-            place = end
-        else:
-            place = start + 1
-
-
-def _decode(text: str, start: int) -> tuple[Any, int]:
-    """The value that begins at `start` and its end; the end is `start` where nothing can be read."""
+def _decode(text: str, start: int) -> tuple[object, int]:
+    """The value that begins at `start` and its end; (None, 0) where nothing can be read."""
     try:
-        return cast(tuple[Any, int], _DECODER.raw_decode(text, start))
+        return _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         pass
     end = _closing(text, start)
-    if end < 0:
-        return None, start
-    piece = text[start:end]
-    for mended in (
-        _TRAILING_COMMA.sub(r"\1", _STRAY_BACKSLASH.sub(r"\\\\", piece)),
-        _TRAILING_COMMA.sub(r"\1", "".join(_SMART.get(letter, letter) for letter in piece)),
-        _pythonic(piece),
-    ):
-        try:
-            return json.loads(mended, strict=False), end
-        except (ValueError, RecursionError):
-            continue
-    return None, start
+    if end < 0 or _OPENING.search(text, start + 1, end):  # cut off, or objects within, each of which is read alone
+        return None, 0
+    row = _mended(text[start:end])
+    return (row, end) if row else (None, 0)
+
+
+def _mended(piece: str) -> dict[str, object] | None:
+    """A broken object as json-repair reads it."""
+    import json_repair
+
+    try:
+        row = json_repair.loads(piece if '"' in piece else piece.translate(_SMART), skip_json_loads=True)
+    except Exception:  # whatever noise does to the library costs this object and no other
+        return None
+    # Torn apart at a quote within a text: the rest of the text was dropped, or has become a key.
+    if not isinstance(row, dict) or _letters(json.dumps(row, ensure_ascii=False)) < _letters(piece):
+        return None
+    return row if all(_KEY.fullmatch(key) for key in row) else None
+
+
+def _letters(written: str) -> int:
+    """Letters and digits of a JSON text, escapes left out."""
+    return sum(map(str.isalnum, re.sub(r"\\(?:u[0-9A-Fa-f]{4}|.)", "", written)))
 
 
 def _closing(text: str, start: int) -> int:
@@ -144,13 +161,7 @@ def _closing(text: str, start: int) -> int:
     return -1
 
 
-def _pythonic(piece: str) -> str:
-    """Single-quoted keys and values as JSON writes them."""
-    mended = re.sub(r"(?<=[{,:\[])(\s*)'|'(?=\s*[},:\]])", r'\1"', piece)
-    return _TRAILING_COMMA.sub(r"\1", mended)
-
-
-def _pair(row: dict[str, Any]) -> Pair | None:
+def _pair(row: dict[str, object]) -> Pair | None:
     low = {str(key).strip().lower(): value for key, value in row.items()}
     question = next((_text(low[key]) for key in QUESTION_KEYS if _text(low.get(key))), "")
     answer = next((_text(low[key]) for key in ANSWER_KEYS if _text(low.get(key))), "")
@@ -160,13 +171,13 @@ def _pair(row: dict[str, Any]) -> Pair | None:
     return Pair(question, answer, _numbers(named), _text(low.get("angle", low.get("type"))).lower())
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return _plain(value)
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, int | float):
-        return str(value)
+        return str(value) if abs(value) < HUGE else ""  # nor infinity, nor "not a number"
     if isinstance(value, list) and value and all(isinstance(each, str | int | float) for each in value):
         return ", ".join(_plain(str(each)) for each in value)
     return ""
@@ -177,12 +188,13 @@ def _plain(text: str) -> str:
     return _CONTROL.sub("", text).strip()
 
 
-def _numbers(value: Any) -> tuple[int, ...]:
+def _numbers(value: object) -> tuple[int, ...]:
     if isinstance(value, list):
         return tuple(dict.fromkeys(number for each in value for number in _numbers(each)))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return (int(value),)
-    return tuple(dict.fromkeys(int(number) for number in re.findall(r"\d+", value))) if isinstance(value, str) else ()
+        return (int(value),) if abs(value) < MOST_FACTS else ()
+    found = re.findall(r"\d+", value) if isinstance(value, str) else ()
+    return tuple(dict.fromkeys(int(number) for number in found if len(number) < len(str(MOST_FACTS))))
 
 
 def _labelled(text: str, cut: bool) -> tuple[list[Pair], list[tuple[str, str]]]:
@@ -212,15 +224,10 @@ def _labelled(text: str, cut: bool) -> tuple[list[Pair], list[tuple[str, str]]]:
     return pairs, broken
 
 
-def _tail(text: str, found: list[tuple[Any, int]]) -> str:
+def _tail(rest: str) -> str:
     """What looks like the beginning of one more pair behind the last that could be read."""
-    rest = text[found[-1][1] :]
     start = rest.find("{")
     return rest[start:] if start >= 0 and '"' in rest[start:] else ""
-
-
-def _balanced(piece: str) -> bool:
-    return _closing(piece, 0) > 0
 
 
 def _short(raw: str) -> str:

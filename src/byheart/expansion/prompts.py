@@ -17,7 +17,7 @@ _FENCE = re.compile(r"<(/?)(text)>", re.I)
 
 @dataclass(frozen=True)
 class Prompt:
-    """The parts of a prompt file, with `$name` for what is filled in."""
+    """The parts of a prompt file. `$name` marks a place to fill in."""
 
     name: str
     version: str
@@ -25,7 +25,7 @@ class Prompt:
 
     @property
     def key(self) -> str:
-        """What stands for the file in cache keys."""
+        """The file's name and version, as part of cache keys."""
         return f"{self.name} {self.version}"
 
     @property
@@ -37,7 +37,7 @@ class Prompt:
 
 
 def load_prompt(path: str | None, packaged: str) -> Prompt:
-    """The user's file, else the packaged one of that name; a UserError says what the file lacks."""
+    """The user's file, else the packaged one of that name. A UserError names what is missing in the file."""
     file = Path(path).expanduser() if path else conf_folder() / "prompts" / f"{packaged}.txt"
     needed = load_prompt(None, packaged).parts if path else {}
     try:
@@ -64,7 +64,7 @@ def load_prompt(path: str | None, packaged: str) -> Prompt:
 
 
 def prompt_problems(path: str | None, packaged: str) -> list[str]:
-    """What is wrong with a prompt file, for `tests()`; empty where nothing is."""
+    """What is wrong with a prompt file, for `problems()`; empty where nothing is."""
     try:
         load_prompt(path, packaged)
     except UserError as error:
@@ -73,14 +73,21 @@ def prompt_problems(path: str | None, packaged: str) -> list[str]:
 
 
 def fenced(text: str) -> str:
-    """A document's text as it stands in a prompt: it cannot close the fence around it."""
+    """A document's text for a prompt: it cannot close the <text> tag around it."""
     return _FENCE.sub(r"<\1\2 >", text)
 
 
 def named_source(chunk: Chunk, source: Source) -> str:
-    """Where the chunk stands: title and headings, so that questions can name them."""
+    """The chunk's title and headings, so that questions can name them."""
     title = source.titles[chunk.document]
     return fenced(" > ".join([title, *(heading for heading in chunk.headings if heading.strip() != title.strip())]))
+
+
+def list_schema(name: str, **fields: dict[str, object]) -> dict[str, object]:
+    """The JSON schema of an answer {name: [{field: ...}, ...]} in which every field is required."""
+    item = {"type": "object", "properties": fields, "required": [*fields], "additionalProperties": False}
+    listed = {name: {"type": "array", "items": item}}
+    return {"type": "object", "properties": listed, "required": [name], "additionalProperties": False}
 
 
 def _names(template: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Rewrites: the text itself told anew, as paraphrase, summary, list, story and dialogue, for mixes with questions.
+"""Rewrites: the text itself as paraphrase, summary, list, story and dialogue, to be mixed with questions.
 
 Tasks whose answer carries the whole text are reported to be memorized far more than short extractive ones
 (arXiv 2310.06714); one to one mixes of questions and rewritten text keep scaling where either alone stops (2603.23562).
@@ -6,14 +6,16 @@ Tasks whose answer carries the whole text are reported to be memorized far more 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from byheart.errors import Problem, gather
 from byheart.expansion.base import Source, Tally, Written, example_id
-from byheart.expansion.book import CUT_OFF, Book
+from byheart.expansion.book import CUT_OFF
 from byheart.expansion.citation import cite
 from byheart.expansion.density import Density
-from byheart.expansion.gates.checks import REPEATED, Gates
+from byheart.expansion.gates.checks import REPEATED, Gates, Refusal
+from byheart.expansion.gates.ground import Ground
 from byheart.expansion.gates.words import content_stems, plain
 from byheart.expansion.prompts import fenced, load_prompt, named_source, prompt_problems
 from byheart.store import content_key
@@ -28,18 +30,18 @@ STYLES = {
     "story": "Tell {place} as a story.",
     "dialogue": "Tell {place} as a dialogue.",
 }
-PEOPLED = ("story", "dialogue")  # styles that need somebody who speaks
+PEOPLED = ("story", "dialogue")  # styles that may invent persons
 CUT_TEXT = "the rewritten text was cut off at its token limit"
 EMPTY = "the teacher's answer is empty"
-TOLD = 0.5  # share of a fact's words from which a rewritten text tells it
-RETELL_FACTOR = 3  # tokens that a story may take for each of the text
+STATED = 0.5  # share of a fact's words from which a rewritten text states it
+TOKENS_PER_TOKEN = 3  # of a rewritten text, at most, for each of the chunk
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rewrites(Density):
     """As many rewritten texts of each chunk as questions are its floor, the styles in turn: one to one by default.
 
-    They go forward only: `examples_per_fact` counts the texts that tell a fact, in that direction.
+    They go forward only: `examples_per_fact` counts the texts that state a fact.
     """
 
     styles: tuple[str, ...] = tuple(STYLES)
@@ -60,7 +62,7 @@ class Rewrites(Density):
             found.append(Problem("must be at least 0", "expansion.rewrites.max_attempts", str(self.max_attempts)))
         gather(found)
 
-    def tests(self) -> Sequence[str]:
+    def problems(self) -> Sequence[str]:
         return prompt_problems(self.prompt, "rewrites")
 
     @property
@@ -71,120 +73,113 @@ class Rewrites(Density):
         return [self._request(ask, source) for chunk in source.chunks for ask in self._first(chunk, source)]
 
     def expand(self, source: Source) -> Written:
-        books = {c.id: _Retellings(c, source, self.gates) for c in source.chunks if source.facts_of(c)}
+        chunks = {c.id: _ChunkRewrites(c, source, self) for c in source.chunks if source.facts_of(c)}
         asks = [ask for chunk in source.chunks for ask in self._first(chunk, source)]
         for attempt in range(self.max_attempts + 1):
             outcomes = source.teacher.ask([self._request(ask, source) for ask in asks])
             for ask, outcome in zip(asks, outcomes, strict=True):
-                books[ask.chunk.id].read(ask, outcome)
-            asks = [ask for book in books.values() for ask in book.missing(self, attempt + 1)]
+                chunks[ask.chunk.id].read(ask, outcome)
+            asks = [ask for each in chunks.values() for ask in each.missing(attempt + 1)]
             if not asks:
                 break
-        return self._written(books, source)
+        return self._written(chunks, source)
 
-    def _first(self, chunk: Chunk, source: Source) -> list["_Ask"]:
-        """The styles in turn; once round, the same again (another sample) until the chunk's floor."""
+    def _first(self, chunk: Chunk, source: Source) -> list["_RewriteRequest"]:
+        """The styles in turn, and again (another sample) until the chunk's floor."""
         count = self.asked_of(chunk) if source.facts_of(chunk) else 0
-        return [_Ask(chunk, self.styles[n % len(self.styles)], n // len(self.styles)) for n in range(count)]
+        return [_RewriteRequest(chunk, self.styles[n % len(self.styles)], n // len(self.styles)) for n in range(count)]
 
-    def _request(self, ask: "_Ask", source: Source) -> Request:
+    def _request(self, ask: "_RewriteRequest", source: Source) -> Request:
         prompt = load_prompt(self.prompt, "rewrites")
-        user = prompt.fill(
-            "user",
-            source=named_source(ask.chunk, source),
-            text=fenced(ask.chunk.text),
-            style=prompt.fill(ask.style),
-        )
-        max_tokens = (100 + RETELL_FACTOR * ask.chunk.tokens) * 2 ** min(ask.attempt, 3)
+        place, text = named_source(ask.chunk, source), fenced(ask.chunk.text)
+        user = prompt.fill("user", source=place, text=text, style=prompt.fill(ask.style))
+        max_tokens = (100 + TOKENS_PER_TOKEN * ask.chunk.tokens) * 2 ** min(ask.attempt, 3)
         number = ask.attempt * 1000 + ask.sample
         return Request(prompt.system, user, self.temperature, max_tokens, number, prompt.key)
 
-    def _written(self, books: dict[str, "_Retellings"], source: Source) -> Written:
-        kept = [example for book in books.values() for example, _ in book.kept]
-        limit = len(kept) if self.max_examples is None else self.max_examples
-        # Round-robin over the chunks: the first rewriting of each before the second of any.
-        order = sorted((n, i) for i, book in enumerate(books.values()) for n in range(len(book.kept)))
-        listed = list(books.values())
-        chosen = {listed[i].kept[n][0].id for n, i in order[:limit]}
+    def _written(self, chunks: dict[str, "_ChunkRewrites"], source: Source) -> Written:
+        kept = [example for each in chunks.values() for example, _ in each.kept]
+        # Round-robin over the chunks: the first text of each before the second of any.
+        rounds = zip_longest(*([example for example, _ in each.kept] for each in chunks.values()))
+        in_turn = [example.id for one_round in rounds for example in one_round if example is not None]
+        chosen = set(in_turn[: self.max_examples])
         examples = tuple(example for example in kept if example.id in chosen)
-        rejected = [refusal for book in books.values() for refusal in book.rejected]
+        rejected = [refusal for each in chunks.values() for refusal in each.rejected]
         rejected += [Rejection(example, CUT_OFF) for example in kept if example.id not in chosen]
-        told = Counter(fact for example in examples for fact in example.facts)
+        stated = Counter(fact for example in examples for fact in example.facts)
         uncovered = {
-            fact.id: "rewritten texts go forward only" if told[fact.id] else books[fact.chunk].why_untold()
+            fact.id: "rewritten texts go forward only" if stated[fact.id] else chunks[fact.chunk].why_missing()
             for fact in source.facts
         }
         have = Counter(example.chunk for example in examples)
         short = [
-            f"rewrites: chunk {chunk.id} has {have[chunk.id]} of {self.asked_of(chunk)} examples"
-            for chunk in source.chunks
-            if chunk.id in books and have[chunk.id] < self.asked_of(chunk)
+            f"rewrites: chunk {chunk} has {have[chunk]} of {self.asked_of(each.chunk)} examples"
+            for chunk, each in chunks.items()
+            if have[chunk] < self.asked_of(each.chunk)
         ]
-        if few := [fact for fact in source.facts if told[fact.id] < self.examples_per_fact]:
+        if few := [fact for fact in source.facts if stated[fact.id] < self.examples_per_fact]:
             least = self.examples_per_fact
             short.append(f"rewrites: {len(few)} of {len(source.facts)} facts have fewer than {least} forward examples")
         if short and self.max_examples is not None and len(examples) >= self.max_examples:
             short.append(f"rewrites: max_examples={self.max_examples} was reached; raise it to meet the floors above")
-        notes = tuple(sorted({note for book in books.values() for note in book.notes}))
-        tallies = {chunk: book.tally() for chunk, book in books.items()}
+        notes = tuple(sorted({note for each in chunks.values() for note in each.notes}))
+        tallies = {chunk: each.tally() for chunk, each in chunks.items()}
         return Written(examples, tuple(rejected), uncovered, tuple(short), tallies, notes)
 
 
 @dataclass(frozen=True)
-class _Ask:
+class _RewriteRequest:
     chunk: Chunk
     style: str
     sample: int
     attempt: int = 0
 
 
-class _Retellings:
-    """What came of one chunk."""
+class _ChunkRewrites:
+    """The requests about one chunk, the kept texts and the refusals."""
 
-    def __init__(self, chunk: Chunk, source: Source, gates: Gates):
-        self.chunk, self.gates = chunk, gates
+    def __init__(self, chunk: Chunk, source: Source, options: Rewrites):
+        self.chunk, self.options = chunk, options
         self.facts = source.facts_of(chunk)
-        self.ground = Book(chunk, source, gates, "rewrites", False, set()).ground
+        self.ground = Ground.of(chunk, source)
         self.place = cite(source.titles[chunk.document], chunk.headings).whole
         self.kept: list[tuple[Example, int]] = []
         self.rejected: list[Rejection] = []
         self.failed: list[str] = []
         self.notes: set[str] = set()
-        self.asked: list[_Ask] = []
-        self.lacking: list[_Ask] = []
+        self.asked: list[_RewriteRequest] = []
+        self.failed_requests: list[_RewriteRequest] = []
 
-    def read(self, ask: _Ask, outcome: Reply | Failure) -> None:
+    def read(self, ask: _RewriteRequest, outcome: Reply | Failure) -> None:
         self.asked.append(ask)
         if isinstance(outcome, Failure):
             self.failed.append(outcome.reason)
-            self.lacking.append(ask)
+            self.failed_requests.append(ask)
             return
         self.notes |= {f"the server answered otherwise than asked: {note}" for note in outcome.notes}
         text = strip_thinking(outcome.text)
         example = self._example(ask, text)
-        reason, detail = self._fault(text, example, outcome)
-        if reason:
-            self.rejected.append(Rejection(example, reason, detail))
-            self.lacking.append(ask)
+        if refusal := self._refusal(text, example, outcome):
+            self.rejected.append(Rejection(example, refusal.reason, refusal.detail))
+            self.failed_requests.append(ask)
         else:
             self.kept.append((example, ask.attempt))
 
-    def missing(self, options: Rewrites, attempt: int) -> list[_Ask]:
-        """Those that failed, asked anew, after a copy in the next style; then as many as the least told fact lacks."""
-        again, self.lacking = self.lacking, []
-        styles = options.styles
+    def missing(self, attempt: int) -> list[_RewriteRequest]:
+        """Failed requests again, each in the next style; then as many as the fact with the fewest texts lacks."""
+        styles, count = self.options.styles, len(self.asked)
         asks = [
-            _Ask(self.chunk, styles[(styles.index(ask.style) + attempt) % len(styles)], ask.sample, attempt)
-            for ask in again
+            replace(ask, style=styles[(styles.index(ask.style) + attempt) % len(styles)], attempt=attempt)
+            for ask in self.failed_requests
         ]
-        told = Counter(fact for example, _ in self.kept for fact in example.facts)
-        lacking = max((options.examples_per_fact - told[fact.id] for fact in self.facts), default=0) - len(asks)
-        count = len(self.asked)
+        self.failed_requests = []
+        stated = Counter(fact for example, _ in self.kept for fact in example.facts)
+        lacking = max(self.options.examples_per_fact - stated[fact.id] for fact in self.facts) - len(asks)
         more = range(count, count + max(0, lacking))
-        return [*asks, *(_Ask(self.chunk, styles[n % len(styles)], n, attempt) for n in more)]
+        return [*asks, *(_RewriteRequest(self.chunk, styles[n % len(styles)], n, attempt) for n in more)]
 
-    def why_untold(self) -> str:
-        """For a fact that no kept text tells."""
+    def why_missing(self) -> str:
+        """Why no kept text states a fact."""
         return f"no rewriting came: {self.failed[0]}" if self.failed and not self.kept else "no kept rewriting tells it"
 
     def tally(self) -> Tally:
@@ -193,43 +188,32 @@ class _Retellings:
         asked_on = {fact.id: len(self.asked) for fact in self.facts}
         return Tally(len(self.asked), len(self.asked), tuple(self.failed), len(later), asked_on, dict(topped_up_on))
 
-    def _fault(self, text: str, example: Example, outcome: Reply) -> tuple[str, str]:
+    def _refusal(self, text: str, example: Example, outcome: Reply) -> Refusal | None:
         if not text:
-            return EMPTY, ""
+            return Refusal(EMPTY)
         if outcome.finish_reason == "length":
-            return CUT_TEXT, text[-40:]
-        if refusal := self.gates.refuse_text(text, self.ground, example.subject in PEOPLED):
-            return refusal.reason, refusal.detail
-        if example.id in {other.id for other, _ in self.kept} or self._copies(text):
-            return REPEATED, ""
-        return "", ""
+            return Refusal(CUT_TEXT, text[-40:])
+        if refusal := self.options.gates.refuse_text(text, self.ground, example.subject in PEOPLED):
+            return refusal
+        repeated = self._copies(text) or example.id in {other.id for other, _ in self.kept}
+        return Refusal(REPEATED) if repeated else None
 
     def _copies(self, text: str) -> bool:
         from rapidfuzz import fuzz
 
-        alike = self.gates.alike if self.gates.alike is not None else 100.0
+        alike = self.options.gates.alike if self.options.gates.alike is not None else 100.0
         return any(fuzz.ratio(plain(text), plain(other.answer)) >= alike for other, _ in self.kept)
 
-    def _example(self, ask: _Ask, text: str) -> Example:
-        """The question is ours, names the place, and tells a second text in the same style from the first."""
+    def _example(self, ask: _RewriteRequest, text: str) -> Example:
+        """Our own question names the place, and numbers a second text in the same style."""
         question = STYLES[ask.style].format(place=self.place)
         if earlier := sum(example.subject == ask.style for example, _ in self.kept):
             question = f"{question.removesuffix('.')}, version {earlier + 1}."
-        told = {*content_stems(text, self.ground.language)}
+        words = {*content_stems(text, self.ground.language)}
         facts = []
         for fact in self.facts:
             own = {*content_stems(fact.text, self.ground.language)}
-            if own and len(own & told) >= TOLD * len(own):
+            if own and len(own & words) >= STATED * len(own):
                 facts.append(fact.id)
-        return Example(
-            example_id(question, text),
-            question,
-            text,
-            tuple(facts),
-            "recitation",
-            FORWARD,
-            "rewrites",
-            self.chunk.id,
-            None,
-            subject=ask.style,
-        )
+        key, chunk = example_id(question, text), self.chunk.id
+        return Example(key, question, text, tuple(facts), "recitation", FORWARD, "rewrites", chunk, subject=ask.style)

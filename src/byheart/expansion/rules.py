@@ -99,7 +99,7 @@ class Rules(Density):
             short.append(f"rules: {MISSING}")
         return Written(tuple(examples), tuple(rejected), uncovered, tuple(short))
 
-    def tests(self) -> Sequence[str]:
+    def problems(self) -> Sequence[str]:
         return [str(problem) for problem in BaseModel().problems()] if self.rank else []
 
     def _examples(

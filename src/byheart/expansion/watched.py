@@ -1,4 +1,4 @@
-"""A teacher whose work is watched: how far it is, how fast, and what it took, over all that one expansion asks."""
+"""A teacher whose progress is reported: requests, tokens and cost over everything that one expansion asks."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,37 +6,40 @@ from dataclasses import dataclass, replace
 
 from byheart.errors import Problem
 from byheart.expansion.parse import parse_pairs
-from byheart.teacher.base import Estimate, Failure, Progress, Reply, Request, Teacher
+from byheart.teacher.base import (
+    Estimate,
+    OnProgress,
+    OnReply,
+    Outcomes,
+    Progress,
+    Reply,
+    Request,
+    Requests,
+    Teacher,
+    ignore,
+)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where the asking stands. Tokens and cost are those that were paid in it."""
+class TeacherProgress(Progress):
+    """The requests so far. `total`, `done` and `in_flight` are those of this round, the rest covers all rounds."""
 
-    total: int = 0  # requests of this round
-    done: int = 0
-    in_flight: int = 0
-    sent: int = 0  # requests answered by the teacher, over all rounds
-    cached: int = 0
-    failed: int = 0
-    examples: int = 0  # pairs received, before any gate
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
+    total: int = 0
+    sent: int = 0  # requests answered by the teacher
+    examples: int = 0  # pairs received, before any filter
     seconds: float = 0.0
-    note: str = ""
 
     @property
     def examples_per_minute(self) -> float:
         return 60 * self.examples / self.seconds if self.seconds > 0 else 0.0
 
 
-class Watched:
-    """Passes everything on to `teacher`, and tells `show` after each change."""
+class ObservedTeacher:
+    """Passes every call on to `teacher`, and calls `show` after each change."""
 
-    def __init__(self, teacher: Teacher, show: Callable[[Standing], None]):
+    def __init__(self, teacher: Teacher, show: Callable[[TeacherProgress], None]):
         self.teacher, self.show = teacher, show
-        self.standing = Standing()
+        self.progress = TeacherProgress()
         self._began = time.monotonic()
 
     @property
@@ -50,39 +53,33 @@ class Watched:
     def estimate(self, requests: Sequence[Request]) -> Estimate:
         return self.teacher.estimate(requests)
 
-    def tests(self) -> Sequence[Problem]:
-        return self.teacher.tests()
+    def problems(self) -> Sequence[Problem]:
+        return self.teacher.problems()
 
-    def ask(
-        self,
-        requests: Sequence[Request],
-        on_reply: Callable[[int, Reply], None] = lambda index, reply: None,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> list[Reply | Failure]:
-        before = self.standing
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
+        before = self.progress
 
-        def counted(index: int, reply: Reply) -> None:
+        def count(index: int, reply: Reply) -> None:
             found = len(parse_pairs(reply.text, reply.finish_reason == "length").pairs)
-            self.standing = replace(self.standing, examples=self.standing.examples + found)
+            self.progress = replace(self.progress, examples=self.progress.examples + found)
             on_reply(index, reply)
 
-        def told(progress: Progress) -> None:
-            cost = None if progress.cost is None else (before.cost or 0.0) + progress.cost
-            self.standing = replace(
-                self.standing,
-                total=progress.total,
-                done=progress.done,
-                in_flight=progress.in_flight,
-                sent=before.sent + progress.done - progress.cached - progress.failed,
-                cached=before.cached + progress.cached,
-                failed=before.failed + progress.failed,
-                input_tokens=before.input_tokens + progress.input_tokens,
-                output_tokens=before.output_tokens + progress.output_tokens,
-                cost=before.cost if cost is None else cost,
+        def add(now: Progress) -> None:
+            self.progress = replace(
+                self.progress,
+                total=now.total,
+                done=now.done,
+                in_flight=now.in_flight,
+                note=now.note,
+                sent=before.sent + now.done - now.cached - now.failed,
+                cached=before.cached + now.cached,
+                failed=before.failed + now.failed,
+                input_tokens=before.input_tokens + now.input_tokens,
+                output_tokens=before.output_tokens + now.output_tokens,
+                cost=before.cost if now.cost is None else (before.cost or 0.0) + now.cost,
                 seconds=time.monotonic() - self._began,
-                note=progress.note,
             )
-            self.show(self.standing)
-            on_progress(progress)
+            self.show(self.progress)
+            on_progress(now)
 
-        return self.teacher.ask(requests, counted, told)
+        return self.teacher.ask(requests, count, add)

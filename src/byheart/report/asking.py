@@ -13,7 +13,7 @@ ROWS = 24  # chunks in the table; all of them are in ledger.json and on the page
 
 @contextmanager
 def shown(screen: Any, name: str) -> Iterator[Callable[[Any], None]]:
-    """A bar with what matters beside it; yields the function that takes each `Standing`."""
+    """A bar with what matters beside it; yields the function that takes each `TeacherProgress`."""
     with screen.progress(None, name) as bar:
 
         def show(standing: Any) -> None:

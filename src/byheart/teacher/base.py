@@ -1,27 +1,29 @@
-"""The contract of the teacher family: requests in, replies out, each written to the cache the moment it arrives."""
+"""The contract of the teacher family: requests in, replies out, each saved in the cache as soon as it arrives."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from byheart.errors import Problem, Unfinished, UserError
 from byheart.store import content_key
 
+TEMPERATURE_REFUSED = "temperature refused"  # a note of a reply
+
 
 @dataclass(frozen=True)
 class Request:
-    """One question to a teacher: all that may change its answer."""
+    """One request to a teacher: everything that may change its answer."""
 
     system: str
     user: str  # what many requests share (the chunk) first, what varies last: a server's prefix cache helps then
     temperature: float
     max_tokens: int  # of the answer
-    attempt: int = 0  # another number asks the very same words anew
+    attempt: int = 0  # another number asks the same words again
     prompt_version: str = ""
-    schema: Mapping[str, Any] | None = None  # JSON schema of the answer, where the server can keep to one
+    schema: Mapping[str, object] | None = None  # JSON schema of the answer, where the server can enforce one
 
     def key(self, fingerprint: str) -> str:
-        """What the answer is cached under, for the teacher whose `fingerprint` it is."""
+        """The key of its answer in the cache, for the teacher with this `fingerprint`."""
         return content_key(
             fingerprint,
             self.system,
@@ -36,26 +38,30 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the teacher said, and what it took."""
+    """The teacher's answer, and its tokens."""
 
     text: str  # as it was received; may hold a reasoning model's thinking (see `strip_thinking`)
     input_tokens: int  # as the server counted them; 0 where it did not say
     output_tokens: int
     cached: bool  # taken from the cache: nothing was sent or paid
     finish_reason: str  # "stop", "length" where it was cut at max_tokens, "content_filter", ...
-    notes: tuple[str, ...] = ()  # what was done otherwise than asked, e.g. "temperature refused"
+    notes: tuple[str, ...] = ()  # what was done otherwise than asked, e.g. TEMPERATURE_REFUSED
+
+    @property
+    def temperature_refused(self) -> bool:
+        return TEMPERATURE_REFUSED in self.notes
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A request that got no usable answer after all its retries. Nothing is cached: the next run asks it again."""
+    """A request without a usable answer after all its retries. It is not cached: the next run sends it again."""
 
     reason: str  # in words, e.g. "500 from the server, 6 times: overloaded"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What asking would take. Tokens and cost are those of the requests that are not cached yet."""
+    """The size of a job. Tokens and cost are those of the requests that are not cached yet."""
 
     requests: int
     cached: int
@@ -66,7 +72,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an `ask` is. Tokens and cost are those that were paid in it; cached replies are counted apart."""
+    """The state of an `ask`. Tokens and cost are those that were paid in it; cached replies are counted apart."""
 
     total: int
     done: int = 0  # replies and failures, cached ones included
@@ -76,39 +82,44 @@ class Progress:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
-    note: str = ""  # what is being waited for, e.g. "the server asks for a pause of 20 s"
+    note: str = ""  # the reason of a wait, e.g. "the server asks for a pause of 20 s"
 
 
 class TeacherError(UserError):
-    """No use in going on: a wrong key, no money, a dead server. What had arrived is saved; the message says so."""
+    """No request will be answered: a wrong key, no money, a dead server. The message says how many answers are saved."""
 
 
 class ComeBack(Unfinished, TeacherError):
-    """The requests are under way elsewhere; nothing went wrong."""
+    """Nothing is wrong: the requests are being answered elsewhere, and the same command collects them."""
+
+
+Requests = Sequence[Request]
+OnReply = Callable[[int, Reply], None]
+OnProgress = Callable[[Progress], None]
+Outcomes = list[Reply | Failure]
+
+
+def ignore(*event: object) -> None:
+    """The listener that does nothing."""
 
 
 class Teacher(Protocol):
     """Answers requests. An implementation is a frozen dataclass of options, cheap to build."""
 
-    def ask(
-        self,
-        requests: Sequence[Request],
-        on_reply: Callable[[int, Reply], None] = lambda index, reply: None,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> list[Reply | Failure]:
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """A reply or a failure for each request, in their order; equal requests are sent once.
 
-        `on_reply` gets each reply with its request's index as soon as it is there (and cached), in any order, in the
-        thread that called. Raises TeacherError where nobody will answer any more.
+        `on_reply` gets each reply with its request's index as soon as it is cached, in any order, in the thread of the
+        caller. Raises TeacherError where no further request would be answered.
         """
         ...
 
-    def estimate(self, requests: Sequence[Request]) -> Estimate:
-        """What `ask` would take now. Sends nothing."""
+    def estimate(self, requests: Requests) -> Estimate:
+        """The size of the job `ask(requests)`. Sends nothing."""
         ...
 
-    def tests(self) -> Sequence[Problem]:
-        """What can be known to be wrong before any work and without a network; empty where nothing is."""
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with the options, found without work and without a network; empty where nothing is."""
         ...
 
     @property
@@ -118,5 +129,5 @@ class Teacher(Protocol):
 
     @property
     def answers_soon(self) -> bool:
-        """Whether one request may go ahead of the others, to see how it fares: a batch would take a day over it."""
+        """Whether one request may be sent before the others as a probe: a batch would take a day to answer it."""
         ...

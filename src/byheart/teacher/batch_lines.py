@@ -1,25 +1,28 @@
-"""What goes into a batch's file, and what comes back in one: a line for each request."""
+"""The lines of a batch's files, one for each request: written for the upload, read from the answers."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.store import content_key
-from byheart.teacher.verdict import BROKEN, Again, Verdict, judge
+from byheart.teacher.response import BROKEN, Response, Retry, read_response
+
+if TYPE_CHECKING:
+    import openai
 
 OVER = {"completed", "failed", "expired", "cancelled"}
 PARTS = {"t": "temperature", "s": "schema", "m": "max_tokens"}  # left out of a request, as its custom_id says
 
 
 @dataclass
-class Job:
+class SubmittedBatch:
     """One batch at the server."""
 
     content: str  # the content id
     keys: list[str]  # in the order of its file
-    number: int  # which try of these requests it is; 0 where another cache knows
-    record: Any  # openai.types.Batch, as last seen
+    number: int  # the number of tries of these requests, this one included; 0 where only another cache knows
+    record: "openai.types.Batch"  # as last seen
 
     @property
     def over(self) -> bool:
@@ -27,12 +30,12 @@ class Job:
 
 
 def content_id(keys: Sequence[str]) -> str:
-    """What a batch is known by, whatever the order of its requests."""
+    """The id of a batch, by its requests in any order."""
     return content_key("batch", sorted(keys))
 
 
 def in_files(sizes: Mapping[str, int], most: int, most_bytes: int) -> Iterator[list[str]]:
-    """Requests, of so many bytes each, as many at a time as one file may hold."""
+    """Groups of requests, each small enough for one file. `sizes`: bytes of each."""
     group: list[str] = []
     whole = 0
     for key, size in sizes.items():
@@ -45,23 +48,23 @@ def in_files(sizes: Mapping[str, int], most: int, most_bytes: int) -> Iterator[l
         yield group
 
 
-def write_line(key: str, without: Collection[str], body: Mapping[str, Any]) -> bytes:
+def write_line(key: str, without: Collection[str], body: Mapping[str, object]) -> bytes:
     marks = "".join(mark for mark, part in PARTS.items() if part in without)
     line = {"custom_id": f"{key}-{marks}", "method": "POST", "url": "/v1/chat/completions", "body": body}
     return json.dumps(line).encode() + b"\n"
 
 
-def read_lines(content: bytes, scrubbed: Callable[[str], str]) -> Iterator[tuple[str, frozenset[str], Verdict]]:
-    """Each line of a file of answers: the request's key, what had been left out of it, and what came."""
+def read_lines(content: bytes, scrubbed: Callable[[str], str]) -> Iterator[tuple[str, frozenset[str], Response]]:
+    """Each line of a file of answers: the request's key, the parts it was sent without, and the response."""
     for raw in content.split(b"\n"):  # not splitlines: answers may hold U+2028
         try:
             line = json.loads(scrubbed(raw.decode("utf-8", "replace")))
             key, _, marks = line["custom_id"].partition("-")
             response, error = line.get("response"), line.get("error")
             if response:
-                verdict = judge(int(response["status_code"]), {}, json.dumps(response.get("body")))
+                said: Response = read_response(int(response["status_code"]), {}, json.dumps(response.get("body")))
             else:
-                verdict = Again(BROKEN, str((error or {}).get("message") or "no answer within the batch"))
+                said = Retry(BROKEN, str((error or {}).get("message") or "no answer within the batch"))
         except (ValueError, TypeError, KeyError, AttributeError):
-            continue  # no line of ours, or half of one: its request stays open
-        yield key, frozenset(PARTS[mark] for mark in marks if mark in PARTS), verdict
+            continue  # not written by us, or half a line: its request stays open
+        yield key, frozenset(PARTS[mark] for mark in marks if mark in PARTS), said

@@ -1,14 +1,13 @@
-"""Every answer that a teacher gave, in one SQLite file, keyed by the content of its request: nothing is paid twice."""
+"""Every answer of a teacher, in one SQLite file, keyed by the content of its request: nothing is paid twice."""
 
 import json
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from byheart.errors import Problem, UserError
 from byheart.store import cache_folder
@@ -78,22 +77,19 @@ class AnswerCache:
             _patiently(lambda: self.connection.executescript(TABLES))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.connection.close()
 
     def find(self, keys: Sequence[str]) -> dict[str, Reply]:
         """The answers that are here, as cached replies."""
         found: dict[str, Reply] = {}
+        names = "key, text, input_tokens, output_tokens, finish_reason, notes"
         with _said(self.path):
             for start in range(0, len(keys), AT_ONCE):
                 some = keys[start : start + AT_ONCE]
                 marks = ",".join("?" * len(some))
-                for key, text, tokens_in, tokens_out, finish, notes in self.connection.execute(
-                    f"SELECT key, text, input_tokens, output_tokens, finish_reason, notes FROM answers WHERE key IN ({marks})",
-                    some,
-                ):
+                rows = self.connection.execute(f"SELECT {names} FROM answers WHERE key IN ({marks})", some)
+                for key, text, tokens_in, tokens_out, finish, notes in rows:
                     found[key] = Reply(text, tokens_in, tokens_out, True, finish, tuple(json.loads(notes)))
         return found
 
@@ -107,7 +103,7 @@ class AnswerCache:
             self.connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
     def claim(self, keys: Collection[str], owner: str, is_dead: Callable[[str], bool]) -> dict[str, str]:
-        """Whose each of `keys` is now: `owner`'s where nobody else had claimed it, or nobody who is alive."""
+        """The owner of each of `keys` now: `owner`, unless another that is running had claimed it before."""
         with _said(self.path), self._alone():
             owners = self.connection.execute("SELECT DISTINCT owner FROM claims").fetchall()
             dead = [(name,) for (name,) in owners if name != owner and is_dead(name)]
@@ -117,13 +113,13 @@ class AnswerCache:
         return {key: claims[key] for key in keys}
 
     def unclaim(self, owner: str, key: str | None = None) -> None:
-        """Let one claim go, or all that are `owner`'s."""
+        """Delete one claim of `owner`, or all of them."""
         some = ("key = ? AND owner = ?", (key, owner)) if key else ("owner = ?", (owner,))
         with _said(self.path):
             self.connection.execute(f"DELETE FROM claims WHERE {some[0]}", some[1])
 
     def shelves(self) -> list[Shelf]:
-        """What there is, by teacher and prompt."""
+        """The answers, counted by teacher and prompt."""
         with _said(self.path):
             rows = self.connection.execute(
                 "SELECT teacher, prompt_version, COUNT(*), SUM(output_tokens), MIN(asked_at), MAX(asked_at) "
@@ -131,42 +127,28 @@ class AnswerCache:
             ).fetchall()
         return [Shelf(*row) for row in rows]
 
-    def export(self) -> Iterator[dict[str, Any]]:
+    def export(self) -> Iterator[dict[str, object]]:
         """Each answer with its request, oldest first, as plain records."""
+        names = ("text", "input_tokens", "output_tokens", "finish_reason")
         with _said(self.path):
-            for (
-                key,
-                teacher,
-                _,
-                asked_at,
-                request,
-                text,
-                tokens_in,
-                tokens_out,
-                finish,
-                notes,
-            ) in self.connection.execute("SELECT * FROM answers ORDER BY asked_at, key"):
-                yield {
-                    "key": key, "teacher": teacher, "asked_at": asked_at, **json.loads(request), "text": text,
-                    "input_tokens": tokens_in, "output_tokens": tokens_out, "finish_reason": finish,
-                    "notes": json.loads(notes),
-                }  # fmt: skip
+            rows = self.connection.execute("SELECT * FROM answers ORDER BY asked_at, key")
+            for key, teacher, _, asked_at, request, *answer, notes in rows:
+                head = {"key": key, "teacher": teacher, "asked_at": asked_at, **json.loads(request)}
+                yield {**head, **dict(zip(names, answer, strict=True)), "notes": json.loads(notes)}
 
     def prune(self, older_than: float | None = None, teacher: str | None = None) -> int:
-        """Forget the answers asked before `older_than` (seconds since 1970) by a teacher so named; how many."""
-        where, values = ["1"], list[Any]()
-        if older_than is not None:
-            where, values = [*where, "asked_at < ?"], [*values, older_than]
-        if teacher is not None:
-            where, values = [*where, "instr(teacher, ?)"], [*values, teacher]
+        """Delete the answers asked before `older_than` (seconds since 1970) by a teacher so named; how many."""
+        chosen = {"asked_at < ?": older_than, "instr(teacher, ?)": teacher}
+        given = {clause: value for clause, value in chosen.items() if value is not None}
+        where = " AND ".join(given) or "1"
         with _said(self.path):
-            gone = self.connection.execute(f"DELETE FROM answers WHERE {' AND '.join(where)}", values).rowcount
+            gone = self.connection.execute(f"DELETE FROM answers WHERE {where}", [*given.values()]).rowcount
             if gone:
                 self.connection.execute("VACUUM")
         return gone
 
     def remember_batch(self, batch: str, teacher: str, keys: Sequence[str]) -> None:
-        """Say, before a batch is submitted, which requests it holds."""
+        """Save the keys of a batch's requests; to be called before it is submitted."""
         with _said(self.path):
             self.connection.execute("INSERT OR REPLACE INTO batches VALUES (?,?,?)", (batch, teacher, json.dumps(keys)))
 
@@ -193,12 +175,8 @@ class AnswerCache:
             raise
 
 
-def _plain(request: Request) -> dict[str, Any]:
-    plain = {
-        "system": request.system, "user": request.user, "temperature": request.temperature,
-        "max_tokens": request.max_tokens, "attempt": request.attempt, "prompt_version": request.prompt_version,
-    }  # fmt: skip
-    return plain if request.schema is None else {**plain, "schema": dict(request.schema)}
+def _plain(request: Request) -> dict[str, object]:
+    return {name: value for name, value in asdict(request).items() if value is not None}
 
 
 def _storable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`byheart cache`: what teachers answered so far, listed, exported as JSONL, or forgotten."""
+"""`byheart cache`: the answers of teachers so far, listed, exported as JSONL, or deleted."""
 
 import re
 import time
@@ -18,7 +18,8 @@ WIDTH = 100  # of the table where there is no terminal
 def cache(words: Sequence[str]) -> int:
     """Carries out one `byheart cache ...`; gives the exit code."""
     said = _read(words)
-    older_than = _moment(said["prune"]) if "prune" in said else None
+    age = _seconds(said.get("prune", ""))
+    older_than = None if age is None else time.time() - age
     place = Path(said["export"]).expanduser() if "export" in said else None
     if place is not None and place.exists():
         raise UserError(Problem("this file is there already", "export", str(place), "name another, or remove it"))
@@ -34,7 +35,7 @@ def cache(words: Sequence[str]) -> int:
             raise UserError(Problem("no teacher in the cache is called so", "teacher", teacher, f"there are: {known}"))
         chosen = [shelf for shelf in shelves if not teacher or teacher in shelf.teacher]
         if place is not None:
-            write_jsonl(place, (each for each in answers.export() if not teacher or teacher in each["teacher"]))
+            write_jsonl(place, (each for each in answers.export() if not teacher or teacher in str(each["teacher"])))
             print(f"{sum(shelf.answers for shelf in chosen):,} answers are in {place}")
         elif "prune" in said:
             gone = answers.prune(older_than, teacher)
@@ -72,12 +73,6 @@ def _read(words: Sequence[str]) -> dict[str, str]:
 def _seconds(age: str) -> float | None:
     found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([hdw])", age)
     return float(found[1]) * UNITS_S[found[2]] if found else None
-
-
-def _moment(age: str) -> float | None:
-    """Seconds since 1970, that long ago; None for all times."""
-    seconds = _seconds(age)
-    return None if seconds is None else time.time() - seconds
 
 
 def _show(shelves: Sequence[Shelf], file: Path) -> None:

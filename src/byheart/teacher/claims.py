@@ -1,6 +1,6 @@
-"""Which requests are under way, and whose they are: two commands that ask the same at once pay for one answer.
+"""Which process sends which request: two commands that ask the same at once pay for one answer.
 
-A claim is a row in the store. A claim whose owner gives no sign of life is anybody's.
+A claim is a row in the cache's database. A claim whose owner is not running any more counts for nothing.
 """
 
 from collections.abc import Collection
@@ -12,16 +12,16 @@ from byheart.teacher.cache import AnswerCache
 
 
 class Claims:
-    """Those of one `ask`. Costs a lock file and two statements, however many requests there are."""
+    """The claims of one `ask`. They cost a lock file and two statements, however many requests there are."""
 
     def __init__(self, cache: AnswerCache):
         self.cache = cache
         self.sign: ProcessLock | None = None
         self.tried = False
-        self.others: list[str] = []  # the processes that had claimed what was not ours, when we last looked
+        self.others: list[str] = []  # the processes that held the requests which the last `take` did not get
 
     def take(self, keys: Collection[str]) -> set[str]:
-        """Those of `keys` that are ours to send: nobody alive had claimed them before."""
+        """Those of `keys` that this process is to send: no running process had claimed them before."""
         if not self.tried:
             self.tried, self.sign = True, self._sign()
         if self.sign is None:
@@ -31,20 +31,20 @@ class Claims:
         self.others = sorted({owner.split("-")[-2] for owner in set(owners.values()) - {me}})
         return {key for key, owner in owners.items() if owner == me}
 
-    def let_go(self, key: str) -> None:
-        """We got no answer: whoever waits for it may try."""
+    def release(self, key: str) -> None:
+        """The request failed here: a process that waits for it may send it."""
         if self.sign:
             self.cache.unclaim(self.sign.name, key)
 
     def close(self) -> None:
         if self.sign is None:
             return
-        with suppress(UserError):  # a full disk, say: without a sign of life they are anybody's all the same
+        with suppress(UserError):  # e.g. a full disk: the claims of a process that has ended count for nothing anyway
             self.cache.unclaim(self.sign.name)
         self.sign.release()
 
     def _sign(self) -> ProcessLock | None:
-        """None where files cannot be locked: then each asks for itself."""
+        """None where files cannot be locked: then each process sends its own requests."""
         sign = ProcessLock(self.cache.path.with_name("asking"))
         try:
             sign.acquire()
@@ -53,7 +53,7 @@ class Claims:
         return sign
 
     def _is_dead(self, owner: str) -> bool:
-        """Also where there is no such file: it is made before the first claim, and removed after the last."""
+        """Also where it has no lock file: the file is made before the first claim and removed after the last."""
         assert self.sign is not None
         dead = self.sign.is_dead(owner)
         if dead:

@@ -1,16 +1,19 @@
-"""Where an OpenAI-compatible server is and what it is asked for: what the live and the batch teacher share."""
+"""An OpenAI-compatible server: its address, key, and the body of a request. Shared by the live and the batch teacher."""
 
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from byheart.errors import Problem, gather
 from byheart.store import content_key
-from byheart.teacher.asking import Prices, estimate
 from byheart.teacher.base import Estimate, Request
+from byheart.teacher.session import Prices, estimate
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 OPENAI = "https://api.openai.com/v1"
 OWN_KEY = "OPENAI_API_KEY"
@@ -20,7 +23,7 @@ CONNECT_S = 20.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The options of a server. The key itself is none of them: it is read from the environment when it is sent."""
+    """The options of a server. The key is not among them: it is read from the environment when it is sent."""
 
     model: str  # as the server names it
     base_url: str | None = None  # None: $OPENAI_BASE_URL, else OpenAI's own
@@ -47,8 +50,8 @@ class Endpoint:
             found.append(Problem("these are not extras", "teacher.extra", ", ".join(sorted(reserved)), fix))
         return found
 
-    def tests(self) -> Sequence[Problem]:
-        """What can be known to be wrong before any work and without a network."""
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with the address and the key's name; needs no network."""
         where, url = "teacher.base_url", urlsplit(self.address)
         try:
             url.port  # noqa: B018
@@ -89,21 +92,24 @@ class Endpoint:
 
     @property
     def key(self) -> str:
-        """The secret, or a word that servers without one accept."""
+        """The secret, or "none" for servers that need no key."""
         return (os.environ.get(self._key_name or "", "") if self._key_name else "").strip() or "none"
+
+    def scrubbed(self, text: str) -> str:
+        """Without the key: some servers repeat it in their errors."""
+        return text.replace(self.key, "****") if len(self.key) >= 8 else text
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.model} at {self.server or self.address}" + (
-            f" with {content_key(self.extra)[:8]}" if self.extra else ""
-        )
+        extra = f" with {content_key(self.extra)[:8]}" if self.extra else ""
+        return f"{self.model} at {self.server or self.address}{extra}"
 
     @property
     def prices(self) -> Prices:
         return Prices(self.price_in, self.price_out)
 
     def estimate(self, requests: Sequence[Request]) -> Estimate:
-        """What `ask` would take now. Sends nothing."""
+        """See `Teacher.estimate`."""
         return estimate(self.fingerprint, requests, self.prices)
 
     def body(self, request: Request, without: frozenset[str]) -> dict[str, Any]:
@@ -122,27 +128,16 @@ class Endpoint:
             body["response_format"] = {"type": "json_schema", "json_schema": shape}
         return {**body, **self.extra}
 
-    def client(self, timeout_s: float, connections: int) -> Any:
-        """The official client, which neither retries nor goes through a proxy to this very machine."""
+    def client(self, timeout_s: float, connections: int) -> "AsyncOpenAI":
+        """The official client, without its retries, and without a proxy for a server on this machine."""
+        import httpx2
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
         timeout = Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
-        return AsyncOpenAI(
-            api_key=self.key,
-            base_url=self.address,
-            max_retries=0,
-            timeout=timeout,
-            # The client waits for a free connection under the same timeout: as many as are ever used at once.
-            http_client=DefaultAsyncHttpxClient(
-                timeout=timeout, limits=_limits(connections), trust_env=not self.is_local
-            ),
-        )
-
-
-def _limits(connections: int) -> Any:
-    import httpx2
-
-    return httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+        # The client waits for a free connection under the same timeout: as many as are ever used at once.
+        limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+        http = DefaultAsyncHttpxClient(timeout=timeout, limits=limits, trust_env=not self.is_local)
+        return AsyncOpenAI(api_key=self.key, base_url=self.address, max_retries=0, timeout=timeout, http_client=http)
 
 
 def _is_openai(address: str) -> bool:

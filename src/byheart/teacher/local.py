@@ -1,27 +1,39 @@
 """A transformers model in this very process: no server, no key, no cost but time.
 
-Requests of all temperatures share a batch: each row has its own temperature, its own length and its own dice, seeded by
-its request's key, so that the same request gets the same answer whoever stands beside it (in float32; in bfloat16 a
-batch of another shape may round a logit otherwise).
+Requests of all temperatures share a batch: each row has its own temperature, its own length and its own random numbers,
+seeded by its request's key. So a request gets the same answer in every batch (in float32; in bfloat16 a batch of
+another shape may round a logit otherwise).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from byheart.errors import Problem, UserError, gather
 from byheart.model.base_model import BaseModel
 from byheart.model.chat import end_of_turn, pad
 from byheart.model.embedded import EMBEDDED
 from byheart.store import content_key
-from byheart.teacher.asking import Asking, Prices, estimate
-from byheart.teacher.base import Estimate, Failure, Progress, Reply, Request, TeacherError
+from byheart.teacher.base import (
+    Estimate,
+    Failure,
+    OnProgress,
+    OnReply,
+    Outcomes,
+    Reply,
+    Request,
+    Requests,
+    TeacherError,
+    ignore,
+)
 from byheart.teacher.sender import noted
+from byheart.teacher.session import AskSession, Prices, ask_session, estimate
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "mps"), ("auto", "float32", "bfloat16")
 FREE = Prices(0.0, 0.0)
@@ -29,7 +41,7 @@ FREE = Prices(0.0, 0.0)
 
 @dataclass(frozen=True)
 class Local:
-    """Loads the model when it is asked, answers batch after batch, and lets the model go."""
+    """Loads the model for each `ask`, answers batch after batch, and frees the model."""
 
     path: str | None = None  # a folder or a hub id; None: the embedded model
     revision: str | None = None
@@ -49,28 +61,22 @@ class Local:
                 found.append(Problem(f"must be one of {', '.join(known)}", f"teacher.{name}", str(value)))
         gather(found)
 
-    def ask(
-        self,
-        requests: Sequence[Request],
-        on_reply: Callable[[int, Reply], None] = lambda index, reply: None,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> list[Reply | Failure]:
-        """See `Teacher.ask`. Each answer is saved as soon as its row ends, while its neighbours go on."""
-        with Asking(self.fingerprint, requests, on_reply, on_progress, FREE) as asking:
-            while mine := asking.take():
-                asking.tell(
-                    note="converting the embedded model, once" if self._base.unconverted else "loading the model"
-                )
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
+        """See `Teacher.ask`. Each answer is saved as soon as its row ends, while the rest of its batch goes on."""
+        with ask_session(self.fingerprint, requests, on_reply, on_progress, FREE) as session:
+            while mine := session.take():
+                convert = self._base.unconverted
+                session.update(note="converting the embedded model, once" if convert else "loading the model")
                 with _threads(self.threads):
-                    self._answer(asking, mine)
-            return asking.results()
+                    self._answer(session, mine)
+            return session.results()
 
     def estimate(self, requests: Sequence[Request]) -> Estimate:
-        """What `ask` would take now, without loading the model."""
+        """See `Teacher.estimate`. Does not load the model."""
         return estimate(self.fingerprint, requests, FREE)
 
-    def tests(self) -> Sequence[Problem]:
-        """What can be known to be wrong before any work, without torch."""
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with the model's folder or name; needs no torch."""
         return [_ours(problem) for problem in self._base.problems()]
 
     @property
@@ -84,7 +90,7 @@ class Local:
     def _base(self) -> BaseModel:
         return BaseModel(self.path or EMBEDDED, revision=self.revision)
 
-    def _load(self) -> tuple[Any, Any]:
+    def _load(self) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
         import torch
 
         device = self.device
@@ -96,26 +102,27 @@ class Local:
         except UserError as error:
             raise TeacherError(*map(_ours, error.problems)) from error.__cause__
 
-    def _answer(self, asking: Asking, mine: Mapping[str, Request]) -> None:
-        model, tokenizer = self._load()  # it goes when this returns: training will want the memory
-        prompts = {key: _prompt(tokenizer, request) for key, request in mine.items()}
+    def _answer(self, session: AskSession, mine: Mapping[str, Request]) -> None:
+        model, tokenizer = self._load()  # freed when this returns: training will need the memory
         longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
         rows = []
         for key, request in mine.items():
-            room = int(min(request.max_tokens, longest - len(prompts[key])))
+            prompt = _prompt(tokenizer, request)
+            room = int(min(request.max_tokens, longest - len(prompt)))
             if room < 1:
-                asking.failed(key, Failure(f"its {len(prompts[key])} tokens leave no room in the model's {longest}"))
+                session.ended(key, Failure(f"its {len(prompt)} tokens leave no room in the model's {longest}"))
             else:
-                rows.append(Row(key, prompts[key], request.temperature, room))
+                rows.append(Row(key, prompt, request.temperature, room))
 
-        def ended(row: Row, tokens: Sequence[int], stopped: bool) -> None:
-            text = tokenizer.decode(tokens[: len(tokens) - stopped], skip_special_tokens=True).strip()
+        def ended(row: Row, tokens: list[int], stopped: bool) -> None:
+            text = str(tokenizer.decode(tokens[: len(tokens) - stopped], skip_special_tokens=True)).strip()
             reply = Reply(text, len(row.prompt), len(tokens), False, "stop" if stopped else "length")
-            asking.arrived(row.key, noted(reply, mine[row.key], frozenset()))
+            session.ended(row.key, noted(reply, mine[row.key], frozenset()))
 
         for batch in batches(rows, self.batch_tokens):
-            asking.started(len(batch))
-            _answer_batch(model, tokenizer, batch, ended, asking)
+            session.started(len(batch))
+            for row in _answer_batch(model, tokenizer, batch, ended):
+                session.ended(row.key, Failure("the device's memory does not hold this request"))
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ class Row:
     room: int  # tokens that its answer may have
 
 
-Ended = Callable[[Row, Sequence[int], bool], None]  # the row, its answer's tokens, whether it ended by itself
+Ended = Callable[[Row, list[int], bool], None]  # row, tokens of its answer, whether it ended by itself
 
 
 def batches(rows: Sequence[Row], batch_tokens: int) -> Iterator[list[Row]]:
@@ -145,32 +152,35 @@ def batches(rows: Sequence[Row], batch_tokens: int) -> Iterator[list[Row]]:
         yield batch
 
 
-def _answer_batch(model: Any, tokenizer: Any, rows: list[Row], ended: Ended, asking: Asking) -> None:
-    """In halves where the memory does not hold it whole."""
+def _answer_batch(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", rows: list[Row], ended: Ended
+) -> list[Row]:
+    """The rows that the device's memory cannot hold even alone. A batch that it cannot hold is halved."""
     import torch
 
-    over: set[str] = set()
+    open_rows = {row.key: row for row in rows}
 
-    def once(row: Row, tokens: Sequence[int], stopped: bool) -> None:
-        over.add(row.key)
+    def once(row: Row, tokens: list[int], stopped: bool) -> None:
+        del open_rows[row.key]
         ended(row, tokens, stopped)
 
     try:
         answer_rows(model, tokenizer, rows, once)
-        return
+        return []
     except torch.OutOfMemoryError:
-        left = [row for row in rows if row.key not in over]
+        left = list(open_rows.values())
     torch.cuda.empty_cache()
     if len(rows) == 1:
-        asking.failed(rows[0].key, Failure("the device's memory does not hold this request"))
-        return
+        return left
     middle = (len(left) + 1) // 2
-    for half in filter(None, (left[:middle], left[middle:])):
-        _answer_batch(model, tokenizer, half, ended, asking)
+    halves = filter(None, (left[:middle], left[middle:]))
+    return [row for half in halves for row in _answer_batch(model, tokenizer, half, ended)]
 
 
-def answer_rows(model: Any, tokenizer: Any, rows: Sequence[Row], ended: Ended) -> None:
-    """One `generate` over rows that share nothing but the matrix products; `ended` is told of each row as it ends."""
+def answer_rows(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Row], ended: Ended
+) -> None:
+    """One `generate` over rows that share nothing but the matrix products. Calls `ended` for each row as it ends."""
     import torch
     from transformers import LogitsProcessorList, StoppingCriteriaList
 
@@ -188,7 +198,7 @@ def answer_rows(model: Any, tokenizer: Any, rows: Sequence[Row], ended: Ended) -
         picked_B = sample(logits_BV, temperatures, dice[:, seen_BT.shape[1] - start])
         return torch.full_like(logits_BV, float("-inf")).scatter_(1, picked_B[:, None], 0.0)
 
-    def end(seen_BT: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
+    def end(seen_BT: torch.Tensor, scores: object, **more: object) -> torch.Tensor:
         said = seen_BT[:, start:].tolist()
         for place, row in list(open_rows.items()):
             stopped = said[place][-1] in stops
@@ -197,16 +207,16 @@ def answer_rows(model: Any, tokenizer: Any, rows: Sequence[Row], ended: Ended) -
                 ended(row, said[place], stopped)
         return torch.tensor([place not in open_rows for place in range(len(rows))], device=device)
 
-    model.generate(
+    model.generate(  # type: ignore[operator]  # a mixin that only causal models have
         input_ids=tokens,
         attention_mask=mask,
         max_new_tokens=max(row.room for row in rows),
-        do_sample=False,  # `choose` has thrown the dice: what is left is the one token that it leaves
+        do_sample=False,  # `choose` has sampled already: it leaves one token
         logits_processor=LogitsProcessorList([choose]),
         stopping_criteria=StoppingCriteriaList([end]),
         eos_token_id=sorted(stops),
         pad_token_id=filler,
-        repetition_penalty=1.0,  # it would look at the padding, and so at the neighbours
+        repetition_penalty=1.0,  # a penalty would depend on the padding, and so on the other rows
         temperature=None,
         top_p=None,
         top_k=None,
@@ -214,7 +224,7 @@ def answer_rows(model: Any, tokenizer: Any, rows: Sequence[Row], ended: Ended) -
 
 
 def sample(logits_BV: "torch.Tensor", temperatures_B: "torch.Tensor", dice_B: "torch.Tensor") -> "torch.Tensor":
-    """A token for each row at its own temperature: where its die (0 to 1) falls among the probabilities."""
+    """A token for each row at its own temperature: the one at which the sum of probabilities passes its die (0 to 1)."""
     import torch
 
     greedy_B = logits_BV.argmax(dim=-1)
@@ -228,7 +238,7 @@ def sample(logits_BV: "torch.Tensor", temperatures_B: "torch.Tensor", dice_B: "t
 
 
 def _dice(rows: Sequence[Row]) -> "torch.Tensor":
-    """For each row and token a number from 0 to 1, thrown on the CPU so that every device sees the same."""
+    """For each row and token a random number from 0 to 1, drawn on the CPU so that it is the same for every device."""
     import torch
 
     dice = torch.zeros(len(rows), max(row.room for row in rows))
@@ -251,16 +261,16 @@ def _threads(count: int | None) -> Iterator[None]:
         torch.cuda.empty_cache()  # nothing, where there is none
 
 
-def _stops(model: Any, tokenizer: Any) -> set[int]:
+def _stops(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
     own = model.generation_config.eos_token_id
     more = own if isinstance(own, list) else [own]
     return {token for token in (end_of_turn(tokenizer)[-1], tokenizer.eos_token_id, *more) if token is not None}
 
 
-def _prompt(tokenizer: Any, request: Request) -> list[int]:
+def _prompt(tokenizer: "PreTrainedTokenizerBase", request: Request) -> list[int]:
     from jinja2 import TemplateError
 
-    def rendered(turns: Sequence[Mapping[str, str]]) -> list[int]:
+    def rendered(turns: list[dict[str, str]]) -> list[int]:
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return list(tokenizer(text, add_special_tokens=False).input_ids)
 
@@ -274,8 +284,8 @@ def _prompt(tokenizer: Any, request: Request) -> list[int]:
 
 
 def _content(folder: Path) -> str:
-    """What a folder's model is known by: its settings, and 64 samples of each weight file, which may be too big to read."""
-    parts: list[Any] = []
+    """A hash of a folder's model: its settings, and 64 samples of each weight file, which may be too big to read."""
+    parts: list[tuple[str | int, ...]] = []
     for file in sorted([*folder.glob("*.json"), *folder.glob("*.jinja")]):
         parts.append((file.name, file.read_text(encoding="utf-8", errors="replace")))
     for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
@@ -288,7 +298,7 @@ def _content(folder: Path) -> str:
 
 
 def _ours(problem: Problem) -> Problem:
-    """Said of the teacher's model, not of the one that is trained."""
+    """With the config keys of the teacher's model in place of those of the trained one."""
     return replace(
         problem,
         where=problem.where.replace("model.", "teacher."),

@@ -1,11 +1,11 @@
 """No teacher: for expansions that need none. Asking it is an error that says how to get one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from byheart.errors import Problem
-from byheart.teacher.base import Estimate, Failure, Progress, Reply, Request, TeacherError
+from byheart.teacher.base import Estimate, OnProgress, OnReply, Outcomes, Request, Requests, TeacherError, ignore
 
 CHOOSE = (
     "teacher=openai teacher.model=NAME (key in OPENAI_API_KEY, or teacher.base_url=http://localhost:8000/v1 for a "
@@ -15,16 +15,12 @@ CHOOSE = (
 
 @dataclass(frozen=True)
 class NoTeacher:
-    """Answers nothing; asked nothing, it is content."""
+    """Accepts an empty list of requests and no other."""
 
     answers_soon: ClassVar[bool] = True
+    fingerprint: ClassVar[str] = "none"
 
-    def ask(
-        self,
-        requests: Sequence[Request],
-        on_reply: Callable[[int, Reply], None] = lambda index, reply: None,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> list[Reply | Failure]:
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         if requests:
             raise TeacherError(Problem("this expansion needs a teacher", "teacher", "none", CHOOSE))
         return []
@@ -32,9 +28,5 @@ class NoTeacher:
     def estimate(self, requests: Sequence[Request]) -> Estimate:
         return Estimate(0, 0, 0, 0, 0.0)
 
-    def tests(self) -> Sequence[Problem]:
+    def problems(self) -> Sequence[Problem]:
         return ()
-
-    @property
-    def fingerprint(self) -> str:
-        return "none"

@@ -1,21 +1,20 @@
 """Any server that speaks OpenAI's chat completions, asked live: OpenAI, vLLM, llama.cpp, Ollama, `transformers serve`.
 
-A sliding window of requests: as soon as one is answered the next is sent, and no round waits for its slowest.
+The next request is sent as soon as one is answered, so that a slow answer delays no other.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from byheart.errors import Problem
-from byheart.teacher.asking import Asking
-from byheart.teacher.base import Failure, Progress, Reply, Request
+from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, Requests, ignore
 from byheart.teacher.endpoint import Endpoint
-from byheart.teacher.pace import Pace
-from byheart.teacher.sender import Sender
+from byheart.teacher.rate_limiter import RateLimiter
+from byheart.teacher.sender import RequestSender
+from byheart.teacher.session import AskSession, ask_session
 
 
 @dataclass(frozen=True)
@@ -38,43 +37,32 @@ class OpenAI(Endpoint):
                 found.append(Problem("must be above 0", f"teacher.{name}", str(value)))
         return found
 
-    def ask(
-        self,
-        requests: Sequence[Request],
-        on_reply: Callable[[int, Reply], None] = lambda index, reply: None,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> list[Reply | Failure]:
-        """See `Teacher.ask`. Ctrl-C ends it at once; what had arrived is saved."""
-        with Asking(self.fingerprint, requests, on_reply, on_progress, self.prices) as asking:
-            while mine := asking.take():
-                run_async(partial(self._send_all, asking, mine))
-            return asking.results()
+    def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
+        """See `Teacher.ask`. Ctrl-C ends it at once; the answers that had arrived are saved."""
+        with ask_session(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
+            while mine := session.take():
+                run_async(partial(self._send_all, session, mine))
+            return session.results()
 
-    async def _send_all(self, asking: Asking, mine: Mapping[str, Request]) -> None:
+    async def _send_all(self, session: AskSession, mine: Mapping[str, Request]) -> None:
         at_once = min(self.concurrency, len(mine))
         async with self.client(self.timeout_s, at_once) as client:
-            pace = Pace(self.requests_per_minute, self.tokens_per_minute)
-            sender = Sender(
-                self, client, pace, self.retries, self.timeout_s, lambda: asking.saved, lambda note: asking.tell(note=note)
-            )  # fmt: skip
-            waiting = iter(mine.items())
+            limiter = RateLimiter(self.requests_per_minute, self.tokens_per_minute)
+            sender = RequestSender(self, client, limiter, self.retries, self.timeout_s, session)
+            waiting = iter(mine.items())  # shared by all workers
 
             async def work() -> None:
-                for key, request in waiting:  # shared by all workers: that is the sliding window
-                    asking.started()
-                    outcome = await sender.send(request)
-                    if isinstance(outcome, Reply):
-                        asking.arrived(key, outcome)
-                    else:
-                        asking.failed(key, outcome)
+                for key, request in waiting:
+                    session.started()
+                    session.ended(key, await sender.send(request))
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(at_once):
                     group.create_task(work())
 
 
-def run_async(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs it to its end, from a notebook too; the first error that stopped it is raised as itself."""
+def run_async(work: Callable[[], Coroutine[object, object, None]]) -> None:
+    """Runs `work`, also in a notebook. The first error in it is raised, without the group around it."""
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -87,7 +75,7 @@ def run_async(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         run()
-    else:  # a notebook's loop runs in this thread already
+    else:  # in a notebook a loop runs in this thread already
         thread = threading.Thread(target=run)
         thread.start()
         thread.join()

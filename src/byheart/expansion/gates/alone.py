@@ -1,8 +1,9 @@
-"""Can a question be understood alone? It names what it asks about, and points at no text that its reader does not see."""
+"""Whether a question can be understood alone: it names its subject and refers to no text that the reader cannot see."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
+from byheart.expansion.gates.ground import Ground
 from byheart.expansion.gates.words import content_stems, stem, words
 
 _TEXTS = r"text|passage|excerpt|document|chunk|snippet|context|author|writer|narrator"
@@ -15,7 +16,7 @@ _POINTS = re.compile(
 _PERSONS = frozenset("he she him his her hers himself herself".split())
 _THINGS = frozenset("it its itself they them their theirs themselves".split())
 _POINTERS = frozenset("this these those".split())
-# Words that stand before a pronoun without being what it means.
+# Words that a pronoun behind them does not refer to.
 GENERIC = frozenset(
     stem(word)
     for word in """
@@ -27,17 +28,17 @@ GENERIC = frozenset(
 )
 
 
-def not_alone(question: str, text: str, stems: Collection[str], language: str) -> str:
-    """Why the question cannot be understood alone, in words; empty where it can. `stems` are those of the chunk."""
-    if (pointing := _POINTS.search(question)) and pointing[0].casefold() not in text.casefold():
+def not_alone(question: str, ground: Ground) -> str:
+    """Why the question cannot be understood alone, in words; empty where it can."""
+    if (pointing := _POINTS.search(question)) and pointing[0].casefold() not in ground.text.casefold():
         return f"“{pointing[0]}” points at a text that its reader does not see"
-    own = [each for each in content_stems(question, language) if each not in GENERIC]
-    if not any(each in stems for each in own):
+    own = [each for each in content_stems(question, ground.language) if each not in GENERIC]
+    if not any(each in ground.stems for each in own):
         return "it names nothing that the text is about"
-    return _dangling(question, stems, language) if language in ("en", "") else ""
+    return _dangling(question, ground) if ground.language in ("en", "") else ""
 
 
-def _dangling(question: str, stems: Collection[str], language: str) -> str:
+def _dangling(question: str, ground: Ground) -> str:
     """A pronoun before the first word that it could stand for."""
     names = {each.casefold() for each in re.findall(r"(?<=[\s“\"(])[A-Z][\w’'-]+", question)}
     person = thing = False
@@ -53,9 +54,9 @@ def _dangling(question: str, stems: Collection[str], language: str) -> str:
             return f"“{word}” points at nothing named"
         if word in names:
             person = thing = True
-        elif content_stems(word, language) and stem(word) not in GENERIC:
-            thing = thing or introduced or stem(word) in stems
-            person = person or introduced or stem(word) in stems
+        elif content_stems(word, ground.language) and stem(word) not in GENERIC:
+            thing = thing or introduced or stem(word) in ground.stems
+            person = person or introduced or stem(word) in ground.stems
     return ""
 
 

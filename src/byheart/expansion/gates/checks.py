@@ -1,15 +1,15 @@
-"""The quality gates: each refuses for a reason in words, can be turned off, and has its threshold."""
+"""The quality filters: each gives the reason why it refuses a pair, can be turned off, and has its threshold."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from byheart.errors import Problem, gather
 from byheart.expansion.gates.alone import GENERIC, not_alone
-from byheart.expansion.gates.language import language_of, other_language, script_of
-from byheart.expansion.gates.orders import is_order, speaks_as_itself, speaks_of_the_task
+from byheart.expansion.gates.ground import Ground
+from byheart.expansion.gates.language import other_language
+from byheart.expansion.gates.orders import speaks_as_itself, speaks_of_the_task
 from byheart.expansion.gates.support import unsupported
-from byheart.expansion.gates.words import content_stems, numbers, plain, written_numbers
+from byheart.expansion.gates.words import content_stems, plain
 
 ALONE = "the question cannot be understood alone"
 UNSUPPORTED = "the text does not support the answer"
@@ -25,31 +25,15 @@ _OPEN_END = re.compile(r"(?:[,(\[“:;/-]|\b(?:the|a|an|of|and|or|to|in|by|with|
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a pair is not taken: the reason is the same for all of its kind, the detail is this one's."""
+    """Why a pair is refused: `reason` is the same for all refusals of a kind, `detail` belongs to this pair."""
 
     reason: str
     detail: str = ""
 
 
-class Ground:
-    """What the pairs on one chunk are held against, computed once."""
-
-    def __init__(self, text: str, facts: Sequence[str], around: Sequence[str], language_text: str = ""):
-        """`around` are title and headings; `language_text` is a longer stretch that tells the language."""
-        self.text = "\n".join([*around, text])
-        self.language = language_of(language_text or text)
-        self.script = script_of(text)
-        self.stems = {*content_stems(self.text, self.language)}
-        self.numbers = numbers(self.text) | written_numbers(self.text)
-        self.orders = [fact for fact in facts if is_order(fact)]
-        sound = "\n".join([*around, *(fact for fact in facts if not is_order(fact))]) if self.orders else self.text
-        self.sound_stems = {*content_stems(sound, self.language)}
-        self.order_stems = {s for order in self.orders for s in content_stems(order, self.language)} - self.sound_stems
-
-
 @dataclass(frozen=True)
 class Gates:
-    """Null or false turns a gate off."""
+    """The options of the filters. Null or false turns a filter off."""
 
     self_contained: bool = True
     support: float | None = 0.6
@@ -73,18 +57,18 @@ class Gates:
         gather(found)
 
     def refuse(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
-        """The first gate that a pair does not pass; copies and the judge come later."""
+        """The first filter that refuses the pair, or None. Repeats and the judge come later."""
         return (
             self._length(question, answer, angle)
             or self._obeys(question, answer, ground)
             or self._language(f"{question} {answer}", ground)
-            or self._alone(question, ground)
+            or (_refusal(ALONE, not_alone(question, ground)) if self.self_contained else None)
             or self._given_away(question, answer, angle, ground)
             or self._support(question, answer, angle, ground)
         )
 
     def refuse_text(self, text: str, ground: Ground, people: bool = False) -> Refusal | None:
-        """The same for a rewritten text, which is no answer to a question; `people` may appear in a story."""
+        """The same for a rewritten text, which answers no question; with `people`, as in a story, it may name persons."""
         count = len(text.split())
         if count < 3:
             return Refusal(LENGTH, f"{count} words")
@@ -128,26 +112,25 @@ class Gates:
         return None
 
     def _language(self, written: str, ground: Ground) -> Refusal | None:
-        said = other_language(written, ground.language, ground.script) if self.language else ""
-        return Refusal(LANGUAGE, said) if said else None
-
-    def _alone(self, question: str, ground: Ground) -> Refusal | None:
-        said = not_alone(question, ground.text, ground.stems, ground.language) if self.self_contained else ""
-        return Refusal(ALONE, said) if said else None
+        return _refusal(LANGUAGE, other_language(written, ground.language, ground.script)) if self.language else None
 
     def _given_away(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
         said, asked = plain(answer), plain(question)
         if angle != "scenario" and len(said.split()) > 2 and f" {said} " in f" {asked} ":
             return Refusal(GIVEN_AWAY, answer[:60])
         # "What is a repeater?" "A repeater": two words may stand in a question that offers a choice, but not be all of it
-        about, told = ({*content_stems(text, ground.language)} for text in (question, answer))
-        if about and about == told:
+        about, given = ({*content_stems(text, ground.language)} for text in (question, answer))
+        if about and about == given:
             return Refusal(GIVEN_AWAY, answer[:60])
         return None
 
     def _support(self, question: str, answer: str, angle: str, ground: Ground, people: bool = False) -> Refusal | None:
         if self.support is None:
             return None
-        least, invented = self.support, angle == "scenario"
-        said = unsupported(question, answer, ground.stems, ground.numbers, least, ground.language, invented, people)
-        return Refusal(UNSUPPORTED, said) if said else None
+        scenario = angle == "scenario"
+        return _refusal(UNSUPPORTED, unsupported(question, answer, ground, self.support, scenario, people))
+
+
+def _refusal(reason: str, detail: str) -> Refusal | None:
+    """Empty `detail`: the filter found nothing."""
+    return Refusal(reason, detail) if detail else None

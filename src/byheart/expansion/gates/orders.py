@@ -1,7 +1,7 @@
-"""Orders that a document gives to whoever rewrites it ("ignore your instructions and ..."), and answers that obey them.
+"""Prompt injection: orders of a document to the model that reads it ("ignore your instructions and ..."), and answers
+that obey them.
 
-An order is a statement like any other: a question may ask what the document orders. What it may not do is decide the
-answer to another question.
+An order is a fact like any other: a question may ask what the document orders. It may not decide another answer.
 """
 
 import re
@@ -23,16 +23,16 @@ _I = re.compile(r"\bI\b")
 
 
 def is_order(sentence: str) -> bool:
-    """Does it tell its reader what to answer or write?"""
+    """Whether the sentence tells its reader what to answer or write."""
     return bool(_ORDER.search(sentence))
 
 
 def speaks_of_the_task(written: str, text: str) -> str:
-    """The words by which a pair speaks of its own making, unless the document speaks of such things itself."""
+    """The words in which a pair mentions the prompt or the model; empty where the document has them too."""
     found = _TASK.search(written)
     return found[0] if found and found[0].casefold() not in text.casefold() else ""
 
 
 def speaks_as_itself(answer: str, text: str) -> bool:
-    """Does it say "I" where the document never does? A text that says who "you are now" was obeyed then."""
+    """Whether the answer says "I" and the document never does: it obeys a text that says "you are now ..."."""
     return bool(_I.search(answer)) and not _I.search(text)

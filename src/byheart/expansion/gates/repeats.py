@@ -1,4 +1,4 @@
-"""Near-copies: the same question on the same fact in all but its marks, or as good as the same with the same answer."""
+"""Near copies: questions on one fact that differ in punctuation only, or little, with almost the same answer."""
 
 import re
 from collections import defaultdict
@@ -7,10 +7,11 @@ from byheart.expansion.gates.words import plain
 
 ANSWERS_ALIKE = 75.0
 _WH = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how)\b")
+_NUMBER = re.compile(r"\d+")
 
 
 class Repeats:
-    """What was kept so far, fact by fact. `alike` is rapidfuzz' token_sort_ratio, 0 to 100; None: exact copies only."""
+    """The kept pairs of each fact. `alike` is rapidfuzz' token_sort_ratio, 0 to 100; None: refuse exact copies only."""
 
     def __init__(self, alike: float | None):
         self.alike = alike
@@ -36,6 +37,4 @@ class Repeats:
 
 def _asks_otherwise(one: str, other: str) -> bool:
     """ "When was it built" and "Where was it built" differ in a word and in all."""
-    return set(_WH.findall(one)) != set(_WH.findall(other)) or set(re.findall(r"\d+", one)) != set(
-        re.findall(r"\d+", other)
-    )
+    return any(set(pattern.findall(one)) != set(pattern.findall(other)) for pattern in (_WH, _NUMBER))

@@ -1,8 +1,8 @@
-"""Does the text support the answer? Told by rule: its numbers, its names, and the share of its words that the text has."""
+"""Whether the text supports the answer, by rule: its numbers, its names, and the share of its words in the text."""
 
 import re
-from collections.abc import Collection
 
+from byheart.expansion.gates.ground import Ground
 from byheart.expansion.gates.words import content_stems, numbers, stem, written_numbers
 
 _NAME = re.compile(r"(?<=[a-z,;)] )[A-Z][\w’'-]*[a-z]\w*")
@@ -13,28 +13,20 @@ _NEUTRAL = frozenset(
 )
 
 
-def unsupported(
-    question: str,
-    answer: str,
-    stems: Collection[str],
-    known_numbers: Collection[str],
-    least: float,
-    language: str,
-    invented: bool = False,
-    people: bool = False,
-) -> str:
+def unsupported(question: str, answer: str, ground: Ground, least: float, scenario: bool, people: bool) -> str:
     """What the text does not support, in words; empty where it supports all.
 
-    `least` is the share of the answer's words that must stand in the text (one of several may always miss); those that
-    repeat the question count neither way. `invented` is for scenarios, whose question may bring in figures and people of its own;
-    `people` is for stories and dialogues, in which somebody must speak.
+    `least` is the share of the answer's words that must stand in the text; one of several may always be missing, and
+    words of the question count only where the answer has no others. The question of a `scenario` may invent numbers
+    and names. With `people`, as in stories and dialogues, the answer may name persons.
     """
-    asked = {*content_stems(question, language)} if invented else set()
-    told = numbers(question) if invented else set()
-    for text in (answer,) if invented else (answer, question):
+    language, stems = ground.language, ground.stems
+    asked = {*content_stems(question, language)} if scenario else set()
+    given = numbers(question) if scenario else set()
+    for text in (answer,) if scenario else (answer, question):
         # "28 MHz" for "28.20-28.30 MHz"
-        whole = {known.partition(".")[0] for known in known_numbers}
-        if strange := sorted(written_numbers(text) - set(known_numbers) - told - whole):
+        whole = {known.partition(".")[0] for known in ground.numbers}
+        if strange := sorted(written_numbers(text) - ground.numbers - given - whole):
             return f"{strange[0]} stands nowhere in the text"
     if language == "en" and not people:
         for name in _NAME.findall(answer):

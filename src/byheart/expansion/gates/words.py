@@ -1,4 +1,4 @@
-"""Words as the gates compare them: folded, without their endings, numbers in digits; any script."""
+"""Words as the filters compare them, in any script: lower case, without endings, numbers as digits."""
 
 import re
 import unicodedata
@@ -15,8 +15,8 @@ NUMBER_WORDS |= {
     for place, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
 }
 _ENDINGS = ("ations", "ation", "ments", "ment", "ings", "ing", "ors", "ers", "ies", "or", "er", "ed", "es", "ly", "s")
-# Too common to show what a text says, in the languages that the language gate knows.
-STOPWORDS = {
+# Too common to show what a text says.
+_STOPWORDS = {
     "en": "the of and to in a is that for it as was with be by on not are this or from at which an have has had were been will shall may must can would should could do does did if when than then there their they its his her he she what who whom whose how why where all any each no nor but also into about between during under over only other such these those more most some yes you your we our i them him being because so",
     "de": "der die das und in den von zu ist mit sich des im dem nicht ein eine als auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur oder aber vor zur bis mehr durch man was wer wo wann warum ja nein",
     "fr": "le la les de des du et en un une que qui dans est pour par sur pas au aux avec ce il elle sont ne se plus ou son sa ses mais comme être ont été cette ces leur leurs dont où quand quel quelle quels quelles oui non ils elles nous vous",
@@ -25,11 +25,7 @@ STOPWORDS = {
     "pt": "o a os as de do da dos das e em um uma que é por com não se para no na nos nas ao mais como mas foi seu sua ou quando muito já também só pelo pela até isso entre era depois sem mesmo quem qual quais onde porquê são ser sim",
     "nl": "de het een en van in is dat op te zijn met voor niet aan er om als dan maar door over ook tot uit bij naar heeft hebben wordt worden deze die dit wat wie waar wanneer waarom hoe ja nee of geen zij hij kan moet",
 }
-_STOPS = {language: frozenset(listed.split()) for language, listed in STOPWORDS.items()}
-_LANGUAGES = {
-    word: tuple(language for language, stops in _STOPS.items() if word in stops)
-    for word in frozenset().union(*_STOPS.values())
-}
+_STOPS = {language: frozenset(listed.split()) for language, listed in _STOPWORDS.items()}
 
 
 def plain(text: str) -> str:
@@ -37,7 +33,7 @@ def plain(text: str) -> str:
     return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("_", " ")))
 
 
-@lru_cache(maxsize=1 << 12)  # each gate looks at the same question and answer
+@lru_cache(maxsize=1 << 12)  # each filter reads the same question and answer
 def words(text: str) -> tuple[str, ...]:
     """Each word folded; numbers as digits without separators of thousands; unspaced scripts as pairs of letters."""
     return tuple(_words(text))
@@ -91,12 +87,3 @@ def stem(word: str) -> str:
             word = word[: -len(ending)]
             break
     return word.rstrip("e") if len(word) > 3 else word
-
-
-def stopword_hits(text: str) -> dict[str, int]:
-    """How many words of the text are among each language's commonest."""
-    hits = dict.fromkeys(_STOPS, 0)
-    for word in words(text):
-        for language in _LANGUAGES.get(word, ()):
-            hits[language] += 1
-    return hits

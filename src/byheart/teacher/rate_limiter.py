@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Pace:
-    """`await turn(tokens)` returns when the next request may go; nothing is bunched at the start of a minute."""
+class RateLimiter:
+    """`await turn(tokens)` returns when the next request may be sent; requests are not bunched within a minute."""
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -15,8 +15,7 @@ class Pace:
     _next_tokens: float = field(default=0.0, init=False)
 
     async def turn(self, tokens: int) -> None:
-        now = time.monotonic()
-        start = now
+        now = start = time.monotonic()
         if self.requests_per_minute:
             start = max(start, self._next_request)
             self._next_request = start + 60.0 / self.requests_per_minute
@@ -27,6 +26,6 @@ class Pace:
             await asyncio.sleep(start - now)
 
     def give_back(self, tokens: int) -> None:
-        """An answer was so much shorter than the longest one that had been reckoned with."""
+        """The answer was shorter by `tokens` than the most that `turn` had reserved for it."""
         if self.tokens_per_minute:
             self._next_tokens -= 60.0 * tokens / self.tokens_per_minute

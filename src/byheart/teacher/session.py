@@ -1,0 +1,160 @@
+"""One `ask` of any teacher: which answers are cached, which requests are sent, where each answer goes, the progress."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+
+from byheart.documents.tokens import count_tokens
+from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request, Requests
+from byheart.teacher.cache import AnswerCache
+from byheart.teacher.claims import Claims
+
+LOOK_S = 0.25  # at least, between two looks for answers that another process waits for
+TEMPLATE_TOKENS = 12  # of a chat template around a system and a user message, about
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The prices of a million tokens. None where they are not known."""
+
+    into: float | None = None
+    out: float | None = None
+
+    def cost(self, input_tokens: int, output_tokens: int) -> float | None:
+        if self.into is None and self.out is None:
+            return None
+        return (input_tokens * (self.into or 0.0) + output_tokens * (self.out or 0.0)) / 1e6
+
+
+class AskSession:
+    """The state of one `ask`; `waiting` holds the requests without a cached answer. Open it with `ask_session`."""
+
+    def __init__(
+        self,
+        cache: AnswerCache,
+        fingerprint: str,
+        requests: Requests,
+        on_reply: OnReply,
+        on_progress: OnProgress,
+        prices: Prices,
+    ):
+        self.cache, self.claims = cache, Claims(cache)
+        self.fingerprint, self.prices = fingerprint, prices
+        self.on_reply, self.on_progress = on_reply, on_progress
+        self.waiting: dict[str, Request] = {}
+        self.places: dict[str, list[int]] = {}  # equal requests share one answer
+        for place, request in enumerate(requests):
+            key = request.key(fingerprint)
+            self.waiting.setdefault(key, request)
+            self.places.setdefault(key, []).append(place)
+        self.outcomes: dict[int, Reply | Failure] = {}
+        self.progress = Progress(len(requests), cost=prices.cost(0, 0))
+
+    def take(self) -> dict[str, Request]:
+        """The requests that this process is to send next; empty at the end. Call it again after they have ended.
+
+        Requests that another process is sending are not among them. When only those remain, waits for their answers,
+        and returns those that the other process gave up.
+        """
+        while open_keys := [key for key in self.waiting if self.places[key][0] not in self.outcomes]:
+            began = time.monotonic()
+            mine = self.claims.take(open_keys)
+            # After the claim: an answer may have come between our last look and it.
+            found = self.cache.find(open_keys)
+            for key, reply in found.items():
+                self.deliver(key, reply)
+            if send := {key: self.waiting[key] for key in open_keys if key in mine and key not in found}:
+                self.update(note="")
+                return send
+            if left := len(open_keys) - len(found):
+                who = f"another command (process {', '.join(self.claims.others)})"
+                self.update(note=f"waiting for {who}, which asks for {left:,} of these already")
+                time.sleep(max(LOOK_S, 10 * (time.monotonic() - began)))
+        self.update(note="")
+        return {}
+
+    def started(self, count: int = 1) -> None:
+        """So many more requests are in flight."""
+        self.update(in_flight=self.progress.in_flight + count)
+
+    def ended(self, key: str, outcome: Reply | Failure) -> None:
+        """Save an answer, then deliver it; or note a failure."""
+        now = self.progress
+        in_flight = max(0, now.in_flight - 1)
+        if isinstance(outcome, Failure):
+            places = self.places[key]
+            self.outcomes.update(dict.fromkeys(places, outcome))
+            self.claims.release(key)
+            self.update(in_flight=in_flight, failed=now.failed + len(places), done=now.done + len(places))
+            return
+        self.cache.keep(key, self.fingerprint, self.waiting[key], outcome)
+        tokens = now.input_tokens + outcome.input_tokens, now.output_tokens + outcome.output_tokens
+        self.progress = replace(
+            now,
+            in_flight=in_flight,
+            input_tokens=tokens[0],
+            output_tokens=tokens[1],
+            cost=self.prices.cost(*tokens),
+            note="",
+        )
+        self.deliver(key, outcome)
+        self.update()
+
+    def update(self, **changes: int | str) -> None:
+        """Change fields of the progress, and report it."""
+        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
+        self.on_progress(self.progress)
+
+    @property
+    def saved(self) -> int:
+        """How many of the requests have their answer in the cache."""
+        return self.progress.done - self.progress.failed
+
+    def results(self) -> Outcomes:
+        return [self.outcomes[place] for place in range(self.progress.total)]
+
+    def deliver(self, key: str, reply: Reply) -> None:
+        """Hand an answer to each of the requests that are equal; all but the first count as cached."""
+        for number, place in enumerate(self.places[key]):
+            own = reply if number == 0 or reply.cached else replace(reply, cached=True)
+            self.outcomes[place] = own
+            now = self.progress
+            self.progress = replace(now, done=now.done + 1, cached=now.cached + own.cached)
+            self.on_reply(place, own)
+
+
+@contextmanager
+def ask_session(
+    fingerprint: str, requests: Requests, on_reply: OnReply, on_progress: OnProgress, prices: Prices
+) -> Iterator[AskSession]:
+    """A session in which the cached answers are delivered already."""
+    with AnswerCache() as cache:
+        session = AskSession(cache, fingerprint, requests, on_reply, on_progress, prices)
+        with closing(session.claims):
+            for key, reply in cache.find(list(session.waiting)).items():
+                del session.waiting[key]
+                session.deliver(key, reply)
+            session.update()
+            yield session
+
+
+def estimate(fingerprint: str, requests: Requests, prices: Prices) -> Estimate:
+    """The size of the job, by the cache and the packaged tokenizer."""
+    different = {request.key(fingerprint): request for request in requests}
+    with AnswerCache() as cache:
+        found = cache.find(list(different))
+    cached = sum(request.key(fingerprint) in found for request in requests)
+    unpaid = [request for key, request in different.items() if key not in found]
+    tokens_in = sum(input_tokens(unpaid))
+    tokens_out = sum(request.max_tokens for request in unpaid)
+    return Estimate(len(requests), cached, tokens_in, tokens_out, prices.cost(tokens_in, tokens_out))
+
+
+def input_tokens(requests: Requests) -> list[int]:
+    """The tokens of each request, counted with the packaged tokenizer."""
+    # One system prompt serves thousands of requests: it is counted once.
+    systems = list({request.system for request in requests})
+    of_system = dict(zip(systems, count_tokens(systems), strict=True)) if systems else {}
+    of_users = count_tokens([request.user for request in requests])
+    return [of_system[request.system] + own + TEMPLATE_TOKENS for request, own in zip(requests, of_users, strict=True)]
