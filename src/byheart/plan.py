@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from byheart.chunks import Chunking
 from byheart.errors import Problem, UserError
@@ -122,8 +121,3 @@ class Plan:
         for name, logger in self.logger.items():
             yield from (Problem(message, f"logger.{name}") for message in logger.tests())
         yield from self.model.tests()
-
-
-def settings_key(plan: Plan, *names: str) -> tuple[Any, ...]:
-    """The values of some fields, for keys of finished stages."""
-    return tuple(getattr(plan, name) for name in names)

@@ -79,11 +79,10 @@ def learning(
     stopping: Stopping,
     training: Mapping[str, Any],
     taught: Sequence[Example],
-    held_out: int,
     answers: Sequence[Mapping[str, Any]],
     more: str,
 ) -> Learning:
-    """`training`: the account in run.json; `held_out`: how many rows were validated on; `answers`: the rows of answers.jsonl."""
+    """`training`: its account in run.json; `taught`: the examples trained on; `answers`: the rows of answers.jsonl."""
     kept = training.get("chosen_epoch") or training.get("epochs_run") or 0.0
     counts = Counter(fact for example in taught for fact in example.facts)
     seen = {fact: round(count * kept) for fact, count in counts.items()}
@@ -94,7 +93,7 @@ def learning(
     numbers = sorted(seen.values()) or [0]
     return Learning(
         kept,
-        held_out,
+        training.get("held_out", 0),
         tuple(
             (p.epoch, p.recall, p.token_accuracy)
             for p in ends(curve, True)

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from byheart.config.compose import Config
 from byheart.errors import Problem, UserError
-from byheart.report.screen import Screen
+from byheart.progress import OnlyWarnings
+from byheart.report.terminal import Terminal
 from byheart.store import write_text
 from byheart.sweep.board import Board
 from byheart.sweep.comparable import TOKENWISE
@@ -20,7 +21,6 @@ from byheart.sweep.ending import conclude
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.processes import Processes, end_with_the_first
 from byheart.sweep.setup import Setup
-from byheart.sweep.shared import Silent
 from byheart.sweep.study import Asked, Study, opened
 from byheart.sweep.trial import Trials
 from byheart.writing import Texts
@@ -29,7 +29,7 @@ PAUSE_S = 0.5  # between two looks at whether the neighbours are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
 
 
-def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, screen: Screen) -> None:
+def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, terminal: Terminal) -> None:
     """Trains what the study asks for through the launcher, then tells what was found."""
     if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
         what = "a pruner needs a launcher that trains in this process"
@@ -42,17 +42,17 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
     crew = told()
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
-        trials.share(screen)
+        trials.share(terminal)
         _refuse_unmeasurable(setup, trials.shared.texts(setup.plan))
-    trials.share(Silent(screen.warn))
+    trials.share(OnlyWarnings(terminal))
     with opened(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
         if crew is not None:
-            _join(setup, study, trials, launcher, crew, screen)
+            _join(setup, study, trials, launcher, crew, terminal)
             return
         write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
-        board = _board(setup, study, screen)
+        board = _board(setup, study, terminal)
         with Processes(trials.words, study.owner.folder, board.say) as processes:
-            crew = _begun(setup, study, trials, options, processes, screen)
+            crew = _begun(setup, study, trials, options, processes, terminal)
             conductor = Conductor(setup, study, board, crew)
             conductor.on_stop, trials.watch = processes.let_go, conductor.watch()
             conductor.on_look = lambda: _share_anew(conductor, trials, processes)
@@ -63,13 +63,13 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
                 raise conductor.failure
             if conductor.stop:
                 processes.wait()
-                screen.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
+                terminal.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
                 raise KeyboardInterrupt
-            conclude(setup, study, trials, screen)
+            conclude(setup, study, trials, terminal)
 
 
 def _begun(
-    setup: Setup, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, screen: Screen
+    setup: Setup, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, terminal: Terminal
 ) -> Crew:
     """Starts the other processes, which takes them seconds, and meanwhile makes the rows on all threads."""
     if options.get("processes") == 1 or not trials.words or study.complete():
@@ -81,7 +81,7 @@ def _begun(
     processes.start(crew)
     if crew.processes > 1:
         threads = f" of {crew.threads} thread{'s' * (crew.threads > 1)}" if crew.threads else ""
-        screen.say(f"  in {crew.processes} processes{threads}; {processes.folder} tells what the others say")
+        terminal.say(f"  in {crew.processes} processes{threads}; {processes.folder} tells what the others say")
         _make_rows(setup, trials)
     return crew
 
@@ -96,9 +96,9 @@ def _make_rows(setup: Setup, trials: Trials) -> int:
         return 0
 
 
-def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew, screen: Screen) -> None:
+def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew, terminal: Terminal) -> None:
     """Another process of a sweep: trains what it gets, until nothing is left or the first process ends."""
-    conductor = Conductor(setup, study, _board(setup, study, screen), crew)
+    conductor = Conductor(setup, study, _board(setup, study, terminal), crew)
     trials.watch = conductor.watch()
     conductor.on_look = lambda: _share_anew(conductor, trials, None)
     end_with_the_first(lambda: setattr(conductor, "stop", True))
@@ -196,16 +196,16 @@ def _launch(conductor: Conductor, launcher: Any) -> None:
                 conductor.failed(asked.number, found if isinstance(found, BaseException) else RuntimeError(str(found)))
 
 
-def _board(setup: Setup, study: Study, screen: Screen) -> Board:
+def _board(setup: Setup, study: Study, terminal: Terminal) -> Board:
     name = setup.sweep.objectives[0]
-    board = Board(screen, setup.name, name, setup.sweep.directions[0] == "maximize", study.wanted)
+    board = Board(terminal, setup.name, name, setup.sweep.directions[0] == "maximize", study.wanted)
     known = [trial for trial in study.known() if trial.state in ("complete", "failed")]
     for trial in known:
         state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
         board.remember(trial.number, trial.params, state, trial.value, trial.outcome)
-    screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
+    terminal.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
     if (asked := setup.sweep.n_trials) and asked > study.wanted:
-        screen.say(f"  n_trials={asked}, but there are no more than {study.wanted} combinations")
+        terminal.say(f"  n_trials={asked}, but there are no more than {study.wanted} combinations")
     if known:
-        screen.say(f"  {len(known)} of them are there already: the study goes on")
+        terminal.say(f"  {len(known)} of them are there already: the study goes on")
     return board
