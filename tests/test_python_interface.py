@@ -22,7 +22,7 @@ WORDS = [
     "documents=a.txt", "questions=exam.jsonl", "evaluation=[recall]", "epochs=2", "model.path=model", "rows.replay=0",
     "adapter.rank=2", "trainer.precision=float32", "evaluation.recall.max_new_tokens=4", "split.at_least=6",
 ]  # fmt: skip
-SAME = ("examples.jsonl", "split.json", "scores.json", "answers.jsonl", "adapter/adapter_config.json")
+SAME = ("examples.jsonl", "split.json", "scores.json", "answers.jsonl", "adapter/adapter_model.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,9 @@ def here(tmp_path, monkeypatch, toy_model):
 
 def test_importing_byheart_loads_nothing_heavy():
     code = "import sys, byheart; print(*sys.modules)"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
     assert not {"torch", "hydra", "omegaconf", "transformers", "peft", "lightning", "rich"} & loaded
     assert {name for name in loaded if name.startswith("byheart")} == {"byheart"}
     assert {"learn", "expand", "evaluate", "sweep"} == set(byheart.__all__)

@@ -89,12 +89,6 @@ def no_progress(event: Event) -> None:
     """Listens to nothing."""
 
 
-class OnlyWarnings:
-    """Hands on the warnings of work whose progress is shown elsewhere."""
-
-    def __init__(self, progress: Progress):
-        self.progress = progress
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Warned):
-            self.progress(event)
+def only_warnings(progress: Progress) -> Progress:
+    """Of work whose progress is shown elsewhere."""
+    return lambda event: progress(event) if isinstance(event, Warned) else None

@@ -1,10 +1,9 @@
 """report.html: one page that opens without a network and shows what a run reached, question by question."""
 
 import hashlib
-import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from byheart.report import curve, tables
-from byheart.store import write_text
+from byheart.store import read_json, read_records, write_text
 from byheart.training.curve import read_curve
 from byheart.training.stopping import WORDS
 from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint
@@ -47,7 +46,7 @@ class Folder:
         asked: dict[str, Counter[str]] = {}
         for example in _records(folder / "examples.jsonl"):
             asked.setdefault(str(example.get("angle")), Counter())[str(example.get("direction"))] += 1
-        documents = list(_records(folder / "documents.jsonl"))
+        documents = _records(folder / "documents.jsonl")
         curve_csv, config = folder / "curve.csv", folder / ".hydra" / "config.yaml"
         return cls(
             run=_json(folder / "run.json"),
@@ -55,13 +54,13 @@ class Folder:
             ledger=_json(folder / "ledger.json"),
             split=_json(folder / "split.json"),
             documents=documents,
-            answers=list(_records(folder / "answers.jsonl")),
+            answers=_records(folder / "answers.jsonl"),
             points=read_curve(curve_csv) if curve_csv.exists() else [],
             config=config.read_text(encoding="utf-8", errors="replace") if config.exists() else "",
             counts={
                 "documents": len(documents),
-                "chunks": sum(1 for _ in _records(folder / "chunks.jsonl")),
-                "facts": sum(1 for _ in _records(folder / "facts.jsonl")),
+                "chunks": len(_records(folder / "chunks.jsonl")),
+                "facts": len(_records(folder / "facts.jsonl")),
                 "examples": sum(sum(directions.values()) for directions in asked.values()),
             },
             asked={angle: dict(asked[angle]) for angle in sorted(asked, key=_angle_order)},
@@ -162,15 +161,10 @@ def _joined(titles: list[str]) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    content = read_json(path) if path.exists() else {}
     return content if isinstance(content, dict) else {}
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines as dictionaries, whoever wrote them; a file that is absent has none."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", newline="\n") as file:  # texts hold \r and U+2028, which are no line ends here
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
+def _records(path: Path) -> list[dict[str, Any]]:
+    """The lines as dictionaries; a file that is absent has none."""
+    return read_records(path) if path.exists() else []

@@ -55,8 +55,8 @@ class Line:
 class Board:
     """Trials by number; `wanted` is how many end the sweep."""
 
-    def __init__(self, terminal: Terminal, name: str, objective: str, maximize: bool, wanted: int):
-        self.terminal, self.name, self.objective, self.maximize = terminal, name, objective, maximize
+    def __init__(self, screen: Terminal, name: str, objective: str, maximize: bool, wanted: int):
+        self.screen, self.name, self.objective, self.maximize = screen, name, objective, maximize
         self.wanted = wanted
         self.lines: dict[int, Line] = {}
         self.began = time.monotonic()
@@ -64,11 +64,11 @@ class Board:
         self.slots = 1
 
     def __enter__(self) -> "Board":
-        if self.terminal.alive:
+        if self.screen.alive:
             from rich.live import Live
 
             self.live = Live(
-                console=self.terminal.console, get_renderable=self.table, transient=True, refresh_per_second=2
+                console=self.screen.console, get_renderable=self.table, transient=True, refresh_per_second=2
             )
             self.live.start()
         return self
@@ -109,11 +109,11 @@ class Board:
         line = self.lines[number]
         line.state, line.value, line.reason = state, value, reason
         self._fill(line, outcome)
-        if not self.terminal.alive:
+        if not self.screen.alive:
             self.say(self.told(line))
 
     def say(self, text: str) -> None:
-        self.terminal.say(text)
+        self.screen.say(text)
 
     # -- how it looks -------------------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Board:
 
         table = Table(box=None, padding=(0, 1, 0, 0), expand=False, header_style="dim")
         best, shown = self.best(), self._shown()
-        room = min(self.terminal.console.width, WIDTH) - OTHERS
+        room = min(self.screen.console.width, WIDTH) - OTHERS
         brief = any(len(said(line.params)) > room for line in shown)  # then the head names the keys, once
         keys = " ".join(key.rpartition(".")[2] for key in shown[0].params) if shown and brief else "parameters"
         for head, right, least, most in (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def conclude(setup: Setup, study: Study, trials: Trials, terminal: Terminal, number: int | None = None) -> Chosen:
+def conclude(setup: Setup, study: Study, trials: Trials, screen: Terminal, number: int | None = None) -> Chosen:
     """Chooses (or takes trial `number`), writes everything down, and scores the chosen adapter."""
     known = study.known()
     chosen = choose(setup, known, number)
@@ -34,13 +34,13 @@ def conclude(setup: Setup, study: Study, trials: Trials, terminal: Terminal, num
         )
     _write_table(setup, known)
     best = _write_best(setup, chosen)
-    _tell(setup, known, chosen, terminal)
-    report = _score(setup, chosen, trials, terminal, study)
+    _tell(setup, known, chosen, screen)
+    report = _score(setup, chosen, trials, screen, study)
     page = write_page(setup, study, known, chosen, report)
-    terminal.say("")
-    terminal.say(f"best     {chosen.line}")
-    terminal.say(f"again    {best}")
-    terminal.say(f"sweep    {page}")
+    screen.say("")
+    screen.say(f"best     {chosen.line}")
+    screen.say(f"again    {best}")
+    screen.say(f"sweep    {page}")
     return chosen
 
 
@@ -97,19 +97,19 @@ def _as_yaml(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(getattr(value, "text", value))
 
 
-def _tell(setup: Setup, known: list[Known], chosen: Chosen, terminal: Terminal) -> None:
+def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Terminal) -> None:
     answered = cells(setup, known)
     objective = setup.sweep.objectives[0].replace("_", " ")
-    terminal.console.print()
-    terminal.console.print(answer_table(answered, objective, chosen.row, terminal.console.width))
+    screen.console.print()
+    screen.console.print(answer_table(answered, objective, chosen.row, screen.console.width))
     if any(cell.after_upturn for cell in answered):
-        terminal.say("  * after the upturn: the value of the best epoch before it")
+        screen.say("  * after the upturn: the value of the best epoch before it")
     failed = [trial for trial in known if trial.state == "failed"]
     for trial in failed[:5]:
-        terminal.say(f"  trial {trial.number} failed ({said(trial.params)}): {trial.reason}")
-    terminal.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
+        screen.say(f"  trial {trial.number} failed ({said(trial.params)}): {trial.reason}")
+    screen.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
     for note in chosen.notes:
-        terminal.say(f"  {note}")
+        screen.say(f"  {note}")
 
 
 def answer_table(answered: list[Cell], objective: str, best: str, width: int) -> "Table":
@@ -136,18 +136,18 @@ def _in_short(cell: Cell) -> str:
     return "–" if value is None else f"{value:.3f}{'*' if cell.after_upturn else ' '}"
 
 
-def _score(setup: Setup, chosen: Chosen, trials: Trials, terminal: Terminal, study: Study) -> Path | None:
+def _score(setup: Setup, chosen: Chosen, trials: Trials, screen: Terminal, study: Study) -> Path | None:
     """The chosen trial's folder becomes a run's: scored on what judges, with its report. One sweeper does it."""
     folder = setup.folder / str(chosen.trained)
     report = folder / "report.html"
     if not (folder / "adapter").is_dir() or not (folder / ".hydra").is_dir():
-        terminal.warn(
+        screen.warn(
             f"trial {chosen.trained} was trained elsewhere: its adapter is not in {folder}, so it is not scored here"
         )
         return None
     with study.owner.scoring():
         if report.is_file() and read_json(folder / "run.json").get("state") == "finished":
-            terminal.say(f"report   {report}")
+            screen.say(f"report   {report}")
         else:
             from byheart import stages
 
@@ -156,7 +156,7 @@ def _score(setup: Setup, chosen: Chosen, trials: Trials, terminal: Terminal, stu
                 raise UserError(*problems)
             trials.shared.copy_texts(plan, folder)
             trials.shared.forget_models()  # two copies of the base would need twice the memory
-            terminal.say(f"\nScoring it like any run, in {folder}")
-            terminal.result(stages.learn(plan, folder, terminal))
+            screen.say(f"\nScoring it like any run, in {folder}")
+            screen.result(stages.learn(plan, folder, screen))
     write_json(setup.folder / "best.json", {"trial": chosen.trial.number, "folder": str(folder), **chosen.as_dict()})
     return report if report.is_file() else None

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from byheart.config.compose import Config
 from byheart.errors import Problem, UserError
-from byheart.progress import OnlyWarnings
+from byheart.progress import only_warnings
 from byheart.report.terminal import Terminal
 from byheart.store import write_text
 from byheart.sweep.board import Board
@@ -29,7 +29,7 @@ PAUSE_S = 0.5  # between two looks at whether the neighbours are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
 
 
-def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, terminal: Terminal) -> None:
+def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, screen: Terminal) -> None:
     """Trains what the study asks for through the launcher, then tells what was found."""
     if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
         what = "a pruner needs a launcher that trains in this process"
@@ -42,17 +42,17 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, termi
     crew = told()
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
-        trials.share(terminal)
+        trials.share(screen)
         _refuse_unmeasurable(setup, trials.shared.texts(setup.plan))
-    trials.share(OnlyWarnings(terminal))
+    trials.share(only_warnings(screen))
     with opened(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
         if crew is not None:
-            _join(setup, study, trials, launcher, crew, terminal)
+            _join(setup, study, trials, launcher, crew, screen)
             return
         write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
-        board = _board(setup, study, terminal)
+        board = _board(setup, study, screen)
         with Processes(trials.words, study.owner.folder, board.say) as processes:
-            crew = _begun(setup, study, trials, options, processes, terminal)
+            crew = _begun(setup, study, trials, options, processes, screen)
             conductor = Conductor(setup, study, board, crew)
             conductor.on_stop, trials.watch = processes.let_go, conductor.watch()
             conductor.on_look = lambda: _share_anew(conductor, trials, processes)
@@ -63,13 +63,13 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, termi
                 raise conductor.failure
             if conductor.stop:
                 processes.wait()
-                terminal.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
+                screen.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
                 raise KeyboardInterrupt
-            conclude(setup, study, trials, terminal)
+            conclude(setup, study, trials, screen)
 
 
 def _begun(
-    setup: Setup, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, terminal: Terminal
+    setup: Setup, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, screen: Terminal
 ) -> Crew:
     """Starts the other processes, which takes them seconds, and meanwhile makes the rows on all threads."""
     if options.get("processes") == 1 or not trials.words or study.complete():
@@ -81,7 +81,7 @@ def _begun(
     processes.start(crew)
     if crew.processes > 1:
         threads = f" of {crew.threads} thread{'s' * (crew.threads > 1)}" if crew.threads else ""
-        terminal.say(f"  in {crew.processes} processes{threads}; {processes.folder} tells what the others say")
+        screen.say(f"  in {crew.processes} processes{threads}; {processes.folder} tells what the others say")
         _make_rows(setup, trials)
     return crew
 
@@ -96,9 +96,9 @@ def _make_rows(setup: Setup, trials: Trials) -> int:
         return 0
 
 
-def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew, terminal: Terminal) -> None:
+def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew, screen: Terminal) -> None:
     """Another process of a sweep: trains what it gets, until nothing is left or the first process ends."""
-    conductor = Conductor(setup, study, _board(setup, study, terminal), crew)
+    conductor = Conductor(setup, study, _board(setup, study, screen), crew)
     trials.watch = conductor.watch()
     conductor.on_look = lambda: _share_anew(conductor, trials, None)
     end_with_the_first(lambda: setattr(conductor, "stop", True))
@@ -196,16 +196,16 @@ def _launch(conductor: Conductor, launcher: Any) -> None:
                 conductor.failed(asked.number, found if isinstance(found, BaseException) else RuntimeError(str(found)))
 
 
-def _board(setup: Setup, study: Study, terminal: Terminal) -> Board:
+def _board(setup: Setup, study: Study, screen: Terminal) -> Board:
     name = setup.sweep.objectives[0]
-    board = Board(terminal, setup.name, name, setup.sweep.directions[0] == "maximize", study.wanted)
+    board = Board(screen, setup.name, name, setup.sweep.directions[0] == "maximize", study.wanted)
     known = [trial for trial in study.known() if trial.state in ("complete", "failed")]
     for trial in known:
         state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
         board.remember(trial.number, trial.params, state, trial.value, trial.outcome)
-    terminal.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
+    screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
     if (asked := setup.sweep.n_trials) and asked > study.wanted:
-        terminal.say(f"  n_trials={asked}, but there are no more than {study.wanted} combinations")
+        screen.say(f"  n_trials={asked}, but there are no more than {study.wanted} combinations")
     if known:
-        terminal.say(f"  {len(known)} of them are there already: the study goes on")
+        screen.say(f"  {len(known)} of them are there already: the study goes on")
     return board
