@@ -17,7 +17,7 @@ from byheart.plan import Plan
 from byheart.progress import Advanced
 from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_jsonl, said_if_unwritten, write_json, write_jsonl
-from byheart.types import Probe
+from byheart.types import Json, Probe
 from byheart.writing import Texts
 
 TITLES = {
@@ -169,7 +169,7 @@ def _with_count(metric: str, scored: Scored) -> str:
     return f"{METRICS[metric]} {found.value:.2f} of {found.count}"
 
 
-def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> dict[str, Any]:
+def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> Json:
     """answers.jsonl and scores.json; returns the content of scores.json."""
     scores = summarise(exam.probes, scored, exam.how)
     write_jsonl(run.folder / "answers.jsonl", answer_rows(exam.probes, scored))

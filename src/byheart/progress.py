@@ -6,9 +6,9 @@ learn(documents="handbook.pdf", progress=print)  # a listener is anything that t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from byheart.types import CurvePoint
+from byheart.types import CurvePoint, Json
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Checked:
 class LedgerWritten:
     """The content of ledger.json; `names` maps the id of each chunk to its heading."""
 
-    account: Mapping[str, Any]
+    account: Json
     names: Mapping[str, str]
 
 

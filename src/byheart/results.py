@@ -1,13 +1,12 @@
 """What `learn`, `expand`, `evaluate` and `sweep` return. Each result names the folder, where everything else lies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from byheart.store import read_json, read_jsonl, read_records
 from byheart.teacher.base import Estimate
-from byheart.types import Example
+from byheart.types import Example, Json
 
 FINISHED, INTERRUPTED, ESTIMATED = "finished", "interrupted", "estimated"
 
@@ -40,9 +39,7 @@ class LearnResult:
 
     state: str
     folder: Path
-    scores: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # scores.json: condition -> metric -> value, count, low, high
+    scores: Json = field(default_factory=dict)  # scores.json: condition -> metric -> value, count, low, high
     learning: tuple[str, ...] = ()  # sentences on how the training went
     estimate: RunEstimate | None = None
 
@@ -55,7 +52,7 @@ class LearnResult:
         return self.folder / "report.html"
 
     @property
-    def answers(self) -> list[dict[str, Any]]:
+    def answers(self) -> Sequence[Json]:
         """Every probe with what the model answered before and after; read from answers.jsonl."""
         return read_records(self.folder / "answers.jsonl")
 
@@ -90,10 +87,10 @@ class EvaluateResult:
     """`folder` lies below the run's: evaluations/<name of the questions' file>."""
 
     folder: Path
-    scores: Mapping[str, Any]
+    scores: Json
 
     @property
-    def answers(self) -> list[dict[str, Any]]:
+    def answers(self) -> Sequence[Json]:
         return read_records(self.folder / "answers.jsonl")
 
 
@@ -104,9 +101,9 @@ class SweepResult:
     folder: Path
 
     @property
-    def best(self) -> dict[str, Any]:
+    def best(self) -> Json:
         """The chosen trial: its number, folder, overrides, params and values."""
-        best: dict[str, Any] = read_json(self.folder / "best.json")
+        best: Json = read_json(self.folder / "best.json")
         return best
 
     @property

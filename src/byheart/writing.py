@@ -20,7 +20,7 @@ from byheart.progress import Advanced, LedgerWritten, Said
 from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
 from byheart.teacher.base import Estimate, Teacher
-from byheart.types import Chunk, Document, Example, Fact, Rejection, Split
+from byheart.types import Chunk, Document, Example, Fact, Json, Rejection, Split
 
 _TELLING = 4  # words of a question that make it yours within a longer one ("..., who must designate the operator?")
 SHOWN = 4  # shortfalls that become notes: the whole of each kind, which come first
@@ -158,7 +158,7 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
     return examples
 
 
-def _report_ledger(account: Mapping[str, Any], source: Source, run: Run) -> None:
+def _report_ledger(account: Json, source: Source, run: Run) -> None:
     """What is missing, as notes; then the whole ledger, to whoever listens."""
     if account["uncovered"]:
         run.note(
@@ -247,7 +247,7 @@ def _asked(plan: Plan, chunks: tuple[Chunk, ...]) -> dict[str, int]:
     return {chunk.id: max((member.asked_of(chunk) for member in _dense(plan)), default=0) for chunk in chunks}
 
 
-def _split_of(saved: dict[str, Any]) -> Split:
+def _split_of(saved: Json) -> Split:
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
     return Split(**values)
 

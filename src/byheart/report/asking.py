@@ -7,6 +7,7 @@ from typing import Any
 from byheart.expansion.watched import amount
 from byheart.report.tables import printable
 from byheart.results import RunEstimate, TrainingEstimate
+from byheart.types import Json
 
 ROWS = 24  # chunks in the table; all of them are in ledger.json and on the page
 
@@ -40,7 +41,7 @@ def _training_lines(training: TrainingEstimate) -> list[str]:
     return [f"{training.rows:,} rows of about {training.tokens_per_row:.0f} tokens{replayed}", most]
 
 
-def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> Iterator[Any]:
+def ledger_tables(account: Json, names_of: Mapping[str, str]) -> Iterator[Any]:
     """The ledger as rich tables: chunks, reasons, rungs. Nothing where no teacher was asked. `names_of` maps Chunk.id."""
     from rich.table import Table
     from rich.text import Text
@@ -57,7 +58,7 @@ def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> It
     names = tuple(columns)
     table = _table("The ledger", "chunk", *columns.values())
 
-    def cells(row: Mapping[str, Any]) -> list[str]:
+    def cells(row: Json) -> list[str]:
         return [f"{sum(row[n].values()) if n == 'rejected' else row[n]:,}" for n in names]
 
     # The poorest first: they are what one looks for.

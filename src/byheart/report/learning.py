@@ -1,13 +1,12 @@
 """What a training came to, in words: how much of what was held out it says, how often it saw each fact, what more would buy."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from byheart.training.stopping import WORDS, Stopping, ends
-from byheart.types import CurvePoint, Example
+from byheart.types import CurvePoint, Example, Json
 
 FEW = 30  # exposures of a fact, below which it is told apart
 GROUP = 8  # held-out questions that a group must have before its share is told
@@ -77,9 +76,9 @@ class Learning:
 def learning(
     curve: Sequence[CurvePoint],
     stopping: Stopping,
-    training: Mapping[str, Any],
+    training: Json,
     taught: Sequence[Example],
-    answers: Sequence[Mapping[str, Any]],
+    answers: Sequence[Json],
     more: str,
 ) -> Learning:
     """`training`: its account in run.json; `taught`: the examples trained on; `answers`: the rows of answers.jsonl."""

@@ -3,18 +3,17 @@
 import hashlib
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from byheart.report import curve, tables
 from byheart.store import read_json, read_records, write_text
 from byheart.training.curve import read_curve
 from byheart.training.stopping import WORDS
-from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint
+from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint, Json
 
 STAGES = {
     "expansion": "examples",
@@ -30,12 +29,12 @@ STAGES = {
 class Folder:
     """What lies in a run's folder; what an interrupted run has not written is empty."""
 
-    run: dict[str, Any]
-    scores: dict[str, Any]
-    ledger: dict[str, Any]
-    split: dict[str, Any]
-    documents: list[dict[str, Any]]
-    answers: list[dict[str, Any]]
+    run: Json
+    scores: Json
+    ledger: Json
+    split: Json
+    documents: Sequence[Json]
+    answers: Sequence[Json]
     points: list[CurvePoint]
     config: str
     counts: dict[str, int]
@@ -138,7 +137,7 @@ def moment(text: object) -> str:
         return str(text)
 
 
-def _specimen(rows: list[dict[str, Any]]) -> Mapping[str, Any] | None:
+def _specimen(rows: Sequence[Json]) -> Json | None:
     """A probe that was learned and that reads quickly, from the exam where there is one."""
     learned = [row for row in tables.exam(rows) if tables.outcome(row) == "learned"]
     return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "tuned")), default=None)
@@ -160,11 +159,11 @@ def _joined(titles: list[str]) -> str:
     return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Json:
     content = read_json(path) if path.exists() else {}
     return content if isinstance(content, dict) else {}
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def _records(path: Path) -> Sequence[Json]:
     """The lines as dictionaries; a file that is absent has none."""
     return read_records(path) if path.exists() else []

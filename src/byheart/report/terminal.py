@@ -7,15 +7,15 @@ lines, and progress every ten seconds at most.
 import io
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
 
 from byheart.evaluation.base import METRICS
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.report.asking import estimate_lines, ledger_tables
 from byheart.report.tables import MODELS, printable
 from byheart.results import EvaluateResult, ExpandResult, LearnResult
-from byheart.types import CurvePoint
+from byheart.types import CurvePoint, Json
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -210,7 +210,7 @@ class Terminal:
                 self.probes(result.answers)
                 self.say(f"\nscores   {folder / 'scores.json'}\nanswers  {folder / 'answers.jsonl'}")
 
-    def scores(self, scores: Mapping[str, Any]) -> None:
+    def scores(self, scores: Json) -> None:
         """The small table: each metric for each condition, with its 95 % interval and count."""
         from rich.table import Table
 
@@ -243,7 +243,7 @@ class Terminal:
                     " contain what is right"
                 )
 
-    def probes(self, rows: Sequence[Mapping[str, Any]], count: int = 10) -> None:
+    def probes(self, rows: Sequence[Json], count: int = 10) -> None:
         """`count` probes before and after: learned, still wrong and forgotten in their true proportion."""
         picked = pick(rows, count)
         if picked:
@@ -258,7 +258,7 @@ class Terminal:
                 self.say(_cut(text, WIDTH - 13))
 
 
-def pick(rows: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
+def pick(rows: Sequence[Json], count: int) -> list[Json]:
     """Evenly through the probes sorted by how they changed, so that no kind is over- or understated."""
     judged = [row for row in rows if row.get("tuned_right") is not None]
     order = sorted(judged, key=lambda row: (not row["tuned_right"], bool(row.get("untuned_right"))))
@@ -292,14 +292,14 @@ def clock(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _cell(value: Mapping[str, Any] | None, below: bool = False) -> str:
+def _cell(value: Json | None, below: bool = False) -> str:
     if not value:
         return "–"
     gap = "\n" if below else " "
     return f"{value['value']:.2f}{gap}[dim]{value['low']:.2f}–{value['high']:.2f}[/dim]"
 
 
-def _said(row: Mapping[str, Any], name: str) -> str:
+def _said(row: Json, name: str) -> str:
     option = row.get(f"{name}_option")
     return str(option if option is not None else row.get(name) or "")
 
