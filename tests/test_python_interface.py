@@ -87,7 +87,7 @@ def test_every_fault_is_in_one_error():
         byheart.learn(documents="gone.txt", lr=-1, overrides={"bach_size": 2})
     assert {"documents", "lr", "bach_size"} == {problem.where for problem in caught.value.problems}
     with pytest.raises(UserError, match="several runs"):
-        byheart.learn("-m", documents="a.txt", seed="1,2")
+        byheart.learn("-m", "seed=1,2", documents="a.txt")
     with pytest.raises(UserError, match="no such sweep"):
         byheart.sweep("batch_lr_epoch", documents="a.txt")
 
