@@ -25,15 +25,15 @@ import torch
 import torch.nn.functional as F
 from signals import LOSSES, SHARES
 
-from byheart.commands import _checked
 from byheart.config.compose import read_request
 from byheart.evaluation.forgetting import Forgetting, ratio
 from byheart.evaluation.recall import compare
 from byheart.evaluation.retrieval import ask_with
-from byheart.examining import Opened, gather_probes
+from byheart.examining import Opened
+from byheart.interface import check
 from byheart.model.chat import prompt_tokens
 from byheart.model.replay import LIKELIEST
-from byheart.report.screen import Screen
+from byheart.report.terminal import Terminal
 from byheart.run import Run
 from byheart.store import read_records
 from byheart.studying import _rows, lesson_of, lesson_rows
@@ -82,13 +82,13 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         rows = [row for row in read_records(DATA / "teacher/examples.jsonl") if _wanted(row, options)]
         pairs.write_text("\n".join(map(json.dumps, rows)))
         words += [f"expansion=[{'rules,' * (options.source == 'both')}file]", f"expansion.file.path={pairs}"]
-    plan = _checked(read_request([*words, *overrides])).plans[0]
+    plan = check(read_request([*words, *overrides])).plans[0]
     human = [q for q in read_records(DATA / "questions.jsonl") if q["document"] == f"{options.article}.md"]
-    with Run(folder / "run", Screen(), name=plan.name, seed=plan.seed) as run:
+    with Run(folder / "run", Terminal(), name=plan.name, seed=plan.seed) as run:
         texts = write_texts(plan, run)
         opened = Opened.load(plan, run)
         general = Forgetting().score(opened.untrained())
-        train, validate = lesson_rows(plan, texts, gather_probes(plan, texts), opened, run)
+        train, validate = lesson_rows(plan, texts, opened, run)
         written = [row for row in train if row.soft is None]
         replayed = [row for row in train if row.soft is not None]
         copies = _rows(

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from byheart import cli, commands
+from byheart import cli, interface
 from byheart.config.folders import sweeps_folder
 from byheart.errors import Problem, UserError
+from byheart.results import LearnResult
 
 
 @pytest.fixture(autouse=True)
@@ -33,16 +34,18 @@ class ToyStage:
         self.calls.append((plan, folder, *rest[:-1]))
         (folder / "run.json").write_text(json.dumps({"state": self.state}))
         (folder / "scores.json").write_text("{}")
+        (folder / "answers.jsonl").write_text("")
         (folder / "adapter").mkdir(exist_ok=True)
         if self.error:
             raise self.error
+        return LearnResult(self.state, folder)
 
 
 @pytest.fixture
 def stage(monkeypatch):
     toy = ToyStage()
-    monkeypatch.setattr(commands, "_stage", lambda name: toy)
-    monkeypatch.setattr(commands, "_screen", lambda: None)
+    monkeypatch.setattr(interface, "STAGES", {"learn": toy, "expand": toy})
+    monkeypatch.setattr("byheart.stages.evaluate", toy)
     return toy
 
 

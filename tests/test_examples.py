@@ -43,7 +43,7 @@ def test_an_exam_question_that_the_teacher_happened_to_write_is_never_trained(tm
     """One of 711 recorded questions is word for word one of the exam's: it is refused, with the reason."""
     from byheart.expansion.file import File
     from byheart.plan import Plan
-    from byheart.report.screen import Screen
+    from byheart.report.terminal import Terminal
     from byheart.run import Run
     from byheart.writing import write_texts
 
@@ -54,7 +54,7 @@ def test_an_exam_question_that_the_teacher_happened_to_write_is_never_trained(tm
         **{name: None for name in ("evaluation", "model", "adapter", "optimizer", "trainer")},
         split=Forms(),
     )
-    with Run(tmp_path, Screen(io.StringIO())) as run:
+    with Run(tmp_path, Terminal(io.StringIO())) as run:
         texts = write_texts(plan, run)
     exam = {question["question"].lower() for question in lines("questions.jsonl")}
     assert not exam & {example.question.lower() for example in texts.examples}

@@ -10,7 +10,7 @@ import byheart
 
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [
-    ("types", "errors"),
+    ("types", "errors", "progress", "interrupt"),
     ("store", "locks", "config"),
     ("documents", "chunks", "facts"),
     ("model",),
@@ -19,11 +19,11 @@ FLOORS = [
     ("split", "leaks", "rows"),
     ("training",),
     ("evaluation",),
-    ("report",),
+    ("report", "results"),
     ("use",),
     ("plan", "run", "writing", "studying", "examining", "stages"),
     ("sweep",),
-    ("cli", "commands", "help"),
+    ("cli", "commands", "help", "interface"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from byheart import cli
-from byheart.report.screen import Screen
+from byheart.report.terminal import Terminal
 from byheart.store import read_json, read_records
 from sweep.toy import QUICK, TEXT, make_model
 
@@ -147,7 +147,7 @@ def test_few_rows_are_sampled_and_replayed_several_times(capsys, monkeypatch):
 
 
 def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
-    drawn, seen = Screen.curve, []
+    drawn, seen = Terminal.curve, []
 
     def press_ctrl_c(self, point, points):
         seen.append(point)
@@ -156,7 +156,7 @@ def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Screen, "curve", press_ctrl_c)
+        patch.setattr(Terminal, "curve", press_ctrl_c)
         assert learn("run") == 130
     shown = capsys.readouterr().out
     folder = Path("run").absolute()
@@ -185,13 +185,13 @@ def test_ctrl_c_before_training_says_how_to_go_on(capsys, monkeypatch):
 KILLED = """
 import os, signal, sys
 from byheart import cli
-from byheart.report.screen import Screen
+from byheart.report.terminal import Terminal
 
 def die(self, point, points):
     if point.epoch >= 1.5:
         os.kill(os.getpid(), signal.SIGKILL)
 
-Screen.curve = die
+Terminal.curve = die
 cli.main(sys.argv[1:])
 """
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from byheart.evaluation.base import Scored, combine
+from byheart.evaluation.base import METRICS, Scored, combine
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.retrieval import OpenBook
 from byheart.evaluation.summary import GENERATED, UNTAUGHT, answer_rows, summarise
@@ -13,10 +14,10 @@ from byheart.model.adapter import Adapter
 from byheart.model.base_model import BaseModel
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
-from byheart.report.screen import METRICS
+from byheart.progress import Advanced
 from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_jsonl, said_if_unwritten, write_json, write_jsonl
-from byheart.types import Probe
+from byheart.types import Json, Probe
 from byheart.writing import Texts
 
 TITLES = {
@@ -136,40 +137,44 @@ class Opened:
             self.fresh = True
 
 
+def _report(run: Run, title: str, done: int, total: int) -> None:
+    run.send(Advanced(title, done, total))
+
+
 def examine(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored:
     """What one model scores, from the run's folder where it was scored before with the same probes."""
     probes = exam.opened if name == "open_book" else exam.probes
     file = run.folder / "scored" / f"{name}.jsonl"
     key = content_key(probes, exam.plan.evaluation, exam.plan.model, name)
     if is_done(file, key):
-        return _read_scored(file)
+        return read_jsonl(file, Scored)[0]
     members = {k: m for k, m in exam.plan.evaluation.items() if name != "open_book" or m.asks_probes}
     with run.stage(f"score_{name}", TITLES.get(name, f"Asking the {name} model")) as note:
         parts = []
         for title, member in members.items():
-            with run.screen.progress(None, title) as bar:
-                parts.append(member.score(model, probes, bar.reach))
+            run.send(Advanced(title, 0, None))
+            parts.append(member.score(model, probes, partial(_report, run, title)))
         scored = combine(*parts)
         write_jsonl(file, [scored])
         mark_done(file, key)
-        note("; ".join(_told(metric, scored) for metric in ("choice_norm", "contains") if metric in scored.metrics))
+        note(
+            "; ".join(_with_count(metric, scored) for metric in ("choice_norm", "contains") if metric in scored.metrics)
+        )
     return scored
 
 
-def _told(metric: str, scored: Scored) -> str:
+def _with_count(metric: str, scored: Scored) -> str:
     """With its count: the generated probes are among them here, which the table at the end leaves out."""
     found = scored.metrics[metric]
     return f"{METRICS[metric]} {found.value:.2f} of {found.count}"
 
 
-def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> None:
-    """scores.json and answers.jsonl."""
+def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> Json:
+    """answers.jsonl and scores.json; returns the content of scores.json."""
+    scores = summarise(exam.probes, scored, exam.how)
     write_jsonl(run.folder / "answers.jsonl", answer_rows(exam.probes, scored))
-    write_json(run.folder / "scores.json", summarise(exam.probes, scored, exam.how))
-
-
-def _read_scored(file: Path) -> Scored:
-    return read_jsonl(file, Scored)[0]
+    write_json(run.folder / "scores.json", scores)
+    return scores
 
 
 def _device_name(device: str) -> str:

@@ -135,5 +135,5 @@ class Plan:
             yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)
         yield from self.teacher.problems()
         for name, logger in self.logger.items():
-            yield from (Problem(message, f"logger.{name}") for message in logger.tests())
+            yield from (Problem(message, f"logger.{name}") for message in logger.problems())
         yield from self.model.problems()

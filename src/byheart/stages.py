@@ -3,143 +3,143 @@
 documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -> report
 
 Each stage reads the records of the one before and leaves its own in the run's folder, marked done last, so that a
-killed run goes on where it stopped (`resume=DIR`).
+killed run goes on where it stopped (`resume=DIR`). Progress goes to listeners as events; results are returned.
 """
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from byheart.documents.tokens import count_tokens
 from byheart.examining import Opened, examine, gather_probes, set_exam, write_scores
+from byheart.interrupt import Interrupt
 from byheart.plan import Plan
+from byheart.progress import Progress, Reported, no_progress
+from byheart.report.learning import learning
+from byheart.report.ledger_page import write_ledger_page
+from byheart.report.loggers.logbook import Logbook, about_run
+from byheart.report.page import write_page
+from byheart.results import (
+    ESTIMATED,
+    FINISHED,
+    INTERRUPTED,
+    EvaluateResult,
+    ExpandResult,
+    LearnResult,
+    RunEstimate,
+    TrainingEstimate,
+)
 from byheart.run import Run
-from byheart.store import read_json, read_records
-from byheart.studying import open_logbook, study
+from byheart.store import read_records
+from byheart.studying import study
 from byheart.training.curve import read_curve
 from byheart.writing import Texts, asks_a_teacher, estimate_asking, read_texts, write_texts
 
 
-def learn(plan: Plan, folder: Path, screen: Any) -> Path | None:
-    """The whole way; gives the report's path, or None where the run was stopped or only an estimate was asked for."""
-    with Run(folder, screen, name=plan.name, seed=plan.seed, model=plan.model.path) as run:
-        run.log = open_logbook(plan, run)
-        if plan.estimate and asks_a_teacher(plan):
-            _estimate_teacher(plan, run)
-            return None
-        texts = write_texts(plan, run)
-        probes = gather_probes(plan, texts)
+def learn(plan: Plan, folder: Path, progress: Progress = no_progress) -> LearnResult:
+    """The whole way, from documents to the report."""
+    with (
+        Run(folder, progress, name=plan.name, seed=plan.seed, model=plan.model.path) as run,
+        Interrupt(progress) as interrupt,
+    ):
         if plan.estimate:
-            _estimate(plan, texts, run)
-            return None
+            return LearnResult(ESTIMATED, folder, estimate=_estimate(plan, run))
+        run.listeners.append(open_logbook(plan, run))
+
+        texts = write_texts(plan, run)  # documents, chunks, facts, examples, split
+        probes = gather_probes(plan, texts)
         opened = Opened.load(plan, run)
         exam = set_exam(plan, texts, probes)
         untuned = examine(exam, opened.untrained(), "untuned", run)
         open_book = examine(exam, opened.untrained(), "open_book", run)
-        learned = study(plan, texts, probes, opened, run)
-        if run.stop_requested:
-            _stopped(run)
-            return None
-        scored = {"untuned": untuned, "open_book": open_book}
-        for name, tuned in learned.items():
-            scored[name] = examine(exam, opened.trained(tuned), name, run)
-        write_scores(exam, scored, run)
-        run.record["learning"] = learning_of(plan, texts, run)
-        run.record["state"] = "finished"  # the page tells it; should it fail, the run is not finished after all
-        run.save()
-        page = report(run)
-        run.log.scored(folder)
-        return page
+        adapters = study(plan, texts, opened, run, interrupt)  # rows, adapter
+        if interrupt.requested:
+            run.record["state"] = INTERRUPTED
+            return LearnResult(INTERRUPTED, folder)
+        tuned = {name: examine(exam, opened.trained(adapter), name, run) for name, adapter in adapters.items()}
+        scores = write_scores(exam, {"untuned": untuned, "open_book": open_book, **tuned}, run)
+        return LearnResult(FINISHED, folder, scores, _report(plan, texts, run))
 
 
-def expand(plan: Plan, folder: Path, screen: Any) -> Texts | None:
-    """The text half alone: documents to examples and split, with the ledger as a page. torch is not loaded."""
-    with Run(folder, screen, name=plan.name, seed=plan.seed) as run:
+def expand(plan: Plan, folder: Path, progress: Progress = no_progress) -> ExpandResult:
+    """Documents to examples and split, with the ledger as a page. torch is not loaded."""
+    with Run(folder, progress, name=plan.name, seed=plan.seed) as run, Interrupt(progress):
         if plan.estimate:
-            _estimate_teacher(plan, run)
-            return None
-        texts = write_texts(plan, run)
-    from byheart.report.ledger_page import write_ledger_page
-
-    page = write_ledger_page(folder)
-    screen.say(f"\nexamples  {folder / 'examples.jsonl'}\nledger    {page}")
-    return texts
+            run.record["state"] = ESTIMATED
+            return ExpandResult(ESTIMATED, folder, estimate=RunEstimate(estimate_asking(plan, run)))
+        write_texts(plan, run)
+    write_ledger_page(folder)
+    return ExpandResult(FINISHED, folder)
 
 
-def evaluate(plan: Plan, folder: Path, questions: str | None, screen: Any) -> Path:
-    """Scores a finished run again, into a folder of its own below the run's: on other questions or once more on its own."""
+def evaluate(
+    plan: Plan, folder: Path, questions: str | None = None, progress: Progress = no_progress
+) -> EvaluateResult:
+    """Scores a finished run again, in a folder of its own below the run's: on other questions or once more on its own."""
     texts = read_texts(folder)
     probes = gather_probes(plan, texts, questions)
     below = folder / "evaluations" / (Path(questions).stem if questions else "again")
-    with Run(below, screen, name=plan.name, seed=plan.seed, model=plan.model.path) as run:
+    with Run(below, progress, name=plan.name, seed=plan.seed, model=plan.model.path) as run, Interrupt(progress):
         opened = Opened.load(plan, run)
         exam = set_exam(plan, texts, probes)
         scored = {name: examine(exam, opened.untrained(), name, run) for name in ("untuned", "open_book")}
         scored["tuned"] = examine(exam, opened.trained(folder / "adapter"), "tuned", run)
-        write_scores(exam, scored, run)
-    screen.scores(read_json(below / "scores.json"))
-    screen.probes(read_records(below / "answers.jsonl"))
-    screen.say(f"\nscores   {below / 'scores.json'}\nanswers  {below / 'answers.jsonl'}")
-    return below / "scores.json"
+        return EvaluateResult(below, write_scores(exam, scored, run))
 
 
-def learning_of(plan: Plan, texts: Texts, run: Run) -> dict[str, Any]:
-    """How the training went, for run.json: what is held out and said, exposures, what more would buy."""
-    from byheart.report.learning import learning
+def open_logbook(plan: Plan, run: Run, group: str | None = None, name: str | None = None) -> Logbook:
+    """The loggers that were chosen, as a listener. Tags: what a comparison of runs is coloured by."""
+    tags = [
+        Path(plan.model.path).name,
+        *plan.expansion,
+        type(plan.adapter).__name__.lower(),
+        type(plan.optimizer).__name__.lower(),
+        plan.schedule,
+    ]
+    return Logbook(plan.logger, about_run(run.folder, name or str(plan.name), tags, group), run.note)
 
+
+def _report(plan: Plan, texts: Texts, run: Run) -> tuple[str, ...]:
+    """Writes the page; returns the sentences on how the training went, which run.json and the page hold too."""
     training, curve = run.record.get("training", {}), read_curve(run.folder / "curve.csv")
-    answers = read_records(run.folder / "answers.jsonl")
     ended = training.get("state") == "budget"
-    more = f"budget={plan.limit.doubled()}" if ended else f"epochs={2 * plan.epochs}"
-    taught = texts.examples_named(texts.split.train)
-    found = learning(curve, plan.stopping, training, taught, training.get("held_out", 0), answers, more)
-    return {**asdict(found), "lines": found.lines}
+    found = learning(
+        curve,
+        plan.stopping,
+        training,
+        texts.examples_named(texts.split.train),
+        read_records(run.folder / "answers.jsonl"),
+        more=f"budget={plan.limit.doubled()}" if ended else f"epochs={2 * plan.epochs}",
+    )
+    run.record |= {"learning": {**asdict(found), "lines": found.lines}, "state": FINISHED}
+    run.save()  # before the page, which is made of the files; should it fail, the run has failed after all
+    write_page(run.folder)
+    run.send(Reported(run.folder))
+    return tuple(found.lines)
 
 
-def report(run: Run) -> Path:
-    """The page, and what the terminal shows of it."""
-    folder, screen = run.folder, run.screen
-    from byheart.report.page import write_page
-
-    page = write_page(folder)
-    screen.scores(read_json(folder / "scores.json"))
-    screen.learning(run.record.get("learning", {}).get("lines", ()))
-    screen.probes(read_records(folder / "answers.jsonl"))
-    screen.closing(page, folder / "adapter")
-    return page
-
-
-def _stopped(run: Run) -> None:
-    run.record["state"] = "interrupted"
-    folder = run.folder
-    run.screen.say(f"Stopped. The adapter so far is in {folder / 'adapter'}.")
-    run.screen.say(f'  go on:     byheart learn "resume={folder}"')
-    run.screen.say(f'  score it:  byheart evaluate "run={folder}"')
-
-
-def _estimate_teacher(plan: Plan, run: Run) -> None:
-    """What asking the teacher would take, before a cent is spent."""
-    from byheart.report.asking import estimated
-
-    run.record["state"] = "estimated"
-    for line in estimated(estimate_asking(plan, run)) or ["teacher: no requests, no cost"]:
-        run.screen.say(line)
-
-
-def _estimate(plan: Plan, texts: Texts, run: Run) -> None:
-    """What the run would do. Exact but for the tokens, which the packaged tokenizer counts."""
-    from byheart.documents.tokens import count_tokens
-
-    run.record["state"] = "estimated"
+def _estimate(plan: Plan, run: Run) -> RunEstimate:
+    """What the run would take. Where a teacher is to be asked, nothing is sent, and only the asking is estimated."""
+    if asks_a_teacher(plan):
+        run.record["state"] = ESTIMATED
+        return RunEstimate(estimate_asking(plan, run))
+    texts = write_texts(plan, run)
+    gather_probes(plan, texts)  # reads the questions: what is wrong with them is said now
+    run.record["state"] = ESTIMATED
     train = texts.examples_named(texts.split.train)
     tokens = sum(count_tokens([f"{example.question} {example.answer}" for example in train]))
-    again = plan.rows.replayed(len(train))
-    steps = -(-(len(train) + again) // plan.batch_size) * plan.epochs
-    replayed = f", and {again:,} that replay what it knows" if again else ""
-    run.screen.say(f"{len(train):,} rows of about {tokens / len(train):.0f} tokens{replayed}")
+    replayed = plan.rows.replayed(len(train))
+    steps = -(-(len(train) + replayed) // plan.batch_size) * plan.epochs
     limit = plan.limit
-    if limit.steps is not None and limit.steps < steps:
-        run.screen.say(f"at most {limit.steps:,} steps of batch size {plan.batch_size} (budget={plan.budget})")
-    else:
-        within = f", within budget={plan.budget}" if limit.seconds is not None else ""
-        run.screen.say(f"at most {plan.epochs} epochs: {steps:,} steps of batch size {plan.batch_size}{within}")
-    run.screen.say("teacher: no requests, no cost")
+    in_steps = limit.steps is not None and limit.steps < steps
+    return RunEstimate(
+        training=TrainingEstimate(
+            len(train),
+            replayed,
+            tokens / len(train),
+            plan.batch_size,
+            plan.epochs,
+            min(steps, limit.steps or steps),
+            plan.budget if in_steps or limit.seconds is not None else None,
+            in_steps,
+        )
+    )

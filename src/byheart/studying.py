@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byheart.evaluation.recall import ON_THE_CURVE, Recall, accepted
-from byheart.examining import Opened, Probes
+from byheart.examining import Opened, Probes, gather_probes
+from byheart.interrupt import Interrupt
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.language import LanguageModel
 from byheart.model.replay import DISTINCT, converse, expectations, plain_texts, question_start
 from byheart.plan import Plan
-from byheart.report.loggers.logbook import Logbook, about_run
+from byheart.progress import Advanced, Checked, Said
 from byheart.run import Run
 from byheart.store import read_json, write_json, write_jsonl
 from byheart.training.job import Hooks, Learned, Lesson
@@ -29,73 +30,54 @@ if TYPE_CHECKING:
 SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 
 
-def study(plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run) -> dict[str, Path]:
+def study(plan: Plan, texts: Texts, opened: Opened, run: Run, interrupt: Interrupt) -> dict[str, Path]:
     """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
     done = _done(run.folder)
-    train, validate = lesson_rows(plan, texts, probes, opened, run, replay=done is None or plan.retrain != "none")
+    train, validate = lesson_rows(plan, texts, opened, run, replay=done is None or plan.retrain != "none")
     lesson = lesson_of(plan, train, validate, opened)
     if not validate and plan.stopping.monitor != "train_recall":
         plan = replace(plan, stopping=replace(plan.stopping, monitor="train_recall"))
         run.note(
             "nothing is held out, so stopping.monitor=train_recall ends the training: recall of the trained answers"
         )
-    if done is None:
-        learned = _fit(plan, lesson, opened, run.folder, run)
-        if run.stop_requested:
-            return {}
-        done = run.record["training"]
-        chosen = learned.chosen_epoch
-    else:
-        chosen = done["chosen_epoch"]
-        run.screen.say("training is finished already: the adapter is taken from the run's folder")
     adapters = {"tuned": run.folder / "adapter"}
-    if plan.retrain != "none":  # where nothing was held out no epoch could be chosen: all of them, then
-        epochs = max(1, round(chosen)) if chosen else plan.epochs
-        again = replace(lesson, epochs=epochs, schedule=plan.retrain, most_steps=None)
-        folder = run.folder / "retrained"
-        if _done(folder) is None:
-            _fit(replace(plan, stopping=replace(plan.stopping, patience=None)), again, opened, folder, run)
-        if not run.stop_requested:
-            adapters["retrained"] = folder / "adapter"
+    if done is None:
+        _fit(plan, lesson, opened, run, interrupt)
+        done = run.record["training"]
+    else:
+        run.send(Said("training is finished already: the adapter is taken from the run's folder"))
+    if plan.retrain != "none" and not interrupt.requested:
+        adapters["retrained"] = run.folder / "retrained" / "adapter"
+        if _done(run.folder / "retrained") is None:
+            # Where nothing was held out no epoch could be chosen: then all of them.
+            epochs = max(1, round(done["chosen_epoch"])) if done["chosen_epoch"] else plan.epochs
+            again = replace(lesson, epochs=epochs, schedule=plan.retrain, most_steps=None)
+            patient = replace(plan, stopping=replace(plan.stopping, patience=None))
+            _fit(patient, again, opened, run, interrupt, afresh=True)
     return adapters
-
-
-def open_logbook(plan: Plan, run: Run, group: str | None = None, name: str | None = None) -> Logbook:
-    """The run in the loggers that were chosen: its folder's config, and what a comparison is coloured by as tags."""
-    tags = [
-        Path(plan.model.path).name,
-        *plan.expansion,
-        type(plan.adapter).__name__.lower(),
-        type(plan.optimizer).__name__.lower(),
-        plan.schedule,
-    ]
-    return Logbook(plan.logger, about_run(run.folder, name or str(plan.name), tags, group), run.note)
 
 
 def tokens_per_row(rows: Sequence[Row]) -> float:
     return sum(len(row.tokens) for row in rows) / max(1, len(rows))
 
 
-def lesson_rows(
-    plan: Plan, texts: Texts, probes: Probes, opened: Opened, run: Run, replay: bool = True
-) -> tuple[list[Row], list[Row]]:
+def lesson_rows(plan: Plan, texts: Texts, opened: Opened, run: Run, replay: bool = True) -> tuple[list[Row], list[Row]]:
     """The rows to train on, among them those that replay what the model knows, and those that are validated on."""
     with run.stage("rows", "Making rows") as note:
         train = _rows(plan, texts.examples_named(texts.split.train), opened, run.folder / "rows" / "train")
-        theirs = _dev_examples(probes)
+        theirs = _dev_examples(gather_probes(plan, texts))
         choosing = [*texts.examples_named(texts.split.choose), *theirs]
         validate = _rows(plan, choosing, opened, run.folder / "rows" / "choose")
-        told = len(train)
-        tokens = sum(len(row.tokens) for row in train)
-        note(f"{len(train):,} rows, {tokens:,} tokens, {tokens / max(1, len(train)):.0f} a row")
+        made = len(train)
+        note(f"{made:,} rows, {sum(len(row.tokens) for row in train):,} tokens, {tokens_per_row(train):.0f} a row")
         if theirs:
             note(f"{len(theirs)} of your questions choose too (dev={plan.dev:g}); they are not scored at the end")
-    if skipped := len(texts.split.train) - told:
+    if skipped := len(texts.split.train) - made:
         run.note(
             f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={plan.rows.max_tokens}"
         )
     if plan.rows.replay and replay:
-        train += _replayed(plan, plan.rows.replayed(told), opened, run)
+        train += _replayed(plan, plan.rows.replayed(made), opened, run)
     return train, validate
 
 
@@ -113,29 +95,17 @@ def lesson_of(plan: Plan, train: Sequence[Row], validate: Sequence[Row], opened:
     )
 
 
-def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> Learned:
-    name = "training" if folder == run.folder else "retraining"
-    title = (
-        "Learning by heart"
-        if name == "training"
-        else f"Once more from the base, {lesson.epochs} epochs, {lesson.schedule} rate"
-    )
-    with run.stage(name, title) as note:
+def _fit(plan: Plan, lesson: Lesson, opened: Opened, run: Run, interrupt: Interrupt, afresh: bool = False) -> None:
+    """Trains a new adapter and saves it. `afresh`: a second one, for exactly so many epochs, whatever its curve prefers."""
+    name, folder = ("retraining", run.folder / "retrained") if afresh else ("training", run.folder)
+    again = f"Once more from the base, {lesson.epochs} epochs, {lesson.schedule} rate"
+    with run.stage(name, again if afresh else "Learning by heart") as note:
         model = opened.attach(plan.adapter, plan.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
-
-        def on_check(point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
-            run.screen.curve(point, curve)
-            if name == "training":
-                run.log.check(point, tokens_per_row(lesson.train))
-
-        began, until = run.seconds, _until(plan, run) if name == "training" else math.inf
-        timed = until < math.inf  # then the bar counts seconds: nobody knows how many steps there is time for
-        whole, label = (
-            (round(until - began), "training, seconds") if timed else (lesson.steps, "training, steps at most")
-        )
-        with run.screen.progress(max(1, whole), label) as bar:
+        clock = _Clock(run, lesson, math.inf if afresh else _until(plan, run))
+        tokens = tokens_per_row(lesson.train)
+        with interrupt.deferred():
             learned = plan.trainer.fit(
                 model,
                 lesson,
@@ -143,12 +113,12 @@ def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> 
                 plan.stopping,
                 folder,
                 Hooks(
-                    on_step=lambda step, total: bar.reach(round(run.seconds - began) if timed else step),
-                    on_check=on_check,
-                    stop_requested=lambda: run.stop_requested,
-                    out_of_time=lambda: run.seconds >= until,
+                    on_step=clock.on_step,
+                    on_check=lambda point, curve: run.send(Checked(name, point, curve, tokens)),
+                    stop_requested=lambda: interrupt.requested,
+                    out_of_time=clock.out_of_time,
                 ),
-                keep_best=name == "training",  # afresh is for exactly so many epochs, whatever its own curve prefers
+                keep_best=not afresh,
             )
         run.record["in_training"] = False
         opened.save(folder / "adapter")
@@ -160,7 +130,27 @@ def _fit(plan: Plan, lesson: Lesson, opened: Opened, folder: Path, run: Run) -> 
         note(account["why_stopped"])
     for line in learned.notes:
         run.note(line)
-    return learned
+
+
+class _Clock:
+    """Reports each step. Within a budget of time it counts seconds: nobody knows how many steps there is time for."""
+
+    def __init__(self, run: Run, lesson: Lesson, until: float):
+        """`until`: the second of the run at which training must end."""
+        self.run, self.until, self.began = run, until, run.seconds
+        self.timed = until < math.inf
+        self.label = "training, seconds" if self.timed else "training, steps at most"
+        self.total = max(1, round(until - self.began) if self.timed else lesson.steps)
+        self._report(0)
+
+    def on_step(self, step: int, steps: int) -> None:
+        self._report(round(self.run.seconds - self.began) if self.timed else step)
+
+    def out_of_time(self) -> bool:
+        return self.run.seconds >= self.until
+
+    def _report(self, done: int) -> None:
+        self.run.send(Advanced(self.label, done, self.total))
 
 
 def _until(plan: Plan, run: Run) -> float:
@@ -198,12 +188,14 @@ def _replayed(plan: Plan, count: int, opened: Opened, run: Run) -> list[Row]:
     """
     model, folder = opened.untrained(), plan.model.find()
     new = min(count, DISTINCT)
-    with (
-        run.stage("replay", "Sampling its own texts to replay, once for each model") as note,
-        run.screen.progress(new, "rows") as bar,
-    ):
-        said = converse(model, folder, new - new // 2, bar.reach)
-        texts = plain_texts(model, folder, new - len(said), bar.reach)
+    with run.stage("replay", "Sampling its own texts to replay, once for each model") as note:
+
+        def on_progress(done: int, total: int) -> None:
+            run.send(Advanced("rows", done, total))
+
+        on_progress(0, new)
+        said = converse(model, folder, new - new // 2, on_progress)
+        texts = plain_texts(model, folder, new - len(said), on_progress)
         rows = [_replayed_row(plan, model, tokens, 1) for tokens in texts]
         for each in said:
             prompt = prompt_tokens(opened.tokenizer, each.question)

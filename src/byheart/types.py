@@ -5,9 +5,11 @@ documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -
 All are frozen: a stage takes some and returns others. Nothing is imported here but the standard library.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Json = Mapping[str, Any]  # a JSON object as a run's files hold it, to be read only
 FORWARD, REVERSE = "forward", "reverse"
 ANGLES = ("recitation", "completion", "blank", "simple", "detailed", "scenario", "reverse")
 

@@ -16,14 +16,14 @@ from byheart.expansion.ledger import join, ledger
 from byheart.expansion.watched import ObservedTeacher, TeacherProgress
 from byheart.facts import find_facts, lead_ins
 from byheart.plan import Plan
-from byheart.report.asking import shown
+from byheart.progress import Advanced, LedgerWritten, Said
 from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
 from byheart.teacher.base import Estimate, Teacher
-from byheart.types import Chunk, Document, Example, Fact, Rejection, Split
+from byheart.types import Chunk, Document, Example, Fact, Json, Rejection, Split
 
 _TELLING = 4  # words of a question that make it yours within a longer one ("..., who must designate the operator?")
-TOLD = 4  # shortfalls that the screen tells: the whole of each kind, which come first
+SHOWN = 4  # shortfalls that become notes: the whole of each kind, which come first
 LAST = "split.json"  # the last file of the text half: its marker vouches for the others
 
 
@@ -46,9 +46,9 @@ def write_texts(plan: Plan, run: Run) -> Texts:
     """The records of the text half, from the run's folder where they were finished under the same settings."""
     key = texts_key(plan)
     if is_done(run.folder / LAST, key):
-        run.screen.say("the examples are written already: taken from the run's folder")
+        run.send(Said("the examples are written already: taken from the run's folder"))
         texts = read_texts(run.folder)
-        _tell_of_edits(texts.documents, run)
+        _warn_of_edits(texts.documents, run)
         return texts
     source = _read(plan, run)
     examples = _expand(plan, source, run)
@@ -59,23 +59,23 @@ def write_texts(plan: Plan, run: Run) -> Texts:
 
 def texts_key(plan: Plan) -> str:
     """What the records of the text half depend on; whom it asks counts only where somebody is asked."""
-    asking = [member for member in plan.expansion.values() if isinstance(member, Asking)]
+    asking = _asking(plan).values()
     whom = [plan.teacher.fingerprint, *(member.prompt_key for member in asking)] if asking else []
     return content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split, *whom)
 
 
 def asks_a_teacher(plan: Plan) -> bool:
-    return any(isinstance(member, Asking) for member in plan.expansion.values())
+    return bool(_asking(plan))
+
+
+def _asking(plan: Plan) -> dict[str, Asking]:
+    return {name: member for name, member in plan.expansion.items() if isinstance(member, Asking)}
 
 
 def estimate_asking(plan: Plan, run: Run) -> dict[str, Estimate]:
     """What the first round of each expansion that asks a teacher would take. Nothing is sent."""
     source = replace(_read(plan, run), teacher=plan.teacher)
-    return {
-        name: plan.teacher.estimate(member.requests(source))
-        for name, member in plan.expansion.items()
-        if isinstance(member, Asking)
-    }
+    return {name: plan.teacher.estimate(member.requests(source)) for name, member in _asking(plan).items()}
 
 
 def read_texts(folder: Path) -> Texts:
@@ -121,7 +121,7 @@ def _read(plan: Plan, run: Run) -> Source:
     return source
 
 
-def _tell_of_edits(documents: tuple[Document, ...], run: Run) -> None:
+def _warn_of_edits(documents: tuple[Document, ...], run: Run) -> None:
     """A run goes on with the text that it read: what was edited since is not in it, and the user should know."""
     read_at = (run.folder / "documents.jsonl").stat().st_mtime
     for document in documents:
@@ -147,48 +147,55 @@ def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
                 )
             )
         account = ledger(source, written, examples, rejected, _asked(plan, source.chunks))
-        floors = [member.tokens_per_question for member in plan.expansion.values() if isinstance(member, Density)]
-        account["tokens_per_question"] = min(floors, default=None)
+        account["tokens_per_question"] = min((member.tokens_per_question for member in _dense(plan)), default=None)
         write_jsonl(run.folder / "examples.jsonl", examples)
         write_jsonl(run.folder / "rejected.jsonl", rejected)
         write_json(run.folder / "ledger.json", account)
         angles = Counter(e.angle for e in examples)
-        told = [f"{count} {angle}" for angle, count in angles.most_common(3)]
-        note(f"{_counted(len(examples), 'example')}: {', '.join([*told, '...'] if len(angles) > 3 else told)}")
+        most = [f"{count} {angle}" for angle, count in angles.most_common(3)]
+        note(f"{_counted(len(examples), 'example')}: {', '.join([*most, '...'] if len(angles) > 3 else most)}")
+    _report_ledger(account, source, run)
+    return examples
+
+
+def _report_ledger(account: Json, source: Source, run: Run) -> None:
+    """What is missing, as notes; then the whole ledger, to whoever listens."""
     if account["uncovered"]:
         run.note(
             f"{len(account['uncovered'])} of {_counted(len(source.facts), 'fact')} without examples in both directions;"
             " ledger.json lists them with the reasons"
         )
-    for line in account["notes"]:
+    for line in [*account["notes"], *account["short"][:SHOWN]]:
         run.note(line)
-    for line in account["short"][:TOLD]:
-        run.note(line)
-    if len(account["short"]) > TOLD:
-        run.note(f"{len(account['short']) - TOLD} more lines of this kind; ledger.json and the page list them")
-    run.screen.ledger(account, {c.id: (c.headings or (source.titles[c.document],))[-1] for c in source.chunks})
-    return examples
+    if len(account["short"]) > SHOWN:
+        run.note(f"{len(account['short']) - SHOWN} more lines of this kind; ledger.json and the page list them")
+    names = {chunk.id: (chunk.headings or (source.titles[chunk.document],))[-1] for chunk in source.chunks}
+    run.send(LedgerWritten(account, names))
 
 
 def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: Run) -> Written:
-    """What one expansion writes; where it asks a teacher, live on the screen, and what it took in run.json."""
+    """What one expansion writes. Where it asks a teacher, each reply is progress, and tokens and cost go to run.json."""
     if not isinstance(member, Asking):
         return member.expand(source)
-    with shown(run.screen, name) as show:
-        watched = ObservedTeacher(teacher, show)
-        try:
-            return member.expand(replace(source, teacher=watched))
-        finally:
-            _account(watched.progress, run)
+
+    def show(progress: TeacherProgress) -> None:
+        run.send(Advanced(name, progress.done, progress.total, str(progress)))
+
+    run.send(Advanced(name, 0, None))
+    observed = ObservedTeacher(teacher, show)
+    try:
+        return member.expand(replace(source, teacher=observed))
+    finally:
+        _add_to_bill(observed.progress, run)
 
 
-def _account(standing: TeacherProgress, run: Run) -> None:
-    paid = run.record["teacher"]
-    paid["requests"] += standing.sent
+def _add_to_bill(progress: TeacherProgress, run: Run) -> None:
+    bill = run.record["teacher"]
+    bill["requests"] += progress.sent
     for name in ("cached", "failed", "input_tokens", "output_tokens"):
-        paid[name] = paid.get(name, 0) + getattr(standing, name)
-    paid["tokens"] += standing.input_tokens + standing.output_tokens
-    paid["cost"] = None if standing.cost is None else (paid["cost"] or 0.0) + standing.cost
+        bill[name] = bill.get(name, 0) + getattr(progress, name)
+    bill["tokens"] += progress.input_tokens + progress.output_tokens
+    bill["cost"] = None if progress.cost is None else (bill["cost"] or 0.0) + progress.cost
     run.save()
 
 
@@ -200,7 +207,7 @@ def _commonest(rejected: Sequence[Rejection], written: Mapping[str, Written]) ->
 
 def _split(plan: Plan, source: Source, examples: list[Example], run: Run) -> Split:
     with run.stage("split", "Splitting, free of leaks") as note:
-        per_fact = max((m.examples_per_fact for m in plan.expansion.values() if isinstance(m, Density)), default=1)
+        per_fact = max((member.examples_per_fact for member in _dense(plan)), default=1)
         split = plan.split.split(examples, source.facts, source.chunks, _asked(plan, source.chunks), per_fact)
         if not split.train:
             raise UserError(
@@ -231,12 +238,16 @@ def _folded(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
+def _dense(plan: Plan) -> list[Density]:
+    """The expansions that ask for so many questions of each chunk."""
+    return [member for member in plan.expansion.values() if isinstance(member, Density)]
+
+
 def _asked(plan: Plan, chunks: tuple[Chunk, ...]) -> dict[str, int]:
-    members = [member for member in plan.expansion.values() if isinstance(member, Density)]
-    return {chunk.id: max((member.asked_of(chunk) for member in members), default=0) for chunk in chunks}
+    return {chunk.id: max((member.asked_of(chunk) for member in _dense(plan)), default=0) for chunk in chunks}
 
 
-def _split_of(saved: dict[str, Any]) -> Split:
+def _split_of(saved: Json) -> Split:
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
     return Split(**values)
 

@@ -14,8 +14,8 @@ import pytest
 
 import toys
 from byheart.expansion.watched import TeacherProgress
-from byheart.report import asking
-from byheart.report.screen import Screen
+from byheart.progress import Advanced, LedgerWritten, StageEnded
+from byheart.report.terminal import Terminal
 from byheart.store import read_json, read_jsonl, read_records
 from byheart.types import Example
 from expansion.scripted import badly, randomly, well
@@ -171,25 +171,25 @@ def test_a_batch_is_submitted_left_and_collected_by_the_same_command(workplace):
 
 
 def test_what_a_server_says_is_no_markup_for_the_screen(workplace, monkeypatch):
-    class Terminal(io.StringIO):
+    class Tty(io.StringIO):
         encoding = "utf-8"
 
         def isatty(self):
             return True
 
     monkeypatch.setenv("TERM", "xterm")
-    screen = Screen(Terminal())
-    with asking.shown(screen, "ladder") as show:
-        show(TeacherProgress(3, 1, note="500: [/INST] \x1b[2J overloaded; again in 2 s"))
-        screen.bar.live.refresh()
+    terminal = Terminal(Tty())
+    standing = TeacherProgress(3, 1, note="500: [/INST] \x1b[2J overloaded; again in 2 s")
+    terminal(Advanced("ladder", 1, 3, str(standing)))
+    terminal.bar.live.refresh()
     row = {"requested": 2, "asked": 1, "received": 1, "rejected": {}, "kept": 1, "topped_up": 0, "without_teacher": 0}
     account = {
         "by_chunk": {"a": row}, "rejected": {}, "failed": {"400: [/INST] no": 1}, "novelty": {"by_rung": {}},
         "coverage": {"forward": 1.0, "reverse": 1.0},
     }  # fmt: skip
-    for table in asking.ledger_tables(account, {"a": "Fees [/old]"}):
-        screen.console.print(table)
-    shown = screen.console.file.getvalue()
+    terminal(LedgerWritten(account, {"a": "Fees [/old]"}))
+    terminal(StageEnded("expansion", "Writing examples", 1.0))
+    shown = terminal.console.file.getvalue()
     assert "500: [/INST]" in shown and "400: [/INST] no" in shown and "Fees [/old]" in shown and "\x1b[2J" not in shown
 
 

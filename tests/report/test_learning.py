@@ -27,10 +27,10 @@ def answers(few, many):
 
 
 def lines(tokens, state="finished", kept=4, counts=None, rows=()):
-    account = {"state": state, "chosen_epoch": kept, "epochs_run": float(len(tokens))}
+    account = {"state": state, "chosen_epoch": kept, "epochs_run": float(len(tokens)), "held_out": 20}
     more = "budget=30m" if state == "budget" else "epochs=60"
     found = learning(
-        curve(tokens), Stopping("token_accuracy"), account, taught(counts or {"few": 2, "many": 12}), 20, rows, more
+        curve(tokens), Stopping("token_accuracy"), account, taught(counts or {"few": 2, "many": 12}), rows, more
     )
     return " ".join(found.lines)
 
@@ -57,7 +57,7 @@ def test_seldom_seen_facts_are_told_apart_only_with_enough_questions():
 
 
 def test_a_run_with_nothing_held_out_says_only_what_it_knows():
-    account = {"state": "finished", "chosen_epoch": None, "epochs_run": 3.0}
+    account = {"state": "finished", "chosen_epoch": None, "epochs_run": 3.0, "held_out": 0}
     bare = [CurvePoint(1, 1, 10, 1.0, None, None, 1e-3, 1.0, 1.0)]
-    found = learning(bare, Stopping(), account, taught({"a": 5}), 0, [], "epochs=60")
+    found = learning(bare, Stopping(), account, taught({"a": 5}), [], "epochs=60")
     assert found.lines == ["Each fact was seen 15 times in the median (15 to 15): its examples times 3 epochs."]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from byheart.errors import UserError
+from byheart.progress import Checked, Reported, RunEnded
 from byheart.report.loggers.base import check_values
 from byheart.report.loggers.logbook import Logbook, about_run
 from byheart.report.loggers.tensorboard import Tensorboard
@@ -55,10 +56,10 @@ def logged(folder, logger, points, end=False):
     warnings = []
     book = Logbook(logger, about_run(folder, "7", ["toy", "rules"], "study"), warnings.append)
     for point in points:
-        book.check(point, tokens_per_row=10.0)
+        book(Checked("training", point, [point], 10.0))
     if end:
-        book.scored(folder)
-    book.close()
+        book(Reported(folder))
+    book(RunEnded())
     assert not warnings
     return book
 
@@ -151,9 +152,9 @@ def test_two_trials_at_once_are_two_runs(keyless, run_folder, tmp_path):
     books = [Logbook({"wandb": Wandb()}, about_run(folder, folder.name, [], "study")) for folder in (run_folder, other)]
     for point in POINTS:
         for book in books:
-            book.check(point)
+            book(Checked("training", point, [point]))
     for book in books:
-        book.close()
+        book(RunEnded())
     for folder in (run_folder, other):
         assert len([row for row in histories(read_offline(folder)) if "val_loss" in row]) == len(POINTS)
 
@@ -179,13 +180,13 @@ def test_a_logger_that_fails_is_told_of_once_and_left_out(run_folder):
     warnings = []
     book = Logbook({"broken": Broken()}, about_run(run_folder, "7", []), warnings.append)
     for point in POINTS:
-        book.check(point)
-    book.close()
+        book(Checked("training", point, [point]))
+    book(RunEnded())
     assert warnings == ["logger broken is left out from here on: no network"]
 
 
 def test_nothing_is_opened_where_nothing_is_trained(run_folder):
-    Logbook({"wandb": Wandb()}, about_run(run_folder, "7", [])).close()
+    Logbook({"wandb": Wandb()}, about_run(run_folder, "7", []))(RunEnded())
     assert not (run_folder / "wandb").exists()
 
 
@@ -196,4 +197,4 @@ def test_what_was_not_measured_is_absent():
 def test_modes_are_checked(keyless):
     with pytest.raises(UserError, match=r"logger\.wandb\.mode"):
         Wandb(mode="sometimes")
-    assert "WANDB_API_KEY" in Wandb(mode="online").tests()[0]
+    assert "WANDB_API_KEY" in Wandb(mode="online").problems()[0]

@@ -10,10 +10,12 @@ import pytest
 from fake_run import write_fake_run
 from lxml import html
 
+from byheart.progress import Advanced, Checked, StageEnded
 from byheart.report.curve import svg, terminal
 from byheart.report.page import write_page
-from byheart.report.screen import Screen, pick, spark
 from byheart.report.tables import MODELS, printable
+from byheart.report.terminal import Terminal, pick, spark
+from byheart.run import Run
 from byheart.store import write_json, write_jsonl
 from byheart.types import CurvePoint
 
@@ -66,26 +68,26 @@ def test_an_empty_run_folder_still_gives_a_page(tmp_path):
 def test_the_log_of_a_run_is_plain_and_fits_eighty_columns(tmp_path):
     a_run(tmp_path)
     log = io.StringIO()
-    screen = Screen(log)
-    with screen.stage("Reading") as note:
-        note("a note " * 30)
-    screen.curve(
+    shown = Terminal(log)
+    shown(StageEnded("documents", "Reading", 0.1, ("a note " * 30,)))
+    shown.curve(
         CurvePoint(1, 10.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0, 0.5),
         [CurvePoint(1, 0.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0)] * 30,
     )
-    screen.scores(json.loads((tmp_path / "scores.json").read_text()))
-    screen.probes(rows())
+    shown.scores(json.loads((tmp_path / "scores.json").read_text()))
+    shown.probes(rows())
     assert "\x1b" not in log.getvalue() and "contains answer" in log.getvalue()
     assert all(len(line.rstrip()) <= 80 for line in log.getvalue().splitlines())
 
 
 def test_a_log_names_the_stage_before_its_curve(tmp_path):
     log = io.StringIO()
-    screen = Screen(log)
-    with screen.stage("Reading"):
-        pass
-    with screen.stage("Learning by heart"):
-        screen.curve(CurvePoint(1, 0.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0), [])
+    shown = Terminal(log)
+    with Run(tmp_path, shown) as run:
+        with run.stage("documents", "Reading"):
+            pass
+        with run.stage("training", "Learning by heart"):
+            run.send(Checked("training", CurvePoint(1, 0.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0), []))
     heads = [line.split("  ")[0] for line in log.getvalue().splitlines()]
     assert heads == ["✓ Reading", "· Learning by heart", "", "✓ Learning by heart"]
 
@@ -93,7 +95,7 @@ def test_a_log_names_the_stage_before_its_curve(tmp_path):
 def test_a_table_with_a_retrained_model_wraps_no_line(tmp_path):
     scores = {name: block(0.5) | {"margin": {"value": -1, "low": -1.5, "high": -0.5, "count": 9}} for name in MODELS}
     log = io.StringIO()
-    Screen(log).scores(scores)
+    Terminal(log).scores(scores)
     lines = log.getvalue().splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert lines[2].split() == ["untuned", "open", "book", "tuned", "retrained"]
@@ -152,24 +154,24 @@ def test_the_epoch_kept_and_the_one_of_lowest_loss_are_marked():
 
 def test_no_control_code_of_a_model_reaches_the_terminal():
     log = io.StringIO()
-    screen = Screen(log)
-    screen.probes([{**rows(1)[0], "tuned": "\x1b[2J\x07 \u202e gone", "question": "[bold]\x1b]0;title\x07"}])
-    screen.warn("\x1b[31m[red]")
+    shown = Terminal(log)
+    shown.probes([{**rows(1)[0], "tuned": "\x1b[2J\x07 \u202e gone", "question": "[bold]\x1b]0;title\x07"}])
+    shown.warn("\x1b[31m[red]")
     assert not set("\x1b\x07\u202e") & set(log.getvalue()) and "[bold]" in log.getvalue() and "[red]" in log.getvalue()
 
 
-def test_a_stage_that_fails_is_marked():
+def test_a_stage_that_fails_is_marked(tmp_path):
     log = io.StringIO()
-    with pytest.raises(KeyError), Screen(log).stage("Reading"):
+    with pytest.raises(KeyError), Run(tmp_path, Terminal(log)) as run, run.stage("documents", "Reading"):
         raise KeyError
     assert log.getvalue().startswith("✗ Reading")
 
 
 def test_a_log_gets_no_progress_lines_of_a_quick_stage():
     log = io.StringIO()
-    with Screen(log).progress(100, "training") as bar:
-        for step in range(100):
-            bar.reach(step + 1)
+    shown = Terminal(log)
+    for step in range(100):
+        shown(Advanced("training", step + 1, 100))
     assert log.getvalue() == ""
 
 
@@ -177,11 +179,12 @@ def test_a_log_gets_no_progress_lines_of_a_quick_stage():
 def test_the_time_left_goes_by_the_pace_from_the_first_report_on(monkeypatch, first):
     """The first comes with a whole batch, after what had to be made ready, or with the middle of a resumed run."""
     now, log = [0.0], io.StringIO()
-    monkeypatch.setattr("byheart.report.screen.time.monotonic", lambda: now[0])
-    with Screen(log).progress(first + 80, "rows") as bar:
-        for done in (first, first + 20, first + 40):
-            now[0] += 30.0
-            bar.reach(done)
+    monkeypatch.setattr("byheart.report.terminal.time.monotonic", lambda: now[0])
+    shown = Terminal(log)
+    shown(Advanced("rows", 0, first + 80))
+    for done in (first, first + 20, first + 40):
+        now[0] += 30.0
+        shown(Advanced("rows", done, first + 80))
     told = log.getvalue().splitlines()
     assert [line.split(", ")[1] for line in told] == ["1 min 30 s left", "1 min 00 s left"]
 

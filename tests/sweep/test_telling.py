@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from byheart.report.screen import Screen
+from byheart.report.terminal import Terminal
 from byheart.sweep import plots
 from byheart.sweep.answers import equal_steps, marginals
 from byheart.sweep.board import Board
@@ -21,7 +21,7 @@ from byheart.sweep.study import Known
 
 
 def board(wanted, slots=1):
-    found = Board(Screen(), "s", "val_loss", False, wanted)
+    found = Board(Terminal(), "s", "val_loss", False, wanted)
     found.slots = slots
     return found
 

@@ -47,8 +47,8 @@ def _quote_paths(value: str, multirun: bool, several: bool) -> str:
     if _exists(value):
         return _quote_if_needed(value)
     kind = _kind(value)
-    if kind in ("text", "quoted", "interpolation"):
-        return value
+    if kind in ("text", "quoted", "interpolation") or (kind == "list" and {"'", '"'} & set(value)):
+        return value  # plain, or quoted already
     inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
     if several and (inner != value or "," in value) and (names := _names_in(inner)) is not None:
         joined = ",".join(map(_quote_if_needed, names))

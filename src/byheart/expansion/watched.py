@@ -33,6 +33,18 @@ class TeacherProgress(Progress):
     def examples_per_minute(self) -> float:
         return 60 * self.examples / self.seconds if self.seconds > 0 else 0.0
 
+    def __str__(self) -> str:
+        """ "412 examples/min, 32 in flight, 18 cached, 91k tokens, cost 0.02"."""
+        parts = [f"{self.examples_per_minute:,.0f} examples/min", f"{self.in_flight} in flight"]
+        if self.cached:
+            parts.append(f"{self.cached:,} cached")
+        parts.append(f"{amount(self.input_tokens + self.output_tokens)} tokens")
+        if self.cost is not None:
+            parts.append(f"cost {self.cost:.2f}")
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        return ", ".join(parts) + (f"; {self.note}" if self.note else "")
+
 
 class ObservedTeacher:
     """Passes every call on to `teacher`, and calls `show` after each change."""
@@ -83,3 +95,7 @@ class ObservedTeacher:
             on_progress(now)
 
         return self.teacher.ask(requests, count, add)
+
+
+def amount(number: float) -> str:
+    return f"{number:,.0f}" if number < 10_000 else f"{number / 1e3:,.0f}k" if number < 1e6 else f"{number / 1e6:.1f}M"

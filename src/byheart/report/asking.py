@@ -1,46 +1,21 @@
-"""What the terminal shows of a teacher's work: while it is asked, before it is asked, and the ledger afterwards."""
+"""What the terminal shows of an estimate, and of the ledger once a teacher was asked."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
+from byheart.expansion.watched import amount
 from byheart.report.tables import printable
-from byheart.teacher.base import Estimate
+from byheart.results import RunEstimate, TrainingEstimate
+from byheart.types import Json
 
 ROWS = 24  # chunks in the table; all of them are in ledger.json and on the page
 
 
-@contextmanager
-def shown(screen: Any, name: str) -> Iterator[Callable[[Any], None]]:
-    """A bar with what matters beside it; yields the function that takes each `TeacherProgress`."""
-    with screen.progress(None, name) as bar:
-
-        def show(standing: Any) -> None:
-            bar.label = f"{name}: {told(standing)}"
-            bar.below = f"  {told(standing)}"
-            bar.reach(standing.done, standing.total)
-
-        yield show
-
-
-def told(standing: Any) -> str:
-    """ "412 examples/min, 32 in flight, 18 cached, 91k tokens, cost 0.02"."""
-    parts = [f"{standing.examples_per_minute:,.0f} examples/min", f"{standing.in_flight} in flight"]
-    if standing.cached:
-        parts.append(f"{standing.cached:,} cached")
-    parts.append(f"{amount(standing.input_tokens + standing.output_tokens)} tokens")
-    if standing.cost is not None:
-        parts.append(f"cost {standing.cost:.2f}")
-    if standing.failed:
-        parts.append(f"{standing.failed:,} failed")
-    return ", ".join(parts) + (f"; {standing.note}" if standing.note else "")
-
-
-def estimated(estimates: Mapping[str, Estimate]) -> list[str]:
-    """What asking would take, in lines."""
-    lines = []
-    for name, about in estimates.items():
+def estimate_lines(estimate: RunEstimate) -> list[str]:
+    """What a run would take."""
+    lines = _training_lines(estimate.training) if estimate.training else []
+    for name, about in estimate.asking.items():
         cached = f", {about.cached:,} of them cached" if about.cached else ""
         lines.append(f"{name}: {about.requests:,} requests{cached}")
         lines.append(
@@ -50,12 +25,23 @@ def estimated(estimates: Mapping[str, Estimate]) -> list[str]:
             lines.append(f"  cost: at most {ceil(about.cost * 100) / 100:.2f}")
         else:
             lines.append("  cost: unknown; say teacher.price_in and price_out, of a million tokens")
-    if estimates:
-        lines.append("What the gates refuse is asked again, and that comes on top. Nothing was sent.")
-    return lines
+    if estimate.asking:
+        return [*lines, "What the gates refuse is asked again, and that comes on top. Nothing was sent."]
+    return [*lines, "teacher: no requests, no cost"]
 
 
-def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> Iterator[Any]:
+def _training_lines(training: TrainingEstimate) -> list[str]:
+    replayed = f", and {training.replayed:,} that replay what it knows" if training.replayed else ""
+    steps = f"{training.steps:,} steps of batch size {training.batch_size}"
+    if training.in_steps:
+        most = f"at most {steps} (budget={training.budget})"
+    else:
+        in_time = f", within budget={training.budget}" if training.budget is not None else ""
+        most = f"at most {training.epochs} epochs: {steps}{in_time}"
+    return [f"{training.rows:,} rows of about {training.tokens_per_row:.0f} tokens{replayed}", most]
+
+
+def ledger_tables(account: Json, names_of: Mapping[str, str]) -> Iterator[Any]:
     """The ledger as rich tables: chunks, reasons, rungs. Nothing where no teacher was asked. `names_of` maps Chunk.id."""
     from rich.table import Table
     from rich.text import Text
@@ -72,7 +58,7 @@ def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> It
     names = tuple(columns)
     table = _table("The ledger", "chunk", *columns.values())
 
-    def cells(row: Mapping[str, Any]) -> list[str]:
+    def cells(row: Json) -> list[str]:
         return [f"{sum(row[n].values()) if n == 'rejected' else row[n]:,}" for n in names]
 
     # The poorest first: they are what one looks for.
@@ -102,10 +88,6 @@ def ledger_tables(account: Mapping[str, Any], names_of: Mapping[str, str]) -> It
     yield rungs
     covered = account["coverage"]
     yield f"  facts covered: {100 * covered['forward']:.0f} % forward, {100 * covered['reverse']:.0f} % in reverse"
-
-
-def amount(number: float) -> str:
-    return f"{number:,.0f}" if number < 10_000 else f"{number / 1e3:,.0f}k" if number < 1e6 else f"{number / 1e6:.1f}M"
 
 
 def _table(title: str, first: str, *others: str) -> Any:

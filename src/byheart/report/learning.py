@@ -1,13 +1,12 @@
 """What a training came to, in words: how much of what was held out it says, how often it saw each fact, what more would buy."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from byheart.training.stopping import WORDS, Stopping, ends
-from byheart.types import CurvePoint, Example
+from byheart.types import CurvePoint, Example, Json
 
 FEW = 30  # exposures of a fact, below which it is told apart
 GROUP = 8  # held-out questions that a group must have before its share is told
@@ -77,13 +76,12 @@ class Learning:
 def learning(
     curve: Sequence[CurvePoint],
     stopping: Stopping,
-    training: Mapping[str, Any],
+    training: Json,
     taught: Sequence[Example],
-    held_out: int,
-    answers: Sequence[Mapping[str, Any]],
+    answers: Sequence[Json],
     more: str,
 ) -> Learning:
-    """`training`: the account in run.json; `held_out`: how many rows were validated on; `answers`: the rows of answers.jsonl."""
+    """`training`: its account in run.json; `taught`: the examples trained on; `answers`: the rows of answers.jsonl."""
     kept = training.get("chosen_epoch") or training.get("epochs_run") or 0.0
     counts = Counter(fact for example in taught for fact in example.facts)
     seen = {fact: round(count * kept) for fact, count in counts.items()}
@@ -94,7 +92,7 @@ def learning(
     numbers = sorted(seen.values()) or [0]
     return Learning(
         kept,
-        held_out,
+        training.get("held_out", 0),
         tuple(
             (p.epoch, p.recall, p.token_accuracy)
             for p in ends(curve, True)

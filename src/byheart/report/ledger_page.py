@@ -1,14 +1,13 @@
 """`ledger.html`: every chunk with its facts, the examples of each beside its text, and what was refused with why."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from byheart.report.tables import printable
 from byheart.store import read_json, read_jsonl, write_text
-from byheart.types import Chunk, Document, Example, Fact, Rejection
+from byheart.types import Chunk, Document, Example, Fact, Json, Rejection
 
 PAGE = "ledger.html"
 
@@ -46,7 +45,7 @@ def _render(folder: Path) -> str:
 
 def _chunks(
     chunks: Sequence[Chunk], facts: Sequence[Fact], examples: Sequence[Example], rejected: Sequence[Rejection]
-) -> list[dict[str, Any]]:
+) -> list[Json]:
     """Each chunk with its facts in order; what is tied to several facts or none stands with the chunk."""
     kept: dict[str, list[Example]] = defaultdict(list)
     refused: dict[str, list[Rejection]] = defaultdict(list)
@@ -54,7 +53,7 @@ def _chunks(
         kept[_owner(example)].append(example)
     for rejection in rejected:
         refused[_owner(rejection.example)].append(rejection)
-    by_chunk: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    by_chunk: dict[str, list[Json]] = defaultdict(list)
     for fact in facts:
         by_chunk[fact.chunk].append({"fact": fact, "kept": kept[fact.id], "refused": refused[fact.id]})
     return [

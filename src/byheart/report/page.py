@@ -1,21 +1,19 @@
 """report.html: one page that opens without a network and shows what a run reached, question by question."""
 
 import hashlib
-import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from byheart.report import curve, tables
-from byheart.store import write_text
+from byheart.store import read_json, read_records, write_text
 from byheart.training.curve import read_curve
 from byheart.training.stopping import WORDS
-from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint
+from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint, Json
 
 STAGES = {
     "expansion": "examples",
@@ -31,12 +29,12 @@ STAGES = {
 class Folder:
     """What lies in a run's folder; what an interrupted run has not written is empty."""
 
-    run: dict[str, Any]
-    scores: dict[str, Any]
-    ledger: dict[str, Any]
-    split: dict[str, Any]
-    documents: list[dict[str, Any]]
-    answers: list[dict[str, Any]]
+    run: Json
+    scores: Json
+    ledger: Json
+    split: Json
+    documents: Sequence[Json]
+    answers: Sequence[Json]
     points: list[CurvePoint]
     config: str
     counts: dict[str, int]
@@ -47,7 +45,7 @@ class Folder:
         asked: dict[str, Counter[str]] = {}
         for example in _records(folder / "examples.jsonl"):
             asked.setdefault(str(example.get("angle")), Counter())[str(example.get("direction"))] += 1
-        documents = list(_records(folder / "documents.jsonl"))
+        documents = _records(folder / "documents.jsonl")
         curve_csv, config = folder / "curve.csv", folder / ".hydra" / "config.yaml"
         return cls(
             run=_json(folder / "run.json"),
@@ -55,13 +53,13 @@ class Folder:
             ledger=_json(folder / "ledger.json"),
             split=_json(folder / "split.json"),
             documents=documents,
-            answers=list(_records(folder / "answers.jsonl")),
+            answers=_records(folder / "answers.jsonl"),
             points=read_curve(curve_csv) if curve_csv.exists() else [],
             config=config.read_text(encoding="utf-8", errors="replace") if config.exists() else "",
             counts={
                 "documents": len(documents),
-                "chunks": sum(1 for _ in _records(folder / "chunks.jsonl")),
-                "facts": sum(1 for _ in _records(folder / "facts.jsonl")),
+                "chunks": len(_records(folder / "chunks.jsonl")),
+                "facts": len(_records(folder / "facts.jsonl")),
                 "examples": sum(sum(directions.values()) for directions in asked.values()),
             },
             asked={angle: dict(asked[angle]) for angle in sorted(asked, key=_angle_order)},
@@ -139,7 +137,7 @@ def moment(text: object) -> str:
         return str(text)
 
 
-def _specimen(rows: list[dict[str, Any]]) -> Mapping[str, Any] | None:
+def _specimen(rows: Sequence[Json]) -> Json | None:
     """A probe that was learned and that reads quickly, from the exam where there is one."""
     learned = [row for row in tables.exam(rows) if tables.outcome(row) == "learned"]
     return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "tuned")), default=None)
@@ -161,16 +159,11 @@ def _joined(titles: list[str]) -> str:
     return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def _json(path: Path) -> Json:
+    content = read_json(path) if path.exists() else {}
     return content if isinstance(content, dict) else {}
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines as dictionaries, whoever wrote them; a file that is absent has none."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", newline="\n") as file:  # texts hold \r and U+2028, which are no line ends here
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
+def _records(path: Path) -> Sequence[Json]:
+    """The lines as dictionaries; a file that is absent has none."""
+    return read_records(path) if path.exists() else []

@@ -7,12 +7,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from byheart.types import Value
+from byheart.types import Json, Value
 
-Row = Mapping[str, Any]
-Scores = Mapping[str, Any]
+Row = Json
+Scores = Json
 
 MODELS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
 FOUND_BY = {"support": "its section", "paragraph": "its paragraph", "fact": "its fact", "lexical": "words in common"}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from byheart.report.screen import Screen, clock, spark
 from byheart.report.tables import printable
+from byheart.report.terminal import Terminal, clock, spark
 from byheart.sweep.outcome import Outcome, sparkline
 from byheart.sweep.space import Params
 from byheart.types import CurvePoint
@@ -55,7 +55,7 @@ class Line:
 class Board:
     """Trials by number; `wanted` is how many end the sweep."""
 
-    def __init__(self, screen: Screen, name: str, objective: str, maximize: bool, wanted: int):
+    def __init__(self, screen: Terminal, name: str, objective: str, maximize: bool, wanted: int):
         self.screen, self.name, self.objective, self.maximize = screen, name, objective, maximize
         self.wanted = wanted
         self.lines: dict[int, Line] = {}

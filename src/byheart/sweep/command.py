@@ -14,7 +14,7 @@ from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.saved import saved_config, started_in
 from byheart.errors import Problem, UserError
 from byheart.plan import Plan
-from byheart.report.screen import Screen
+from byheart.report.terminal import Terminal
 from byheart.sweep.ending import conclude
 from byheart.sweep.setup import Setup, set_up
 from byheart.sweep.study import Study, look_ahead
@@ -96,7 +96,7 @@ def pick(words: Sequence[str], plan_of: PlanOf) -> int:
     if problems:
         raise UserError(*problems)
     study = Study(setup.name, setup.sweep, setup.space, folder)
-    conclude(setup, study, Trials(plan_of, setup), Screen(), int(numbers[0]) if numbers else None)
+    conclude(setup, study, Trials(plan_of, setup), Terminal(), int(numbers[0]) if numbers else None)
     return 0
 
 

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from byheart.config.compose import Composer
 from byheart.config.saved import saved_config
 from byheart.errors import Problem, UserError
-from byheart.report.screen import Screen
+from byheart.report.terminal import Terminal
 from byheart.store import read_json, write_json, write_text
 from byheart.sweep.board import said, spread
 from byheart.sweep.choice import Cell, Chosen, cells, choose, grid
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def conclude(setup: Setup, study: Study, trials: Trials, screen: Screen, number: int | None = None) -> Chosen:
+def conclude(setup: Setup, study: Study, trials: Trials, screen: Terminal, number: int | None = None) -> Chosen:
     """Chooses (or takes trial `number`), writes everything down, and scores the chosen adapter."""
     known = study.known()
     chosen = choose(setup, known, number)
@@ -97,7 +97,7 @@ def _as_yaml(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(getattr(value, "text", value))
 
 
-def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Screen) -> None:
+def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Terminal) -> None:
     answered = cells(setup, known)
     objective = setup.sweep.objectives[0].replace("_", " ")
     screen.console.print()
@@ -136,7 +136,7 @@ def _in_short(cell: Cell) -> str:
     return "–" if value is None else f"{value:.3f}{'*' if cell.after_upturn else ' '}"
 
 
-def _score(setup: Setup, chosen: Chosen, trials: Trials, screen: Screen, study: Study) -> Path | None:
+def _score(setup: Setup, chosen: Chosen, trials: Trials, screen: Terminal, study: Study) -> Path | None:
     """The chosen trial's folder becomes a run's: scored on what judges, with its report. One sweeper does it."""
     folder = setup.folder / str(chosen.trained)
     report = folder / "report.html"
@@ -157,6 +157,6 @@ def _score(setup: Setup, chosen: Chosen, trials: Trials, screen: Screen, study: 
             trials.shared.copy_texts(plan, folder)
             trials.shared.forget_models()  # two copies of the base would need twice the memory
             screen.say(f"\nScoring it like any run, in {folder}")
-            stages.learn(plan, folder, screen)
+            screen.result(stages.learn(plan, folder, screen))
     write_json(setup.folder / "best.json", {"trial": chosen.trial.number, "folder": str(folder), **chosen.as_dict()})
     return report if report.is_file() else None

@@ -1,17 +1,16 @@
 """What the trials of a sweep have in common is done once: texts, rows, the model in memory, the untuned model's answers."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import Forgetting, ratio
 from byheart.examining import Opened, gather_probes, probes_of
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
+from byheart.progress import Progress, no_progress
 from byheart.run import Run
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_jsonl
 from byheart.studying import lesson_rows, recall_on
@@ -20,39 +19,14 @@ from byheart.types import Probe
 from byheart.writing import LAST, Texts, texts_key, write_texts
 
 
-class Silent:
-    """The screen of work that the sweep's own table tells of."""
-
-    def __init__(self, say: Callable[[str], None] = lambda text: None):
-        self.warn = say
-
-    @contextmanager
-    def stage(self, title: str) -> Iterator[Callable[[str], None]]:
-        yield lambda text: None
-
-    def progress(self, total: int | None, label: str) -> Any:
-        return nullcontext(_Reached())
-
-    def say(self, text: str) -> None:
-        return None
-
-    def ledger(self, account: Any, names: Any) -> None:
-        return None
-
-
-class _Reached:
-    def reach(self, done: int, total: int | None = None) -> None:
-        return None
-
-
 class Shared:
     """Kept in `folder` by content, so that another process, or the same command after a crash, finds it there."""
 
-    def __init__(self, folder: Path, screen: Any):
+    def __init__(self, folder: Path, progress: Progress = no_progress):
         from filelock import FileLock
 
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.screen = folder, screen
+        self.folder, self.progress = folder, progress
         self.lock = FileLock(folder / "making.lock")  # of two processes one makes, the other finds it made
         self.threads: int | None = None  # of this process, where the sweep has several
         self._texts: dict[str, Texts] = {}
@@ -63,7 +37,7 @@ class Shared:
     def texts(self, plan: Plan) -> Texts:
         key = texts_key(plan)
         if key not in self._texts:
-            with self.lock, Run(self._place("texts", key), self.screen, name=plan.name, seed=plan.seed) as run:
+            with self.lock, Run(self._place("texts", key), self.progress, name=plan.name, seed=plan.seed) as run:
                 self._texts[key] = write_texts(plan, run)
         return self._texts[key]
 
@@ -84,8 +58,8 @@ class Shared:
                     self._rows[key] = read_jsonl(files[0], Row), read_jsonl(files[1], Row)
                 else:
                     texts = self.texts(plan)
-                    with Run(folder, self.screen, name=plan.name, seed=plan.seed) as run:
-                        self._rows[key] = lesson_rows(plan, texts, gather_probes(plan, texts), self.opened(plan), run)
+                    with Run(folder, self.progress, name=plan.name, seed=plan.seed) as run:
+                        self._rows[key] = lesson_rows(plan, texts, self.opened(plan), run)
                     for file, rows in zip(files, self._rows[key], strict=True):
                         write_jsonl(file, [asdict(row) for row in rows])
                     shutil.rmtree(folder / "rows", ignore_errors=True)
@@ -106,7 +80,7 @@ class Shared:
         key = content_key(plan.model, plan.trainer)
         if key not in self._opened:
             self._opened.clear()
-            self._opened[key] = Opened.load(plan, Run(self.folder, self.screen))
+            self._opened[key] = Opened.load(plan, Run(self.folder, self.progress))
             self.keep_threads()
         opened = self._opened[key]
         lend(opened)

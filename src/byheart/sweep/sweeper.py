@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from byheart.config.compose import Config
 from byheart.errors import Problem, UserError
-from byheart.report.screen import Screen
+from byheart.progress import only_warnings
+from byheart.report.terminal import Terminal
 from byheart.store import write_text
 from byheart.sweep.board import Board
 from byheart.sweep.comparable import TOKENWISE
@@ -20,7 +21,6 @@ from byheart.sweep.ending import conclude
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.processes import Processes, end_with_the_first
 from byheart.sweep.setup import Setup
-from byheart.sweep.shared import Silent
 from byheart.sweep.study import Asked, Study, opened
 from byheart.sweep.trial import Trials
 from byheart.writing import Texts
@@ -29,7 +29,7 @@ PAUSE_S = 0.5  # between two looks at whether the neighbours are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
 
 
-def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, screen: Screen) -> None:
+def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, screen: Terminal) -> None:
     """Trains what the study asks for through the launcher, then tells what was found."""
     if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
         what = "a pruner needs a launcher that trains in this process"
@@ -44,7 +44,7 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
     if not setup.only_their_probes:  # else each trial writes its own examples
         trials.share(screen)
         _refuse_unmeasurable(setup, trials.shared.texts(setup.plan))
-    trials.share(Silent(screen.warn))
+    trials.share(only_warnings(screen))
     with opened(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
         if crew is not None:
             _join(setup, study, trials, launcher, crew, screen)
@@ -69,7 +69,7 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
 
 
 def _begun(
-    setup: Setup, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, screen: Screen
+    setup: Setup, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, screen: Terminal
 ) -> Crew:
     """Starts the other processes, which takes them seconds, and meanwhile makes the rows on all threads."""
     if options.get("processes") == 1 or not trials.words or study.complete():
@@ -96,7 +96,7 @@ def _make_rows(setup: Setup, trials: Trials) -> int:
         return 0
 
 
-def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew, screen: Screen) -> None:
+def _join(setup: Setup, study: Study, trials: Trials, launcher: Any, crew: Crew, screen: Terminal) -> None:
     """Another process of a sweep: trains what it gets, until nothing is left or the first process ends."""
     conductor = Conductor(setup, study, _board(setup, study, screen), crew)
     trials.watch = conductor.watch()
@@ -196,7 +196,7 @@ def _launch(conductor: Conductor, launcher: Any) -> None:
                 conductor.failed(asked.number, found if isinstance(found, BaseException) else RuntimeError(str(found)))
 
 
-def _board(setup: Setup, study: Study, screen: Screen) -> Board:
+def _board(setup: Setup, study: Study, screen: Terminal) -> Board:
     name = setup.sweep.objectives[0]
     board = Board(screen, setup.name, name, setup.sweep.directions[0] == "maximize", study.wanted)
     known = [trial for trial in study.known() if trial.state in ("complete", "failed")]

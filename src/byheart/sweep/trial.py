@@ -12,13 +12,15 @@ from byheart.errors import Diverged, Problem, UserError
 from byheart.examining import Opened
 from byheart.model.language import LanguageModel
 from byheart.plan import Plan
+from byheart.progress import Checked, Progress, RunEnded
 from byheart.report.loggers.logbook import Logbook
 from byheart.run import Run
+from byheart.stages import open_logbook
 from byheart.store import read_json, write_json
-from byheart.studying import account_of, lesson_of, open_logbook, tokens_per_row
+from byheart.studying import account_of, lesson_of, tokens_per_row
 from byheart.sweep.outcome import Outcome, write_outcome
 from byheart.sweep.setup import Setup
-from byheart.sweep.shared import Shared, Silent, lend
+from byheart.sweep.shared import Shared, lend
 from byheart.training.curve import forget_peak, read_curve
 from byheart.training.job import Hooks, Learned, Lesson
 from byheart.training.packed.job import GO_ON, PRUNE
@@ -70,19 +72,19 @@ class Trials:
     @property
     def shared(self) -> Shared:
         if self._shared is None:
-            self._shared = Shared(self.setup.folder / "shared", Silent())
+            self._shared = Shared(self.setup.folder / "shared")
         return self._shared
 
-    def share(self, screen: Any) -> None:
-        self._shared = Shared(self.setup.folder / "shared", screen)
+    def share(self, progress: Progress) -> None:
+        self._shared = Shared(self.setup.folder / "shared", progress)
 
     def sweep(self, config: Config, launcher: Any) -> None:
         """Called by the sweeper plugin with what Hydra composed and the launcher of its choice."""
-        from byheart.report.screen import Screen
+        from byheart.report.terminal import Terminal
         from byheart.sweep.sweeper import run_sweep
 
         try:
-            run_sweep(self.setup, self, launcher, config, Screen())
+            run_sweep(self.setup, self, launcher, config, Terminal())
         except Exception as error:
             self.failure = error
 
@@ -121,13 +123,13 @@ class Trials:
             return recall(model) if recall is not None else None
 
         lesson = lesson_of(plan, train, validate, opened)
-        log = open_logbook(plan, Run(folder, shared.screen), self.setup.name, folder.name)
+        log = open_logbook(plan, Run(folder, shared.progress), self.setup.name, folder.name)
         measured = measure if recall or forgets else None
         return Prepared(int(folder.name), folder, plan, lesson, opened, measured, log, forgetting)
 
     def checked(self, prepared: Prepared, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
         """Told of every validation check; answers whether to go on."""
-        prepared.log.check(point, tokens_per_row(prepared.lesson.train))
+        prepared.log(Checked("training", point, curve, tokens_per_row(prepared.lesson.train)))
         return self.watch.on_check(prepared.number, point, curve)
 
     def fit(self, prepared: Prepared) -> Learned:
@@ -173,7 +175,7 @@ class Trials:
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
         if halved:
             outcome = replace(outcome, reason=halved)
-        prepared.log.close()
+        prepared.log(RunEnded())
         if outcome.state in ("stopped", "paused"):
             return outcome  # to go on with: its checkpoint stays
         account = account_of(replace(learned, state="stopped") if pruned else learned, prepared.plan.stopping) | (
@@ -193,13 +195,13 @@ class Trials:
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting)
         run = self._record(prepared, "failed")
         run.record["error"] = reason
-        prepared.log.close(failed=True)
+        prepared.log(RunEnded(failed=True))
         run.save()
         return self._written(prepared, outcome)
 
     def _record(self, prepared: Prepared, state: str) -> Run:
         plan = prepared.plan
-        run = Run(prepared.folder, Silent(), name=plan.name, seed=plan.seed, model=plan.model.path)
+        run = Run(prepared.folder, name=plan.name, seed=plan.seed, model=plan.model.path)
         run.record["state"] = state
         return run
 

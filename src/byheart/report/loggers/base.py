@@ -7,9 +7,9 @@ always written and is no member: a comparison must work with no account.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from byheart.types import CurvePoint
+from byheart.types import CurvePoint, Json
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class About:
     name: str  # of a trial its number
     group: str | None = None  # the study
     tags: tuple[str, ...] = ()
-    config: Mapping[str, Any] = field(default_factory=dict)  # as it was first written: no secret is in it
+    config: Json = field(default_factory=dict)  # as it was first written: no secret is in it
 
 
 class Book(Protocol):
@@ -30,7 +30,7 @@ class Book(Protocol):
         """Numbers of a validation check, by name."""
         ...
 
-    def scored(self, scores: Mapping[str, float], probes: Sequence[Mapping[str, Any]], report: Path) -> None:
+    def scored(self, scores: Mapping[str, float], probes: Sequence[Json], report: Path) -> None:
         """The final scores, every probe before and after (lines of answers.jsonl), and the page."""
         ...
 
@@ -40,7 +40,7 @@ class Book(Protocol):
 class Logger(Protocol):
     """An option of the group `logger`."""
 
-    def tests(self) -> list[str]:
+    def problems(self) -> list[str]:
         """Why it cannot be used here, before anything is spent."""
         ...
 

@@ -1,34 +1,39 @@
-"""All the loggers of a run behind one face; with none it does nothing."""
+"""The loggers of a run as one listener of its events; with none it does nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
+from byheart.progress import Checked, Event, Reported, RunEnded
 from byheart.report.loggers.base import About, Book, Logger, check_values
 from byheart.store import read_json, read_records
-from byheart.types import CurvePoint
 
 
 class Logbook:
     """Opened at the first check, so that a run which never trains leaves no trace elsewhere.
 
-    A logger that fails (no network, no disk) is told of once and left out: the training is worth more than its log.
+    A logger that fails (no network, no disk) is warned of once and left out: the training is worth more than its log.
     """
 
     def __init__(self, loggers: Mapping[str, Logger], about: About, warn: Callable[[str], None] = lambda text: None):
         self.loggers, self.about, self.warn = dict(loggers), about, warn
         self._books: dict[str, Book] | None = None
-        self._told = 0  # the last step that was logged: a resumed curve is not logged twice
+        self._logged = 0  # the last step that was logged: a resumed curve is not logged twice
 
-    def check(self, point: CurvePoint, tokens_per_row: float | None = None) -> None:
-        if point.step > self._told:
-            self._told = point.step
-            values = check_values(point, tokens_per_row)
-            self._each(lambda book: book.check(values, point.step))
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Checked) and event.stage == "training" and event.point.step > self._logged:
+            self._logged = event.point.step
+            values = check_values(event.point, event.tokens_per_row)
+            self._each(lambda book: book.check(values, self._logged))
+        elif isinstance(event, Reported):
+            self._score(event.folder)
+        elif isinstance(event, RunEnded):
+            if self._books:
+                self._each(lambda book: book.close(event.failed))
+            self._books = {}
 
-    def scored(self, folder: Path) -> None:
-        """What the run's folder holds at its end."""
+    def _score(self, folder: Path) -> None:
         scores = read_json(folder / "scores.json")
         flat = {
             f"{model}/{metric}": value["value"]
@@ -38,11 +43,6 @@ class Logbook:
         }
         probes = read_records(folder / "answers.jsonl")
         self._each(lambda book: book.scored(flat, probes, folder / "report.html"))
-
-    def close(self, failed: bool = False) -> None:
-        if self._books:
-            self._each(lambda book: book.close(failed))
-        self._books = {}
 
     def _each(self, act: Callable[[Book], None]) -> None:
         if self._books is None:

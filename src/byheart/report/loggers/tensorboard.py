@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from byheart.report.loggers.base import About
+from byheart.types import Json
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Tensorboard:
 
     folder: str = "tensorboard"  # within the run's folder
 
-    def tests(self) -> list[str]:
+    def problems(self) -> list[str]:
         missing = importlib.util.find_spec("tensorboard") is None
         return ["tensorboard is not installed: pip install 'byheart[viewers]'"] if missing else []
 
@@ -36,7 +37,7 @@ class TensorboardBook:
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
 
-    def scored(self, scores: Mapping[str, float], probes: Sequence[Mapping[str, Any]], report: Path) -> None:
+    def scored(self, scores: Mapping[str, float], probes: Sequence[Json], report: Path) -> None:
         for name, value in scores.items():
             self.writer.add_scalar(f"final/{name}", value, self.step)
 

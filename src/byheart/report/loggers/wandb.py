@@ -15,6 +15,7 @@ from byheart.report.loggers.base import About
 from byheart.report.tables import accepted, outcome, said
 from byheart.store import read_json, write_json
 from byheart.training.stopping import MONITORS
+from byheart.types import Json
 
 MODES = ("auto", "online", "offline", "disabled")
 REMEMBERED = "wandb.json"  # in the run's folder: the run id, so that a resumed run goes on under it
@@ -35,7 +36,7 @@ class Wandb:
             where, fix = "logger.wandb.mode", "logger.wandb.mode=auto"
             raise UserError(Problem(f"must be one of {', '.join(MODES)}", where, str(self.mode), fix))
 
-    def tests(self) -> list[str]:
+    def problems(self) -> list[str]:
         if importlib.util.find_spec("wandb") is None:
             return ["wandb is not installed: pip install wandb"]
         if self.mode == "online" and not has_key():
@@ -94,7 +95,7 @@ class WandbBook:
     def check(self, values: Mapping[str, float], step: int) -> None:
         self.run.log(dict(values), step=step)
 
-    def scored(self, scores: Mapping[str, float], probes: Sequence[Mapping[str, Any]], report: Path) -> None:
+    def scored(self, scores: Mapping[str, float], probes: Sequence[Json], report: Path) -> None:
         import wandb
 
         rows = [

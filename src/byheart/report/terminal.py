@@ -1,97 +1,90 @@
-"""What the terminal shows while a run goes on: stages, progress, the curve as it grows, and the scores at the end.
+"""The listener that shows a run in the terminal: stages, progress, the curve as it grows, and the results at the end.
 
-On a terminal it is alive: a bar with the time left, and below it the curve as it grows. Into a file or a CI log it writes
-plain lines, and progress every ten seconds at most.
+On a terminal it is alive: a bar with the time left, and below it the curve. Into a file or a CI log it writes plain
+lines, and progress every ten seconds at most.
 """
 
 import io
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
 
-from byheart.errors import Problem
-from byheart.report.tables import printable
-from byheart.types import CurvePoint
+from byheart.evaluation.base import METRICS
+from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
+from byheart.report.asking import estimate_lines, ledger_tables
+from byheart.report.tables import MODELS, printable
+from byheart.results import EvaluateResult, ExpandResult, LearnResult
+from byheart.types import CurvePoint, Json
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.progress import Progress
+    from rich.text import Text
 
 WIDTH = 80
 PAUSE = 10.0  # seconds between two progress lines where there is no terminal
 BLOCKS = "▁▂▃▄▅▆▇█"
-COLUMNS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
-METRICS = {
-    "right": "right, each by its rule",
-    "choice_norm": "right option, per token",
-    "choice": "right option, in sum",
-    "margin": "its margin",
-    "choice_norm_blind": "the same, no question",
-    "margin_gain": "margin by the question",
-    "exact_match": "exact match",
-    "f1": "F1",
-    "contains": "contains answer",
-    "perplexity_ratio": "general text, × worse",
-}
 
 
 class Bar:
-    """Where a long stage stands. Knows its end late: `reach` may name it."""
+    """How far a long stage is, with the time left; below it the curve as it grows."""
 
-    def __init__(self, screen: "Screen", total: int | None, label: str):
+    def __init__(self, terminal: "Terminal", label: str):
         from rich.live import Live
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.screen, self.total, self.label = screen, total, label
+        self.terminal, self.label = terminal, label
         self.said = time.monotonic()
-        self.first: tuple[int, float] | None = None  # what was done when it first told, and when
+        self.first: tuple[int, float] | None = None  # the first report of work done, and when it came
         self.progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=28),
             TextColumn("{task.completed}/{task.total}"),
             TimeRemainingColumn(compact=True),
-            console=screen.console,
+            console=terminal.console,
         )
-        self.task = self.progress.add_task(label, total=total)
-        self.curve: Any = ""
-        self.below = ""  # a line of what else there is to know, while it is alive
-        self.live = Live(console=screen.console, get_renderable=self._both, transient=True, refresh_per_second=4)
-
-    def __enter__(self) -> "Bar":
-        if self.screen.alive:
+        self.task = self.progress.add_task(label, total=None)
+        self.curve: Text | None = None
+        self.detail = ""
+        self.live = Live(console=terminal.console, get_renderable=self._both, transient=True, refresh_per_second=4)
+        if terminal.alive:
             self.live.start()
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        if self.screen.alive:
+    def close(self) -> None:
+        if self.terminal.alive:
             self.live.stop()
             if self.curve:  # the live one goes with the bar; the last one stays
-                self.screen.console.print(self.curve)
+                self.terminal.console.print(self.curve)
 
-    def reach(self, done: int, total: int | None = None) -> None:
-        self.total = total or self.total
-        self.progress.update(self.task, completed=done, total=self.total)
+    def reach(self, done: int, total: int | None, detail: str = "") -> None:
+        self.detail = detail
+        self.progress.update(self.task, completed=done, total=total)
+        if not done:
+            return
         now = time.monotonic()
         if self.first is None:  # of a batch, or in the middle of a resumed run: the pace counts from there
             self.first = done, now
         before, began = self.first
-        if not self.screen.alive and now - self.said >= PAUSE and self.total and done > before:
-            left = (now - began) / (done - before) * (self.total - done)
-            self.screen.say(f"  {self.label} {done}/{self.total}, {clock(left)} left")
+        if not self.terminal.alive and now - self.said >= PAUSE and total and done > before:
+            left = (now - began) / (done - before) * (total - done)
+            label = f"{self.label}: {detail}" if detail else self.label
+            self.terminal.say(f"  {label} {done}/{total}, {clock(left)} left")
             self.said = now
 
-    def _both(self) -> Any:
+    def _both(self) -> "Group | Progress":
         from rich.console import Group
         from rich.text import Text
 
         # As text, not as markup: a server's own words may hold "[/...]", which rich would choke on.
-        lower = [each for each in (Text(printable(self.below)), self.curve) if each]
-        return Group(self.progress, *lower) if lower else self.progress
+        detail = Text(printable(f"  {self.detail}")) if self.detail else None
+        return Group(self.progress, *filter(None, (detail, self.curve)))
 
 
-class Screen:
-    """The screen of a run. `file` is standard output unless a test says otherwise."""
+class Terminal:
+    """Shows the events of a run, and its results. `file` is standard output unless a test says otherwise."""
 
-    def __init__(self, file: Any = None):
+    def __init__(self, file: TextIO | None = None):
         from rich.console import Console
 
         output = file or sys.stdout
@@ -103,35 +96,54 @@ class Screen:
         )
         self.alive = self.console.is_terminal and not self.console.is_dumb_terminal
         self.bar: Bar | None = None
-        self.untold = ""  # a stage's title that a log has not heard of yet
+        self.unannounced = ""  # a stage's title that is not in the log yet
 
-    @contextmanager
-    def stage(self, title: str) -> Iterator[Any]:
-        """Yields the function that notes what came of the stage; prints one line when it is over."""
-        began = time.monotonic()
-        notes: list[str] = []
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StageBegan(title=title):
+                self._begin_stage(title)
+            case StageEnded():
+                self._end_stage(event)
+            case Advanced(label, done, total, detail):
+                self._bar(label).reach(done, total, detail)
+            case Checked(point=point, curve=curve):
+                self.curve(point, curve)
+            case LedgerWritten(account, names):
+                for part in ledger_tables(account, names):
+                    self.console.print(part)
+            case Said(text):
+                self.say(text)
+            case Warned(text):
+                self.warn(text)
+
+    # -- events -------------------------------------------------------------------------------------------------------
+
+    def _begin_stage(self, title: str) -> None:
         if self.alive:
             self.console.print(f"[dim]· {title} …[/dim]", end="\r")
         else:
-            self.untold = title
-        try:
-            yield notes.append
-        except BaseException:
-            self._headed("[red]✗[/red]", title, began)
-            raise
-        self._headed("[green]✓[/green]", title, began)
-        for note in notes:
-            if note:
-                self._indented(note)
+            self.unannounced = title
 
-    @contextmanager
-    def progress(self, total: int | None, label: str) -> Iterator[Bar]:
-        with Bar(self, total, label) as bar:
-            self.bar = bar
-            try:
-                yield bar
-            finally:
-                self.bar = None
+    def _end_stage(self, stage: StageEnded) -> None:
+        """One line, and below it what the stage found."""
+        self._close_bar()
+        self.unannounced = ""
+        mark, seconds = "[red]✗[/red]" if stage.failed else "[green]✓[/green]", clock(stage.seconds)
+        gap = " " * max(1, self.console.width - len(stage.title) - len(seconds) - 3)
+        self.console.print(f"{mark} {stage.title}{gap}[dim]{seconds}[/dim]")
+        for note in () if stage.failed else stage.notes:
+            self._indented(note)
+
+    def _bar(self, label: str) -> Bar:
+        if self.bar is None or self.bar.label != label:
+            self._close_bar()
+            self.bar = Bar(self, label)
+        return self.bar
+
+    def _close_bar(self) -> None:
+        bar, self.bar = self.bar, None
+        if bar is not None:
+            bar.close()
 
     def curve(self, point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
         """The curve below the bar, where there is a living one; else one line a check, the losses as a spark line."""
@@ -161,16 +173,53 @@ class Screen:
 
         self.console.print(Padding(Text(f"! {printable(text)}", style="yellow"), (0, 0, 0, 2), expand=False))
 
-    def scores(self, scores: Mapping[str, Any]) -> None:
+    def _begin(self) -> None:
+        """In a log, a stage that has more to tell than its last line is announced by its title."""
+        if self.unannounced:
+            self.console.print(f"· {self.unannounced}")
+            self.unannounced = ""
+
+    def _indented(self, text: str) -> None:
+        from rich.padding import Padding
+        from rich.text import Text
+
+        self.console.print(Padding(Text(printable(text), style="dim"), (0, 0, 0, 2), expand=False))
+
+    # -- results ------------------------------------------------------------------------------------------------------
+
+    def result(self, result: LearnResult | ExpandResult | EvaluateResult) -> None:
+        """What a command ends with."""
+        match result:
+            case LearnResult(estimate=estimate) | ExpandResult(estimate=estimate) if estimate:
+                for line in estimate_lines(estimate):
+                    self.say(line)
+            case LearnResult(state="finished"):
+                self.scores(result.scores)
+                for line in result.learning:
+                    self._indented(line)
+                self.probes(result.answers)
+                self.say(f"\nreport   {result.report}\nadapter  {result.adapter}")
+            case LearnResult():
+                self.say(f"Stopped. The adapter so far is in {result.adapter}.")
+                self.say(f'  go on:     byheart learn "resume={result.folder}"')
+                self.say(f'  score it:  byheart evaluate "run={result.folder}"')
+            case ExpandResult():
+                self.say(f"\nexamples  {result.folder / 'examples.jsonl'}\nledger    {result.ledger}")
+            case EvaluateResult(folder, scores):
+                self.scores(scores)
+                self.probes(result.answers)
+                self.say(f"\nscores   {folder / 'scores.json'}\nanswers  {folder / 'answers.jsonl'}")
+
+    def scores(self, scores: Json) -> None:
         """The small table: each metric for each condition, with its 95 % interval and count."""
         from rich.table import Table
 
-        shown = [name for name in COLUMNS if scores.get(name)]
+        shown = [name for name in MODELS if scores.get(name)]
         below = len(shown) > 3 or self.console.width < WIDTH  # each interval below its value: side by side they wrap
         table = Table(box=None, padding=(0, 1), title_justify="left", header_style="bold")
         table.add_column("")
         for name in shown:
-            table.add_column(COLUMNS[name], justify="right", style="bold" if name == "tuned" else "")
+            table.add_column(MODELS[name], justify="right", style="bold" if name == "tuned" else "")
         count = 0
         for metric, words in METRICS.items():
             cells = [scores[name].get(metric) for name in shown]
@@ -194,12 +243,7 @@ class Screen:
                     " contain what is right"
                 )
 
-    def learning(self, lines: Sequence[str]) -> None:
-        """How the training went, in sentences."""
-        for line in lines:
-            self._indented(line)
-
-    def probes(self, rows: Sequence[Mapping[str, Any]], count: int = 10) -> None:
+    def probes(self, rows: Sequence[Json], count: int = 10) -> None:
         """`count` probes before and after: learned, still wrong and forgotten in their true proportion."""
         picked = pick(rows, count)
         if picked:
@@ -213,42 +257,8 @@ class Screen:
                 self.console.print(f"  [dim]{name:>8}[/dim]  ", end="")
                 self.say(_cut(text, WIDTH - 13))
 
-    def ledger(self, account: Mapping[str, Any], names: Mapping[str, str]) -> None:
-        """What became of all that a teacher was asked; nothing where none was."""
-        from byheart.report.asking import ledger_tables
 
-        for part in ledger_tables(account, names):
-            self.console.print(part)
-
-    def closing(self, page: Path, adapter: Path) -> None:
-        self.console.print()
-        self.say(f"report   {page}")
-        self.say(f"adapter  {adapter}")
-
-    def problems(self, problems: Sequence[Problem]) -> None:
-        for problem in problems:
-            self.say(str(problem))
-
-    def _begin(self) -> None:
-        """In a log, a stage that has more to tell than its last line is announced by its title."""
-        if self.untold:
-            self.console.print(f"· {self.untold}")
-            self.untold = ""
-
-    def _headed(self, mark: str, title: str, began: float) -> None:
-        self.untold = ""
-        seconds = clock(time.monotonic() - began)
-        gap = " " * max(1, self.console.width - len(title) - len(seconds) - 3)
-        self.console.print(f"{mark} {title}{gap}[dim]{seconds}[/dim]")
-
-    def _indented(self, text: str) -> None:
-        from rich.padding import Padding
-        from rich.text import Text
-
-        self.console.print(Padding(Text(printable(text), style="dim"), (0, 0, 0, 2), expand=False))
-
-
-def pick(rows: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
+def pick(rows: Sequence[Json], count: int) -> list[Json]:
     """Evenly through the probes sorted by how they changed, so that no kind is over- or understated."""
     judged = [row for row in rows if row.get("tuned_right") is not None]
     order = sorted(judged, key=lambda row: (not row["tuned_right"], bool(row.get("untuned_right"))))
@@ -257,7 +267,7 @@ def pick(rows: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any
     return [order[round((place + 0.5) * len(order) / count - 0.5)] for place in range(count)]
 
 
-def _drawn(curve: Sequence[CurvePoint], width: int) -> Any:
+def _drawn(curve: Sequence[CurvePoint], width: int) -> "Text":
     from rich.text import Text
 
     from byheart.report.curve import terminal
@@ -282,14 +292,14 @@ def clock(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _cell(value: Mapping[str, Any] | None, below: bool = False) -> str:
+def _cell(value: Json | None, below: bool = False) -> str:
     if not value:
         return "–"
     gap = "\n" if below else " "
     return f"{value['value']:.2f}{gap}[dim]{value['low']:.2f}–{value['high']:.2f}[/dim]"
 
 
-def _said(row: Mapping[str, Any], name: str) -> str:
+def _said(row: Json, name: str) -> str:
     option = row.get(f"{name}_option")
     return str(option if option is not None else row.get(name) or "")
 

@@ -1,0 +1,348 @@
+"""The Python interface, which the command line uses too: `from byheart import learn, expand, evaluate, sweep`.
+
+    result = learn(documents="handbook.pdf", lr=3e-4, overrides={"adapter.rank": 8})
+    result.scores["tuned"]["contains"]["value"]
+
+Options are those of the command line; what could be typed there may also be given as text: `learn("adapter.rank=8")`.
+What is wrong with them raises UserError, which lists every problem. Runs are silent, unless `progress=` is given: any
+function that takes the events of `byheart.progress`, for example `print`, or `byheart.report.terminal.Terminal()`.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack, cast
+
+from byheart import stages
+from byheart.config.checking import compose_checked
+from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, read_request, run_hydra
+from byheart.config.plan import plan_values
+from byheart.config.quoting import quoted
+from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
+from byheart.errors import Problem, UserError
+from byheart.plan import RULES, Plan
+from byheart.progress import Progress, no_progress
+from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.store import FULL, read_json
+
+if TYPE_CHECKING:
+    from byheart.sweep.setup import Setup
+
+Value = str | int | float | bool | Path | None | Sequence["Value"] | Mapping[str, "Value"]
+Paths = str | Path | Sequence[str | Path]
+Names = str | Sequence[str]  # members of a group that takes several
+
+
+class Options(TypedDict, total=False):
+    """The plain keys and the groups of the command line; `overrides` holds dotted keys, e.g. {"adapter.rank": 8}."""
+
+    documents: Paths
+    questions: str | Path | None
+    name: str | None
+    resume: str | Path  # learn and expand: a stopped run's folder, alone
+    estimate: bool
+    seed: int
+    dev: float
+    batch_size: int
+    epochs: int
+    budget: int | str | None
+    lr: float
+    schedule: str
+    retrain: str
+    model: str
+    teacher: str
+    split: str
+    adapter: str
+    optimizer: str
+    trainer: str
+    expansion: Names
+    evaluation: Names
+    logger: Names
+    overrides: Mapping[str, Value]
+
+
+def learn(*words: str, progress: Progress = no_progress, **options: Unpack[Options]) -> LearnResult:
+    """Teaches a model the documents and scores it. `words` are further overrides as on the command line."""
+    return cast(LearnResult, run_one("learn", read_request(_words(words, options)), progress))
+
+
+def expand(*words: str, progress: Progress = no_progress, **options: Unpack[Options]) -> ExpandResult:
+    """Writes the questions and answers only; no model is loaded."""
+    return cast(ExpandResult, run_one("expand", read_request(_words(words, options)), progress))
+
+
+def evaluate(
+    run: str | Path, *words: str, progress: Progress = no_progress, **options: Unpack[Options]
+) -> EvaluateResult:
+    """Scores a finished run again; `questions`, `evaluation` and `trainer` may change."""
+    return score_again(read_request([f"run={run}", *_words(words, options)]), progress)
+
+
+def sweep(name: str | Path, /, *words: str, **options: Unpack[Options]) -> SweepResult:
+    """Trains what a sweep asks for, or goes on with it, and prints its table. `name`: a shipped sweep or a YAML file.
+
+    Values to try are words: sweep("batch_lr_epochs", "lr=1e-4,3e-4", documents="handbook.pdf").
+    """
+    from byheart.sweep.command import sweep_words
+
+    request = read_request(sweep_words([str(name), *_words(words, options)]))
+    setup = check(request).setup
+    if setup is None:
+        raise UserError(Problem("this sweep has no study", "hydra/sweeper", fix="give it on the command line"))
+    return run_sweep(request, setup)
+
+
+# -- what the command line uses too -----------------------------------------------------------------------------------
+
+Result = LearnResult | ExpandResult
+STAGES: dict[str, Callable[[Plan, Path, Progress], Result]] = {"learn": stages.learn, "expand": stages.expand}
+
+
+class Job:
+    """The task that Hydra runs once for each job: a stage with the job's plan and folder.
+
+    In a single run an error is kept in `failure`, since Hydra would print a line of its own before ours.
+    """
+
+    def __init__(self, stage: str, progress: Progress, single: bool = True):
+        self.stage, self.progress, self.single = stage, progress, single
+        self.failure: Exception | None = None
+        self.result: Result | None = None  # of the last job
+
+    def __call__(self, config: Config) -> None:
+        try:
+            plan, problems = plan_of(config)
+            if problems:
+                raise UserError(*problems)
+            self.result = STAGES[self.stage](plan, job_folder(), self.progress)
+        except KeyboardInterrupt as stop:
+            stop.__dict__.setdefault("run_folder", str(job_folder()))
+            raise
+        except Exception as error:
+            error.__dict__.setdefault("run_folder", str(job_folder()))
+            if not self.single:
+                raise
+            self.failure = error
+
+
+class Checked(NamedTuple):
+    """A command line without problems: a plan for each variant, and their folder."""
+
+    plans: list[Plan]
+    folder: Path
+    multirun: bool
+    setup: "Setup | None" = None  # where our own sweeper is asked for
+
+
+def run_one(stage: str, request: Request, progress: Progress, checked: Checked | None = None) -> Result:
+    """One run, new or resumed. `checked`: what `check` found, where it was called before."""
+    if is_given(request, "resume"):
+        return _resume(stage, request, progress)
+    checked = checked or check(request)
+    if checked.multirun:
+        raise UserError(Problem("this asks for several runs", "--multirun", fix="call it once for each, or use sweep"))
+    job = Job(stage, progress)
+    start(request, checked, job)
+    assert job.result is not None
+    return job.result
+
+
+def start(request: Request, checked: Checked, job: Job) -> None:
+    """Hands a checked request to Hydra, in a folder that is claimed first."""
+    folder, multirun = checked.folder, checked.multirun
+    _claim(folder, multirun, _folder_is_given(request))
+    if not _folder_is_given(request):  # the clock may have moved on; the folder that was claimed is the one to use
+        key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+        request = request.with_overrides(f"{key}={quoted(str(folder))}")
+    try:
+        run_hydra(request, job)
+    except OSError as error:  # Hydra writes the config before our job begins, in pieces
+        if error.errno not in FULL or (folder / "run.json").exists():
+            raise
+        shutil.rmtree(folder / ".hydra", ignore_errors=True)  # half a config is no run, and bars the folder
+        fix = "make room or choose another place, then give the same command again"
+        raise UserError(Problem(f"{FULL[error.errno]}; nothing was begun", str(folder), fix=fix)) from None
+    if job.failure is not None:
+        raise job.failure
+
+
+def run_sweep(request: Request, setup: "Setup") -> SweepResult:
+    from byheart.sweep.command import sweep
+
+    sweep(request, setup, plan_of)
+    return SweepResult(setup.folder)
+
+
+def check(request: Request) -> Checked:
+    """What a request asks for; or one UserError with every problem."""
+    composer = Composer(request.flags.config_dir)
+    composed = compose_checked(composer, request)
+    problems, plans = list(composed.problems), list[Plan]()
+    if is_given(request, "run"):
+        fix = "to go on with a run say resume=DIR; `byheart evaluate run=DIR` scores it"
+        problems.append(Problem("this key is for evaluate", "run", request.value("run") or "", fix))
+    for config in composed.configs:
+        if any("may not run this code" in problem.what for problem in problems):
+            break
+        plan, found = plan_of(config, composer)
+        places = {problem.where for problem in problems}
+        problems += [problem for problem in found if problem.where not in places]
+        plans.append(plan)
+    setup, found = _set_up(request, composed.configs, plans) if composed.multirun and plans else (None, [])
+    problems += found
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    folder = setup.folder if setup is not None else folder_of(composed.configs[0], composed.multirun)
+    return Checked(plans, folder, composed.multirun, setup)
+
+
+def _set_up(request: Request, configs: Sequence[Config], plans: Sequence[Plan]) -> "tuple[Setup | None, list[Problem]]":
+    """What our own sweeper would do; nothing where another one sweeps."""
+    from byheart.sweep.setup import is_study, set_up, study_folder
+
+    config = configs[0]
+    if not is_study(config):
+        return None, []
+    folder = folder_of(config, True) if _folder_is_given(request) else study_folder(config).absolute()
+    arguments = [override for override in request.overrides if not override.lstrip("+~").startswith("hydra")]
+    return set_up(config, arguments, plans[0], folder)
+
+
+def plan_of(config: Config, composer: Composer | None = None) -> tuple[Plan, list[Problem]]:
+    """The plan and what is wrong with it; what is at fault is replaced by its default, so that the rest is checked."""
+
+    def shipped() -> Config:
+        return (composer or Composer()).compose("learn")
+
+    values, problems = plan_values(config, RULES, shipped)
+    if any(value is None for key, value in values.items() if key not in ("questions", "name")):
+        defaults, _ = plan_values(shipped(), RULES, shipped)
+        values = {key: defaults.get(key) if value is None else value for key, value in values.items()}
+    for family in ("expansion", "evaluation", "logger"):
+        values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
+    plan = Plan(**{field.name: values[field.name] for field in fields(Plan) if field.name in values})
+    places = {problem.where for problem in problems}
+    # "expansion: nothing would be written" is no news where expansion.rules could not be built.
+    news = [
+        problem
+        for problem in plan.problems()
+        if not any(place == problem.where or place.startswith(f"{problem.where}.") for place in places)
+    ]
+    return plan, problems + news
+
+
+def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
+    """Make the output folder ours, or refuse: no run ever writes into another's folder."""
+    fix = f'"resume={folder}" goes on with that run; else choose another name= or hydra.run.dir='
+    holds_run = any((folder / name).exists() for name in (".hydra", "run.json", "multirun.yaml"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+    except FileExistsError:
+        if holds_run or not folder.is_dir():
+            raise UserError(Problem("a run is in this folder already", "hydra.run.dir", str(folder), fix)) from None
+        if not is_given:  # another process was quicker, in the same second
+            fix = "another run began in this very second; start again"
+            raise UserError(Problem("this folder was just taken", "hydra.run.dir", str(folder), fix)) from None
+    except OSError as error:
+        key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+        what = f"cannot make the output folder: {error.strerror}"
+        raise UserError(Problem(what, key, str(folder), f"choose another: {key}=DIR")) from None
+
+
+def _resume(stage: str, request: Request, progress: Progress) -> Result:
+    """Goes on with a stopped run; of a finished one, its result."""
+    folder, plan = resumable(request)
+    if plan is None:
+        return LearnResult.read(folder) if stage == "learn" else ExpandResult(FINISHED, folder)
+    try:
+        with chdir(started_in(folder)):
+            return STAGES[stage](plan, folder, progress)
+    except BaseException as error:
+        error.__dict__.setdefault("run_folder", str(folder))
+        raise
+
+
+def resumable(request: Request) -> tuple[Path, Plan | None]:
+    """The folder that `resume` names, and the plan of its run; no plan where the run is finished."""
+    refuse_other_overrides(request, "resume")
+    folder = _folder_given(request, "resume")
+    config = saved_config(folder, "resume")
+    if state_of(folder) == FINISHED:
+        return folder, None
+    with chdir(started_in(folder)):
+        plan, problems = plan_of(config)
+    if (folder / "split.json").exists():  # its texts are with it; the documents may be gone
+        problems = [problem for problem in problems if _key(problem) not in ("documents", "expansion")]
+    if problems:
+        raise UserError(*problems)
+    return folder, plan
+
+
+def score_again(request: Request, progress: Progress) -> EvaluateResult:
+    """What `evaluate` does, once its words are read."""
+    if not request.value("run"):
+        raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME"))
+    folder = _folder_given(request, "run")
+    config = change_saved(saved_config(folder, "run"), request)
+    questions = config.questions
+    if request.value("questions"):
+        config.questions = str(Path(questions).expanduser().absolute()) if questions else None
+    if not (folder / "adapter").is_dir():
+        fix = f'first let it finish: byheart learn "resume={folder}"'
+        raise UserError(Problem("this run has nothing trained yet", "run", str(folder), fix))
+    with chdir(started_in(folder)):
+        plan, problems = plan_of(config)
+        problems = [problem for problem in problems if _key(problem) in ("questions", "evaluation", "trainer")]
+        if problems:
+            raise UserError(*problems)
+        return stages.evaluate(plan, folder, plan.questions if request.value("questions") else None, progress)
+
+
+def state_of(folder: Path) -> str:
+    """The state in run.json; "expanded" where only the texts are finished."""
+    record = folder / "run.json"
+    state = str(read_json(record).get("state", "")) if record.is_file() else ""
+    return state if state != FINISHED or (folder / "scores.json").is_file() else "expanded"
+
+
+def is_given(request: Request, key: str) -> bool:
+    return request.value(key) not in (None, "", "null")
+
+
+def _folder_is_given(request: Request) -> bool:
+    return any(override.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for override in request.overrides)
+
+
+def _folder_given(request: Request, key: str) -> Path:
+    given = request.value(key) or ""
+    if len(given) > 1 and given[0] == given[-1] and given[0] in "'\"" and not Path(given).exists():
+        given = given[1:-1]
+    return Path(given).expanduser().absolute()
+
+
+def _key(problem: Problem) -> str:
+    return problem.where.partition(".")[0]
+
+
+# -- options as words -------------------------------------------------------------------------------------------------
+
+
+def _words(words: Sequence[str], options: Options) -> list[str]:
+    """Options as overrides in Hydra's grammar."""
+    plain = {key: value for key, value in options.items() if key != "overrides"}
+    return [*words, *(f"{key}={_written(value)}" for key, value in {**plain, **options.get("overrides", {})}.items())]
+
+
+def _written(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_written(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ",".join(map(_written, value)) + "]"
+    text = str(value)
+    return text if re.fullmatch(r"[\w./-]+", text, re.A) else quoted(text)

@@ -1,0 +1,94 @@
+"""What a run reports while it works: small event records. Stages send them; terminals, loggers and tests listen.
+
+learn(documents="handbook.pdf", progress=print)  # a listener is anything that takes an event
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from byheart.types import CurvePoint, Json
+
+
+@dataclass(frozen=True)
+class StageBegan:
+    name: str  # as in the timings of run.json
+    title: str
+
+
+@dataclass(frozen=True)
+class StageEnded:
+    name: str
+    title: str
+    seconds: float
+    notes: tuple[str, ...] = ()  # what the stage found or made
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """How far a long stage is. `done=0` announces that it begins."""
+
+    label: str
+    done: int
+    total: int | None  # None: not known yet
+    detail: str = ""  # a line on what else is known, e.g. tokens and cost so far
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A validation check. `curve` holds all points so far, the last is `point`."""
+
+    stage: str  # training or retraining
+    point: CurvePoint
+    curve: Sequence[CurvePoint]
+    tokens_per_row: float | None = None
+
+
+@dataclass(frozen=True)
+class LedgerWritten:
+    """The content of ledger.json; `names` maps the id of each chunk to its heading."""
+
+    account: Json
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Said:
+    text: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    text: str
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Scores, answers and the page of a run are in its folder."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    failed: bool = False
+
+
+Event = StageBegan | StageEnded | Advanced | Checked | LedgerWritten | Said | Warned | Reported | RunEnded
+
+
+class Progress(Protocol):
+    """A listener. It decides what to do with each event and must not raise."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+def no_progress(event: Event) -> None:
+    """Listens to nothing."""
+
+
+def only_warnings(progress: Progress) -> Progress:
+    """Of work whose progress is shown elsewhere."""
+    return lambda event: progress(event) if isinstance(event, Warned) else None
