@@ -10,7 +10,7 @@ import byheart
 
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [
-    ("types", "errors"),
+    ("types", "errors", "stable_ids"),
     ("store", "alive", "config"),
     ("documents", "chunks", "facts"),
     ("model",),

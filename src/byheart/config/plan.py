@@ -20,6 +20,7 @@ from byheart.config.faults import did_you_mean
 from byheart.config.folders import KEYS_OF_THE_COMMAND_LINE
 from byheart.config.trust import is_own_class
 from byheart.errors import Problem, UserError
+from byheart.stable_ids import with_current_paths
 
 SCHEDULES = ("constant", "cosine", "linear")
 HYDRA_WORDS = ("_target_", "_convert_", "_recursive_", "_partial_", "_args_")
@@ -80,7 +81,7 @@ def plan_values(config: DictConfig, defaults: Callable[[], Mapping[str, Any]]) -
         if key == "hydra" or key.startswith("_") or not OmegaConf.is_dict(node):
             continue
         try:
-            raw = OmegaConf.to_container(config[key], resolve=True)
+            raw = with_current_paths(OmegaConf.to_container(config[key], resolve=True))
         except OmegaConfBaseException as error:
             problems.append(Problem(str(error).splitlines()[0], str(error.full_key or key)))
             continue
