@@ -34,8 +34,10 @@ def restore(here, name):
     """The fixture, with this folder in place of the one in which it was made."""
     shutil.copytree(BEFORE / name, here, dirs_exist_ok=True)
     for file in here.rglob("*"):
-        if file.is_file() and b"@HERE@" in (content := file.read_bytes()):
-            file.write_bytes(content.replace(b"@HERE@", str(here).encode()))
+        if file.is_file() and b"@" in (content := file.read_bytes()):
+            for place in (b"@HERE@", b"@BYHEART@"):
+                content = content.replace(place, str(here).encode())
+            file.write_bytes(content)
 
 
 def losses(file):
