@@ -10,9 +10,13 @@ from byheart import cli
 from byheart.store import read_json, read_records
 from byheart.writing import read_texts
 from expansion.scripted import well
-from sweep.toy import make_model
+from sweep.toy import QUICK, make_model
 from teacher.chat_server import ChatServer, Say, answer
 
+SWEEP = (
+    "sweep", "batch_lr_epochs", *QUICK, "epochs=2,6", "batch_size=1,16", "lr=3e-3", "hydra.launcher.processes=1",
+    "hydra.sweeper.study_name=toy",
+)  # fmt: skip
 BEFORE = Path(__file__).parent / "fixtures/before_the_move"
 
 
@@ -85,3 +89,24 @@ def test_no_cached_answer_is_asked_for_again(here):
         assert cli.main([*words, f"teacher.base_url={server.url}"]) == 0
         assert not server.calls
     assert read_json("out/run.json")["teacher"]["cached"] > 0 and read_records("out/examples.jsonl")
+
+
+def test_a_stopped_sweep_goes_on(here):
+    restore(here, "sweep")
+    folder = Path("outputs/sweeps/toy")
+    finished = (folder / "1/outcome.json").read_bytes()
+    made = {file: file.stat().st_mtime_ns for file in folder.glob("shared/*-*/*.jsonl")}
+    before = losses(folder / "0/curve.csv")
+    assert made and before
+    assert cli.main([*SWEEP]) == 0
+    assert (folder / "1/outcome.json").read_bytes() == finished
+    assert {file: file.stat().st_mtime_ns for file in folder.glob("shared/*-*/*.jsonl")} == made
+    # its process is gone, so the stopped trial gets another number; it goes on from its checkpoint
+    assert losses(folder / "2/curve.csv")[: len(before)] == before
+
+    with (folder / "trials.csv").open() as one, Path("whole.csv").open() as other:
+        found, whole = list(csv.DictReader(one)), list(csv.DictReader(other))
+    assert len(found) == len(whole) and found[0].keys() == whole[0].keys()
+    for mine, theirs in zip(found, whole, strict=True):
+        assert mine["batch_size"] == theirs["batch_size"] and mine["state"] == theirs["state"]
+        assert float(mine["val_loss"]) == pytest.approx(float(theirs["val_loss"]), rel=1e-3)
