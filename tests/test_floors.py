@@ -10,7 +10,7 @@ import byheart
 
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [
-    ("types", "errors", "progress", "interrupt"),
+    ("types", "errors", "stable_ids", "progress", "interrupt"),
     ("store", "locks", "config"),
     ("documents", "chunks", "facts"),
     ("model",),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from byheart.errors import Problem, UserError
+from byheart.stable_ids import class_id
 
 Record = TypeVar("Record")
 
@@ -208,7 +209,7 @@ def _plain(value: Any, named: bool = False, finite: bool = False) -> Any:
         return None if finite and not math.isfinite(value) else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: _plain(getattr(value, f.name), named, finite) for f in dataclasses.fields(value)}
-        return {"": f"{type(value).__module__}.{type(value).__qualname__}", **fields} if named else fields
+        return {"": class_id(type(value)), **fields} if named else fields
     if isinstance(value, dict):
         if named and any(not isinstance(key, str) for key in value):
             return {

@@ -16,6 +16,7 @@ from byheart.config.quoting import at_home
 from byheart.config.schema import Rule, shown, type_problem
 from byheart.config.trust import is_own_class
 from byheart.errors import Problem, UserError
+from byheart.stable_ids import with_current_paths
 
 HYDRA_WORDS = ("_target_", "_convert_", "_recursive_", "_partial_", "_args_")
 
@@ -53,7 +54,7 @@ def plan_values(
     values["name"] = run_name(values.get("name"), values["documents"])
     for key in parts:
         try:
-            raw = _plain(config[key])
+            raw = with_current_paths(_plain(config[key]))
         except OmegaConfBaseException as error:
             problems.append(Problem(str(error).splitlines()[0], str(error.full_key or key)))
             continue

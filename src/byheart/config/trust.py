@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from byheart.errors import Problem
+from byheart.stable_ids import current_path
 
 SECRET_KEY = re.compile(
     r"(^|[._-])(api_?key|secret(_?key)?|password|passwd|credentials?|(access|auth|bearer|hf|api)_?token|token)$", re.I
@@ -69,7 +70,7 @@ def _trusted(target: str) -> bool:
 
 def is_own_class(target: str) -> bool:
     """Whether it names a class that byheart itself defines: `byheart.store.os.system` and re-exports are not."""
-    module, _, name = target.rpartition(".")
+    module, _, name = current_path(target).rpartition(".")
     if not re.fullmatch(r"byheart(\.[a-z]\w*)*", module):
         return False
     try:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from byheart.errors import Problem, UserError
+from byheart.stable_ids import with_current_paths
 
 OURS = ("multivariate", "constant_liar", "seed")  # what the shipped sampler is given, and the seed
 NEED_SCIPY = ("GPSampler", "QMCSampler", "WilcoxonPruner")
@@ -18,6 +19,7 @@ def built(raw: Any, where: str) -> Any:
     from hydra.errors import InstantiationException
     from hydra.utils import get_class, instantiate
 
+    raw = with_current_paths(raw)
     target = str(raw["_target_"])
     if target.rpartition(".")[2] in NEED_SCIPY and find_spec("scipy") is None:  # else said in the middle of the sweep
         raise UserError(Problem("this one needs scipy", where, target, "pip install scipy"))

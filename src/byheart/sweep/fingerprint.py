@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from byheart.config.compose import Config
 from byheart.documents.load import find_documents
 from byheart.errors import UserError
+from byheart.stable_ids import id_of
 from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
 
@@ -27,7 +28,7 @@ def fingerprint(
         OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]), resolve=True
     )
     fixed = {
-        key: value
+        key: id_of(str(value)) if key.endswith("_target_") else value
         for key, value in leaves(plain)
         if not below(key, (*MAY_DIFFER, *MAY_DIFFER_TOO)) and not below(key, swept) and key not in ("optimizer.lr",)
     }
