@@ -190,6 +190,8 @@ def _fields_checked(path: str, raw: dict[str, Any], kind: Any, problems: list[Pr
             checked[name] = value
             continue
         if name not in fields:
+            if (name, value) in getattr(kind, "KEYED_AS", {}).items():
+                continue  # the config of a run that was made when this option existed
             advice = did_you_mean(name, fields, f"it knows {', '.join(fields)}" if fields else "it has no settings")
             problems.append(Problem("there is no such key", f"{path}.{name}", fix=advice))
             continue

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import ClassVar
 
 from byheart.expansion.asking.compose import FULL, TITLE, Asked
-from byheart.expansion.asking.fluency import drop_halting
 from byheart.expansion.asking.parse import MISSING, is_installed
 from byheart.expansion.asking.reading import ask_facts
 from byheart.expansion.base import Source, Written, example_id
@@ -25,8 +25,7 @@ from byheart.expansion.questions import (
     defines,
 )
 from byheart.expansion.sentences import capital, find_condition, sentences_of, small
-from byheart.model.base_model import BaseModel
-from byheart.types import FORWARD, REVERSE, Example, Fact, Rejection
+from byheart.types import FORWARD, REVERSE, Example, Fact
 
 BLANK = "____"
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
@@ -48,16 +47,14 @@ class Rules(Density):
 
     usual: int = 14  # examples of each fact before any topping up
     families: tuple[str, ...] = FAMILIES  # what is written at all
-    rank: bool = False  # the embedded model drops the least fluent questions: loads torch
-    rank_drop: float = 0.2  # their share
+    # Options that no longer exist. Content keys still hash them, so runs that were made with them are resumed.
+    KEYED_AS: ClassVar[Mapping[str, object]] = {"rank": False, "rank_drop": 0.2}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "families", tuple(self.families))
         if not self.families or set(self.families) - set(FAMILIES):
             raise ValueError(f"families must be some of {', '.join(FAMILIES)}, got {list(self.families)}")
-        if not 0 < self.rank_drop < 1:
-            raise ValueError(f"rank_drop must lie between 0 and 1, got {self.rank_drop}")
 
     def expand(self, source: Source) -> Written:
         statements = {fact.id: state(fact.text, source.lead_ins.get(fact.id, "")) for fact in source.facts}
@@ -85,9 +82,6 @@ class Rules(Density):
             fact.id: self._examples(fact, families[fact.id], places[fact.id], shared) for fact in source.facts
         }
         _drop_repeats(candidates)
-        rejected: list[Rejection] = []
-        if self.rank:
-            candidates, rejected = drop_halting(candidates, self.rank_drop, BaseModel())
         examples = choose(self, source.chunks, source.facts, candidates, self.usual)
         uncovered = {}
         for fact in source.facts:
@@ -97,10 +91,10 @@ class Rules(Density):
         short = shortfalls(self, source.chunks, source.facts, examples, "rules")
         if not is_installed():
             short.append(f"rules: {MISSING}")
-        return Written(tuple(examples), tuple(rejected), uncovered, tuple(short))
+        return Written(tuple(examples), (), uncovered, tuple(short))
 
     def tests(self) -> Sequence[str]:
-        return [str(problem) for problem in BaseModel().tests()] if self.rank else []
+        return []
 
     def _examples(
         self, fact: Fact, families: dict[str, list[Draft]], place: Citation, shared: set[tuple[str, str]]
