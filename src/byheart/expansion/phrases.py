@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from byheart.expansion.asking.wording import FUNCTION_WORDS
 from byheart.expansion.verbs import (
     AUXILIARIES,
     BASE,
@@ -26,18 +27,6 @@ QUANTITY = re.compile(
 )
 _CLOSERS = {"(": ")", "[": "]", "“": "”"}
 
-# Words that carry no fact of their own; a phrase neither starts nor ends with one.
-FUNCTION_WORDS = frozenset(
-    """
-    a an the this that these those such any all each every some no not nor neither either both only also than
-    then and or but if when while where whether because since unless until although though as at by for from
-    in into of off on onto out over per through to toward towards under upon up via with within without about
-    above after against along among around before behind below between during except like near is are was were
-    be been being am do does did has have had having will would shall should may might must can could it its
-    he she they them their his her him we us our you your i my me who whom whose which what how there here so
-    too very more most much many other another same own however therefore thus hence
-    """.split()
-)
 PREPOSITIONS = frozenset(
     """
     at by for from in into of on over per through to toward under upon via with within without about after

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from byheart.expansion.asking.inflect import with_article
 from byheart.expansion.asking.roles import PEOPLE
+from byheart.expansion.asking.wording import capital, sentences_of, small
 from byheart.expansion.citation import Citation
-from byheart.expansion.sentences import Duty, capital, find_condition, find_definition, find_duty, sentences_of, small
+from byheart.expansion.sentences import Duty, find_condition, find_definition, find_duty
 from byheart.types import FORWARD, REVERSE
 
 _ANNOUNCED = re.compile(r"\bfollowing (?P<noun>[a-z]+s)\b[^:]*:?$")

@@ -11,6 +11,7 @@ from typing import ClassVar
 from byheart.expansion.asking.compose import FULL, TITLE, Asked
 from byheart.expansion.asking.parse import MISSING, is_installed
 from byheart.expansion.asking.reading import ask_facts
+from byheart.expansion.asking.wording import capital, sentences_of, small
 from byheart.expansion.base import Source, Written, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.density import Density, choose, shortfalls
@@ -24,7 +25,7 @@ from byheart.expansion.questions import (
     ask_plainly,
     defines,
 )
-from byheart.expansion.sentences import capital, find_condition, sentences_of, small
+from byheart.expansion.sentences import find_condition
 from byheart.types import FORWARD, REVERSE, Example, Fact
 
 BLANK = "____"

@@ -26,8 +26,7 @@ from byheart.expansion.asking.inflect import agree, plural, singular
 from byheart.expansion.asking.parts import LIMITS, about_part
 from byheart.expansion.asking.roles import GROUPS, has_number, is_person, is_time
 from byheart.expansion.asking.within import ask_within
-from byheart.expansion.asking.wording import text_of, tidy
-from byheart.expansion.sentences import capital, small
+from byheart.expansion.asking.wording import capital, small, text_of, tidy
 
 _SOME = re.compile(r"^(?:any|all|only)\s+(?!of\b|one\b|other\b)", re.I)
 _FOLLOWING = re.compile(

@@ -6,8 +6,7 @@ from typing import Any
 
 from byheart.expansion.asking.compose import SHORT, Asked
 from byheart.expansion.asking.inflect import with_article
-from byheart.expansion.asking.wording import text_of, tidy
-from byheart.expansion.sentences import capital, small
+from byheart.expansion.asking.wording import capital, small, text_of, tidy
 
 _VAGUE = frozenset("entity thing location place process act term state person".split())
 

@@ -14,7 +14,7 @@ from byheart.expansion.asking.finding import PERSONAL, find_clauses
 from byheart.expansion.asking.parse import is_installed, parse
 from byheart.expansion.asking.rank import rank
 from byheart.expansion.asking.roles import is_person
-from byheart.expansion.sentences import capital, sentences_of, small
+from byheart.expansion.asking.wording import capital, sentences_of, small
 
 # "..., except a space station, must", "..., where permitted, shall": between a subject and its verb.
 _ASIDE = re.compile(
