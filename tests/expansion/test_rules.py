@@ -125,3 +125,17 @@ def test_a_run_of_before_the_ranking_was_deleted_keeps_its_key():
     problems = []
     assert _build("expansion.rules", saved, problems) == Rules(usual=3) and not problems
     assert _build("expansion.rules", {**saved, "rank": True}, problems) and "no such key" in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "phrases", "never"),
+    [
+        ("Prior approval must be obtained from the National Aeronautics and Space Administration.", ["National Aeronautics and Space Administration", "Prior approval"], ["Space Administration"]),
+        ("The plague spread northwest across Europe in 1348.", ["1348", "Europe"], ["northwest across Europe"]),
+        ("Each station must have at least one control point.", ["station", "one control point"], ["least one control point"]),
+    ],
+)  # fmt: skip
+def test_a_blank_takes_the_place_of_a_whole_phrase(sentence, phrases, never):
+    examples = Rules(families=["blank"], usual=99).expand(toys.source(f"# T\n\n{sentence}\n", "T")).examples
+    blanks = [e.answer for e in examples]
+    assert set(phrases) <= set(blanks) and not set(never) & set(blanks)

@@ -45,15 +45,6 @@ class Condition:
         return f"What is the result {self.word} {self.condition}?"
 
 
-@dataclass(frozen=True)
-class Duty:
-    """Subject, modal or copula, and the rest: "Each amateur station" "must" "have a control operator"."""
-
-    subject: str
-    verb: str
-    rest: str
-
-
 def find_condition(sentence: str) -> Condition | None:
     found = _find_condition(sentence.strip().rstrip(".!;,"))
     if found is None or re.match(
@@ -83,22 +74,4 @@ def find_definition(text: str) -> tuple[str, str] | None:
     match = _DEFINITION.match(text.strip())
     if match and len(match["term"].split()) <= 6 and not _VERBISH.search(match["term"]):
         return match["term"].strip(), match["meaning"].strip()
-    return None
-
-
-def find_duty(sentence: str) -> Duty | None:
-    """The first main clause with a modal or copula, where its subject stands on its own (no pronoun, no clause)."""
-    bare = sentence.strip().rstrip(".!;,")
-    for pattern in (_MODAL, _COPULA):
-        match = pattern.match(bare)
-        if not match or _PRONOUN_SUBJECT.match(match["subject"]) or _VERBISH.search(match["subject"]):
-            continue
-        if re.match(
-            rf"^(?:{CONDITION_WORDS}|whether|although|though|in|on|at|by|for|with|to|as)\b", match["subject"], re.I
-        ):
-            continue
-        if re.search(r"\b(?:that|which|who|whose|where|when)\b", match["subject"]):
-            continue
-        if len(match["subject"].split()) <= 12 and len(match["rest"].split()) >= 1:
-            return Duty(match["subject"].strip(), match["verb"], match["rest"].strip())
     return None

@@ -11,7 +11,7 @@ from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.compose import FULL, Asked, is_plural
 from byheart.expansion.asking.definitions import as_statements, ask_term
 from byheart.expansion.asking.finding import PERSONAL, find_clauses
-from byheart.expansion.asking.parse import is_installed, parse
+from byheart.expansion.asking.parse import parse
 from byheart.expansion.asking.rank import rank
 from byheart.expansion.asking.roles import is_person
 from byheart.expansion.asking.wording import capital, sentences_of, small
@@ -47,14 +47,12 @@ def ask_facts(
     announced: Mapping[str, tuple[str, str]],
     sections: Mapping[str, str],
 ) -> dict[str, list[Asked]]:
-    """By fact id the questions about its statements, the best first. Empty where no parser is installed.
+    """By fact id the questions about its statements, the best first.
 
     `definitions` holds the term and its meaning of those facts that define one; their statements are not read.
     `announced` holds the lead-in ("... the following types of messages") and the item of those that a lead-in announces.
     `sections` says within which facts a pronoun may look back for its noun.
     """
-    if not is_installed():
-        return {}
     asked: dict[str, list[Asked]] = {fact: [] for fact in statements}
     sentences = [(f, s) for f, texts in statements.items() if f not in definitions for s in _sentences(texts)]
     meanings = parse([meaning for _, meaning in definitions.values()])
