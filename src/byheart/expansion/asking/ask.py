@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.compose import (
@@ -37,6 +37,9 @@ _ENDING = frozenset("fail collapse die end close disappear fall burn break sink 
 _SEEING = frozenset(
     "observe see note consider think call know hold base find believe regard describe say mention".split()
 )
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 
 def ask_clause(clause: Clause) -> list[Asked]:
@@ -229,7 +232,7 @@ def is_permanent(clause: Clause) -> bool:
     return first in (*MODALS, "is", "are", "will", "should") if first else clause.verb.tag_ != "VBD"
 
 
-def ask_there(doc: Any) -> Iterator[Asked]:
+def ask_there(doc: "Doc") -> Iterator[Asked]:
     """ "How many seats are there in the chamber?"."""
     for verb in doc:
         if verb.dep_ == "ROOT" and verb.lemma_ == "be" and verb.tag_ in ("VBP", "VBZ", "VBD"):

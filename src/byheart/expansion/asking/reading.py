@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.asides import ask_asides
 from byheart.expansion.asking.ask import ask_announced, ask_clause, ask_there
@@ -37,6 +37,9 @@ _CLEFT = re.compile(
     r"^(?:(?:however|but), )?(?:(?P<front>(?:in|at|on) [^,;]{2,30}), )?it (?:was|is) (?P<not>not )?(?:only )?(?P<when>(?:until|in|on|during|after|before|at) [^,;]{2,40}?) that (?P<rest>.+)$",
     re.I,
 )
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 MOST_WORDS = 90  # of a sentence; the parser loses its way in longer ones
 _POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such)\b", re.I)
 
@@ -121,7 +124,7 @@ def _attributed(asked: Sequence[Asked], teller: str) -> Iterator[Asked]:
             yield replace(one, question=f"According to {teller}, {small(one.question)}")
 
 
-def _is_lost(doc: Any) -> bool:
+def _is_lost(doc: "Doc") -> bool:
     """A preposition in front taken for the heart of the sentence: "From 66 Mya, the forest extended ..."."""
     return any(token.dep_ == "ROOT" and token.pos_ in ("ADP", "SCONJ") for token in doc) and "," in doc.text
 

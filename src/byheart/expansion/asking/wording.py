@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 SUBJECTS = ("nsubj", "nsubjpass")
 CONDITIONS = frozenset("if when whenever unless where while once until before after".split())
@@ -18,11 +18,14 @@ FUNCTION_WORDS = frozenset(
     too very more most much many other another same own however therefore thus hence
     """.split()
 )
+
+if TYPE_CHECKING:
+    from spacy.tokens import Token
 # Endings of nouns that are hardly ever names.
 _COMMON = ("ing", "tion", "tions", "ment", "ments", "sion", "sions", "ance", "ence", "ity", "ness")
 
 
-def text_of(token: Any, without: Sequence[Any] = (), without_token: Any = None) -> str:
+def text_of(token: "Token", without: "Sequence[Token]" = (), without_token: "Token | None" = None) -> str:
     """The words of a phrase, without parentheses, asides and clauses behind a comma."""
     dropped: set[int] = set()
     for other in without:
@@ -56,7 +59,7 @@ def text_of(token: Any, without: Sequence[Any] = (), without_token: Any = None) 
     )
 
 
-def _splits_off(token: Any) -> bool:
+def _splits_off(token: "Token") -> bool:
     if token.dep_ == "relcl":
         return after_comma(token)
     if token.dep_ in ("acl", "advcl") and token.tag_ in ("VBG", "VBN"):
@@ -70,7 +73,7 @@ def _splits_off(token: Any) -> bool:
     return False
 
 
-def after_comma(token: Any) -> bool:
+def after_comma(token: "Token") -> bool:
     start = token.left_edge.i
     return start > 0 and token.doc[start - 1].text in (",", "(", "–", "—")
 
