@@ -28,6 +28,9 @@ from byheart.expansion.asking.roles import GROUPS, has_number, is_person, is_tim
 from byheart.expansion.asking.within import ask_within
 from byheart.expansion.asking.wording import capital, small, text_of, tidy
 
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
 _SOME = re.compile(r"^(?:any|all|only)\s+(?!of\b|one\b|other\b)", re.I)
 _FOLLOWING = re.compile(
     r"(?:\b(?P<preposition>in|by|under|for|with|of|to|at|on)\s+)?(?P<one>(?:one|any|either|each)\s+of\s+)?the\s+following\s+(?P<noun>.+)$"
@@ -37,9 +40,6 @@ _ENDING = frozenset("fail collapse die end close disappear fall burn break sink 
 _SEEING = frozenset(
     "observe see note consider think call know hold base find believe regard describe say mention".split()
 )
-
-if TYPE_CHECKING:
-    from spacy.tokens import Doc
 
 
 def ask_clause(clause: Clause) -> list[Asked]:

@@ -9,6 +9,9 @@ from byheart.expansion.asking.clauses import Part
 from byheart.expansion.asking.roles import PLACE_PREPOSITIONS, REASONS, SITTING, TIME_PREPOSITIONS, is_place, is_time
 from byheart.expansion.asking.wording import CONDITIONS, SUBJECTS, after_comma, text_of
 
+if TYPE_CHECKING:
+    from spacy.tokens import Token
+
 CONNECTIVES = frozenset(
     "however therefore thus hence moreover furthermore also instead consequently meanwhile nevertheless then finally "
     "additionally similarly likewise indeed overall still yet nonetheless further".split()
@@ -19,8 +22,6 @@ _TAKE_INFINITIVE = frozenset(
     "compel report show prove entitle enable appoint elect".split()
 )
 
-if TYPE_CHECKING:
-    from spacy.tokens import Token
 _LIGHT = ("place", "part", "effect", "rise", "advantage", "care", "account", "control", "use", "way")  # "take place"
 _ROLES = {"dobj": "object", "attr": "complement", "acomp": "quality", "oprd": "complement", "dative": "object"}
 

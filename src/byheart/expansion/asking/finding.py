@@ -12,6 +12,9 @@ from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.dependents import CONNECTIVES, is_joined_clause, merged, own_subject, part_of, parts_of
 from byheart.expansion.asking.wording import SUBJECTS, after_comma, text_of, tidy
 
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Token
+
 PERSONAL = ("it", "they", "he", "she")
 _REPORTING = frozenset("believe estimate know report say accept".split())
 _SAYING = frozenset(
@@ -19,8 +22,6 @@ _SAYING = frozenset(
     "assert contend explain observe reveal demonstrate confirm announce".split()
 )
 
-if TYPE_CHECKING:
-    from spacy.tokens import Doc, Token
 _NAMING = ("call", "know", "name", "title", "dub", "entitle")
 _SUPPOSING = frozenset("think believe estimate say know report suppose expect find claim assume allege".split())
 _BESIDE = frozenset("as while whilst because since although though whereas".split())  # open clauses that state a fact

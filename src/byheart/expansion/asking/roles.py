@@ -3,6 +3,9 @@
 import re
 from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from spacy.tokens import Token
+
 TIME_NOUNS = frozenset(
     """
     year month week day hour minute second century decade time date period term morning evening night noon midnight
@@ -35,8 +38,6 @@ CLASSES = (PLACE_NOUNS | GROUPS) - frozenset("west east north south side ground 
     """.split()
 )
 
-if TYPE_CHECKING:
-    from spacy.tokens import Token
 SHARES = frozenset("half third quarter two-thirds three-quarters majority most minority all none fifth tenth".split())
 SITTING = frozenset("sit stand lie live reside hang settle dwell hide".split())  # verbs that want a place
 PLACE_PREPOSITIONS = frozenset(

@@ -18,6 +18,9 @@ from byheart.expansion.asking.parts import actively
 from byheart.expansion.asking.roles import CLASSES, has_number, is_title, is_year
 from byheart.expansion.asking.wording import tidy
 
+if TYPE_CHECKING:
+    from spacy.tokens import Span, Token
+
 _MOVES = ("preposition", "place", "time", "manner", "agent", "reason")
 _MONTH = re.compile(r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\b")
 # Adjectives that name no kind.
@@ -30,8 +33,6 @@ _EMPTY = frozenset(
     """.split()
 )
 
-if TYPE_CHECKING:
-    from spacy.tokens import Span, Token
 _COUNTRIES = ("kingdom", "states", "republic", "federation", "union")
 _MOST_WORDS = 22  # of a question whose asking word stays in place
 

@@ -4,6 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from spacy.tokens import Token
+
 SUBJECTS = ("nsubj", "nsubjpass")
 CONDITIONS = frozenset("if when whenever unless where while once until before after".split())
 # Words that carry no fact of their own; a phrase neither starts nor ends with one.
@@ -19,8 +22,6 @@ FUNCTION_WORDS = frozenset(
     """.split()
 )
 
-if TYPE_CHECKING:
-    from spacy.tokens import Token
 # Endings of nouns that are hardly ever names.
 _COMMON = ("ing", "tion", "tions", "ment", "ments", "sion", "sions", "ance", "ence", "ity", "ness")
 
