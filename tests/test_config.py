@@ -6,13 +6,13 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from byheart.commands import _checked
 from byheart.config.compose import Composer, read_request, run_name
 from byheart.config.folders import conf_folder, sweeps_folder
 from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.schema import type_problem
 from byheart.config.trust import foreign_targets, is_own_class
 from byheart.errors import UserError
+from byheart.interface import check
 
 NASTY = [
     "my file [v2], final=1.txt",
@@ -41,7 +41,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def plan(*words):
-    return _checked(read_request(words))[0][0]
+    return check(read_request(words))[0][0]
 
 
 def arrives(word):
@@ -51,7 +51,7 @@ def arrives(word):
 
 def problems(*words):
     with pytest.raises(UserError) as caught:
-        _checked(read_request(words))
+        check(read_request(words))
     return {problem.where: problem for problem in caught.value.problems}
 
 
@@ -79,7 +79,7 @@ def test_a_missing_name_is_reported_not_parsed():
 def test_commas_split_a_run_but_sweep_a_multirun():
     Path("b c.txt").write_text("The ball is round.\n")
     assert plan("documents=a.txt,b c.txt").documents == ("a.txt", "b c.txt")
-    plans, _, multirun, _ = _checked(read_request(["-m", "documents=a.txt,b c.txt"]))
+    plans, _, multirun, _ = check(read_request(["-m", "documents=a.txt,b c.txt"]))
     assert multirun and [each.documents for each in plans] == [("a.txt",), ("b c.txt",)]
 
 
@@ -175,7 +175,7 @@ def test_every_value_of_a_sweep_is_looked_at():
 )
 def test_credentials_are_refused_and_not_repeated(word, tmp_path):
     with pytest.raises(UserError) as caught:
-        _checked(read_request(["documents=a.txt", word]))
+        check(read_request(["documents=a.txt", word]))
     assert "hunter2" not in str(caught.value) and "abcdef" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt"]
 

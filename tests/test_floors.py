@@ -61,3 +61,13 @@ def test_hydra_stays_at_the_door(path):
 def test_no_rooms_without_a_name():
     vague = {"utils", "util", "common", "core", "helpers", "manager", "misc"}
     assert not vague & {part.removesuffix(".py") for path in MODULES for part in path.relative_to(SOURCE).parts}
+
+
+def test_question_generation_could_be_a_package_of_its_own():
+    """It knows spaCy and its own records, nothing else of byheart."""
+    own = "byheart.expansion.asking"
+    files = [path for path in MODULES if path.is_relative_to(SOURCE / "expansion/asking")]
+    assert files
+    for path in files:
+        outside = [name for name in imported(path) if name.startswith("byheart") and not name.startswith(own)]
+        assert not outside, f"{path.name} imports {outside}"

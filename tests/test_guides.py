@@ -13,10 +13,10 @@ import yaml
 from markdown_it import MarkdownIt
 
 import toys
-from byheart.commands import _checked
 from byheart.config.compose import read_request
 from byheart.config.folders import conf_folder, sweeps_folder
 from byheart.errors import UserError
+from byheart.interface import check
 from contracts.expansion_contract import ExpansionContract
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,7 @@ def test_every_command_shown_is_understood(line, tmp_path, monkeypatch):
         folder = tmp_path if name.endswith(".yaml") else sweeps_folder()
         words = ["-cd", str(folder), "-cn", name.removesuffix(".yaml"), *words]
     try:
-        _checked(read_request(words))
+        check(read_request(words))
     except UserError as error:
         faults = [problem for problem in error.problems if not re.search(r"DIR_OR_HUB_ID|BYHEART", str(problem))]
         assert not faults, "\n".join(map(str, faults))

@@ -9,10 +9,10 @@ from omegaconf import OmegaConf
 
 from byheart import stable_ids
 from byheart.chunks import Chunking
-from byheart.commands import _checked
 from byheart.config.compose import Composer, read_request
 from byheart.config.plan import plan_values
 from byheart.config.trust import foreign_targets, is_own_class
+from byheart.interface import check
 from byheart.rows import Rows
 from byheart.store import content_key
 from byheart.sweep.fingerprint import fingerprint
@@ -67,7 +67,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 def test_the_keys_are_those_of_the_first_release(in_an_empty_folder):
     words = ["documents=a.txt", "expansion=[rules,ladder,rewrites,angles]", "teacher=openai", "teacher.model=toy"]
-    plan = _checked(read_request(words))[0][0]
+    plan = check(read_request(words))[0][0]
     found = {}
     for key in KEYS:
         name, _, member = key.partition(".")

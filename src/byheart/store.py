@@ -209,7 +209,10 @@ def _plain(value: Any, named: bool = False, finite: bool = False) -> Any:
         return None if finite and not math.isfinite(value) else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: _plain(getattr(value, f.name), named, finite) for f in dataclasses.fields(value)}
-        return {"": class_id(type(value)), **fields} if named else fields
+        if not named:
+            return fields
+        # KEYED_AS: options that a class has no more, with the values that older keys hashed.
+        return {"": class_id(type(value)), **fields, **getattr(value, "KEYED_AS", {})}
     if isinstance(value, dict):
         if named and any(not isinstance(key, str) for key in value):
             return {

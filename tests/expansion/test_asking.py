@@ -6,10 +6,7 @@ import sys
 import pytest
 
 from byheart.expansion.asking.inflect import article, plural, singular, third_person, with_article
-from byheart.expansion.asking.parse import is_installed
 from byheart.expansion.asking.reading import ask_facts
-
-pytestmark = pytest.mark.skipif(not is_installed(), reason="no parser: pip install 'byheart[questions]'")
 
 
 def ask(*sentences: str, definitions=(), announced=()):

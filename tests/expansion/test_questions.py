@@ -3,7 +3,6 @@
 import pytest
 
 import toys
-from byheart.expansion.asking import parse
 from byheart.expansion.citation import cite
 from byheart.expansion.questions import ask_abbreviation, ask_definition, ask_item, defines
 from byheart.expansion.rules import Rules
@@ -66,11 +65,3 @@ def test_a_question_with_two_answers_in_a_section_names_its_item():
     )
     asked = [e for e in Rules().expand(toys.source(text)).examples if "hen must the board meet" in e.question]
     assert asked and all("3(a)" in e.question or "3(b)" in e.question for e in asked)
-
-
-def test_without_a_parser_the_other_rules_go_on_and_say_what_is_missing(monkeypatch):
-    monkeypatch.setattr(parse, "PIPELINES", ("no_such_pipeline",))
-    source = toys.source("# T\n\nEach member must pay the yearly fee in advance.\n", "T")
-    written = Rules().expand(source)
-    assert any("byheart[questions]" in line for line in written.short)
-    assert any(e.question.startswith("What must each member do?") for e in written.examples)

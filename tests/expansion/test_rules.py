@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 
 import toys
+from byheart.config.plan import _build
 from byheart.expansion.rules import Rules
+from byheart.store import content_key
 from byheart.types import FORWARD, REVERSE
 from contracts.expansion_contract import ExpansionContract
 
@@ -114,3 +116,26 @@ def test_a_fact_is_asked_the_same_whatever_stands_beside_it():
 def test_impossible_counts_are_refused(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         Rules(**option)
+
+
+def test_a_run_of_before_the_ranking_was_deleted_keeps_its_key():
+    """`Rules` had `rank` and `rank_drop`: their defaults are still hashed, and accepted in a saved config."""
+    assert content_key(Rules()) == "3231c56aa7daa9cfd885566ad8c3d21a"
+    saved = {"_target_": "byheart.expansion.rules.Rules", "usual": 3, "rank": False, "rank_drop": 0.2}
+    problems = []
+    assert _build("expansion.rules", saved, problems) == Rules(usual=3) and not problems
+    assert _build("expansion.rules", {**saved, "rank": True}, problems) and "no such key" in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "phrases", "never"),
+    [
+        ("Prior approval must be obtained from the National Aeronautics and Space Administration.", ["National Aeronautics and Space Administration", "Prior approval"], ["Space Administration"]),
+        ("The plague spread northwest across Europe in 1348.", ["1348", "Europe"], ["northwest across Europe"]),
+        ("Each station must have at least one control point.", ["station", "one control point"], ["least one control point"]),
+    ],
+)  # fmt: skip
+def test_a_blank_takes_the_place_of_a_whole_phrase(sentence, phrases, never):
+    examples = Rules(families=["blank"], usual=99).expand(toys.source(f"# T\n\n{sentence}\n", "T")).examples
+    blanks = [e.answer for e in examples]
+    assert set(phrases) <= set(blanks) and not set(never) & set(blanks)

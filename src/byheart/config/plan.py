@@ -93,6 +93,8 @@ def _build(path: str, raw: object, problems: list[Problem]) -> object | None:
         if name in HYDRA_WORDS:
             continue
         if name not in fields:
+            if (name, value) in getattr(kind, "KEYED_AS", {}).items():
+                continue  # the config of a run that was made when this option existed
             advice = did_you_mean(name, fields, f"it knows {', '.join(fields)}" if fields else "it has no settings")
             problems.append(Problem("there is no such key", where, fix=advice))
         elif value == "???":

@@ -1,19 +1,14 @@
-"""Where a sentence may be cut, and which of its phrases are worth asking for. Rules only, no model."""
+"""Where a sentence may be cut, and which of its phrases are worth asking for."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from byheart.expansion.verbs import (
-    AUXILIARIES,
-    BASE,
-    DETERMINERS,
-    MODALS,
-    is_adverb,
-    is_finite,
-    is_gerund,
-    is_participle,
-)
+from byheart.expansion.asking.wording import FUNCTION_WORDS
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Token
 
 WORD = re.compile(r"[^\W_]+(?:[-'’./,:][^\W_]+)*%?", re.UNICODE)
 UNITS = (
@@ -24,20 +19,11 @@ _DIGITS = r"\d+(?:[.,:/]\d+)*"
 QUANTITY = re.compile(
     rf"(?:[$€£]\s?)?{_DIGITS}(?:\s?[-–]\s?{_DIGITS})?(?:\s?%|[-\s](?:{UNITS})(?:\s(?:years?|tons?))?(?!\w))?(?![\w])"
 )
+# Parts of speech that a blank neither begins nor ends with.
+_NEVER_FIRST = ("DET", "PRON", "PUNCT", "SYM", "ADV", "SPACE", "PART", "CCONJ")
+_NEVER_LAST = ("PUNCT", "SYM", "SPACE", "PART", "ADV", "PRON")
 _CLOSERS = {"(": ")", "[": "]", "“": "”"}
 
-# Words that carry no fact of their own; a phrase neither starts nor ends with one.
-FUNCTION_WORDS = frozenset(
-    """
-    a an the this that these those such any all each every some no not nor neither either both only also than
-    then and or but if when while where whether because since unless until although though as at by for from
-    in into of off on onto out over per through to toward towards under upon up via with within without about
-    above after against along among around before behind below between during except like near is are was were
-    be been being am do does did has have had having will would shall should may might must can could it its
-    he she they them their his her him we us our you your i my me who whom whose which what how there here so
-    too very more most much many other another same own however therefore thus hence
-    """.split()
-)
 PREPOSITIONS = frozenset(
     """
     at by for from in into of on over per through to toward under upon via with within without about after
@@ -82,14 +68,19 @@ def is_balanced(text: str) -> bool:
     return text.count('"') % 2 == 0 and all(text.count(a) == text.count(b) for a, b in _CLOSERS.items())
 
 
-def key_phrases(sentence: str) -> list[Span]:
-    """The phrases worth blanking, the best first: quantities, names, then noun phrases. None occurs twice."""
+def key_phrases(doc: "Doc") -> list[Span]:
+    """The phrases of a parsed sentence worth blanking, the best first: quantities, names, then noun phrases.
+
+    None occurs twice in the sentence, none overlaps another.
+    """
+    sentence = doc.text
     spans = [Span(m.start(), m.end(), 4.0) for m in quantities(sentence)]
-    for start, end, words in _noun_phrases(sentence):
-        named = sum(w[:1].isupper() for w in words) if start > 0 else sum(w[1:] != w[1:].lower() for w in words)
-        if len(words) == 1 and not named and len(words[0]) < 4:
-            continue
-        spans.append(Span(start, end, 1.0 + 0.6 * min(len(words), 4) + (1.0 if named else 0.0)))
+    for start, end in _noun_phrases(doc):
+        words = WORD.findall(sentence, start, end)
+        # The first word of a sentence has a capital anyway.
+        named = any(word[:1].isupper() if start else word[1:] != word[1:].lower() for word in words)
+        if words and (named or len(words) > 1 or len(words[0]) >= 4):
+            spans.append(Span(start, end, 1.0 + 0.6 * min(len(words), 4) + named))
     spans = [s for s in spans if s.end - s.start < 0.7 * len(sentence) and _once(sentence, s)]
     kept: list[Span] = []
     for span in sorted(spans, key=lambda s: (-s.worth, s.start)):
@@ -114,82 +105,29 @@ def quantities(sentence: str) -> Iterator[re.Match[str]]:
             yield match
 
 
-def _noun_phrases(sentence: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Runs of content words that are likely noun phrases of at most five words, without verbs, adverbs and half names."""
-    for run, before in _runs(sentence):
-        for part, ahead in _without_verbs(run, before):
-            part = _trimmed(part, ahead)
-            if not part or all(word.group()[:1].isdigit() for word in part):
-                continue
-            whole = part if len(part) <= 5 else part[-3:]
-            behind = sentence[whole[-1].end() :]
-            # "National Aeronautics and Space Administration", "University of Oslo": half a name is no answer.
-            if whole[-1].group()[:1].isupper() and re.match(r"\s+(?:and|of|de|von|the|&)\s+[A-Z]", behind):
-                continue
-            if whole[0].group()[:1].isupper() and re.search(
-                r"[A-Z]\w*\s+(?:and|of|de|von|van|&)(?:\s+the)?\s+$", sentence[: whole[0].start()]
-            ):
-                continue
-            yield whole[0].start(), whole[-1].end(), [word.group() for word in whole]
+def _noun_phrases(doc: "Doc") -> Iterator[tuple[int, int]]:
+    """The spans of the parser's noun phrases without determiners and half names, of at most five words."""
+    for chunk in doc.noun_chunks:
+        words = _trimmed(list(chunk))
+        if len(words) > 5:
+            words = _trimmed(words[-3:])
+        if all(word.pos_ == "NUM" for word in words) or any(set("()[]") & set(word.text) for word in words):
+            continue
+        start, end = words[0].idx, words[-1].idx + len(words[-1])
+        # "National Aeronautics and Space Administration", "University of Oslo": half a name is no answer.
+        if words[-1].text[:1].isupper() and re.match(r"\s+(?:and|of|de|von|the|&)\s+[A-Z]", doc.text[end:]):
+            continue
+        if words[0].text[:1].isupper() and re.search(
+            r"[A-Z]\w*\s+(?:and|of|de|von|van|&)(?:\s+the)?\s+$", doc.text[:start]
+        ):
+            continue
+        yield start, end
 
 
-def _without_verbs(run: list[re.Match[str]], before: str) -> Iterator[tuple[list[re.Match[str]], str]]:
-    """The run cut at its verbs, each part with the word before it."""
-    part: list[re.Match[str]] = []
-    ahead = before
-    for place, match in enumerate(run):
-        word = match.group()
-        previous = run[place - 1].group() if place else before
-        after_modal = previous in MODALS or (previous == "not" and not part)
-        attributive = is_participle(word) and previous not in AUXILIARIES and not part and place + 1 < len(run)
-        verb = (
-            is_finite(word)
-            or (after_modal and word.islower() and (previous != "to" or word in BASE))
-            or (word in BASE and previous not in DETERMINERS)
-            or (is_participle(word) and not attributive)
-            or (is_gerund(word) and previous in AUXILIARIES)
-        )
-        if verb:
-            if part:
-                yield part, ahead
-            part, ahead = [], word
-        else:
-            part.append(match)
-    if part:
-        yield part, ahead
-
-
-def _trimmed(part: list[re.Match[str]], before: str) -> list[re.Match[str]]:
-    """Without adverbs at either end, and without a gerund that governs what follows ("selecting channels")."""
-    while part and is_adverb(part[-1].group()):
-        part = part[:-1]
-    while part and (
-        is_adverb(part[0].group())
-        or (is_gerund(part[0].group()) and before not in DETERMINERS and len(part) > 1)
-        or part[0].group().lower() in ("following", "regarding", "concerning", "including")
-    ):
-        part = part[1:]
-    return part
-
-
-def _runs(sentence: str) -> Iterator[tuple[list[re.Match[str]], str]]:
-    """Maximal stretches of content words with nothing but spaces between them, each with the word before it."""
-    run: list[re.Match[str]] = []
-    before, previous = "", ""
-    for word in WORD.finditer(sentence):
-        text = word.group().lower()
-        contracted = re.split(r"['’]", text)[0] in FUNCTION_WORDS and re.search(r"['’](?:s|re|ll|d|ve|t)$", text)
-        if text in FUNCTION_WORDS or contracted:
-            if run:
-                yield run, before
-            run = []
-        else:
-            if run and sentence[run[-1].end() : word.start()].strip():
-                yield run, before
-                run, previous = [], ""
-            if not run:
-                before = previous
-            run.append(word)
-        previous = text
-    if run:
-        yield run, before
+def _trimmed(words: "list[Token]") -> "list[Token]":
+    """Without the words that carry no fact at either end."""
+    while words and (words[0].lower_ in FUNCTION_WORDS or words[0].pos_ in _NEVER_FIRST):
+        words = words[1:]
+    while words and words[-1].pos_ in _NEVER_LAST:
+        words = words[:-1]
+    return words

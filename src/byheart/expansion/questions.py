@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 
 from byheart.expansion.asking.inflect import with_article
-from byheart.expansion.asking.roles import PEOPLE
+from byheart.expansion.asking.wording import capital, sentences_of, small
 from byheart.expansion.citation import Citation
-from byheart.expansion.sentences import Duty, capital, find_condition, find_definition, find_duty, sentences_of, small
+from byheart.expansion.sentences import find_condition, find_definition
 from byheart.types import FORWARD, REVERSE
 
 _ANNOUNCED = re.compile(r"\bfollowing (?P<noun>[a-z]+s)\b[^:]*:?$")
@@ -99,50 +99,9 @@ def ask_condition(sentence: str) -> list[Draft]:
     if condition is None or len(condition.condition.split()) > 24:
         return []
     result = f"{capital(condition.result)}."
-    drafts = [Draft("scenario", FORWARD, condition.question(), result, condition.condition, free=True)]
-    duty = find_duty(capital(condition.result))
-    if duty and duty.verb not in ("is", "are", "was", "were"):
-        drafts.append(_what_must(duty, f" {condition.word} {condition.condition}", result, "scenario"))
-    return drafts
-
-
-def ask_plainly(sentence: str) -> list[Draft]:
-    """What a sentence's subject must do or is, and who must; all that is asked of it where there is no parser."""
-    duty = find_duty(sentence)
-    if duty is None or re.match(r"(?:not )?have \w+(?:ed|en|n|t)\b", duty.rest):
-        return []
-    full = sentence if sentence.endswith(".") else f"{sentence}."
-    rest, subject = duty.rest, small(duty.subject)
-    copula = duty.verb in ("is", "are", "was", "were")
-    drafts = [
-        Draft("simple", FORWARD, f"What {duty.verb} {subject}?", full, duty.subject)
-        if copula
-        else _what_must(duty, "", full, "simple")
-    ]
-    if len(rest.split()) >= 2 + copula:
-        word = "Who" if duty.subject.split()[-1].lower() in PEOPLE else "What"
-        drafts.append(Draft("simple", REVERSE, f"{word} {duty.verb} {rest}?", f"{capital(duty.subject)}.", rest))
-    return drafts
+    return [Draft("scenario", FORWARD, condition.question(), result, condition.condition, free=True)]
 
 
 def lowered(term: str) -> str:
     """A term inside a sentence: its first capital is due to its place, unless another stands in the word."""
     return term[:1].lower() + term[1:] if term[1:] == term[1:].lower() and len(term) > 1 else term
-
-
-def _what_must(duty: Duty, tail: str, answer: str, angle: str) -> Draft:
-    """ "must" + "be X" asks what it must be, else what it must do; "No station shall" asks what no station may do."""
-    subject = small(duty.subject)
-    verb, negation = ([*duty.verb.split(), ""])[:2]
-    if verb == "cannot":
-        verb, negation = "can", "not"
-    if subject.startswith("no "):
-        return Draft(angle, FORWARD, f"What is {subject} allowed to do{tail}?", answer, duty.subject + tail)
-    negation = f" {negation}" if negation == "not" else ""
-    if duty.rest.startswith("be ") and not negation:
-        question = f"What {verb} be true of {subject}{tail}?"
-    elif duty.rest.startswith("have ") and not negation:
-        question = f"What {verb} {subject} have{tail}?"
-    else:
-        question = f"What {verb} {subject}{negation} do{tail}?"
-    return Draft(angle, FORWARD, question, answer, duty.subject + tail)

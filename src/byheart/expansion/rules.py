@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import TYPE_CHECKING, ClassVar
 
 from byheart.expansion.asking.compose import FULL, TITLE, Asked
-from byheart.expansion.asking.fluency import drop_halting
-from byheart.expansion.asking.parse import MISSING, is_installed
+from byheart.expansion.asking.parse import parse
 from byheart.expansion.asking.reading import ask_facts
+from byheart.expansion.asking.wording import capital, sentences_of, small
 from byheart.expansion.base import Source, Written, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.density import Density, choose, shortfalls
@@ -21,12 +22,13 @@ from byheart.expansion.questions import (
     ask_condition,
     ask_definition,
     ask_item,
-    ask_plainly,
     defines,
 )
-from byheart.expansion.sentences import capital, find_condition, sentences_of, small
-from byheart.model.base_model import BaseModel
-from byheart.types import FORWARD, REVERSE, Example, Fact, Rejection
+from byheart.expansion.sentences import find_condition
+from byheart.types import FORWARD, REVERSE, Example, Fact
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 BLANK = "____"
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
@@ -48,46 +50,31 @@ class Rules(Density):
 
     usual: int = 14  # examples of each fact before any topping up
     families: tuple[str, ...] = FAMILIES  # what is written at all
-    rank: bool = False  # the embedded model drops the least fluent questions: loads torch
-    rank_drop: float = 0.2  # their share
+    # Options that no longer exist. Content keys still hash them, so runs that were made with them are resumed.
+    KEYED_AS: ClassVar[Mapping[str, object]] = {"rank": False, "rank_drop": 0.2}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "families", tuple(self.families))
         if not self.families or set(self.families) - set(FAMILIES):
             raise ValueError(f"families must be some of {', '.join(FAMILIES)}, got {list(self.families)}")
-        if not 0 < self.rank_drop < 1:
-            raise ValueError(f"rank_drop must lie between 0 and 1, got {self.rank_drop}")
 
     def expand(self, source: Source) -> Written:
-        statements = {fact.id: state(fact.text, source.lead_ins.get(fact.id, "")) for fact in source.facts}
-        definitions = {fact.id: found for fact in source.facts if (found := defines(" ".join(fact.text.split())))}
-        readable = {fact.id: read_out(fact.text, source.lead_ins.get(fact.id, "")) for fact in source.facts}
-        announced = {
-            fact.id: (lead_in.strip().rstrip(":"), fact.text.rstrip("; "))
-            for fact in source.facts
-            if announces(lead_in := source.lead_ins.get(fact.id, ""))
-        }
-        parsed = ask_facts(readable, definitions, announced, {fact.id: fact.chunk for fact in source.facts})
+        lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in source.facts}
+        statements = {fact.id: state(fact.text, lead_ins[fact.id]) for fact in source.facts}
+        parsed = dict(zip(statements, parse(list(statements.values())), strict=True))
         places = {fact.id: cite(source.titles[fact.document], fact.headings, fact.label) for fact in source.facts}
+        asked = _asked(source.facts, lead_ins, statements, places)
         families = {
-            fact.id: _families(
-                statements[fact.id], fact, source.lead_ins.get(fact.id, ""), places[fact.id], parsed.get(fact.id, [])
-            )
+            fact.id: {name: drafts for name, drafts in each.items() if name in self.families}
             for fact in source.facts
-        }
-        families = {
-            fact: {name: drafts for name, drafts in each.items() if name in self.families}
-            for fact, each in families.items()
+            for each in [{"asked": asked[fact.id], **_families(parsed[fact.id], places[fact.id])}]
         }
         shared = _asked_of_several(families, places)
         candidates = {
             fact.id: self._examples(fact, families[fact.id], places[fact.id], shared) for fact in source.facts
         }
         _drop_repeats(candidates)
-        rejected: list[Rejection] = []
-        if self.rank:
-            candidates, rejected = drop_halting(candidates, self.rank_drop, BaseModel())
         examples = choose(self, source.chunks, source.facts, candidates, self.usual)
         uncovered = {}
         for fact in source.facts:
@@ -95,12 +82,10 @@ class Rules(Density):
             if missing:
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(missing)}: too short"
         short = shortfalls(self, source.chunks, source.facts, examples, "rules")
-        if not is_installed():
-            short.append(f"rules: {MISSING}")
-        return Written(tuple(examples), tuple(rejected), uncovered, tuple(short))
+        return Written(tuple(examples), (), uncovered, tuple(short))
 
     def problems(self) -> Sequence[str]:
-        return [str(problem) for problem in BaseModel().problems()] if self.rank else []
+        return []
 
     def _examples(
         self, fact: Fact, families: dict[str, list[Draft]], place: Citation, shared: set[tuple[str, str]]
@@ -201,25 +186,38 @@ def announces(lead_in: str) -> bool:
     return bool(re.search(r"\b(?:following|follows|principles|below|these|exceptions)\b[^.]*$", lead_in, re.I))
 
 
-def _families(
-    statement: str, fact: Fact, lead_in: str, place: Citation, parsed: Sequence[Asked]
+def _asked(
+    facts: Sequence[Fact], lead_ins: Mapping[str, str], statements: Mapping[str, str], places: Mapping[str, Citation]
 ) -> dict[str, list[Draft]]:
-    """The ways of asking, the best of each first."""
-    text = " ".join(fact.text.split())
-    definition = defines(text)
-    read = [_draft(one, place) for one in parsed]
-    asked = _mixed(ask_definition(*definition, place), read) if definition else read
-    asked = ask_item(text, lead_in, fact.label, place) + asked + ask_abbreviation(statement)
-    conditions = [draft for sentence in sentences_of(statement) for draft in ask_condition(sentence)]
-    if not parsed and not definition:
-        asked += [draft for sentence in sentences_of(statement) for draft in ask_plainly(sentence)]
+    """By fact id, the questions that people would ask, the best first."""
+    definitions = {fact.id: found for fact in facts if (found := defines(" ".join(fact.text.split())))}
+    announced = {
+        fact.id: (lead_ins[fact.id].strip().rstrip(":"), fact.text.rstrip("; "))
+        for fact in facts
+        if announces(lead_ins[fact.id])
+    }
+    readable = {fact.id: read_out(fact.text, lead_ins[fact.id]) for fact in facts}
+    generated = ask_facts(readable, definitions, announced, {fact.id: fact.chunk for fact in facts})
+    asked = {}
+    for fact in facts:
+        place, text = places[fact.id], " ".join(fact.text.split())
+        drafts = [_draft(one, place) for one in generated.get(fact.id, [])]
+        if fact.id in definitions:
+            drafts = _mixed(ask_definition(*definitions[fact.id], place), drafts)
+        item = ask_item(text, lead_ins[fact.id], fact.label, place)
+        asked[fact.id] = item + drafts + ask_abbreviation(statements[fact.id])
+    return asked
+
+
+def _families(parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
+    """The other ways of asking about a statement, the best of each first."""
+    statement = parsed.text
     return {
-        "asked": asked,
-        "condition": conditions,
+        "condition": [draft for sentence in sentences_of(statement) for draft in ask_condition(sentence)],
         "recitation": _recitations(statement, place),
         "completion": _completions(statement),
         "source": _sources(statement, place),
-        "blank": _blanks(statement),
+        "blank": _blanks(parsed),
         "before": _before(statement),
         "reordered": _reorderings(statement),
     }
@@ -280,9 +278,9 @@ def _completions(statement: str) -> list[Draft]:
     return drafts
 
 
-def _blanks(statement: str) -> list[Draft]:
-    drafts = []
-    for phrase in key_phrases(statement):
+def _blanks(parsed: "Doc") -> list[Draft]:
+    statement, drafts = parsed.text, []
+    for phrase in key_phrases(parsed):
         gapped = statement[: phrase.start] + BLANK + statement[phrase.end :]
         drafts.append(
             Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", statement[phrase.start : phrase.end], gapped)

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from byheart.expansion.asking.wording import capital, small
+
 CONDITION_WORDS = r"if|when|whenever|unless|where|after|before|once|while|until"
 _FRONTED = re.compile(
     rf"^(?P<word>{CONDITION_WORDS})\s+(?P<condition>[^,;]+?(?:,\s(?:and|or)\s[^,;]+?)?),\s+(?P<result>[^;]+)$", re.I
@@ -43,15 +45,6 @@ class Condition:
         return f"What is the result {self.word} {self.condition}?"
 
 
-@dataclass(frozen=True)
-class Duty:
-    """Subject, modal or copula, and the rest: "Each amateur station" "must" "have a control operator"."""
-
-    subject: str
-    verb: str
-    rest: str
-
-
 def find_condition(sentence: str) -> Condition | None:
     found = _find_condition(sentence.strip().rstrip(".!;,"))
     if found is None or re.match(
@@ -82,55 +75,3 @@ def find_definition(text: str) -> tuple[str, str] | None:
     if match and len(match["term"].split()) <= 6 and not _VERBISH.search(match["term"]):
         return match["term"].strip(), match["meaning"].strip()
     return None
-
-
-def find_duty(sentence: str) -> Duty | None:
-    """The first main clause with a modal or copula, where its subject stands on its own (no pronoun, no clause)."""
-    bare = sentence.strip().rstrip(".!;,")
-    for pattern in (_MODAL, _COPULA):
-        match = pattern.match(bare)
-        if not match or _PRONOUN_SUBJECT.match(match["subject"]) or _VERBISH.search(match["subject"]):
-            continue
-        if re.match(
-            rf"^(?:{CONDITION_WORDS}|whether|although|though|in|on|at|by|for|with|to|as)\b", match["subject"], re.I
-        ):
-            continue
-        if re.search(r"\b(?:that|which|who|whose|where|when)\b", match["subject"]):
-            continue
-        if len(match["subject"].split()) <= 12 and len(match["rest"].split()) >= 1:
-            return Duty(match["subject"].strip(), match["verb"], match["rest"].strip())
-    return None
-
-
-def sentences_of(text: str) -> list[str]:
-    """The sentences inside a fact that joins several (a term with its definition); abbreviations are left whole."""
-    parts = re.split(r"(?<=[a-z\)][.!?])\s+(?=[A-Z“\"])", text.strip())
-    return [part for part in parts if part]
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def small(text: str) -> str:
-    """The text with its first letter in lower case, unless its first word is a name, an acronym or "I"."""
-    first = text.split(maxsplit=1)[0] if text.split() else ""
-    if first in ("I", "A") and first == "I":
-        return text
-    if len(first) > 1 and not first[1:].islower() and first[1:].strip("'’s.,-") and first[1:] != first[1:].lower():
-        return text
-    return text[:1].lower() + text[1:] if _opens_a_sentence(first) else text
-
-
-def _opens_a_sentence(word: str) -> bool:
-    """Is the capital of this word due to its place only? Known for function words and plain plurals; else kept."""
-    from byheart.expansion.phrases import FUNCTION_WORDS
-
-    lowered = word.lower().rstrip(",.;:'’")
-    return (
-        lowered in FUNCTION_WORDS
-        or lowered.split("'")[0].split("’")[0] in FUNCTION_WORDS
-        or lowered.endswith(
-            ("ing", "tion", "tions", "ment", "ments", "ations", "sions", "sion", "ance", "ence", "ity", "ness")
-        )
-    )

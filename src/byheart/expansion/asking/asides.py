@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from byheart.expansion.asking.compose import SHORT, Asked, sentence
-from byheart.expansion.sentences import small
+from byheart.expansion.asking.wording import small
 
 _NAME = re.compile(r"^(?P<name>[^(),;:]{3,60}?) \((?P<inside>[^()]*\b[A-Z]\w+: [^()]*)\)")
 _GLOSS = re.compile(r"^(?P<language>[A-Z]\w+): (?P<words>.+)$")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.compose import (
@@ -26,8 +26,10 @@ from byheart.expansion.asking.inflect import agree, plural, singular
 from byheart.expansion.asking.parts import LIMITS, about_part
 from byheart.expansion.asking.roles import GROUPS, has_number, is_person, is_time
 from byheart.expansion.asking.within import ask_within
-from byheart.expansion.asking.wording import text_of, tidy
-from byheart.expansion.sentences import capital, small
+from byheart.expansion.asking.wording import capital, small, text_of, tidy
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 _SOME = re.compile(r"^(?:any|all|only)\s+(?!of\b|one\b|other\b)", re.I)
 _FOLLOWING = re.compile(
@@ -230,7 +232,7 @@ def is_permanent(clause: Clause) -> bool:
     return first in (*MODALS, "is", "are", "will", "should") if first else clause.verb.tag_ != "VBD"
 
 
-def ask_there(doc: Any) -> Iterator[Asked]:
+def ask_there(doc: "Doc") -> Iterator[Asked]:
     """ "How many seats are there in the chamber?"."""
     for verb in doc:
         if verb.dep_ == "ROOT" and verb.lemma_ == "be" and verb.tag_ in ("VBP", "VBZ", "VBD"):

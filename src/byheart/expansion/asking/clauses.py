@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.wording import tidy
+
+if TYPE_CHECKING:
+    from spacy.tokens import Token
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class Part:
     role: str  # object complement quality time place agent reason condition manner preposition infinitive that enabling
     # adverb idiom aside
     text: str  # simplified, as it stands in the sentence
-    head: Any  # the token at its heart: the noun of a prepositional phrase
+    head: "Token"  # the token at its heart: the noun of a prepositional phrase
     preposition: str = ""
     fronted: bool = False  # it stands before the subject
     inner: str = ""  # the text without its preposition
@@ -29,12 +32,12 @@ class Clause:
     """`subject auxiliaries (not) adverbs verb particle parts`, each as a question may need to move it."""
 
     subject: str
-    noun: Any  # the head of the subject
+    noun: "Token"  # the head of the subject
     auxiliaries: tuple[str, ...]
     negated: bool
     early: str  # adverbs before the last auxiliary: "may only be"
     late: str  # adverbs before the verb: "be automatically controlled"
-    verb: Any
+    verb: "Token"
     particle: str
     parts: tuple[Part, ...]
     helped: bool = False  # "is" or "was" was supplied to a lone participle

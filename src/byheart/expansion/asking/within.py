@@ -9,7 +9,7 @@ place as a quiz has it ("The basin encompasses how many lakes?"). Nothing else c
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.clauses import Clause, Part
 from byheart.expansion.asking.compose import SHORT, Asked, behind, compose, fitting, in_front, sentence
@@ -17,6 +17,9 @@ from byheart.expansion.asking.counting import count_of, how_many
 from byheart.expansion.asking.parts import actively
 from byheart.expansion.asking.roles import CLASSES, has_number, is_title, is_year
 from byheart.expansion.asking.wording import tidy
+
+if TYPE_CHECKING:
+    from spacy.tokens import Span, Token
 
 _MOVES = ("preposition", "place", "time", "manner", "agent", "reason")
 _MONTH = re.compile(r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\b")
@@ -29,6 +32,7 @@ _EMPTY = frozenset(
     good proper correct official present recent early late full final general
     """.split()
 )
+
 _COUNTRIES = ("kingdom", "states", "republic", "federation", "union")
 _MOST_WORDS = 22  # of a question whose asking word stays in place
 
@@ -45,7 +49,7 @@ def ask_within(clause: Clause) -> Iterator[Asked]:
             yield from _about(clause, part, token)
 
 
-def _about(clause: Clause, part: Part | None, token: Any) -> Iterator[Asked]:
+def _about(clause: Clause, part: Part | None, token: "Token") -> Iterator[Asked]:
     found = _asked_for(token) or (_during(part) if part is not None and token == part.head else None)
     if found is None:
         return
@@ -93,7 +97,7 @@ def _moves(clause: Clause, part: Part, asking: str) -> bool:
     return len(asking.split()) <= 10
 
 
-def _asked_for(token: Any) -> tuple[str, str, str] | None:
+def _asked_for(token: "Token") -> tuple[str, str, str] | None:
     """The words that ask for a phrase ("which sea", "how many years"), the phrase as it stands, and the answer."""
     if token.pos_ not in ("NOUN", "PROPN", "NUM") or token.dep_ in ("compound", "nmod", "nummod"):
         return None
@@ -115,7 +119,7 @@ def _asked_for(token: Any) -> tuple[str, str, str] | None:
     return (*found, found[1]) if found else None
 
 
-def _dated(token: Any) -> tuple[str, str] | None:
+def _dated(token: "Token") -> tuple[str, str] | None:
     span = next((ent for ent in token.doc.ents if ent.start <= token.i < ent.end), None)
     if span is None or token != span.root:
         return None
@@ -133,7 +137,7 @@ def _during(part: Part) -> tuple[str, str, str] | None:
     return ("what period", part.bare, part.bare) if named else None
 
 
-def _person(token: Any) -> tuple[str, str, str] | None:
+def _person(token: "Token") -> tuple[str, str, str] | None:
     """ "Spanish architect Enric Miralles": which Spanish architect, and his name."""
     names = [t for t in (*token.lefts, token) if t.ent_type_ == "PERSON" and t.pos_ == "PROPN" and not is_title(t)]
     left = [t for t in token.lefts if t.dep_ in ("compound", "amod", "nmod") and t.i < names[0].i] if names else []
@@ -151,7 +155,7 @@ def _person(token: Any) -> tuple[str, str, str] | None:
     )
 
 
-def _named(token: Any) -> tuple[str, str] | None:
+def _named(token: "Token") -> tuple[str, str] | None:
     """ "the North Sea", "the University of Aberdeen", "the Scotland Act 1998": what its last word or its first says it is."""
     if token.dep_ == "pobj" and token.head.lower_ == "of" and token.head.head.pos_ == "PROPN":
         return None  # inside a longer name
@@ -172,7 +176,7 @@ def _named(token: Any) -> tuple[str, str] | None:
     return f"which {'country' if word in _COUNTRIES else word}", _as_it_stands(token.doc[start : end + 1])
 
 
-def _kind(token: Any) -> tuple[str, str] | None:
+def _kind(token: "Token") -> tuple[str, str] | None:
     """ "a secret ballot": what kind of ballot."""
     left = list(token.lefts)
     described = [t for t in left if t.dep_ in ("amod", "compound", "nmod")]
@@ -187,6 +191,6 @@ def _kind(token: Any) -> tuple[str, str] | None:
     return f"what kind of {token.text}", _as_it_stands(token.doc[left[0].left_edge.i : token.i + 1])
 
 
-def _as_it_stands(span: Any) -> str:
+def _as_it_stands(span: "Span") -> str:
     text = str(span.text)
     return text[:1].lower() + text[1:] if span[0].lower_ in ("a", "an", "the") else text
