@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from byheart.sweep.room import SHARE, free_bytes
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Study
 from byheart.training.cores import cores
 
 ENV = "BYHEART_SWEEP_CREW"  # what the other processes are told, and how they know themselves
+SHARE = 0.8  # of the free memory; the rest is for what a step needs for a moment, and for others
 LEAST_BYTES = 2**30  # of a process: its libraries, and a step of a small model
 AT_A_TIME = 16  # trials, in all processes, where each is proposed by what the earlier ones found
 
@@ -88,3 +88,26 @@ def weights_on_disk(setup: Setup) -> int | None:
         return None
     files: Sequence[Path] = [*folder.glob("*.safetensors")] or [*folder.glob("*.bin")]
     return sum(file.stat().st_size for file in files)
+
+
+def free_bytes(device: str) -> int:
+    """Memory that can be had now: what the page cache holds is given up on demand, what a container forbids is not."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
+        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        if most.strip().isdigit():
+            found.append(int(most) - int(used))
+    except (OSError, StopIteration, ValueError):  # not Linux, or no limit
+        pass
+    if found:
+        return max(0, min(found))
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # not told by this system
+        return 4 * 2**30

@@ -1,7 +1,6 @@
 """How many trials train at a time: as many as memory bears, measured on one step, and as make the steps quicker."""
 
 import itertools
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.model.adapter import Lora
+from byheart.sweep.crew import SHARE, free_bytes
 from byheart.sweep.trial import Prepared
 from byheart.training.curve import forget_peak, peak_memory_gib
 from byheart.training.layout import Row
@@ -18,7 +18,6 @@ from byheart.training.packed.job import Job
 from byheart.training.packed.trainer import PackedTrainer
 
 MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/findings.md
-SHARE = 0.8  # of the free memory; the rest is for what a step needs for a moment, and for others
 TICKS = 3
 SPENT = 0.02  # of the sweep's steps may go into trying how many slots are quickest
 SLOWER = 0.95  # half the slots must take less than so much of the time for each row, or the whole number stays
@@ -113,26 +112,3 @@ def _quickest(pack: Packable, most: int, wanted: int) -> int:
             break
         slots, pace = fewer, found
     return slots
-
-
-def free_bytes(device: str) -> int:
-    """Memory that can be had now: what the page cache holds is given up on demand, what a container forbids is not."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    found = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
-        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        if most.strip().isdigit():
-            found.append(int(most) - int(used))
-    except (OSError, StopIteration, ValueError):  # not Linux, or no limit
-        pass
-    if found:
-        return max(0, min(found))
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # not told by this system
-        return 4 * 2**30

@@ -29,6 +29,14 @@ PAUSE_S = 0.5  # between two looks at whether the neighbours are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
 
 
+def sweep(trials: Trials, launcher: Any, config: Config) -> None:
+    """Called by the sweeper plugin. Keeps an error in `trials.failure`, since Hydra would print a line of its own first."""
+    try:
+        run_sweep(trials.setup, trials, launcher, config, Screen())
+    except Exception as error:
+        trials.failure = error
+
+
 def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, screen: Screen) -> None:
     """Trains what the study asks for through the launcher, then tells what was found."""
     if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:

@@ -76,16 +76,6 @@ class Trials:
     def share(self, screen: Any) -> None:
         self._shared = Shared(self.setup.folder / "shared", screen)
 
-    def sweep(self, config: Config, launcher: Any) -> None:
-        """Called by the sweeper plugin with what Hydra composed and the launcher of its choice."""
-        from byheart.report.screen import Screen
-        from byheart.sweep.sweeper import run_sweep
-
-        try:
-            run_sweep(self.setup, self, launcher, config, Screen())
-        except Exception as error:
-            self.failure = error
-
     def __call__(self, config: Config) -> Outcome:
         prepared = self.prepare(config, job_folder())
         try:

@@ -22,4 +22,6 @@ class ByheartOptuna(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        return self.task_function.sweep(self.config, self.launcher)  # type: ignore[attr-defined]
+        from byheart.sweep.sweeper import sweep
+
+        return sweep(self.task_function, self.launcher, self.config)
