@@ -1,16 +1,17 @@
 """The epoch axis is free: at a constant rate one training answers every number of epochs up to its own."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from byheart.errors import Problem
 from byheart.plan import Plan
 from byheart.sweep.comparable import prefix_free
 from byheart.sweep.outcome import Outcome
+from byheart.sweep.override import Override
 from byheart.sweep.space import Params, Space
 
 EPOCHS = "epochs"
-ENDLESSLY = "stopping.patience=null"  # an upturn would leave the later epochs unanswered
+ENDLESSLY = Override.of("stopping.patience", None)  # an upturn would leave the later epochs unanswered
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Axis:
     answered: tuple[int, ...] = ()  # the epoch counts to tell of at the end
     schedule: str = "constant"
     free: bool = True  # at this study's fixed settings, where schedule is not swept
-    extra: tuple[str, ...] = field(default=())
+    extra: tuple[Override, ...] = ()
 
     @classmethod
     def of(cls, space: Space, plan: Plan) -> "tuple[Axis, list[Problem]]":
@@ -43,11 +44,11 @@ class Axis:
             return cls(space, plan.epochs), [Problem("nothing varies but the number of epochs", EPOCHS, fix=fix)]
         return cls(asked, most, most, tuple(sorted(values)), plan.schedule, free, (ENDLESSLY,)), []
 
-    def overrides(self, params: Params) -> list[str]:
-        """What a trial is trained with beside its parameters; later words win."""
+    def overrides(self, params: Params) -> list[Override]:
+        """What a trial is trained with beside its parameters; a later override wins."""
         if self.most is None:
             return []
-        return [*self.extra, f"{EPOCHS}={self.trained(params)}"]
+        return [*self.extra, Override.of(EPOCHS, self.trained(params))]
 
     def trained(self, params: Params) -> int:
         """For how many epochs a trial is trained."""

@@ -9,6 +9,7 @@ from byheart.errors import Problem, UserError
 from byheart.sweep.answers import marginals
 from byheart.sweep.board import row_of
 from byheart.sweep.outcome import Outcome
+from byheart.sweep.override import Override, last_of_each_key
 from byheart.sweep.settings import OBJECTIVES
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known
@@ -30,14 +31,14 @@ class Cell:
 class Chosen:
     trial: Known
     trained: int  # the trial whose folder holds the adapter
-    overrides: tuple[str, ...]  # what to say to `byheart learn`
+    overrides: tuple[Override, ...]  # what to say to `byheart learn`
     sentence: str
     notes: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
         """The overrides as a shell takes them: a list's brackets and a name's spaces would not survive bare."""
-        return shlex.join(self.overrides)
+        return shlex.join(each.text for each in self.overrides)
 
     @property
     def row(self) -> str:
@@ -45,7 +46,11 @@ class Chosen:
         return row_of(self.trial.params)
 
     def as_dict(self) -> dict[str, Any]:
-        return {"overrides": list(self.overrides), "params": self.trial.params, "values": list(self.trial.values)}
+        return {
+            "overrides": [each.text for each in self.overrides],
+            "params": self.trial.params,
+            "values": list(self.trial.values),
+        }
 
 
 def cells(setup: Setup, known: Sequence[Known]) -> list[Cell]:
@@ -142,23 +147,22 @@ def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = 
     assert outcome is not None
     epochs = setup.axis.asked(trial.params)
     best = outcome.best_epoch(objective, epochs) or epochs
-    lines = [*setup.written, *(line for line in setup.fixed if not line.startswith(("hydra.", "+", "~")))]
-    lines += setup.axis.extra  # else a run of the same epochs could end at an upturn that the trial went past
-    lines += [line for line in setup.space.overrides(trial.params) if not line.startswith("epochs=")]
-    # A budget cuts an epoch where it will: the same budget does so again.
+    # A budget may end a training within an epoch: the same budget does so again.
     exact = setup.axis.is_free(trial.params) and float(best).is_integer()
-    lines.append(f"epochs={best}" if exact else f"epochs={epochs}")
-    kept: dict[str, str] = {}
-    for line in lines:  # the last one stands, in its place: what varied comes at the end
-        kept.pop(key := line.partition("=")[0], None)
-        kept[key] = line
+    overrides = last_of_each_key([
+        *setup.from_yaml,
+        *(each for each in setup.fixed if not each.key.startswith(("hydra.", "+", "~"))),
+        *setup.axis.extra,  # else a run of the same epochs could end at an upturn that the trial went past
+        *(each for each in setup.space.overrides(trial.params) if each.key != "epochs"),
+        Override.of("epochs", best if exact else epochs),
+    ])  # fmt: skip
     value = f"{_measures(setup, trial)} at the end of epoch {best}"
     if setup.sweep.pick == "smooth" and not by_hand:
         sentence = f"the highest smooth rate is lr={float(trial.params['lr']):.3g}: trial {trial.number}, {value}"
     else:
         sentence = f"trial {trial.number} is {'the one you name' if by_hand else 'the best'}: {value}"
     source = trial.number if outcome.source is None else outcome.source
-    return Chosen(trial, source, tuple(kept.values()), sentence, notes)
+    return Chosen(trial, source, overrides, sentence, notes)
 
 
 def _cell(setup: Setup, trial: Known, outcome: Outcome, epochs: int) -> Cell:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.board import Board
@@ -14,6 +13,7 @@ from byheart.sweep.crew import ALONE, Crew
 from byheart.sweep.halving import Rungs
 from byheart.sweep.neighbours import Neighbours, is_covered
 from byheart.sweep.outcome import Outcome, read_outcome
+from byheart.sweep.override import last_of_each_key
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Asked, Study
 from byheart.sweep.trial import Watch
@@ -60,9 +60,9 @@ class Conductor:
 
     def overrides(self, asked: Asked) -> list[str]:
         """The trial in Hydra's words; its folder is its number."""
-        said = [*self.setup.fixed, *self.setup.space.overrides(asked.params), *self.axis.overrides(asked.params)]
-        last = {line.partition("=")[0]: line for line in said}  # Hydra takes a key once
-        return [*last.values(), f"hydra.sweep.subdir={asked.number}"]
+        varied = self.setup.space.overrides(asked.params)
+        overrides = last_of_each_key([*self.setup.fixed, *varied, *self.axis.overrides(asked.params)])
+        return [*(each.text for each in overrides), f"hydra.sweep.subdir={asked.number}"]
 
     def ended(self, number: int, outcome: Outcome) -> None:
         asked = self.asked.pop(number)
@@ -97,20 +97,6 @@ class Conductor:
     def at_a_time(self) -> int:
         """How many trials this process may train together."""
         return self.crew.trials or self.study.wanted
-
-    def most(self, key: str) -> int:
-        """The highest value that a whole number may take in this sweep; 0 where it does not vary."""
-        return int(max(self._ends_of(key), default=0))
-
-    def least(self, key: str) -> int:
-        """The lowest one; 0 where it does not vary."""
-        return int(min(self._ends_of(key), default=0))
-
-    def _ends_of(self, key: str) -> Sequence[Any]:
-        if key not in self.setup.space.distributions:
-            return ()
-        distribution: Any = self.setup.space.distributions[key]
-        return getattr(distribution, "choices", None) or (distribution.low, distribution.high)
 
     def watch(self) -> Watch:
         """A sweep that has failed ends its trials like Ctrl-C: what they have learned is saved for the next command."""

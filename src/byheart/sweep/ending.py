@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from byheart.config.compose import Composer
 from byheart.config.saved import saved_config
@@ -67,8 +66,7 @@ def _write_table(setup: Setup, known: list[Known]) -> None:
 
 def _write_best(setup: Setup, chosen: Chosen) -> Path:
     """best.yaml, in the form of `sweeps/`: `byheart learn -cd DIR -cn best` trains it again."""
-    parsed = [OverridesParser.create().parse_override(line) for line in chosen.overrides]
-    plain = {override.key_or_group: _as_yaml(override.value()) for override in parsed}
+    plain = {override.name: override.value for override in chosen.overrides}
     known = Composer().groups()
     groups = {key: value for key, value in plain.items() if key in known}
     tree: dict[str, Any] = {}
@@ -87,14 +85,6 @@ def _write_best(setup: Setup, chosen: Chosen) -> Path:
     path = setup.folder / "best.yaml"
     write_text(path, head + yaml.safe_dump({"defaults": defaults, **tree}, sort_keys=False, allow_unicode=True))
     return path
-
-
-def _as_yaml(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_as_yaml(each) for each in value]
-    if isinstance(value, dict):
-        return {str(key): _as_yaml(each) for key, each in value.items()}
-    return value if value is None or isinstance(value, bool | int | float) else str(getattr(value, "text", value))
 
 
 def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Screen) -> None:

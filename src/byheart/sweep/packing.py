@@ -1,15 +1,12 @@
 """Which trials train together: packs of those that share a base model and its targets, the others one at a time."""
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
-
 from byheart.config.compose import Config
-from byheart.errors import Diverged, Problem, UserError
+from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Lora
 from byheart.plan import Plan
 from byheart.store import content_key
@@ -19,7 +16,7 @@ from byheart.sweep.pack import Pack
 from byheart.sweep.room import Packable, choose_slots
 from byheart.sweep.shared import lend
 from byheart.sweep.study import Asked
-from byheart.sweep.trial import Prepared, Trials
+from byheart.sweep.trial import Prepared
 
 
 @dataclass(frozen=True)
@@ -47,23 +44,6 @@ class Packing:
         self.slots, self.tokens_at_once = options.get("slots"), options.get("tokens_at_once")
         self.context, self.task, self.config = context, task, config
         self.waiting: deque[Planned] = deque()
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Hydra's way, which blocks until the batch is done: one job after another, since only a study's are packed."""
-        if not isinstance(self.task, Trials):
-            fix = "add hydra/sweeper=byheart_optuna: a grid is asked as a whole"
-            raise UserError(Problem("only the trials of a study train together", "hydra/launcher", "packed", fix))
-        returns = []
-        for number, overrides in enumerate(job_overrides, start=initial_job_idx):
-            job, folder = make_job(self.context, self.config, overrides, number)
-            result = JobReturn(overrides=list(overrides), cfg=job, status=JobStatus.COMPLETED)
-            try:
-                prepared = self.task.prepare(job, folder)
-                result.return_value = self.task.finish(prepared, self.task.fit(prepared))
-            except Exception as error:
-                result.status, result.return_value = JobStatus.FAILED, error
-            returns.append(result)
-        return returns
 
     def stream(self, source: Conductor) -> None:
         """Until the source has no trial for us at present."""
@@ -115,10 +95,12 @@ class Packing:
         lend(first.opened)
         adapter = first.plan.adapter
         assert isinstance(adapter, Lora)
-        rank = max(source.most("adapter.rank"), adapter.rank)
+        space = source.setup.space
+        rank = max(int(space.ends("adapter.rank")[1]), adapter.rank)
         opened = Packable(first, rank, adapter.targets, self.tokens_at_once)
         own = first.lesson.batch_size
-        batches = source.least("batch_size") or own, max(source.most("batch_size"), own)
+        least, most = map(int, space.ends("batch_size"))
+        batches = least or own, max(most, own)
         said, crew = self.slots, source.crew
         if said is not None and crew.trials is not None:
             said = min(said, crew.trials)

@@ -13,9 +13,9 @@ from byheart.plan import Plan
 from byheart.sweep.axis import Axis
 from byheart.sweep.comparable import objective_problems, other_texts
 from byheart.sweep.fingerprint import fingerprint
+from byheart.sweep.override import Override, from_yaml
 from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
-from byheart.sweep.written import written
 from byheart.training.stopping import MONITORS, Stopping
 
 # Every training comes to know its own rows: their recall compares the epochs of one training, not trainings.
@@ -31,8 +31,8 @@ class Setup:
     name: str  # of the study
     sweep: Sweep
     axis: Axis
-    fixed: tuple[str, ...]  # overrides that vary nothing
-    written: tuple[str, ...]  # what the sweep's YAML fixes, in the same words
+    fixed: tuple[Override, ...]  # of the command line and of hydra.sweeper.params
+    from_yaml: tuple[Override, ...]  # what differs from `byheart learn` in the sweep's own YAML
     folder: Path
     fingerprint: dict[str, Any]
     only_their_probes: bool  # examples vary: only the user's questions are the same for all
@@ -58,11 +58,13 @@ def _time_budget(plan: Plan) -> list[Problem]:
     return [Problem("trials that train together have no time of their own", "budget", str(plan.budget), fix)]
 
 
-def _monitored(sweep: Sweep, plan: Plan) -> list[str]:
+def _monitored(sweep: Sweep, plan: Plan) -> list[Override]:
     """Trials end, and keep their epoch, by what they are compared by, unless stopping.monitor is said."""
     first = sweep.objectives[0] if sweep.objectives else ""
     said = plan.stopping.monitor != Stopping().monitor
-    return [] if said or first not in MONITORS or first == plan.stopping.monitor else [f"stopping.monitor={first}"]
+    if said or first not in MONITORS or first == plan.stopping.monitor:
+        return []
+    return [Override.of("stopping.monitor", first)]
 
 
 def is_study(config: Config) -> bool:
@@ -103,12 +105,11 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
         *_time_budget(plan),
     ]
     keys = list(space.distributions)
-    fixed = [*_monitored(sweep, plan), *fixed]
     there = bool(other_texts(keys))
     same = fingerprint(config, sweep, space, there) if not problems else {}
     name = study_name(config)
-    own = written(config, keys) if not problems else []
-    return Setup(name, sweep, axis, tuple(fixed), tuple(own), folder, same, there, plan), problems
+    own = from_yaml(config, keys) if not problems else []
+    return Setup(name, sweep, axis, (*_monitored(sweep, plan), *fixed), tuple(own), folder, same, there, plan), problems
 
 
 def _smooth(sweep: Sweep, space: Space) -> list[Problem]:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 
 class ByheartOptuna(Sweeper):
-    """An Optuna study by ask and tell; the work is done in byheart.sweep."""
+    """An Optuna study by ask and tell; byheart.sweep.sweeper does the work."""
 
     def __init__(self, **options: Any):
         self.options = options  # read from the config again: Hydra would have resolved `_target_`s below

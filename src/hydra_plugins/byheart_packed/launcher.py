@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 
 class PackedLauncher(Launcher):
-    """Trains many trials together on one base model; the work is done in byheart.sweep.packing."""
+    """Trains many trials together on one base model; byheart.sweep.packing does the work."""
 
     def __init__(self, **options: Any):
         self.options = options
@@ -21,7 +21,11 @@ class PackedLauncher(Launcher):
         self.packing = Packing(self.options, hydra_context, task_function, config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        return self.packing.launch(job_overrides, initial_job_idx)
+        """Hydra calls this for a grid. A study calls `stream`."""
+        from byheart.errors import Problem, UserError
+
+        fix = "add hydra/sweeper=byheart_optuna: a grid is asked as a whole"
+        raise UserError(Problem("only the trials of a study train together", "hydra/launcher", "packed", fix))
 
     def stream(self, source: Any) -> None:
         """Takes trials from `source` as slots become free, and gives back what became of them."""
