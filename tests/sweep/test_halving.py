@@ -138,14 +138,14 @@ def test_what_halving_cannot_do_is_said(here, quick, words, said, capsys):
 
 
 def test_the_best_of_a_rung_always_goes_on_and_the_share_is_kept():
-    rungs = Rungs(Halving((1,), 0.5), maximize=False)
+    rungs = Rungs(Halving((1,), 0.5), "val_loss")
     assert [rungs.reaches(n, 1, value) for n, value in enumerate((3.0, 2.0, 4.0, 1.0))] == [True, True, False, True]
     assert rungs.next([2]) is None
-    rungs.lost(3)
-    rungs.lost(1)
-    assert rungs.next([2]) == 2 and not rungs.waits
+    rungs.failed(3)
+    rungs.failed(1)
+    assert rungs.next([2]) == 2 and not rungs.paused
 
 
 def test_more_is_better_where_recall_judges():
-    rungs = Rungs(Halving((1,), 0.5), maximize=True)
+    rungs = Rungs(Halving((1,), 0.5), "recall")
     assert [rungs.reaches(n, 1, value) for n, value in enumerate((0.1, 0.5, 0.2))] == [True, True, False]

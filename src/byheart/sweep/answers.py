@@ -5,8 +5,7 @@ from itertools import accumulate
 from typing import Any
 
 from byheart.sweep.board import row_of, spread
-from byheart.sweep.outcome import Outcome
-from byheart.sweep.settings import OBJECTIVES
+from byheart.sweep.outcome import OBJECTIVES, Outcome
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from byheart.errors import Problem
 from byheart.plan import Plan
-from byheart.sweep.comparable import prefix_free
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.override import Override
 from byheart.sweep.space import Params, Space
@@ -23,13 +22,13 @@ class Axis:
     most: int | None = None  # the highest number of epochs in the space; None: epochs is not swept
     answered: tuple[int, ...] = ()  # the epoch counts to tell of at the end
     schedule: str = "constant"
-    free: bool = True  # at this study's fixed settings, where schedule is not swept
+    free: bool = True  # a training of N epochs contains every shorter one, where the rate is constant
     extra: tuple[Override, ...] = ()
 
     @classmethod
     def of(cls, space: Space, plan: Plan) -> "tuple[Axis, list[Problem]]":
         schedules = space.values("schedule") if "schedule" in space.distributions else [plan.schedule]
-        free = prefix_free(plan) if "schedule" not in space.distributions else not plan.optimizer.warmup
+        free = not plan.optimizer.warmup and ("schedule" in space.distributions or plan.schedule == "constant")
         if EPOCHS not in space.distributions:
             return cls(space, plan.epochs, None, tuple(range(1, plan.epochs + 1)), plan.schedule, free), []
         values = space.values(EPOCHS)

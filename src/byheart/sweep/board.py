@@ -1,13 +1,14 @@
 """What the terminal shows of a sweep: one line a trial, alive on a terminal, plain lines in a file."""
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from byheart.report.screen import Screen, clock, spark
 from byheart.report.tables import printable
-from byheart.sweep.outcome import Outcome, sparkline
+from byheart.sweep.outcome import Outcome
 from byheart.sweep.space import Params
 from byheart.types import CurvePoint
 
@@ -102,7 +103,7 @@ class Board:
 
     def checks(self, number: int, curve: Sequence[CurvePoint]) -> None:
         line, last = self.lines[number], curve[-1]
-        line.epoch, line.losses = last.epoch, sparkline(curve)
+        line.epoch, line.losses = last.epoch, _finite(point.val_loss for point in curve)
         line.seconds, line.memory = last.seconds, max(line.memory, last.peak_memory)
 
     def ends(self, number: int, state: str, value: float | None, outcome: Outcome | None, reason: str = "") -> None:
@@ -206,7 +207,7 @@ class Board:
     @staticmethod
     def _fill(line: Line, outcome: Outcome | None) -> None:
         if outcome is not None:
-            line.losses, line.memory = sparkline(outcome.checks), outcome.peak_memory
+            line.losses, line.memory = _finite(loss for _, loss in outcome.checks), outcome.peak_memory
             line.epoch = outcome.checks[-1][0] if outcome.checks else line.epoch
             line.seconds = 0.0 if outcome.source is not None else outcome.seconds
 
@@ -214,6 +215,10 @@ class Board:
 def said(params: Params) -> str:
     """A combination in few characters: the last word of each key, numbers short."""
     return " ".join(f"{key.rpartition('.')[2]}={_brief(value)}" for key, value in params.items())
+
+
+def _finite(losses: Iterable[float | None]) -> list[float]:
+    return [loss for loss in losses if loss is not None and math.isfinite(loss)]
 
 
 def row_of(params: Params) -> str:

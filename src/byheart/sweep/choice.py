@@ -8,9 +8,8 @@ from typing import Any
 from byheart.errors import Problem, UserError
 from byheart.sweep.answers import marginals
 from byheart.sweep.board import row_of
-from byheart.sweep.outcome import Outcome
+from byheart.sweep.outcome import OBJECTIVES, Outcome
 from byheart.sweep.override import Override, last_of_each_key
-from byheart.sweep.settings import OBJECTIVES
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known
 

@@ -17,7 +17,7 @@ from byheart.sweep.override import last_of_each_key
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Asked, Study
 from byheart.sweep.trial import Watch
-from byheart.training.packed.trainer import GO_ON, PAUSE, PRUNE
+from byheart.training.packed.trainer import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS, watched
 from byheart.types import CurvePoint
 
@@ -34,7 +34,10 @@ class Conductor:
         self.on_stop: Callable[[], None] = lambda: None
         self.on_look: Callable[[], None] = lambda: None
         self.failure: UserError | None = None
-        self.rungs = self._rungs()
+        self.rungs = Rungs(setup.sweep.halved, setup.sweep.objectives[0])
+        for trial in study.known():
+            if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
+                self.rungs.ended(trial.number, trial.outcome)
 
     # -- what a launcher needs ----------------------------------------------------------------------------------------
 
@@ -66,8 +69,8 @@ class Conductor:
 
     def ended(self, number: int, outcome: Outcome) -> None:
         asked = self.asked.pop(number)
-        if self.rungs is not None and outcome.state in ("finished", "upturn", "budget"):
-            self.rungs.over(number, self._at_rungs(outcome, self.rungs))
+        if outcome.state in ("finished", "upturn", "budget"):
+            self.rungs.ended(number, outcome)
         if outcome.state in ("stopped", "paused"):
             self.study.hand_back(number)
             self.board.ends(number, "interrupted", None, outcome)
@@ -78,8 +81,7 @@ class Conductor:
     def failed(self, number: int, error: BaseException) -> None:
         """Told with its reason; it never ends the sweep, but so many in a row do."""
         asked = self.asked.pop(number)
-        if self.rungs is not None:
-            self.rungs.lost(number)
+        self.rungs.failed(number)
         self._fail(asked, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
@@ -100,74 +102,23 @@ class Conductor:
 
     def watch(self) -> Watch:
         """A sweep that has failed ends its trials like Ctrl-C: what they have learned is saved for the next command."""
+        return Watch(self._on_check, self._on_step, lambda: self.stop or self.failure is not None)
 
-        def on_step(number: int, step: int, steps: int) -> None:
-            self.board.steps(number, step, steps)
-            self.look()
-
-        return Watch(self._on_check, on_step, lambda: self.stop or self.failure is not None)
-
-    # -- halving ------------------------------------------------------------------------------------------------------
-
-    def is_held(self, number: int) -> bool:
-        """Whether a trial was paused at a rung, and not only to be saved."""
-        return self.rungs is not None and number in self.rungs.waits
-
-    def pauses(self, number: int) -> None:
-        self.board.turns(number, "paused")
-
-    def promoted(self, held: Iterable[int]) -> int | None:
-        """A held trial that may go on, since others came to its rung that are worse."""
-        number = self.rungs.next(held) if self.rungs is not None and not self.stop else None
+    def promoted(self, paused: Iterable[int]) -> int | None:
+        """A paused trial that may go on, since enough worse ones came to its rung."""
+        number = None if self.stop else self.rungs.next(paused)
         if number is not None:
             self.board.turns(number, "running")
         return number
 
-    def rejoins(self, number: int, curve: Sequence[CurvePoint]) -> bool:
-        """Whether a trial that another command began goes on at once, or waits where it stood."""
-        if not curve:  # it was stopped before it was validated
-            return True
-        self.board.checks(number, curve)
-        answers = [self._at_rung(number, curve[: i + 1]) for i in range(len(curve))]
-        if self.rungs is not None and answers[-1] == GO_ON:
-            self.rungs.waits.pop(number, None)  # at an earlier rung, which it went past before
-        if answers[-1] == PAUSE:
-            self.pauses(number)
-        return answers[-1] == GO_ON
-
-    def halved(self, number: int) -> str:
-        """Why a held trial is told with what it reached."""
-        assert self.rungs is not None
-        return self.rungs.said(number)
-
-    def _rungs(self) -> Rungs | None:
-        """With the trials that are over already."""
-        halving = self.setup.sweep.halved
-        if halving is None:
-            return None
-        rungs = Rungs(halving, self.setup.sweep.directions[0] == "maximize")
-        for trial in self.study.known():
-            if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
-                rungs.over(trial.number, self._at_rungs(trial.outcome, rungs))
-        return rungs
-
-    def _at_rungs(self, outcome: Outcome, rungs: Rungs) -> dict[int, float]:
-        """What a trial had reached at each rung; one that was stopped by others reached no more of them."""
-        after = rungs.halving.after
-        last = len(outcome.ends) if outcome.state == "pruned" else max(after, default=0)
-        found = {e: outcome.value(self.setup.sweep.objectives[0], e) for e in after if e <= last}
-        return {epoch: value for epoch, value in found.items() if value is not None}
-
-    def _at_rung(self, number: int, curve: Sequence[CurvePoint]) -> str:
-        point = curve[-1]
-        if self.rungs is None or not float(point.epoch).is_integer():
-            return GO_ON
-        name = self.setup.sweep.objectives[0]
-        values = [v for p, v in watched(name, curve) if float(p.epoch).is_integer()] if name in MONITORS else []
-        if not values:
-            return GO_ON
-        best = max(values) if self.setup.sweep.directions[0] == "maximize" else min(values)
-        return GO_ON if self.rungs.reaches(number, round(point.epoch), best) else PAUSE
+    def resumes(self, number: int, curve: Sequence[CurvePoint]) -> bool:
+        """Whether a trial that an earlier command began goes on at once, or stays paused."""
+        if curve:
+            self.board.checks(number, curve)
+        goes_on = self.rungs.resumes(number, curve)
+        if not goes_on:
+            self.board.turns(number, "paused")
+        return goes_on
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -192,14 +143,19 @@ class Conductor:
 
     # -- within -------------------------------------------------------------------------------------------------------
 
+    def _on_step(self, number: int, step: int, steps: int) -> None:
+        self.board.steps(number, step, steps)
+        self.look()
+
     def _on_check(self, number: int, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
         self.board.checks(number, curve)
         objective = self.setup.sweep.objectives[0]
-        measured = watched(objective, curve) if objective in MONITORS else []
-        value = measured[-1][1] if measured and measured[-1][0].step == point.step else None
-        if float(point.epoch).is_integer() and value is not None and self.study.sweep.prunes:
-            return PRUNE if self.study.should_stop(number, round(point.epoch), value) else GO_ON
-        return self._at_rung(number, curve)
+        if self.setup.sweep.prunes and objective in MONITORS and float(point.epoch).is_integer():
+            measured = watched(objective, curve)
+            if measured and measured[-1][0].step == point.step:
+                stops = self.study.should_stop(number, round(point.epoch), measured[-1][1])
+                return PRUNE if stops else GO_ON
+        return self.rungs.at_check(number, curve)
 
     def _tell(self, asked: Asked, outcome: Outcome) -> None:
         if outcome.state == "diverged":

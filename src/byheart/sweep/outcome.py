@@ -1,20 +1,18 @@
-"""What is left of a trial: its curve's ends of epochs, what it cost and how it ended. Small enough for the study."""
+"""The result of a trial: its values at the ends of epochs, what it cost and how it ended. Small enough for the study."""
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from byheart.store import read_json, write_json
-from byheart.sweep.settings import OBJECTIVES
+from byheart.training.stopping import MONITORS, watched
 from byheart.training.stopping import ends as ends_of
-from byheart.training.stopping import watched
 from byheart.training.trainer import Learned
-from byheart.types import CurvePoint
 
 FILE = "outcome.json"
+OBJECTIVES = {**MONITORS, "forgetting": "minimize"}  # what trials may be compared by
 WHY = {
     "finished": "all epochs were run",
     "upturn": "it had passed its best",
@@ -135,12 +133,6 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
 def read_outcome(folder: Path) -> Outcome | None:
     file = folder / FILE
     return Outcome.read(read_json(file)) if file.is_file() else None
-
-
-def sparkline(checks: Sequence[tuple[float, float]] | Sequence[CurvePoint]) -> list[float]:
-    """The finite validation losses of checks or of a curve."""
-    losses = [each.val_loss if isinstance(each, CurvePoint) else each[1] for each in checks]
-    return [loss for loss in losses if loss is not None and math.isfinite(loss)]
 
 
 def _finite(value: float | None) -> float | None:

@@ -111,7 +111,7 @@ class Pack:
                 continue
             if each.paused is not None:
                 each.epochs = sum(float(point.epoch).is_integer() for point in each.paused.curve)
-            if begun and each.paused is not None and not self.source.rejoins(number, each.paused.curve):
+            if begun and each.paused is not None and not self.source.resumes(number, each.paused.curve):
                 each.learned = _so_far(each)
                 self.held[number] = each
                 continue
@@ -146,11 +146,11 @@ class Pack:
         if learned.state in ("paused", "stopped"):
             each.paused, each.learned = self.trainer.paused(job.id), learned
             save_paused(each.prepared.folder, each.paused)
-            if self.source.is_held(number):
+            if number in self.source.rungs.paused:  # else it is paused only to be saved
                 self.held[number] = each
-                self.source.pauses(number)
+                self.source.board.turns(number, "paused")
                 return
-            if learned.state == "paused":  # only to be saved
+            if learned.state == "paused":
                 self.joining.append(each)
                 return
         self._ends(each, replace(learned, curve=_with_memory(learned.curve, each.memory)))
@@ -179,7 +179,7 @@ class Pack:
         weights = each.paused.tensors.get("best", each.paused.tensors["masters"].to(stack.weights.dtype))
         save(adapter, model, stack.matrices_of(weights, adapter.rank), each.prepared.folder / "adapter")
         learned = replace(each.learned, state="pruned", curve=_with_memory(each.learned.curve, each.memory))
-        self._ends(each, learned, self.source.halved(each.prepared.number))
+        self._ends(each, learned, self.source.rungs.reason(each.prepared.number))
 
     def _recall(self, job: Job, model: Any) -> float | None:
         each = self.aboard[job.id]

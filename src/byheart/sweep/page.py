@@ -12,7 +12,7 @@ from byheart.sweep import plots
 from byheart.sweep.answers import equal_steps
 from byheart.sweep.board import WORDS, said
 from byheart.sweep.choice import Chosen, cells, grid
-from byheart.sweep.settings import OBJECTIVES
+from byheart.sweep.outcome import OBJECTIVES
 from byheart.sweep.setup import Setup
 from byheart.sweep.study import Known, Study
 

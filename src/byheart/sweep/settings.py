@@ -7,9 +7,8 @@ from typing import Any
 
 from byheart.errors import Problem
 from byheart.sweep.halving import Halving
-from byheart.training.stopping import MONITORS
+from byheart.sweep.outcome import OBJECTIVES
 
-OBJECTIVES = {**MONITORS, "forgetting": "minimize"}
 PICKS = ("best", "smooth")
 NO_PRUNER = "optuna.pruners.NopPruner"
 ENDLESS = 20  # trials where the space has no end and n_trials is not said

@@ -1,6 +1,6 @@
 """A sweep's command line made into what it varies, how it is judged and where it lies; checked before the first trial."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,8 @@ from byheart.config.compose import PRIMARY, Config, run_name
 from byheart.errors import Problem
 from byheart.plan import Plan
 from byheart.sweep.axis import Axis
-from byheart.sweep.comparable import objective_problems, other_texts
 from byheart.sweep.fingerprint import fingerprint
-from byheart.sweep.override import Override, from_yaml
+from byheart.sweep.override import Override, bare, from_yaml
 from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
 from byheart.training.stopping import MONITORS, Stopping
@@ -22,6 +21,16 @@ from byheart.training.stopping import MONITORS, Stopping
 COMPARED = {"train_recall": "bounded_loss"}
 TARGET = "hydra_plugins.byheart_optuna.sweeper.ByheartOptuna"
 PACKED = "hydra_plugins.byheart_packed.launcher.PackedLauncher"
+# Validation loss says nothing where the validated rows differ.
+OTHER_TEXTS = ("documents", "chunks", "expansion", "split")  # other examples or another choice among them
+OTHER_LOSS = (*OTHER_TEXTS, "rows", "model")  # another loss for the same answer
+TOKENWISE = {
+    "val_loss": "validation losses",
+    "bounded_loss": "validation losses",
+    "token_accuracy": "token accuracies",
+    "train_recall": "shares of trained rows",
+}
+FIXED = ("questions", "dev", "name", "run", "resume", "estimate", "hydra", "logger", "evaluation", "retrain")
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
         *_launcher(config, sweep),
         *wrong,
         *wrong_axis,
-        *objective_problems(sweep, space.distributions, plan),
+        *_objective(sweep, space.distributions, plan),
         *_given(sweep, axis.space),
         *_smooth(sweep, space),
         *_time_budget(plan),
@@ -156,3 +165,32 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return str(value)
+
+
+def other_texts(keys: Iterable[str]) -> list[str]:
+    return [key for key in keys if _head(key) in OTHER_TEXTS]
+
+
+def _objective(sweep: Sweep, keys: Iterable[str], plan: Plan) -> list[Problem]:
+    """What is wrong with the objective, given what varies."""
+    keys, where, problems = list(keys), "hydra.sweeper.objective", []
+    for key in keys:
+        if _head(key) in FIXED:
+            fix = "sweep schedule instead" if key == "retrain" else "say it once, for all trials"
+            problems.append(Problem("this cannot vary within a study", key, fix=fix))
+    clashing = [key for key in keys if _head(key) in OTHER_LOSS]
+    by_token = [name for name in TOKENWISE if name in sweep.objectives]
+    if clashing and by_token:
+        words = f"{TOKENWISE[by_token[0]]} do not compare where {', '.join(clashing)} varies: the rows they are taken on differ"
+        problems.append(Problem(words, where, by_token[0], f"{where}=recall, measured on one fixed set of probes"))
+    if other_texts(keys) and "recall" in sweep.objectives and not (plan.questions and plan.dev):
+        words = f"where {', '.join(other_texts(keys))} varies, so do the generated probes: recall needs a fixed set"
+        problems.append(Problem(words, where, "recall", "add questions=FILE dev=0.3: that share of them is asked"))
+    if "forgetting" in sweep.objectives and "forgetting" not in plan.evaluation:
+        problems.append(Problem("forgetting is not measured", where, "forgetting", "evaluation=[recall,forgetting]"))
+    return problems
+
+
+def _head(key: str) -> str:
+    """The section or group of a key: `rows` of `+rows.loss_on`."""
+    return bare(key).partition(".")[0].partition("@")[0]

@@ -160,8 +160,6 @@ class Study:
 
     def should_stop(self, number: int, epoch: int, value: float) -> bool:
         """Reports the value at an epoch's end; whether the pruner has seen enough."""
-        if not self.sweep.prunes:
-            return False
         trial = self.mine[number]
         trial.report(value, epoch)
         return bool(trial.should_prune())

@@ -13,13 +13,12 @@ from byheart.errors import Problem, UserError
 from byheart.report.screen import Screen
 from byheart.store import write_text
 from byheart.sweep.board import Board
-from byheart.sweep.comparable import TOKENWISE
 from byheart.sweep.conductor import Conductor
 from byheart.sweep.crew import ALONE, Crew, budget, muster, told, weights_on_disk
 from byheart.sweep.ending import conclude
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.processes import Processes, end_with_the_first
-from byheart.sweep.setup import Setup
+from byheart.sweep.setup import TOKENWISE, Setup
 from byheart.sweep.shared import Silent
 from byheart.sweep.study import Asked, Study, opened
 from byheart.sweep.trial import Trials
