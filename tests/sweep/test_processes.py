@@ -16,11 +16,10 @@ from byheart.sweep import crew, sweeper
 from byheart.sweep.axis import Axis
 from byheart.sweep.board import Board
 from byheart.sweep.conductor import Conductor
-from byheart.sweep.crew import Crew, muster
+from byheart.sweep.crew import Crew, Processes, muster
 from byheart.sweep.neighbours import is_covered
 from byheart.sweep.outcome import End, Outcome
-from byheart.sweep.owner import Owner
-from byheart.sweep.processes import Processes
+from byheart.sweep.owner import StudyLocks
 from byheart.sweep.settings import Sweep
 from byheart.sweep.space import Space
 from byheart.sweep.study import Known, opened
@@ -123,7 +122,7 @@ def test_no_process_outlives_the_first_and_the_same_command_finishes(here, quick
     until(lambda: list(folder.glob("*/outcome.json")))
     first.kill()
     first.wait()
-    until(lambda: Owner(folder).beside() == 0)
+    until(lambda: StudyLocks(folder).others_here() == 0)
     done = {file: file.stat().st_mtime_ns for file in folder.glob("*/outcome.json")}
     assert 0 < len(done) < 4, "some are left to be gone on with"
     assert cli.main([*LONG, *quick, "hydra.launcher.processes=1"]) == 0
@@ -139,7 +138,7 @@ def test_ctrl_c_saves_what_both_train(here, quick, slowly):
     until(lambda: len(list(folder.glob("*/curve.csv"))) == 4)
     os.killpg(first.pid, signal.SIGINT)  # as a terminal sends it: to both
     assert first.wait(PATIENCE_S) == 130
-    assert Owner(folder).beside() == 0, "the other has ended too"
+    assert StudyLocks(folder).others_here() == 0, "the other has ended too"
     assert len(list(folder.glob("[0-3]/checkpoint/packed.pt"))) == 4, "all was saved"
 
 
@@ -199,7 +198,7 @@ def test_how_many_processes(tmp_path, monkeypatch, options, device, threads, hal
         sweep=SimpleNamespace(halved=halved, in_memory=False), plan=SimpleNamespace(trainer=trainer)
     )
     with opened("study", Sweep(), SPACE, tmp_path, {}) as study:
-        monkeypatch.setattr(study.owner, "beside", lambda: beside)
+        monkeypatch.setattr(study.locks, "others_here", lambda: beside)
         assert muster(setup, options, study, 0) == expected
         monkeypatch.setattr(crew, "free_bytes", lambda device: 2 * 2**30)
         assert options or muster(setup, options, study, 2**29).processes == 1, "memory bears one"

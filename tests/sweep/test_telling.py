@@ -14,11 +14,11 @@ from byheart.sweep.answers import equal_steps, marginals
 from byheart.sweep.board import Board
 from byheart.sweep.choice import Cell
 from byheart.sweep.crew import free_bytes
-from byheart.sweep.ending import answer_table
 from byheart.sweep.outcome import End, Outcome
 from byheart.sweep.room import Tick, _bears
 from byheart.sweep.space import Space
 from byheart.sweep.study import Known
+from byheart.sweep.tables import answer_table
 
 
 def board(wanted, slots=1):

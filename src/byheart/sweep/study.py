@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from byheart.errors import Problem, UserError
 from byheart.sweep.building import built, quiet
 from byheart.sweep.outcome import Outcome
-from byheart.sweep.owner import Owner
+from byheart.sweep.owner import StudyLocks
 from byheart.sweep.settings import ENDLESS, Sweep
 from byheart.sweep.space import Params, Space
 from byheart.sweep.storage import open_storage
@@ -61,7 +61,7 @@ class Study:
             storage=self.storage, study_name=name, load_if_exists=True, directions=list[Any](sweep.directions)
         )
         self.name = name
-        self.owner = Owner(folder)
+        self.locks = StudyLocks(folder)
         self.mine: dict[int, Any] = {}  # number -> Optuna's trial
         self.heart = threading.Thread(target=self._beat, daemon=True)
         self.over = threading.Event()
@@ -69,7 +69,7 @@ class Study:
     def __enter__(self) -> "Study":
         self.optuna.sampler = self._sampler()
         self.optuna.pruner = built(self.sweep.pruner, "hydra.sweeper.pruner")
-        self.owner.take()
+        self.locks.give()
         self.heart.start()
         return self
 
@@ -78,7 +78,7 @@ class Study:
         self.heart.join()
         for number in list(self.mine):  # whatever ended us, these can go on at once
             self.hand_back(number)
-        self.owner.give_up()
+        self.locks.end()
 
     # -- what is fixed ------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Study:
             points = grid
         else:
             points = self.space.sobol(min(self.sweep.first, self.wanted), self.sweep.seed)
-        with self.owner.alone():
+        with self.locks.asking:
             there = [_params(trial) for trial in self._trials() if not _interrupted(trial)]
             for point in points:
                 if point not in there:
@@ -127,14 +127,14 @@ class Study:
 
     def ask(self) -> Asked | None:
         """The next trial; None where those finished and those on their way are all that was wanted."""
-        with self.owner.alone():
+        with self.locks.asking:
             self._recover()
             trials = self._trials()
             if sum(_finished(t) or t.state.name == "RUNNING" for t in trials) >= self.wanted:
                 return None
             self.optuna.sampler = self._sampler()
             trial = self.optuna.ask(self.space.distributions)
-            self.storage.set_trial_user_attr(trial._trial_id, "owner", self.owner.name)
+            self.storage.set_trial_user_attr(trial._trial_id, "owner", self.locks.name)
             self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
             self.mine[trial.number] = trial
             return Asked(trial.number, dict(trial.params), trial.user_attrs.get("continues"))
@@ -173,7 +173,7 @@ class Study:
         return sum(map(_finished, self._trials())) >= self.wanted
 
     def others_running(self) -> list[int]:
-        with self.owner.alone():
+        with self.locks.asking:
             self._recover()
         return [t.number for t in self._trials() if t.state.name == "RUNNING" and t.number not in self.mine]
 
@@ -216,7 +216,7 @@ class Study:
         if owner is None:  # killed between asking and signing: within the folder's lock, so nobody is at it
             begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
             return not (self.sweep.storage or self.sweep.storage_env) or time.time() - begun > self.sweep.expire_s
-        dead = self.owner.is_dead(owner)
+        dead = self.locks.is_dead(owner)
         return dead if dead is not None else time.time() - (beat or 0.0) > self.sweep.expire_s
 
     def _withdraw_twins(self) -> None:

@@ -14,10 +14,18 @@ from byheart.report.screen import Screen
 from byheart.store import write_text
 from byheart.sweep.board import Board
 from byheart.sweep.conductor import Conductor
-from byheart.sweep.crew import ALONE, Crew, budget, muster, told, weights_on_disk
+from byheart.sweep.crew import (
+    ALONE,
+    Crew,
+    Processes,
+    budget,
+    end_with_the_first,
+    muster,
+    told,
+    weights_on_disk,
+)
 from byheart.sweep.ending import conclude
 from byheart.sweep.outcome import Outcome
-from byheart.sweep.processes import Processes, end_with_the_first
 from byheart.sweep.setup import TOKENWISE, Setup
 from byheart.sweep.shared import Silent
 from byheart.sweep.study import Asked, Study, opened
@@ -58,7 +66,7 @@ def run_sweep(setup: Setup, trials: Trials, launcher: Any, config: Config, scree
             return
         write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
         board = _board(setup, study, screen)
-        with Processes(trials.words, study.owner.folder, board.say) as processes:
+        with Processes(trials.words, study.locks.folder, board.say) as processes:
             crew = _begun(setup, study, trials, options, processes, screen)
             conductor = Conductor(setup, study, board, crew)
             conductor.on_stop, trials.watch = processes.let_go, conductor.watch()
