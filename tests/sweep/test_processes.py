@@ -218,7 +218,7 @@ def conductors(folder, first, second):
     """Two sweepers of one study in which every number of epochs is read off one curve."""
     axis = Axis(Space.read(["epochs=choice(1,2)", "lr=choice(1,2)"])[0], 2, 2, (1, 2))
     setup = SimpleNamespace(axis=axis, space=axis.space, folder=folder, sweep=Sweep())
-    return [Conductor(setup, study, Board(Screen(), "s", "val_loss", False, 4)) for study in (first, second)]
+    return [Conductor(setup, study, Board(Screen(), "val_loss", False, 4)) for study in (first, second)]
 
 
 def test_a_curve_that_another_process_trains_is_not_trained_twice(tmp_path):
@@ -241,7 +241,7 @@ def test_what_others_train_is_shown_with_its_curve(tmp_path):
     space = Space.read(["lr=choice(1,2)"])[0]
     with opened("study", Sweep(), space, tmp_path, {}) as one, opened("study", Sweep(), space, tmp_path, {}) as two:
         setup = SimpleNamespace(axis=Axis(space, 2), space=space, folder=tmp_path, sweep=Sweep(max_failures=1))
-        mine = Conductor(setup, one, Board(Screen(), "s", "val_loss", False, 2))
+        mine = Conductor(setup, one, Board(Screen(), "val_loss", False, 2))
         asked = two.ask()
         points = [CurvePoint(n, n / 2, n, 3.0, 3.0 - n / 2, None, 0.1, float(n), 0.5) for n in (1, 2)]
         (tmp_path / "0").mkdir()

@@ -22,7 +22,7 @@ from byheart.sweep.tables import answer_table
 
 
 def board(wanted, slots=1):
-    found = Board(Screen(), "s", "val_loss", False, wanted)
+    found = Board(Screen(), "val_loss", False, wanted)
     found.slots = slots
     return found
 

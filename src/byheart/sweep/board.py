@@ -10,24 +10,23 @@ from byheart.report.screen import Screen, clock, spark
 from byheart.report.tables import printable
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.space import Params
+from byheart.sweep.study import Known
 from byheart.types import CurvePoint
 
-SPARK = 10  # characters of a curve
 Number = TypeVar("Number", int, float)
-WIDTH = 80
-OTHERS = 55  # characters of the table beside the parameters
+SPARK = 10  # characters of a curve
+WIDTH, OTHERS = 80, 55  # characters of the table, and of its columns beside the parameters
 SHOWN = 18  # trials at a time: the live table must fit on a screen
 STYLES = {
     "running": "cyan",
     "failed": "red",
-    "best": "green",
     "pruned": "dim",
     "known": "dim",
     "interrupted": "yellow",
     "paused": "yellow",
 }
-GOING_ON = ("running", "waiting", "paused")
 WORDS = {"upturn": "turned", "budget": "done", "finished": "done", "known": "from curve", "interrupted": "queued again"}
+GOING_ON = ("running", "waiting", "paused")
 
 
 @dataclass
@@ -52,13 +51,22 @@ class Line:
     def goes_on(self) -> bool:
         return self.state in GOING_ON
 
+    @property
+    def ended(self) -> bool:
+        return self.state not in (*GOING_ON, "interrupted")
+
+    def fill(self, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self.losses, self.memory = _finite(loss for _, loss in outcome.checks), outcome.peak_memory
+            self.epoch = outcome.checks[-1][0] if outcome.checks else self.epoch
+            self.seconds = 0.0 if outcome.source is not None else outcome.seconds
+
 
 class Board:
     """Trials by number; `wanted` is how many end the sweep."""
 
-    def __init__(self, screen: Screen, name: str, objective: str, maximize: bool, wanted: int):
-        self.screen, self.name, self.objective, self.maximize = screen, name, objective, maximize
-        self.wanted = wanted
+    def __init__(self, screen: Screen, objective: str, maximize: bool, wanted: int):
+        self.screen, self.objective, self.maximize, self.wanted = screen, objective, maximize, wanted
         self.lines: dict[int, Line] = {}
         self.began = time.monotonic()
         self.live: Any = None
@@ -80,10 +88,11 @@ class Board:
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
-    def remember(self, number: int, params: Params, state: str, value: float | None, outcome: Outcome | None) -> None:
+    def remember(self, trial: Known) -> None:
         """A trial that ended before this command began."""
-        self.lines[number] = Line(number, params, state, value=value)
-        self._fill(self.lines[number], outcome)
+        state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
+        self.lines[trial.number] = line = Line(trial.number, trial.params, state, value=trial.value)
+        line.fill(trial.outcome)
 
     def starts(self, number: int, params: Params, state: str, elsewhere: bool = False) -> None:
         self.lines[number] = Line(number, params, state, elsewhere=elsewhere)
@@ -109,7 +118,7 @@ class Board:
     def ends(self, number: int, state: str, value: float | None, outcome: Outcome | None, reason: str = "") -> None:
         line = self.lines[number]
         line.state, line.value, line.reason = state, value, reason
-        self._fill(line, outcome)
+        line.fill(outcome)
         if not self.screen.alive:
             self.say(self.told(line))
 
@@ -120,11 +129,9 @@ class Board:
 
     def told(self, line: Line) -> str:
         """A trial that ended, in a line."""
-        value = (
-            f"{self.objective.replace('_', ' ')} {line.value:.4f}"
-            if line.value is not None
-            else line.reason or line.state
-        )
+        value = line.reason or line.state
+        if line.value is not None:
+            value = f"{self.objective.replace('_', ' ')} {line.value:.4f}"
         cost = f"  {clock(line.seconds)}  {line.memory:.2f} GiB" if line.seconds else ""
         state = WORDS.get(line.state, line.state)
         words = f"{line.number:>4}  {said(line.params)}  {spark(spread(line.losses, SPARK))}  {state}  {value}{cost}"
@@ -168,8 +175,8 @@ class Board:
 
     def foot(self) -> str:
         """How far the sweep is, what is best so far, and how long it may take yet."""
-        over = sum(line.state not in (*GOING_ON, "interrupted") for line in self.lines.values())
-        parts = [f"{over} of {self.wanted} trials"]
+        ended = sum(line.ended for line in self.lines.values())
+        parts = [f"{ended} of {self.wanted} trials"]
         if best := self.best():
             parts.append(f"best {best.value:.4f} with {said(best.params)}")
         if (left := self.left()) is not None:
@@ -186,12 +193,11 @@ class Board:
                 pace = (time.monotonic() - line.began) / done
                 rest.append(pace * (1 - line.share))
                 whole.append(pace)
-        unended = (*GOING_ON, "interrupted")
-        whole += [line.seconds for line in self.lines.values() if line.seconds and line.state not in unended]
+        ended = [line for line in self.lines.values() if line.ended]
+        whole += [line.seconds for line in ended if line.seconds]
         if not whole:
             return None
-        over = sum(line.state not in unended for line in self.lines.values())
-        to_come = max(0, self.wanted - over - len(running)) * sum(whole) / len(whole)
+        to_come = max(0, self.wanted - len(ended) - len(running)) * sum(whole) / len(whole)
         at_once = self.slots + sum(line.elsewhere for line in running)
         return max(max(rest, default=0.0), (sum(rest) + to_come) / at_once)
 
@@ -203,13 +209,6 @@ class Board:
         first = [line for line in lines if line.state == "running" or line is best]
         rest = [line for line in lines if line not in first][-max(0, SHOWN - len(first)) :]
         return sorted([*first[:SHOWN], *rest], key=lambda line: line.number)
-
-    @staticmethod
-    def _fill(line: Line, outcome: Outcome | None) -> None:
-        if outcome is not None:
-            line.losses, line.memory = _finite(loss for _, loss in outcome.checks), outcome.peak_memory
-            line.epoch = outcome.checks[-1][0] if outcome.checks else line.epoch
-            line.seconds = 0.0 if outcome.source is not None else outcome.seconds
 
 
 def said(params: Params) -> str:

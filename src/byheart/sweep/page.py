@@ -1,7 +1,6 @@
 """sweep.html: what the sweep tried and found, on one page that loads nothing from a network."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from byheart.store import write_text
 from byheart.sweep import plots
 from byheart.sweep.answers import equal_steps
 from byheart.sweep.board import WORDS, said
+from byheart.sweep.building import quiet
 from byheart.sweep.choice import Chosen, cells, grid
 from byheart.sweep.outcome import OBJECTIVES
 from byheart.sweep.setup import Setup
@@ -37,12 +37,10 @@ def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chose
     answered = cells(setup, known)
     told, weighty = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
     drawn = {
-        "curves": _twice(plots.curves(curves), plots.curves(curves, 360, 300)),
-        "history": _twice(plots.history(told, maximize), plots.history(told, maximize, 360, 220)),
-        "importance": _twice(plots.importance(weighty), plots.importance(weighty, 360)),
-        "parallel": _twice(
-            plots.parallel(points, keys, objective, maximize), plots.parallel(points, keys, objective, maximize, 360)
-        ),
+        "curves": _twice(plots.curves, curves),
+        "history": _twice(plots.history, told, maximize),
+        "importance": _twice(plots.importance, weighty),
+        "parallel": _twice(plots.parallel, points, keys, objective, maximize),
     }
     text = environment.from_string(_source("page.html.j2")).render(
         setup=setup,
@@ -64,9 +62,10 @@ def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chose
     return path
 
 
-def _twice(broad: str, slim: str) -> str:
-    """Drawn for a desk and for a phone, where the same drawing's words would be too small to read."""
-    return f'<div class="broad">{broad}</div><div class="slim">{slim}</div>' if broad else ""
+def _twice(draw: Callable[..., str], *data: object) -> str:
+    """A plot for a wide and for a narrow screen, where the text of the wide one would be too small to read."""
+    wide, narrow = draw(*data), draw(*data, width=360)
+    return f'<div class="broad">{wide}</div><div class="slim">{narrow}</div>' if wide else ""
 
 
 def _importance(study: Study) -> dict[str, float]:
@@ -76,8 +75,7 @@ def _importance(study: Study) -> dict[str, float]:
     if len(study.sweep.objectives) > 1:
         return {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             evaluator = optuna.importance.PedAnovaImportanceEvaluator()
             return optuna.importance.get_param_importances(study.optuna, evaluator=evaluator)
     except (ValueError, RuntimeError, ZeroDivisionError):

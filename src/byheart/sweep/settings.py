@@ -20,23 +20,17 @@ class Sweep:
     """What a sweep asks for and where it is kept; `params` is the space, which the command line adds to."""
 
     study_name: str | None = None  # null: the sweep's and the documents' names
-    storage: str | None = (
-        None  # null: SQLite in the sweep's folder; journal:FILE, postgresql://HOST/DB, grpc://HOST:PORT
-    )
+    storage: str | None = None  # null: SQLite in the sweep's folder; else journal:FILE or the URL of a database
     storage_env: str | None = None  # name of the environment variable that holds an address with a password
     n_trials: int | None = None  # finished trials in all; null: every combination, or 20 where they have no end
     n_jobs: int = 1  # trials handed to a launcher at a time
     max_failures: int | None = 3  # in a row end the sweep; null never
-    objective: str | Sequence[str] = (
-        "val_loss"  # or recall, token_accuracy, forgetting, several; null: stopping.monitor
-    )
+    objective: str | Sequence[str] = "val_loss"  # or others of OBJECTIVES, or several; null: stopping.monitor
     pick: str = "best"  # best | smooth: the highest rate before the losses oscillate
     roughest: float = 0.2  # with pick=smooth: share of checks at which validation loss may rise
     first: int = 8  # trials of the first cohort, spread by Sobol points
     given: Sequence[Mapping[str, Any]] = ()  # or a cohort of your own: [{lr: 1e-4, batch_size: 2}]
-    probes: int | None = (
-        None  # asked at each epoch's end; null: 32 where examples vary and recall is an objective, else none
-    )
+    probes: int | None = None  # asked at each epoch's end; null: 32 where examples vary and recall is an objective
     seed: int = 0  # of the sampler, to which the number of trials is added
     expire_s: float = 120.0  # seconds without a sign of life before another machine's trial is taken over
     sampler: Mapping[str, Any] = field(
@@ -55,10 +49,11 @@ class Sweep:
             for key in raw
             if key not in known and not str(key).startswith("_")
         ]
-        sweep = cls(**{key: value for key, value in raw.items() if key in known and value is not None})
-        # null is a value of its own where the default is not null
-        if "max_failures" in raw and raw["max_failures"] is None:
-            sweep = cls(**{**vars(sweep), "max_failures": None})
+        # null means the default, but for max_failures, where it means "never"
+        said = {
+            key: value for key, value in raw.items() if key in known and (value is not None or key == "max_failures")
+        }
+        sweep = cls(**said)
         return sweep, [*problems, *sweep.problems()]
 
     def problems(self) -> list[Problem]:

@@ -213,11 +213,10 @@ def _launch(conductor: Conductor, launcher: Any) -> None:
 
 def _board(setup: Setup, study: Study, screen: Screen) -> Board:
     name = setup.sweep.objectives[0]
-    board = Board(screen, setup.name, name, setup.sweep.directions[0] == "maximize", study.wanted)
+    board = Board(screen, name, setup.sweep.directions[0] == "maximize", study.wanted)
     known = [trial for trial in study.known() if trial.state in ("complete", "failed")]
     for trial in known:
-        state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
-        board.remember(trial.number, trial.params, state, trial.value, trial.outcome)
+        board.remember(trial)
     screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
     if (asked := setup.sweep.n_trials) and asked > study.wanted:
         screen.say(f"  n_trials={asked}, but there are no more than {study.wanted} combinations")
