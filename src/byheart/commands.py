@@ -18,7 +18,7 @@ from byheart.plan import Plan
 from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
-    from byheart.sweep.setup import Setup
+    from byheart.sweep.setup import SweepConfig
 
 
 def carry_out(command: str, words: Sequence[str]) -> int:
@@ -138,7 +138,7 @@ class Checked(NamedTuple):
     plans: list[Plan]
     folder: Path
     multirun: bool
-    setup: "Setup | None" = None  # where our own sweeper is asked for
+    setup: "SweepConfig | None" = None  # where our own sweeper is asked for
 
 
 def _checked(request: Request) -> Checked:
@@ -164,7 +164,9 @@ def _checked(request: Request) -> Checked:
     return Checked(plans, folder, composed.multirun, setup)
 
 
-def _set_up(request: Request, configs: Sequence[Config], plans: Sequence[Plan]) -> "tuple[Setup | None, list[Problem]]":
+def _set_up(
+    request: Request, configs: Sequence[Config], plans: Sequence[Plan]
+) -> "tuple[SweepConfig | None, list[Problem]]":
     """What our own sweeper would do; nothing where another one sweeps."""
     from byheart.sweep.setup import is_study, set_up, study_folder
 

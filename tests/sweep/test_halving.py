@@ -72,7 +72,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(whole, he
     ticked = pack.Pack._on_tick
 
     def stopping(self, steps):
-        self.source.stop = self.source.stop or min(step for step, _ in steps.values()) >= at
+        self.scheduler.stop = self.scheduler.stop or min(step for step, _ in steps.values()) >= at
         return ticked(self, steps)
 
     with monkeypatch.context() as patch:

@@ -6,14 +6,14 @@ from typing import Any
 
 from byheart.sweep.board import row_of, spread
 from byheart.sweep.outcome import OBJECTIVES, Outcome
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Known
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import TrialRecord
 
 MARKS = 8  # columns of a table
 FEW = 8  # values of a parameter that are told one by one
 
 
-def marginals(setup: Setup, known: Sequence[Known]) -> list[str]:
+def marginals(setup: SweepConfig, known: Sequence[TrialRecord]) -> list[str]:
     """For each parameter its values, the best first, each with the best that was reached with it."""
     keys = [key for key in setup.space.distributions if key != "epochs"]
     name = setup.sweep.objectives[0].replace("_", " ")
@@ -34,7 +34,7 @@ def marginals(setup: Setup, known: Sequence[Known]) -> list[str]:
     return lines
 
 
-def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, float]]:
+def equal_steps(setup: SweepConfig, known: Sequence[TrialRecord]) -> dict[int, dict[str, float]]:
     """Where batch sizes vary: after so many steps, which all of them were measured at or before, the best each combination
     had reached. Equal epochs favour small batches, which take more steps."""
     if "batch_size" not in setup.space.distributions:
@@ -64,7 +64,7 @@ def _measured(outcome: Outcome, objective: str) -> list[tuple[float, float]]:
     return [(epoch, value) for epoch, value in found if value is not None]
 
 
-def _ranked(setup: Setup, reached: Sequence[tuple[Any, float]]) -> str:
+def _ranked(setup: SweepConfig, reached: Sequence[tuple[Any, float]]) -> str:
     """Each value with its best, the best value first."""
     sign = 1 if OBJECTIVES[setup.sweep.objectives[0]] == "minimize" else -1
     best: dict[Any, float] = {}

@@ -10,12 +10,12 @@ from byheart.sweep.override import Override
 from byheart.sweep.space import Params, Space
 
 EPOCHS = "epochs"
-ENDLESSLY = Override.of("stopping.patience", None)  # an upturn would leave the later epochs unanswered
+NO_PATIENCE = Override.of("stopping.patience", None)  # an upturn would leave the later epochs unanswered
 
 
 @dataclass(frozen=True)
 class Axis:
-    """How a study treats `epochs`. `space` is what is asked of Optuna."""
+    """How a study treats `epochs`. `space` is what Optuna proposes values of."""
 
     space: Space
     fixed_epochs: int
@@ -36,12 +36,12 @@ class Axis:
             fix = "epochs=1,2,4 or epochs=range(1,8)"
             return cls(space, plan.epochs), [Problem("must be whole numbers of at least 1", EPOCHS, fix=fix)]
         always = free and schedules == ["constant"]
-        asked = space.without(EPOCHS) if always else space
+        varied = space.without(EPOCHS) if always else space
         most = max(values)
-        if always and not asked.distributions:
+        if always and not varied.distributions:
             fix = "one training answers every number of epochs: byheart learn epochs=" + str(most)
             return cls(space, plan.epochs), [Problem("nothing varies but the number of epochs", EPOCHS, fix=fix)]
-        return cls(asked, most, most, tuple(sorted(values)), plan.schedule, free, (ENDLESSLY,)), []
+        return cls(varied, most, most, tuple(sorted(values)), plan.schedule, free, (NO_PATIENCE,)), []
 
     def overrides(self, params: Params) -> list[Override]:
         """What a trial is trained with beside its parameters; a later override wins."""
@@ -51,9 +51,9 @@ class Axis:
 
     def trained(self, params: Params) -> int:
         """For how many epochs a trial is trained."""
-        return self.most if self.most is not None and self.is_free(params) else self.asked(params)
+        return self.most if self.most is not None and self.is_free(params) else self.epochs_of(params)
 
-    def asked(self, params: Params) -> int:
+    def epochs_of(self, params: Params) -> int:
         """Up to which epoch a trial's value is read."""
         return int(params.get(EPOCHS, self.fixed_epochs))
 
@@ -63,7 +63,7 @@ class Axis:
 
     def answers(self, outcome: Outcome, params: Params) -> bool:
         """Whether a finished training of the same curve answers a trial."""
-        return outcome.covers(self.asked(params))
+        return outcome.covers(self.epochs_of(params))
 
     def is_free(self, params: Params) -> bool:
         return self.free and params.get("schedule", self.schedule) == "constant"

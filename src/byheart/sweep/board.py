@@ -10,7 +10,7 @@ from byheart.report.screen import Screen, clock, spark
 from byheart.report.tables import printable
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.space import Params
-from byheart.sweep.study import Known
+from byheart.sweep.study import TrialRecord
 from byheart.types import CurvePoint
 
 Number = TypeVar("Number", int, float)
@@ -48,7 +48,7 @@ class Line:
     elsewhere: bool = False  # another sweeper trains it
 
     @property
-    def goes_on(self) -> bool:
+    def unfinished(self) -> bool:
         return self.state in GOING_ON
 
     @property
@@ -62,7 +62,7 @@ class Line:
             self.seconds = 0.0 if outcome.source is not None else outcome.seconds
 
 
-class Board:
+class LiveTable:
     """Trials by number; `wanted` is how many end the sweep."""
 
     def __init__(self, screen: Screen, objective: str, maximize: bool, wanted: int):
@@ -72,7 +72,7 @@ class Board:
         self.live: Any = None
         self.slots = 1
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "LiveTable":
         if self.screen.alive:
             from rich.live import Live
 
@@ -88,7 +88,7 @@ class Board:
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
-    def remember(self, trial: Known) -> None:
+    def remember(self, trial: TrialRecord) -> None:
         """A trial that ended before this command began."""
         state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
         self.lines[trial.number] = line = Line(trial.number, trial.params, state, value=trial.value)
@@ -97,7 +97,7 @@ class Board:
     def starts(self, number: int, params: Params, state: str, elsewhere: bool = False) -> None:
         self.lines[number] = Line(number, params, state, elsewhere=elsewhere)
 
-    def turns(self, number: int, state: str) -> None:
+    def set_state(self, number: int, state: str) -> None:
         """Paused, or running again."""
         self.lines[number].state = state
 
@@ -120,21 +120,23 @@ class Board:
         line.state, line.value, line.reason = state, value, reason
         line.fill(outcome)
         if not self.screen.alive:
-            self.say(self.told(line))
+            self.say(self.summary(line))
 
     def say(self, text: str) -> None:
         self.screen.say(text)
 
     # -- how it looks -------------------------------------------------------------------------------------------------
 
-    def told(self, line: Line) -> str:
+    def summary(self, line: Line) -> str:
         """A trial that ended, in a line."""
         value = line.reason or line.state
         if line.value is not None:
             value = f"{self.objective.replace('_', ' ')} {line.value:.4f}"
         cost = f"  {clock(line.seconds)}  {line.memory:.2f} GiB" if line.seconds else ""
         state = WORDS.get(line.state, line.state)
-        words = f"{line.number:>4}  {said(line.params)}  {spark(spread(line.losses, SPARK))}  {state}  {value}{cost}"
+        words = (
+            f"{line.number:>4}  {in_short(line.params)}  {spark(spread(line.losses, SPARK))}  {state}  {value}{cost}"
+        )
         best = self.best()
         return words + ("  best so far" if best is line and line.value is not None else "")
 
@@ -151,7 +153,7 @@ class Board:
         table = Table(box=None, padding=(0, 1, 0, 0), expand=False, header_style="dim")
         best, shown = self.best(), self._shown()
         room = min(self.screen.console.width, WIDTH) - OTHERS
-        brief = any(len(said(line.params)) > room for line in shown)  # then the head names the keys, once
+        brief = any(len(in_short(line.params)) > room for line in shown)  # then the head names the keys, once
         keys = " ".join(key.rpartition(".")[2] for key in shown[0].params) if shown and brief else "parameters"
         for head, right, least, most in (
             ("#", True, 2, None), (keys, False, None, room), ("epoch", True, 5, None), ("validation", False, 10, None),
@@ -166,8 +168,8 @@ class Board:
                 state = f"running {line.share:.0%}"
             style = "green" if line is best else STYLES.get(line.state, "")
             seconds = time.monotonic() - line.began if line.state == "running" else line.seconds
-            told = " ".join(map(_brief, line.params.values())) if brief else said(line.params)
-            cells = [str(line.number), told, f"{line.epoch:g}" if line.epoch else "",
+            params = " ".join(map(_brief, line.params.values())) if brief else in_short(line.params)
+            cells = [str(line.number), params, f"{line.epoch:g}" if line.epoch else "",
                      spark(spread(line.losses, SPARK)), printable(state)[:14], f"{line.value:.3f}" if line.value is not None else "",
                      short(seconds) if seconds else "", f"{line.memory:.2f}" if line.memory else ""]  # fmt: skip
             table.add_row(*(Text(cell) for cell in cells), style=style)
@@ -178,7 +180,7 @@ class Board:
         ended = sum(line.ended for line in self.lines.values())
         parts = [f"{ended} of {self.wanted} trials"]
         if best := self.best():
-            parts.append(f"best {best.value:.4f} with {said(best.params)}")
+            parts.append(f"best {best.value:.4f} with {in_short(best.params)}")
         if (left := self.left()) is not None:
             parts.append(f"about {short(left)} left")
         return "; ".join(parts)
@@ -211,7 +213,7 @@ class Board:
         return sorted([*first[:SHOWN], *rest], key=lambda line: line.number)
 
 
-def said(params: Params) -> str:
+def in_short(params: Params) -> str:
     """A combination in few characters: the last word of each key, numbers short."""
     return " ".join(f"{key.rpartition('.')[2]}={_brief(value)}" for key, value in params.items())
 
@@ -222,7 +224,7 @@ def _finite(losses: Iterable[float | None]) -> list[float]:
 
 def row_of(params: Params) -> str:
     """The name of a table's row whose columns are epochs or steps."""
-    return said({key: value for key, value in params.items() if key != "epochs"})
+    return in_short({key: value for key, value in params.items() if key != "epochs"})
 
 
 def short(seconds: float) -> str:

@@ -10,15 +10,15 @@ from byheart.sweep.answers import marginals
 from byheart.sweep.board import row_of
 from byheart.sweep.outcome import OBJECTIVES, Outcome
 from byheart.sweep.override import Override, last_of_each_key
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Known
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import TrialRecord
 
 
 @dataclass(frozen=True)
 class Cell:
     """One trial after so many epochs; `after_upturn`: the best came before, and its value is kept."""
 
-    trial: Known
+    trial: TrialRecord
     epochs: int
     values: tuple[float | None, ...]  # one for each objective
     best_epoch: float | None
@@ -28,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Chosen:
-    trial: Known
+    trial: TrialRecord
     trained: int  # the trial whose folder holds the adapter
     overrides: tuple[Override, ...]  # what to say to `byheart learn`
     sentence: str
@@ -52,16 +52,16 @@ class Chosen:
         }
 
 
-def cells(setup: Setup, known: Sequence[Known]) -> list[Cell]:
+def cells(setup: SweepConfig, known: Sequence[TrialRecord]) -> list[Cell]:
     """Every answer of the study: each completed trial at each number of epochs that was asked for."""
     found = []
     for trial in known:
         if trial.state == "failed":
-            found.append(Cell(trial, setup.axis.asked(trial.params), _none(setup), None, False, 0.0))
+            found.append(Cell(trial, setup.axis.epochs_of(trial.params), _none(setup), None, False, 0.0))
         if trial.state != "complete" or trial.outcome is None:
             continue
-        asked = setup.axis.asked(trial.params)
-        counts = (asked,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= asked]
+        last = setup.axis.epochs_of(trial.params)
+        counts = (last,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= last]
         if trial.outcome.state == "pruned":  # nobody knows what it would have reached later
             counts = [epochs for epochs in counts if epochs <= len(trial.outcome.ends)]
         found += [_cell(setup, trial, trial.outcome, epochs) for epochs in counts]
@@ -77,14 +77,14 @@ def grid(answered: Sequence[Cell]) -> dict[str, dict[int, Cell]]:
     return rows
 
 
-def _order(setup: Setup, trial: Known) -> tuple[Any, ...]:
+def _order(setup: SweepConfig, trial: TrialRecord) -> tuple[Any, ...]:
     choices = {key: setup.space.values(key) or [] for key in setup.space.distributions}
     return tuple(
         choices[key].index(value) if (value := trial.params.get(key)) in choices[key] else value for key in choices
     )
 
 
-def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> Chosen | None:
+def choose(setup: SweepConfig, known: Sequence[TrialRecord], number: int | None = None) -> Chosen | None:
     """The trial with the best value (of equals one that ran its length, and was trained, and the first), the highest smooth rate,
     or the one that the user names."""
     complete = [trial for trial in known if trial.state == "complete" and trial.values and trial.outcome]
@@ -103,26 +103,26 @@ def choose(setup: Setup, known: Sequence[Known], number: int | None = None) -> C
     notes = []
     if len(setup.sweep.objectives) > 1:
         front = [trial for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
-        told = (f"trial {trial.number} ({_measures(setup, trial)})" for trial in front)
-        notes.append(f"no trial is better in every objective than {'; '.join(told)}")
+        each = (f"trial {trial.number} ({_measures(setup, trial)})" for trial in front)
+        notes.append(f"no trial is better in every objective than {'; '.join(each)}")
     return _chosen(setup, first, (*notes, *marginals(setup, known)))
 
 
-def _measures(setup: Setup, trial: Known) -> str:
+def _measures(setup: SweepConfig, trial: TrialRecord) -> str:
     """Its value by each objective."""
     pairs = zip(setup.sweep.objectives, trial.values, strict=True)
     return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in pairs)
 
 
-def _less_whole(trial: Known) -> tuple[bool, bool]:
+def _less_whole(trial: TrialRecord) -> tuple[bool, bool]:
     outcome = trial.outcome
     return outcome is not None and outcome.state == "pruned", outcome is not None and outcome.source is not None
 
 
-def _smooth(setup: Setup, trials: Sequence[Known]) -> Chosen:
+def _smooth(setup: SweepConfig, trials: Sequence[TrialRecord]) -> Chosen:
     """Climbs from the lowest rate and stops below the first whose validation loss oscillates, or that failed."""
     ladder = sorted(trials, key=lambda trial: float(trial.params.get("lr", 0.0)))
-    held: Known | None = None
+    held: TrialRecord | None = None
     tolerance = setup.plan.stopping.tolerance
     notes = []
     for trial in ladder:
@@ -141,10 +141,10 @@ def _smooth(setup: Setup, trials: Sequence[Known]) -> Chosen:
     return _chosen(setup, held, tuple(notes))
 
 
-def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = False) -> Chosen:
+def _chosen(setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], by_hand: bool = False) -> Chosen:
     outcome, objective = trial.outcome, setup.sweep.objectives[0]
     assert outcome is not None
-    epochs = setup.axis.asked(trial.params)
+    epochs = setup.axis.epochs_of(trial.params)
     best = outcome.best_epoch(objective, epochs) or epochs
     # A budget may end a training within an epoch: the same budget does so again.
     exact = setup.axis.is_free(trial.params) and float(best).is_integer()
@@ -164,7 +164,7 @@ def _chosen(setup: Setup, trial: Known, notes: tuple[str, ...], by_hand: bool = 
     return Chosen(trial, source, overrides, sentence, notes)
 
 
-def _cell(setup: Setup, trial: Known, outcome: Outcome, epochs: int) -> Cell:
+def _cell(setup: SweepConfig, trial: TrialRecord, outcome: Outcome, epochs: int) -> Cell:
     values = tuple(outcome.value(name, epochs) for name in setup.sweep.objectives)
     best = outcome.best_epoch(setup.sweep.objectives[0], epochs)
     reached = [end for end in outcome.up_to(epochs)]
@@ -172,11 +172,11 @@ def _cell(setup: Setup, trial: Known, outcome: Outcome, epochs: int) -> Cell:
     return Cell(trial, epochs, values, best, best is not None and best < epochs, seconds)
 
 
-def _dominates(setup: Setup, one: Known, other: Known) -> bool:
+def _dominates(setup: SweepConfig, one: TrialRecord, other: TrialRecord) -> bool:
     signs = [1 if OBJECTIVES[name] == "minimize" else -1 for name in setup.sweep.objectives]
     pairs = [(sign * a, sign * b) for sign, a, b in zip(signs, one.values, other.values, strict=True)]
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
-def _none(setup: Setup) -> tuple[None, ...]:
+def _none(setup: SweepConfig) -> tuple[None, ...]:
     return tuple(None for _ in setup.sweep.objectives)

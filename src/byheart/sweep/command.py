@@ -15,7 +15,7 @@ from byheart.errors import Problem, UserError
 from byheart.plan import Plan
 from byheart.report.screen import Screen
 from byheart.sweep.ending import conclude
-from byheart.sweep.setup import Setup, set_up
+from byheart.sweep.setup import SweepConfig, set_up
 from byheart.sweep.study import Study, look_ahead
 from byheart.sweep.trial import Trials
 
@@ -42,7 +42,7 @@ def sweep_words(words: Sequence[str]) -> list[str]:
     return ["-cd", str(found.parent.absolute()), "-cn", found.stem, "--multirun", *documents, *rest]
 
 
-def sweep(request: Request, setup: Setup, plan_of: PlanOf) -> int:
+def sweep(request: Request, setup: SweepConfig, plan_of: PlanOf) -> int:
     """Runs a study to its end, or goes on with it: the same command continues where it was stopped."""
     look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint)
     place = f"hydra.sweep.dir={quoted(str(setup.folder))}"

@@ -8,31 +8,31 @@ from pathlib import Path
 from types import FrameType
 
 from byheart.errors import Problem, UserError
-from byheart.sweep.board import Board
-from byheart.sweep.crew import ALONE, Crew
+from byheart.sweep.board import LiveTable
+from byheart.sweep.crew import ALONE, WorkerSettings
 from byheart.sweep.halving import Rungs
-from byheart.sweep.neighbours import Neighbours, is_covered
+from byheart.sweep.neighbours import OtherWorkers, is_covered
 from byheart.sweep.outcome import Outcome, read_outcome
 from byheart.sweep.override import last_of_each_key
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Asked, Study
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import Study, Suggestion
 from byheart.sweep.trial import Watch
 from byheart.training.packed.trainer import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS, watched
 from byheart.types import CurvePoint
 
 
-class Conductor:
+class Scheduler:
     """`next` gives a trial to train, `ended` and `failed` tell of it; trials known from a curve are told in between."""
 
-    def __init__(self, setup: Setup, study: Study, board: Board, crew: Crew = ALONE):
-        self.setup, self.study, self.board, self.axis, self.crew = setup, study, board, setup.axis, crew
-        self.neighbours = Neighbours(study, board, setup.axis, setup.folder)
-        self.asked: dict[int, Asked] = {}  # handed out
-        self.waiting: list[Asked] = []  # parts of a curve that is being trained
+    def __init__(self, setup: SweepConfig, study: Study, live_table: LiveTable, worker: WorkerSettings = ALONE):
+        self.setup, self.study, self.live_table, self.axis, self.worker = setup, study, live_table, setup.axis, worker
+        self.other_workers = OtherWorkers(study, live_table, setup.axis, setup.folder)
+        self.handed_out: dict[int, Suggestion] = {}  # handed out
+        self.waiting: list[Suggestion] = []  # parts of a curve that is being trained
         self.stop = False
         self.on_stop: Callable[[], None] = lambda: None
-        self.on_look: Callable[[], None] = lambda: None
+        self.on_refresh: Callable[[], None] = lambda: None
         self.failure: UserError | None = None
         self.rungs = Rungs(setup.sweep.halved, setup.sweep.objectives[0])
         for trial in study.known():
@@ -41,64 +41,64 @@ class Conductor:
 
     # -- what a launcher needs ----------------------------------------------------------------------------------------
 
-    def next(self) -> Asked | None:
+    def next(self) -> Suggestion | None:
         """A trial to train; None where there is none at present."""
         while not self.stop and self.failure is None:
-            if self.crew.trials is not None and len(self.asked) >= self.crew.trials:
+            if self.worker.trials is not None and len(self.handed_out) >= self.worker.trials:
                 return None  # the others of the crew are to have theirs
-            asked = self.study.ask()
-            if asked is None:
+            suggestion = self.study.ask()
+            if suggestion is None:
                 return None
-            self.board.starts(asked.number, asked.params, "waiting")
-            if self._answer_from_curves(asked):
+            self.live_table.starts(suggestion.number, suggestion.params, "waiting")
+            if self._answer_from_curves(suggestion):
                 continue
-            if self._is_covered(asked):
-                self.waiting.append(asked)
+            if self._is_covered(suggestion):
+                self.waiting.append(suggestion)
                 continue
-            self._take_checkpoint(asked)
-            self.asked[asked.number] = asked
-            self.board.starts(asked.number, asked.params, "running")
-            return asked
+            self._take_checkpoint(suggestion)
+            self.handed_out[suggestion.number] = suggestion
+            self.live_table.starts(suggestion.number, suggestion.params, "running")
+            return suggestion
         return None
 
-    def overrides(self, asked: Asked) -> list[str]:
+    def overrides(self, suggestion: Suggestion) -> list[str]:
         """The trial in Hydra's words; its folder is its number."""
-        varied = self.setup.space.overrides(asked.params)
-        overrides = last_of_each_key([*self.setup.fixed, *varied, *self.axis.overrides(asked.params)])
-        return [*(each.text for each in overrides), f"hydra.sweep.subdir={asked.number}"]
+        varied = self.setup.space.overrides(suggestion.params)
+        overrides = last_of_each_key([*self.setup.fixed, *varied, *self.axis.overrides(suggestion.params)])
+        return [*(each.text for each in overrides), f"hydra.sweep.subdir={suggestion.number}"]
 
     def ended(self, number: int, outcome: Outcome) -> None:
-        asked = self.asked.pop(number)
+        suggestion = self.handed_out.pop(number)
         if outcome.state in ("finished", "upturn", "budget"):
             self.rungs.ended(number, outcome)
         if outcome.state in ("stopped", "paused"):
             self.study.hand_back(number)
-            self.board.ends(number, "interrupted", None, outcome)
+            self.live_table.ends(number, "interrupted", None, outcome)
         else:
-            self._tell(asked, outcome)
+            self._tell(suggestion, outcome)
         self._answer_waiting()
 
     def failed(self, number: int, error: BaseException) -> None:
         """Told with its reason; it never ends the sweep, but so many in a row do."""
-        asked = self.asked.pop(number)
+        suggestion = self.handed_out.pop(number)
         self.rungs.failed(number)
-        self._fail(asked, reason_of(error), read_outcome(self._folder(number)))
+        self._fail(suggestion, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
-    def look(self, now: bool = False) -> None:
+    def refresh(self, now: bool = False) -> None:
         """Shows what others train, and tells what their curves answer. Often called, it seldom does anything."""
-        if not now and not self.neighbours.is_due():
+        if not now and not self.other_workers.is_due():
             return
-        if ended := self.neighbours.look():
+        if ended := self.other_workers.refresh():
             self._answer_waiting()
             if any(trial.state == "failed" for trial in ended):
                 self._count_failures()
-        self.on_look()
+        self.on_refresh()
 
     @property
     def at_a_time(self) -> int:
         """How many trials this process may train together."""
-        return self.crew.trials or self.study.wanted
+        return self.worker.trials or self.study.wanted
 
     def watch(self) -> Watch:
         """A sweep that has failed ends its trials like Ctrl-C: what they have learned is saved for the next command."""
@@ -108,17 +108,17 @@ class Conductor:
         """A paused trial that may go on, since enough worse ones came to its rung."""
         number = None if self.stop else self.rungs.next(paused)
         if number is not None:
-            self.board.turns(number, "running")
+            self.live_table.set_state(number, "running")
         return number
 
     def resumes(self, number: int, curve: Sequence[CurvePoint]) -> bool:
         """Whether a trial that an earlier command began goes on at once, or stays paused."""
         if curve:
-            self.board.checks(number, curve)
-        goes_on = self.rungs.resumes(number, curve)
-        if not goes_on:
-            self.board.turns(number, "paused")
-        return goes_on
+            self.live_table.checks(number, curve)
+        unfinished = self.rungs.resumes(number, curve)
+        if not unfinished:
+            self.live_table.set_state(number, "paused")
+        return unfinished
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -129,10 +129,10 @@ class Conductor:
                 raise KeyboardInterrupt
             self.stop = True
             self.on_stop()
-            self.board.say("Ctrl-C: ending after this step and saving (press it again to leave at once)")
+            self.live_table.say("Ctrl-C: ending after this step and saving (press it again to leave at once)")
 
         try:  # the terminal sends it to the whole crew, of which only the first process heeds it and tells the others
-            before = signal.signal(signal.SIGINT, on_interrupt if self.crew.is_first else signal.SIG_IGN)
+            before = signal.signal(signal.SIGINT, on_interrupt if self.worker.is_first else signal.SIG_IGN)
         except ValueError:  # not in the main thread
             yield
             return
@@ -144,11 +144,11 @@ class Conductor:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _on_step(self, number: int, step: int, steps: int) -> None:
-        self.board.steps(number, step, steps)
-        self.look()
+        self.live_table.steps(number, step, steps)
+        self.refresh()
 
     def _on_check(self, number: int, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
-        self.board.checks(number, curve)
+        self.live_table.checks(number, curve)
         objective = self.setup.sweep.objectives[0]
         if self.setup.sweep.prunes and objective in MONITORS and float(point.epoch).is_integer():
             measured = watched(objective, curve)
@@ -157,20 +157,20 @@ class Conductor:
                 return PRUNE if stops else GO_ON
         return self.rungs.at_check(number, curve)
 
-    def _tell(self, asked: Asked, outcome: Outcome) -> None:
+    def _tell(self, suggestion: Suggestion, outcome: Outcome) -> None:
         if outcome.state == "diverged":
-            self._fail(asked, outcome.reason, outcome)
+            self._fail(suggestion, outcome.reason, outcome)
             return
-        values = self._values(asked, outcome)
+        values = self._values(suggestion, outcome)
         if values is None:
-            self._fail(asked, "nothing was measured at an epoch's end", outcome)
+            self._fail(suggestion, "nothing was measured at an epoch's end", outcome)
             return
-        self.study.tell(asked.number, values, outcome)
-        self.board.ends(asked.number, outcome.shown, values[0], outcome)
+        self.study.tell(suggestion.number, values, outcome)
+        self.live_table.ends(suggestion.number, outcome.shown, values[0], outcome)
 
-    def _fail(self, asked: Asked, reason: str, outcome: Outcome | None) -> None:
-        self.study.fail(asked.number, reason, outcome)
-        self.board.ends(asked.number, "failed", None, outcome, reason)
+    def _fail(self, suggestion: Suggestion, reason: str, outcome: Outcome | None) -> None:
+        self.study.fail(suggestion.number, reason, outcome)
+        self.live_table.ends(suggestion.number, "failed", None, outcome, reason)
         self._count_failures()
 
     def _count_failures(self) -> None:
@@ -180,50 +180,54 @@ class Conductor:
             fix = "mend what they say, or allow more: hydra.sweeper.max_failures=null"
             self.failure = UserError(Problem(what, "hydra.sweeper.max_failures", str(most), fix))
 
-    def _values(self, asked: Asked, outcome: Outcome) -> list[float] | None:
-        epochs = self.axis.asked(asked.params)
+    def _values(self, suggestion: Suggestion, outcome: Outcome) -> list[float] | None:
+        epochs = self.axis.epochs_of(suggestion.params)
         found = [outcome.value(name, epochs) for name in self.setup.sweep.objectives]
         return None if None in found else [value for value in found if value is not None]
 
-    def _answer_from_curves(self, asked: Asked) -> bool:
+    def _answer_from_curves(self, suggestion: Suggestion) -> bool:
         """Tells a trial that is a part of a curve that is there already, or whose training was over when we were killed."""
-        if asked.continues is not None:
-            outcome = read_outcome(self._folder(asked.continues))
+        if suggestion.continues is not None:
+            outcome = read_outcome(self._folder(suggestion.continues))
             if outcome is not None and outcome.state not in ("stopped", "paused"):
-                self._tell(asked, outcome.part(self.axis.asked(asked.params), asked.continues))
+                self._tell(suggestion, outcome.part(self.axis.epochs_of(suggestion.params), suggestion.continues))
                 return True
         for known in self.study.known():
             outcome = known.outcome
-            if known.state != "complete" or outcome is None or not self.axis.same_curve(known.params, asked.params):
+            if (
+                known.state != "complete"
+                or outcome is None
+                or not self.axis.same_curve(known.params, suggestion.params)
+            ):
                 continue
-            if self.axis.answers(outcome, asked.params):
-                self._tell(asked, outcome.part(self.axis.asked(asked.params), known.number))
+            if self.axis.answers(outcome, suggestion.params):
+                self._tell(suggestion, outcome.part(self.axis.epochs_of(suggestion.params), known.number))
                 return True
         return False
 
     def _answer_waiting(self) -> None:
         waiting, self.waiting = self.waiting, []
-        for asked in waiting:
-            if self._answer_from_curves(asked):
+        for suggestion in waiting:
+            if self._answer_from_curves(suggestion):
                 continue
-            if self._is_covered(asked):
-                self.waiting.append(asked)
+            if self._is_covered(suggestion):
+                self.waiting.append(suggestion)
             else:  # its source failed or was interrupted: it is trained on its own
-                self.study.hand_back(asked.number)
-                self.board.ends(asked.number, "interrupted", None, None)
+                self.study.hand_back(suggestion.number)
+                self.live_table.ends(suggestion.number, "interrupted", None, None)
 
-    def _is_covered(self, asked: Asked) -> bool:
+    def _is_covered(self, suggestion: Suggestion) -> bool:
         """Whether a curve that is being trained, here or by another sweeper, will answer this trial."""
-        if any(self.axis.same_curve(asked.params, other.params) for other in self.asked.values()):
+        if any(self.axis.same_curve(suggestion.params, other.params) for other in self.handed_out.values()):
             return True
         others = (trial for trial in self.study.known() if trial.number not in self.study.mine)
-        return is_covered(asked.number, asked.params, others, self.axis)
+        return is_covered(suggestion.number, suggestion.params, others, self.axis)
 
-    def _take_checkpoint(self, asked: Asked) -> None:
+    def _take_checkpoint(self, suggestion: Suggestion) -> None:
         """What an interrupted trial had saved goes to the trial that continues it, which goes on from there."""
-        if asked.continues is None:
+        if suggestion.continues is None:
             return
-        before, mine = self._folder(asked.continues), self._folder(asked.number)
+        before, mine = self._folder(suggestion.continues), self._folder(suggestion.number)
         if (before / "checkpoint").is_dir() and not mine.exists():
             mine.mkdir(parents=True)
             for name in ("checkpoint", "curve.csv", "wandb.json"):

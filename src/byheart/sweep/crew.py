@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from byheart.sweep.setup import Setup
+from byheart.sweep.setup import SweepConfig
 from byheart.sweep.study import Study
 from byheart.training.cores import cores
 
@@ -30,7 +30,7 @@ LINES = 5  # of its log are told where one died
 
 
 @dataclass(frozen=True)
-class Crew:
+class WorkerSettings:
     """How the work is shared: this process is `number` of `processes`; each holds `trials` at a time, on `threads`."""
 
     number: int = 1
@@ -42,23 +42,23 @@ class Crew:
     def is_first(self) -> bool:
         return self.number == 1
 
-    def others(self) -> "list[Crew]":
+    def others(self) -> "list[WorkerSettings]":
         return [replace(self, number=number) for number in range(2, self.processes + 1)]
 
     def as_text(self) -> str:
         return json.dumps(asdict(self))
 
 
-ALONE = Crew()
+ALONE = WorkerSettings()
 
 
-def told() -> Crew | None:
+def worker_settings() -> WorkerSettings | None:
     """What this process was told by the first one; None where it was started by hand."""
     text = os.environ.pop(ENV, None)  # popped: what this process starts is none of the crew
-    return Crew(**json.loads(text)) if text else None
+    return WorkerSettings(**json.loads(text)) if text else None
 
 
-def muster(setup: Setup, options: dict[str, Any], study: Study, weights: int) -> Crew:
+def plan_workers(setup: SweepConfig, options: dict[str, Any], study: Study, weights: int) -> WorkerSettings:
     """As many processes as were said, else as cores are free and memory bears; never more than trials are left.
 
     `weights`: bytes of the base model. The cores are those of `trainer.threads` or $OMP_NUM_THREADS where one is said.
@@ -79,16 +79,16 @@ def muster(setup: Setup, options: dict[str, Any], study: Study, weights: int) ->
     if options.get("slots") is None and study.samples:
         trials = min(trials, max(1, AT_A_TIME // processes))
     threads = max(1, ours // (processes + beside)) if device == "cpu" else None
-    return Crew(1, processes, threads, trials)
+    return WorkerSettings(1, processes, threads, trials)
 
 
-def budget(setup: Setup) -> int:
+def budget(setup: SweepConfig) -> int:
     """The cores that this sweep may use."""
     said = setup.plan.trainer.threads or os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return min(int(said), cores()) if str(said).isdigit() and int(said) else cores()
 
 
-def weights_on_disk(setup: Setup) -> int | None:
+def weights_on_disk(setup: SweepConfig) -> int | None:
     """Bytes of the base model's files; None where it must be fetched or converted first, which one process does."""
     model = setup.plan.model
     folder = None if model.unconverted else Path(model.find())
@@ -128,10 +128,10 @@ class Processes:
         self.words, self.folder, self.say = words, folder, say
         self.running: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, crew: Crew) -> None:
+    def start(self, worker: WorkerSettings) -> None:
         """The others of the crew, with our command line; where one cannot be started, the sweep goes on without it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for each in crew.others():
+        for each in worker.others():
             threads = {"OMP_NUM_THREADS": str(each.threads)} if each.threads else {}
             try:
                 with self._log(each.number).open("wb") as log:
@@ -144,7 +144,7 @@ class Processes:
             except OSError as error:
                 self.say(f"process {each.number} of this sweep cannot be started, so it goes on without: {error}")
 
-    def lost(self) -> bool:
+    def report_dead(self) -> bool:
         """Whether one died since the last look; it is told, with the end of its log."""
         dead = [number for number, process in self.running.items() if process.poll() not in (None, 0)]
         for number in dead:
@@ -155,7 +155,7 @@ class Processes:
             self.say("\n".join([text, *(f"    {line}" for line in end or ["(nothing)"])]))
         return bool(dead)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """They save what they train and end."""
         for process in self.running.values():
             if process.stdin is not None:
@@ -163,13 +163,13 @@ class Processes:
 
     def wait(self) -> None:
         """Until all have ended; those that take too long are killed, and their trials taken over another time."""
-        until, told = time.monotonic() + GRACE_S, False
+        until, worker_settings = time.monotonic() + GRACE_S, False
         while any(process.poll() is None for process in self.running.values()):
             if time.monotonic() > until:
                 self.kill()
-            elif not told and time.monotonic() > until - GRACE_S + TOLD_AFTER_S:
+            elif not worker_settings and time.monotonic() > until - GRACE_S + TOLD_AFTER_S:
                 self.say("waiting for the other processes of this sweep to save")
-                told = True
+                worker_settings = True
             time.sleep(0.05)
 
     def kill(self) -> None:
@@ -187,7 +187,7 @@ class Processes:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             self.kill()  # those that were to save have done so before
             return
-        self.let_go()
+        self.release()
         self.wait()
 
 

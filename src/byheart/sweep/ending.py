@@ -6,16 +6,16 @@ from byheart.config.saved import saved_config
 from byheart.errors import Problem, UserError
 from byheart.report.screen import Screen
 from byheart.store import read_json, write_json
-from byheart.sweep.board import said
+from byheart.sweep.board import in_short
 from byheart.sweep.choice import Chosen, cells, choose
 from byheart.sweep.page import write_page
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Known, Study
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import Study, TrialRecord
 from byheart.sweep.tables import answer_table, write_best, write_trials
 from byheart.sweep.trial import Trials
 
 
-def conclude(setup: Setup, study: Study, trials: Trials, screen: Screen, number: int | None = None) -> Chosen:
+def conclude(setup: SweepConfig, study: Study, trials: Trials, screen: Screen, number: int | None = None) -> Chosen:
     """Chooses (or takes trial `number`), writes everything down, and scores the chosen adapter."""
     known = study.known()
     chosen = choose(setup, known, number)
@@ -35,7 +35,7 @@ def conclude(setup: Setup, study: Study, trials: Trials, screen: Screen, number:
     return chosen
 
 
-def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Screen) -> None:
+def _tell(setup: SweepConfig, known: list[TrialRecord], chosen: Chosen, screen: Screen) -> None:
     answered = cells(setup, known)
     objective = setup.sweep.objectives[0].replace("_", " ")
     screen.console.print()
@@ -44,13 +44,13 @@ def _tell(setup: Setup, known: list[Known], chosen: Chosen, screen: Screen) -> N
         screen.say("  * after the upturn: the value of the best epoch before it")
     failed = [trial for trial in known if trial.state == "failed"]
     for trial in failed[:5]:
-        screen.say(f"  trial {trial.number} failed ({said(trial.params)}): {trial.reason}")
+        screen.say(f"  trial {trial.number} failed ({in_short(trial.params)}): {trial.reason}")
     screen.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
     for note in chosen.notes:
         screen.say(f"  {note}")
 
 
-def _score(setup: Setup, chosen: Chosen, trials: Trials, screen: Screen, study: Study) -> Path | None:
+def _score(setup: SweepConfig, chosen: Chosen, trials: Trials, screen: Screen, study: Study) -> Path | None:
     """The chosen trial's folder becomes a run's: scored on what judges, with its report. One sweeper does it."""
     folder = setup.folder / str(chosen.trained)
     report = folder / "report.html"

@@ -8,7 +8,7 @@ from byheart.config.compose import Config
 from byheart.documents.load import find_documents
 from byheart.errors import UserError
 from byheart.sweep.override import bare, below, settings_of
-from byheart.sweep.settings import Sweep
+from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
 
 # How fast or where it is computed, and what is only said of the result: none of it changes a trial's numbers.
@@ -16,7 +16,7 @@ MAY_DIFFER = ("hydra", "logger", "name", "run", "resume", "estimate", "trainer.d
 MAY_DIFFER_TOO = ("trainer.layout", "trainer.rows_at_once", "evaluation", "retrain")
 
 
-def fingerprint(config: Config, sweep: Sweep, space: Space, examples_vary: bool) -> dict[str, Any]:
+def fingerprint(config: Config, sweep: SweepOptions, space: Space, examples_vary: bool) -> dict[str, Any]:
     """Each fixed setting by its key, the documents and questions by their content, the space by its text."""
     swept = {bare(key) for key in space.distributions}
     fixed = {
@@ -28,7 +28,7 @@ def fingerprint(config: Config, sweep: Sweep, space: Space, examples_vary: bool)
     fixed |= {f"hydra.sweeper.params {key}": text for key, text in space.as_text().items()}
     fixed["hydra.sweeper.objective"] = ", ".join(sweep.objectives)
     if "recall" in sweep.objectives:
-        fixed["hydra.sweeper.probes"] = sweep.asked(examples_vary)
+        fixed["hydra.sweeper.probes"] = sweep.probes_asked(examples_vary)
     return fixed
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.model.language import LanguageModel
-from byheart.sweep.conductor import Conductor, is_out_of_memory
+from byheart.sweep.conductor import Scheduler, is_out_of_memory
 from byheart.sweep.outcome import Outcome
-from byheart.sweep.room import Packable
+from byheart.sweep.room import PackSettings
 from byheart.sweep.saving import load_paused, save_paused
 from byheart.sweep.trial import Prepared, Trials
 from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
@@ -24,7 +24,7 @@ SAVE_S = 300.0  # a kill costs a packed trial no more than this; a pause and a r
 
 
 @dataclass
-class Aboard:
+class SlotState:
     """A trial in a slot, or paused beside it."""
 
     prepared: Prepared
@@ -38,11 +38,11 @@ class Aboard:
 class Pack:
     """`supply` gives the next trial of this kind, `source` is told of what became of each."""
 
-    def __init__(self, task: Trials, source: Conductor, supply: Callable[[], Prepared | None], opened: Packable):
-        self.task, self.source, self.supply, self.opened = task, source, supply, opened
-        self.aboard: dict[str, Aboard] = {}
-        self.held: dict[int, Aboard] = {}  # paused at a rung
-        self.joining = [Aboard(opened.first)]
+    def __init__(self, task: Trials, scheduler: Scheduler, supply: Callable[[], Prepared | None], opened: PackSettings):
+        self.task, self.scheduler, self.supply, self.opened = task, scheduler, supply, opened
+        self.in_slots: dict[str, SlotState] = {}
+        self.paused_trials: dict[int, SlotState] = {}  # paused at a rung
+        self.joining = [SlotState(opened.first)]
         self.trainer: PackedTrainer
         self.base = 0.0  # GiB before the first step
 
@@ -55,13 +55,13 @@ class Pack:
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                slots = self._make_room(error, slots)
+                slots = self._free_memory(error, slots)
 
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _stream(self, slots: int) -> None:
-        first, source = self.opened.first, self.source
-        source.board.slots = self.slots = slots
+        first, scheduler = self.opened.first, self.scheduler
+        scheduler.live_table.slots = self.slots = slots
         forget_peak()
         self.base = peak_memory_gib()
         opened = self.opened
@@ -75,28 +75,28 @@ class Pack:
                 self.task.watch.stop_requested,
                 self._on_tick,
             )
-        for number, each in self.held.items():  # Ctrl-C: they are on disk, the same command goes on with them
+        for number, each in self.paused_trials.items():  # Ctrl-C: they are on disk, the same command goes on with them
             assert each.learned is not None
-            source.ended(number, self.task.finish(each.prepared, each.learned))
+            scheduler.ended(number, self.task.finish(each.prepared, each.learned))
 
-    def _make_room(self, error: BaseException, slots: int) -> int:
+    def _free_memory(self, error: BaseException, slots: int) -> int:
         """How many slots to go on with. A trial that is too large by itself fails; the others begin where they were saved."""
         import gc
 
-        there = list(self.aboard.values()) or self.joining[:slots]
-        self.aboard.clear()
+        there = list(self.in_slots.values()) or self.joining[:slots]
+        self.in_slots.clear()
         self.trainer = None  # type: ignore[assignment]  # and what the failed step made hangs on the traceback's frames
         error.__traceback__ = None
         gc.collect()
         _empty_cache()
         if len(there) == 1 and (self.joining[:1] != there or slots == 1):
             self.joining = [each for each in self.joining if each is not there[0]]
-            self.source.failed(there[0].prepared.number, error)
+            self.scheduler.failed(there[0].prepared.number, error)
         else:
             self.joining = [*there, *(each for each in self.joining if each not in there)]
         fewer = max(1, min(slots, len(there)) // 2)
         if fewer < slots:
-            self.source.board.say(f"out of memory with {slots} slots: going on with {fewer}")
+            self.scheduler.live_table.say(f"out of memory with {slots} slots: going on with {fewer}")
         return fewer
 
     def _next_job(self) -> Job | None:
@@ -107,33 +107,33 @@ class Pack:
                 each.paused = load_paused(each.prepared.folder)
             job = _job(each.prepared, each.paused)
             if problems := self.trainer.tests(job):
-                self.source.failed(number, UserError(*problems))
+                self.scheduler.failed(number, UserError(*problems))
                 continue
             if each.paused is not None:
                 each.epochs = sum(float(point.epoch).is_integer() for point in each.paused.curve)
-            if begun and each.paused is not None and not self.source.resumes(number, each.paused.curve):
+            if begun and each.paused is not None and not self.scheduler.resumes(number, each.paused.curve):
                 each.learned = _so_far(each)
-                self.held[number] = each
+                self.paused_trials[number] = each
                 continue
             each.paused, each.saved = None, time.monotonic()
-            self.aboard[job.id] = each
+            self.in_slots[job.id] = each
             return job
         return None
 
-    def _next(self) -> Aboard | None:
+    def _next(self) -> SlotState | None:
         if self.joining:
             return self.joining.pop(0)
-        if (number := self.source.promoted(self.held)) is not None:
-            return self.held.pop(number)
+        if (number := self.scheduler.promoted(self.paused_trials)) is not None:
+            return self.paused_trials.pop(number)
         found = self.supply()
-        if found is None and not self.aboard and not self.task.watch.stop_requested():
-            for number, each in list(self.held.items()):  # nobody is left who could make them good enough
-                del self.held[number]
+        if found is None and not self.in_slots and not self.task.watch.stop_requested():
+            for number, each in list(self.paused_trials.items()):  # nobody is left who could make them good enough
+                del self.paused_trials[number]
                 self._settle(each)
-        return Aboard(found) if found is not None else None
+        return SlotState(found) if found is not None else None
 
     def _on_check(self, job: Job, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
-        each = self.aboard[job.id]
+        each = self.in_slots[job.id]
         each.memory = max(each.memory, self._share(job))
         answer = self.task.checked(each.prepared, replace(point, peak_memory=round(each.memory, 3)), curve)
         if answer == GO_ON and time.monotonic() - each.saved > SAVE_S:
@@ -141,21 +141,21 @@ class Pack:
         return answer
 
     def _on_result(self, job: Job, learned: Learned) -> None:
-        each = self.aboard.pop(job.id)
+        each = self.in_slots.pop(job.id)
         number = each.prepared.number
         if learned.state in ("paused", "stopped"):
             each.paused, each.learned = self.trainer.paused(job.id), learned
             save_paused(each.prepared.folder, each.paused)
-            if number in self.source.rungs.paused:  # else it is paused only to be saved
-                self.held[number] = each
-                self.source.board.turns(number, "paused")
+            if number in self.scheduler.rungs.paused:  # else it is paused only to be saved
+                self.paused_trials[number] = each
+                self.scheduler.live_table.set_state(number, "paused")
                 return
             if learned.state == "paused":
                 self.joining.append(each)
                 return
         self._ends(each, replace(learned, curve=_with_memory(learned.curve, each.memory)))
 
-    def _ends(self, each: Aboard, learned: Learned, halved: str = "") -> None:
+    def _ends(self, each: SlotState, learned: Learned, halved: str = "") -> None:
         number = each.prepared.number
         try:
             if learned.state == "diverged":
@@ -164,11 +164,11 @@ class Pack:
                 write_curve(each.prepared.folder / "curve.csv", learned.curve)
                 outcome = self.task.finish(each.prepared, learned, halved)
         except Exception as error:
-            self.source.failed(number, error)
+            self.scheduler.failed(number, error)
         else:
-            self.source.ended(number, outcome)
+            self.scheduler.ended(number, outcome)
 
-    def _settle(self, each: Aboard) -> None:
+    def _settle(self, each: SlotState) -> None:
         """A trial that stays at its rung: told with what it reached, its best epoch's adapter kept."""
         from byheart.training.packed.adapters import save
 
@@ -179,10 +179,10 @@ class Pack:
         weights = each.paused.tensors.get("best", each.paused.tensors["masters"].to(stack.weights.dtype))
         save(adapter, model, stack.matrices_of(weights, adapter.rank), each.prepared.folder / "adapter")
         learned = replace(each.learned, state="pruned", curve=_with_memory(each.learned.curve, each.memory))
-        self._ends(each, learned, self.source.rungs.reason(each.prepared.number))
+        self._ends(each, learned, self.scheduler.rungs.reason(each.prepared.number))
 
     def _recall(self, job: Job, model: Any) -> float | None:
-        each = self.aboard[job.id]
+        each = self.in_slots[job.id]
         each.epochs += 1
         prepared = each.prepared
         assert prepared.measure is not None
@@ -195,7 +195,7 @@ class Pack:
     def _share(self, job: Job) -> float:
         """GiB that this trial would have taken by itself: the model, its adapter, its rows' part of the activations."""
         adapter = self.trainer.bytes_per_slot() / 2**30
-        rows = sum(each.prepared.lesson.batch_size for each in self.aboard.values())
+        rows = sum(each.prepared.lesson.batch_size for each in self.in_slots.values())
         active = max(0.0, peak_memory_gib() - self.base - adapter * self.slots)
         return self.base + adapter + active * job.lesson.batch_size / max(1, rows)
 
@@ -206,7 +206,7 @@ def _job(prepared: Prepared, paused: Paused | None) -> Job:
     return Job(str(prepared.number), prepared.lesson, adapter, plan.optimizer, plan.stopping, prepared.folder, paused)
 
 
-def _so_far(each: Aboard) -> Learned:
+def _so_far(each: SlotState) -> Learned:
     """What an interrupted trial that waits at its rung had come to."""
     paused = each.paused
     assert paused is not None

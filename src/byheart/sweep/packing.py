@@ -16,11 +16,11 @@ from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Lora
 from byheart.plan import Plan
 from byheart.store import content_key
-from byheart.sweep.conductor import Conductor
+from byheart.sweep.conductor import Scheduler
 from byheart.sweep.pack import Pack
-from byheart.sweep.room import Packable, choose_slots
+from byheart.sweep.room import PackSettings, choose_slots
 from byheart.sweep.shared import lend
-from byheart.sweep.study import Asked
+from byheart.sweep.study import Suggestion
 from byheart.sweep.trial import Prepared
 
 
@@ -28,7 +28,7 @@ from byheart.sweep.trial import Prepared
 class Planned:
     """A trial whose config is composed, before anything costly."""
 
-    asked: Asked
+    suggestion: Suggestion
     config: Config
     folder: Path
     plan: Plan
@@ -42,7 +42,7 @@ class Planned:
         return content_key(self.plan.model, self.plan.trainer, adapter.targets)
 
 
-class Packing:
+class PackLauncher:
     """`options` are those of conf/hydra/launcher/packed.yaml."""
 
     def __init__(self, options: dict[str, Any], context: Any, task: Any, config: Config):
@@ -50,82 +50,82 @@ class Packing:
         self.context, self.task, self.config = context, task, config
         self.waiting: deque[Planned] = deque()
 
-    def stream(self, source: Conductor) -> None:
+    def stream(self, scheduler: Scheduler) -> None:
         """Until the source has no trial for us at present."""
-        while (first := self.waiting.popleft() if self.waiting else self._planned(source)) is not None:
+        while (first := self.waiting.popleft() if self.waiting else self._planned(scheduler)) is not None:
             if first.pack is None:
-                self._alone(first, source)
+                self._alone(first, scheduler)
             else:
-                self._together(first, source)
+                self._together(first, scheduler)
 
     # -- within -------------------------------------------------------------------------------------------------------
 
-    def _planned(self, source: Conductor) -> Planned | None:
+    def _planned(self, scheduler: Scheduler) -> Planned | None:
         """The source's next trial; one whose config is at fault is told as failed."""
-        while (asked := source.next()) is not None:
+        while (suggestion := scheduler.next()) is not None:
             try:
-                config, folder = make_job(self.context, self.config, source.overrides(asked), asked.number)
+                config, folder = make_job(self.context, self.config, scheduler.overrides(suggestion), suggestion.number)
                 plan, problems = self.task.plan_of(config)
                 if problems:
                     raise UserError(*problems)
-                return Planned(asked, config, folder, plan)
+                return Planned(suggestion, config, folder, plan)
             except Exception as error:
-                source.failed(asked.number, error)
+                scheduler.failed(suggestion.number, error)
         return None
 
-    def _prepared(self, planned: Planned, source: Conductor) -> Prepared | None:
+    def _prepared(self, planned: Planned, scheduler: Scheduler) -> Prepared | None:
         try:
             prepared: Prepared = self.task.prepare(planned.config, planned.folder)
             return prepared
         except Exception as error:
-            source.failed(planned.asked.number, error)
+            scheduler.failed(planned.suggestion.number, error)
             return None
 
-    def _alone(self, planned: Planned, source: Conductor) -> None:
-        prepared = self._prepared(planned, source)
+    def _alone(self, planned: Planned, scheduler: Scheduler) -> None:
+        prepared = self._prepared(planned, scheduler)
         if prepared is None:
             return
         try:
-            source.ended(prepared.number, self.task.finish(prepared, self.task.fit(prepared)))
+            scheduler.ended(prepared.number, self.task.finish(prepared, self.task.fit(prepared)))
         except Diverged as error:
-            source.ended(prepared.number, self.task.finish_diverged(prepared, str(error)))
+            scheduler.ended(prepared.number, self.task.finish_diverged(prepared, str(error)))
         except Exception as error:
-            source.failed(prepared.number, error)
+            scheduler.failed(prepared.number, error)
 
-    def _together(self, planned: Planned, source: Conductor) -> None:
+    def _together(self, planned: Planned, scheduler: Scheduler) -> None:
         """A pack around one trial, joined by others of its kind as slots become free."""
-        first = self._prepared(planned, source)
+        first = self._prepared(planned, scheduler)
         if first is None:
             return
         lend(first.opened)
         adapter = first.plan.adapter
         assert isinstance(adapter, Lora)
-        space = source.setup.space
+        space = scheduler.setup.space
         rank = max(int(space.ends("adapter.rank")[1]), adapter.rank)
-        opened = Packable(first, rank, adapter.targets, self.tokens_at_once)
+        opened = PackSettings(first, rank, adapter.targets, self.tokens_at_once)
         own = first.lesson.batch_size
         least, most = map(int, space.ends("batch_size"))
         batches = least or own, max(most, own)
-        said, crew = self.slots, source.crew
-        if said is not None and crew.trials is not None:
-            said = min(said, crew.trials)
-        slots = choose_slots(opened, said, source.at_a_time, batches, crew.processes)
-        Pack(self.task, source, lambda: self._of_kind(planned.pack, slots, source), opened).run(slots)
+        said, worker = self.slots, scheduler.worker
+        if said is not None and worker.trials is not None:
+            said = min(said, worker.trials)
+        slots = choose_slots(opened, said, scheduler.at_a_time, batches, worker.processes)
+        Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, slots, scheduler), opened).run(slots)
 
-    def _of_kind(self, pack: str | None, slots: int, source: Conductor) -> Prepared | None:
+    def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> Prepared | None:
         """A trial for this pack: one that waited, else the source's next. Those of another kind wait for their own pack,
         and so do those whose rows are not made yet: that takes the base model, which the pack has on loan."""
         for _ in range(len(self.waiting)):
             planned = self.waiting.popleft()
             if planned.pack == pack and self.task.is_ready(planned.plan):
-                if (prepared := self._prepared(planned, source)) is not None:
+                if (prepared := self._prepared(planned, scheduler)) is not None:
                     return prepared
             else:
                 self.waiting.append(planned)
-        while len(self.waiting) < slots and (found := self._planned(source)) is not None:
+        while len(self.waiting) < slots and (found := self._planned(scheduler)) is not None:
             if found.pack != pack or not self.task.is_ready(found.plan):
                 self.waiting.append(found)
-            elif (prepared := self._prepared(found, source)) is not None:
+            elif (prepared := self._prepared(found, scheduler)) is not None:
                 return prepared
         return None
 

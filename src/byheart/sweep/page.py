@@ -9,37 +9,39 @@ from byheart.report.tables import printable
 from byheart.store import write_text
 from byheart.sweep import plots
 from byheart.sweep.answers import equal_steps
-from byheart.sweep.board import WORDS, said
+from byheart.sweep.board import WORDS, in_short
 from byheart.sweep.building import quiet
 from byheart.sweep.choice import Chosen, cells, grid
 from byheart.sweep.outcome import OBJECTIVES
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Known, Study
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import Study, TrialRecord
 
 
-def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chosen, report: Path | None) -> Path:
+def write_page(
+    setup: SweepConfig, study: Study, known: Sequence[TrialRecord], chosen: Chosen, report: Path | None
+) -> Path:
     """Returns the page's path, in the sweep's folder."""
     from jinja2 import Environment
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
-    environment.filters |= {"duration": duration, "said": said}
+    environment.filters |= {"duration": duration, "in_short": in_short}
     objective = setup.sweep.objectives[0]
     maximize = OBJECTIVES[objective] == "maximize"
     complete = [trial for trial in known if trial.state == "complete" and trial.values]
     points = [(trial.params, trial.values[0]) for trial in complete]
     keys = list(setup.space.distributions)
     curves = [
-        (f"trial {trial.number}: {said(trial.params)}", trial.outcome.checks, trial.number == chosen.trial.number)
+        (f"trial {trial.number}: {in_short(trial.params)}", trial.outcome.checks, trial.number == chosen.trial.number)
         for trial in known
         if trial.outcome and trial.outcome.source is None
     ]
     answered = cells(setup, known)
-    told, weighty = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
+    values, shares = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
     drawn = {
         "curves": _twice(plots.curves, curves),
-        "history": _twice(plots.history, told, maximize),
-        "importance": _twice(plots.importance, weighty),
+        "history": _twice(plots.history, values, maximize),
+        "importance": _twice(plots.importance, shares),
         "parallel": _twice(plots.parallel, points, keys, objective, maximize),
     }
     text = environment.from_string(_source("page.html.j2")).render(

@@ -18,13 +18,13 @@ from byheart.training.packed.job import Job
 from byheart.training.packed.trainer import PackedTrainer
 
 MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/findings.md
-TICKS = 3
+MEASURED_STEPS = 3
 SPENT = 0.02  # of the sweep's steps may go into trying how many slots are quickest
 SLOWER = 0.95  # half the slots must take less than so much of the time for each row, or the whole number stays
 
 
 @dataclass(frozen=True)
-class Packable:
+class PackSettings:
     """What a pack is opened with, but for the number of its slots."""
 
     first: Prepared
@@ -34,20 +34,22 @@ class Packable:
 
 
 @dataclass(frozen=True)
-class Tick:
+class StepCost:
     seconds: float  # of one step of all slots
     held: int  # bytes that the slots took
     adapter: int  # bytes of one slot without its activations
 
 
-def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[int, int], processes: int = 1) -> int:
+def choose_slots(
+    pack: PackSettings, said: int | None, wanted: int, batches: tuple[int, int], processes: int = 1
+) -> int:
     """As said, if memory bears it; else as measured, and no more than `wanted`. `batches`: the sweep's least and most.
     `processes` share the memory."""
     device = pack.first.opened.device
     if said is None and wanted == 1:
         return 1
-    one = tick(pack, 1, batches[1] if said is None else batches[0], steps=1)
-    bears = _bears(one, pack.tokens_at_once, free_bytes(device) // processes)
+    one = measure_step(pack, 1, batches[1] if said is None else batches[0], steps=1)
+    bears = _slots_that_fit(one, pack.tokens_at_once, free_bytes(device) // processes)
     if said is not None:
         if said > bears:
             size = (one.adapter if pack.tokens_at_once else one.held) / 2**20
@@ -58,7 +60,7 @@ def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[i
     return _quickest(pack, min(wanted, bears, MOST.get(device, 8)), wanted)
 
 
-def tick(pack: Packable, slots: int, batch: int, steps: int = TICKS + 1) -> Tick:
+def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASURED_STEPS + 1) -> StepCost:
     """Measures a step of `slots` copies of a trial on its longest rows; nothing of it stays."""
     import torch
 
@@ -87,27 +89,27 @@ def tick(pack: Packable, slots: int, batch: int, steps: int = TICKS + 1) -> Tick
     took = int((peak_memory_gib() - before) * 2**30)
     if not warm:  # no second step has found the optimizer's moments beside its activations
         took += moments * slots
-    return Tick(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
+    return StepCost(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
 
 
-def _bears(one: Tick, tokens_at_once: int | None, free: int) -> int:
+def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int:
     """Where a step is read in bounded parts, its activations are there once, whatever the slots."""
     if tokens_at_once:
         return max(1, int((SHARE * free - (one.held - one.adapter)) / max(1, one.adapter)))
     return max(1, int(SHARE * free / max(1, one.held)))
 
 
-def _quickest(pack: Packable, most: int, wanted: int) -> int:
+def _quickest(pack: PackSettings, most: int, wanted: int) -> int:
     """Halves the slots while that makes a row quicker; where trying costs too much of the sweep, takes them all."""
     lesson = pack.first.lesson
     steps = wanted * lesson.epochs * -(-len(lesson.train) // lesson.batch_size)
-    if most == 1 or 1.5 * TICKS * most > SPENT * steps:
+    if most == 1 or 1.5 * MEASURED_STEPS * most > SPENT * steps:
         return most
     batch = lesson.batch_size
-    slots, pace = most, tick(pack, most, batch).seconds / most
+    slots, pace = most, measure_step(pack, most, batch).seconds / most
     while slots > 1:
         fewer = slots // 2
-        found = tick(pack, fewer, batch).seconds / fewer
+        found = measure_step(pack, fewer, batch).seconds / fewer
         if found > SLOWER * pace:
             break
         slots, pace = fewer, found

@@ -11,12 +11,12 @@ from byheart.sweep.outcome import OBJECTIVES
 
 PICKS = ("best", "smooth")
 NO_PRUNER = "optuna.pruners.NopPruner"
-ENDLESS = 20  # trials where the space has no end and n_trials is not said
-SAMPLE = 32  # probes where recall is an objective
+DEFAULT_TRIALS = 20  # trials where the space has no end and n_trials is not said
+DEFAULT_PROBES = 32  # probes where recall is an objective
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepOptions:
     """What a sweep asks for and where it is kept; `params` is the space, which the command line adds to."""
 
     study_name: str | None = None  # null: the sweep's and the documents' names
@@ -41,7 +41,7 @@ class Sweep:
     params: Mapping[str, Any] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
 
     @classmethod
-    def read(cls, raw: Mapping[str, Any]) -> "tuple[Sweep, list[Problem]]":
+    def read(cls, raw: Mapping[str, Any]) -> "tuple[SweepOptions, list[Problem]]":
         """The options of a composed config's `hydra.sweeper`, and what is wrong with them."""
         known = {each.name for each in fields(cls)}
         problems = [
@@ -106,11 +106,11 @@ class Sweep:
         """Whether only one process sees the study."""
         return self.storage in ("sqlite://", "sqlite:///:memory:")
 
-    def asked(self, examples_vary: bool) -> int:
+    def probes_asked(self, examples_vary: bool) -> int:
         """How many probes are asked at each epoch's end; else recall is that of the validation rows, and costs nothing."""
         if self.probes is not None:
             return self.probes
-        return SAMPLE if examples_vary and "recall" in self.objectives else 0
+        return DEFAULT_PROBES if examples_vary and "recall" in self.objectives else 0
 
 
 def _names_a_folder(text: str) -> bool:

@@ -13,7 +13,7 @@ from byheart.plan import Plan
 from byheart.sweep.axis import Axis
 from byheart.sweep.fingerprint import fingerprint
 from byheart.sweep.override import Override, bare, from_yaml
-from byheart.sweep.settings import Sweep
+from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
 from byheart.training.stopping import MONITORS, Stopping
 
@@ -34,11 +34,11 @@ FIXED = ("questions", "dev", "name", "run", "resume", "estimate", "hydra", "logg
 
 
 @dataclass(frozen=True)
-class Setup:
+class SweepConfig:
     """All that a sweep knows before its first trial."""
 
     name: str  # of the study
-    sweep: Sweep
+    sweep: SweepOptions
     axis: Axis
     fixed: tuple[Override, ...]  # of the command line and of hydra.sweeper.params
     from_yaml: tuple[Override, ...]  # what differs from `byheart learn` in the sweep's own YAML
@@ -48,9 +48,9 @@ class Setup:
     plan: Plan  # of the first trial: what does not vary is the same in all
 
     @property
-    def asked(self) -> int:
+    def probes_asked(self) -> int:
         """How many probes are asked at each epoch's end."""
-        return self.sweep.asked(self.only_their_probes)
+        return self.sweep.probes_asked(self.only_their_probes)
 
     @property
     def space(self) -> Space:
@@ -67,7 +67,7 @@ def _time_budget(plan: Plan) -> list[Problem]:
     return [Problem("trials that train together have no time of their own", "budget", str(plan.budget), fix)]
 
 
-def _monitored(sweep: Sweep, plan: Plan) -> list[Override]:
+def _monitored(sweep: SweepOptions, plan: Plan) -> list[Override]:
     """Trials end, and keep their epoch, by what they are compared by, unless stopping.monitor is said."""
     first = sweep.objectives[0] if sweep.objectives else ""
     said = plan.stopping.monitor != Stopping().monitor
@@ -95,11 +95,11 @@ def study_folder(config: Config) -> Path:
     return Path("outputs") / "sweeps" / study_name(config)
 
 
-def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -> tuple[Setup, list[Problem]]:
+def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -> tuple[SweepConfig, list[Problem]]:
     """`arguments` are the overrides of the command line; those of `hydra.sweeper.params` go before them."""
     raw = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     assert isinstance(raw, dict)
-    sweep, problems = Sweep.read({str(key): value for key, value in raw.items()})
+    sweep, problems = SweepOptions.read({str(key): value for key, value in raw.items()})
     if raw.get("objective") is None:
         sweep = replace(sweep, objective=COMPARED.get(plan.stopping.monitor, plan.stopping.monitor))
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
@@ -118,10 +118,12 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
     same = fingerprint(config, sweep, space, there) if not problems else {}
     name = study_name(config)
     own = from_yaml(config, keys) if not problems else []
-    return Setup(name, sweep, axis, (*_monitored(sweep, plan), *fixed), tuple(own), folder, same, there, plan), problems
+    return SweepConfig(
+        name, sweep, axis, (*_monitored(sweep, plan), *fixed), tuple(own), folder, same, there, plan
+    ), problems
 
 
-def _smooth(sweep: Sweep, space: Space) -> list[Problem]:
+def _smooth(sweep: SweepOptions, space: Space) -> list[Problem]:
     if sweep.pick != "smooth" or not space.distributions or "lr" in space.distributions:
         return []
     what, fix = (
@@ -131,7 +133,7 @@ def _smooth(sweep: Sweep, space: Space) -> list[Problem]:
     return [Problem(what, "hydra.sweeper.pick", "smooth", fix)]
 
 
-def _launcher(config: Config, sweep: Sweep) -> list[Problem]:
+def _launcher(config: Config, sweep: SweepOptions) -> list[Problem]:
     """What is wrong with the numbers of hydra/launcher=packed."""
     options, problems = OmegaConf.to_container(config.hydra.launcher, resolve=True), list[Problem]()
     assert isinstance(options, dict)
@@ -152,7 +154,7 @@ def _launcher(config: Config, sweep: Sweep) -> list[Problem]:
     return problems
 
 
-def _given(sweep: Sweep, space: Space) -> list[Problem]:
+def _given(sweep: SweepOptions, space: Space) -> list[Problem]:
     wanted = set(space.distributions)
     return [
         Problem("a given trial names just the keys that vary", f"hydra.sweeper.given.{i}", str(dict(point)))
@@ -171,7 +173,7 @@ def other_texts(keys: Iterable[str]) -> list[str]:
     return [key for key in keys if _head(key) in OTHER_TEXTS]
 
 
-def _objective(sweep: Sweep, keys: Iterable[str], plan: Plan) -> list[Problem]:
+def _objective(sweep: SweepOptions, keys: Iterable[str], plan: Plan) -> list[Problem]:
     """What is wrong with the objective, given what varies."""
     keys, where, problems = list(keys), "hydra.sweeper.objective", []
     for key in keys:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from byheart.errors import Problem, UserError
-from byheart.sweep.settings import Sweep
+from byheart.sweep.settings import SweepOptions
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -18,7 +18,7 @@ HALF_MADE = ("already exists", "duplicate key", "unique constraint", "database i
 TRIES, WAIT_S = 10, 0.5
 
 
-def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
+def open_storage(sweep: SweepOptions, folder: Path) -> "BaseStorage":
     """Raises UserError where it cannot be reached; an address that holds a password is never repeated."""
     address, where = _address(sweep, folder)
     try:
@@ -34,7 +34,7 @@ def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
         raise UserError(Problem(f"the study's storage cannot be reached: {reason}", where, shown, fix)) from None
 
 
-def _address(sweep: Sweep, folder: Path) -> tuple[str, str]:
+def _address(sweep: SweepOptions, folder: Path) -> tuple[str, str]:
     if sweep.storage_env:
         found = os.environ.get(sweep.storage_env)
         if not found:

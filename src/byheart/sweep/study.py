@@ -13,7 +13,7 @@ from byheart.errors import Problem, UserError
 from byheart.sweep.building import built, quiet
 from byheart.sweep.outcome import Outcome
 from byheart.sweep.owner import StudyLocks
-from byheart.sweep.settings import ENDLESS, Sweep
+from byheart.sweep.settings import DEFAULT_TRIALS, SweepOptions
 from byheart.sweep.space import Params, Space
 from byheart.sweep.storage import open_storage
 
@@ -24,7 +24,7 @@ BEAT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class Suggestion:
     """A trial that is ours to train."""
 
     number: int
@@ -33,7 +33,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Known:
+class TrialRecord:
     """What the study knows of a trial. `state` is waiting, running, complete, failed or interrupted."""
 
     number: int
@@ -52,7 +52,7 @@ class Known:
 class Study:
     """One study under its name, in the sweep's folder or wherever its storage lies."""
 
-    def __init__(self, name: str, sweep: Sweep, space: Space, folder: Path):
+    def __init__(self, name: str, sweep: SweepOptions, space: Space, folder: Path):
         import optuna
 
         self.sweep, self.space, self.folder = sweep, space, folder
@@ -97,7 +97,7 @@ class Study:
         """How many finished trials end the sweep; a combination that was tried already would tell nothing new."""
         grid = self.space.grid()
         if grid is None:
-            return self.sweep.n_trials or ENDLESS
+            return self.sweep.n_trials or DEFAULT_TRIALS
         return min(self.sweep.n_trials or len(grid), len(grid))
 
     @property
@@ -121,11 +121,11 @@ class Study:
                 if point not in there:
                     self.optuna.enqueue_trial(point)
                     there.append(point)
-            self._withdraw_twins()
+            self._remove_duplicates()
 
     # -- ask and tell -------------------------------------------------------------------------------------------------
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> Suggestion | None:
         """The next trial; None where those finished and those on their way are all that was wanted."""
         with self.locks.asking:
             self._recover()
@@ -137,7 +137,7 @@ class Study:
             self.storage.set_trial_user_attr(trial._trial_id, "owner", self.locks.name)
             self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
             self.mine[trial.number] = trial
-            return Asked(trial.number, dict(trial.params), trial.user_attrs.get("continues"))
+            return Suggestion(trial.number, dict(trial.params), trial.user_attrs.get("continues"))
 
     def tell(self, number: int, values: Sequence[float], outcome: Outcome) -> None:
         """A trial that was trained or stopped: complete with its best values, since GPSampler passes over pruned ones."""
@@ -164,7 +164,7 @@ class Study:
         trial.report(value, epoch)
         return bool(trial.should_prune())
 
-    def known(self) -> list[Known]:
+    def known(self) -> list[TrialRecord]:
         """All trials, in the order of their numbers."""
         return [_known(trial) for trial in self._trials()]
 
@@ -219,7 +219,7 @@ class Study:
         dead = self.locks.is_dead(owner)
         return dead if dead is not None else time.time() - (beat or 0.0) > self.sweep.expire_s
 
-    def _withdraw_twins(self) -> None:
+    def _remove_duplicates(self) -> None:
         """Two machines that begin at once, with no folder in common to lock, queue everything twice: the first stays."""
         seen: list[Params] = []
         for trial in self._trials():
@@ -255,7 +255,7 @@ class Study:
                     self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
 
 
-def look_ahead(name: str, sweep: Sweep, folder: Path, fingerprint: dict[str, Any]) -> None:
+def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[str, Any]) -> None:
     """Raises UserError for what opening the study would meet, before a teacher is paid for texts; nothing is written."""
     import optuna
 
@@ -272,7 +272,7 @@ def look_ahead(name: str, sweep: Sweep, folder: Path, fingerprint: dict[str, Any
 def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> None:
     fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={name}-2"
     problems = [
-        Problem(f"the study {name} was begun with {_said(before.get(key))}", key, _said(now.get(key)), fix)
+        Problem(f"the study {name} was begun with {_shown(before.get(key))}", key, _shown(now.get(key)), fix)
         for key in sorted({**before, **now})
         if before.get(key) != now.get(key)
     ]
@@ -281,7 +281,7 @@ def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> No
 
 
 @contextmanager
-def opened(name: str, sweep: Sweep, space: Space, folder: Path, fingerprint: dict[str, Any]) -> Iterator[Study]:
+def opened(name: str, sweep: SweepOptions, space: Space, folder: Path, fingerprint: dict[str, Any]) -> Iterator[Study]:
     """The study, its settings agreed on and its first trials queued."""
     with Study(name, sweep, space, folder) as study:
         study.agree(fingerprint)
@@ -301,15 +301,15 @@ def _finished(trial: "FrozenTrial") -> bool:
     return trial.state.is_finished() and not (trial.state.name == "FAIL" and _interrupted(trial))
 
 
-def _known(trial: "FrozenTrial") -> Known:
+def _known(trial: "FrozenTrial") -> TrialRecord:
     states = {"COMPLETE": "complete", "PRUNED": "complete", "RUNNING": "running", "WAITING": "waiting"}
     state = states.get(trial.state.name, "interrupted" if _interrupted(trial) else "failed")
     raw = trial.user_attrs.get("outcome")
     values = tuple(value for value in trial.values or () if math.isfinite(value)) if state == "complete" else ()
     reason = trial.user_attrs.get("reason", "")
-    return Known(trial.number, _params(trial), state, values, Outcome.read(raw) if raw else None, reason)
+    return TrialRecord(trial.number, _params(trial), state, values, Outcome.read(raw) if raw else None, reason)
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

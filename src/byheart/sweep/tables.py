@@ -11,14 +11,14 @@ from byheart.config.compose import Composer
 from byheart.store import write_text
 from byheart.sweep.board import spread
 from byheart.sweep.choice import Cell, Chosen, cells, grid
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Known
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import TrialRecord
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def write_trials(setup: Setup, known: list[Known]) -> None:
+def write_trials(setup: SweepConfig, known: list[TrialRecord]) -> None:
     """trials.csv: one line for every combination that the sweep answers, each number of epochs among them."""
     text = io.StringIO()
     keys = [*setup.space.distributions]
@@ -39,7 +39,7 @@ def write_trials(setup: Setup, known: list[Known]) -> None:
     write_text(setup.folder / "trials.csv", text.getvalue())
 
 
-def write_best(setup: Setup, chosen: Chosen) -> Path:
+def write_best(setup: SweepConfig, chosen: Chosen) -> Path:
     """best.yaml, in the form of `sweeps/`: `byheart learn -cd DIR -cn best` trains it again."""
     plain = {override.name: override.value for override in chosen.overrides}
     known = Composer().groups()

@@ -17,7 +17,7 @@ from byheart.run import Run
 from byheart.store import read_json, write_json
 from byheart.studying import account_of, lesson_of, open_logbook, tokens_per_row
 from byheart.sweep.outcome import Outcome, write_outcome
-from byheart.sweep.setup import Setup
+from byheart.sweep.setup import SweepConfig
 from byheart.sweep.shared import Shared, Silent, lend
 from byheart.training.curve import forget_peak, read_curve
 from byheart.training.packed.trainer import GO_ON, PRUNE
@@ -55,7 +55,7 @@ class Trials:
     def __init__(
         self,
         plan_of: Callable[[Config], tuple[Plan, list[Problem]]],
-        setup: Setup,
+        setup: SweepConfig,
         words: Sequence[str] = (),
     ):
         """`words`: the command line, with which other processes of the sweep are started."""
@@ -95,11 +95,19 @@ class Trials:
             raise UserError(*problems)
         shared = self.shared
         train, validate = shared.rows(plan)
-        if not validate and (watched := set(MONITORS) & set(self.setup.sweep.objectives)) and not self.setup.asked:
+        if (
+            not validate
+            and (watched := set(MONITORS) & set(self.setup.sweep.objectives))
+            and not self.setup.probes_asked
+        ):
             what, name = "no held-out example, so nothing can be measured on it", min(watched)
             raise UserError(Problem(what, "hydra.sweeper.objective", name, "hold more out: split.share=0.5"))
         opened = shared.opened(plan)
-        recall = shared.recall(plan, self.setup.asked, self.setup.only_their_probes) if self.setup.asked else None
+        recall = (
+            shared.recall(plan, self.setup.probes_asked, self.setup.only_their_probes)
+            if self.setup.probes_asked
+            else None
+        )
         forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
         kept = folder / "checkpoint" / "forgetting.json"  # for a trial that was interrupted: it is in no curve
         forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}

@@ -16,9 +16,9 @@ class PackedLauncher(Launcher):
         self.options = options
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from byheart.sweep.packing import Packing
+        from byheart.sweep.packing import PackLauncher
 
-        self.packing = Packing(self.options, hydra_context, task_function, config)
+        self.packing = PackLauncher(self.options, hydra_context, task_function, config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Hydra calls this for a grid. A study calls `stream`."""
@@ -27,6 +27,6 @@ class PackedLauncher(Launcher):
         fix = "add hydra/sweeper=byheart_optuna: a grid is asked as a whole"
         raise UserError(Problem("only the trials of a study train together", "hydra/launcher", "packed", fix))
 
-    def stream(self, source: Any) -> None:
+    def stream(self, scheduler: Any) -> None:
         """Takes trials from `source` as slots become free, and gives back what became of them."""
-        self.packing.stream(source)
+        self.packing.stream(scheduler)
