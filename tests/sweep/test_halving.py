@@ -115,7 +115,7 @@ def test_full_memory_is_met_with_fewer_slots_and_ends_no_sweep(here, quick, monk
     monkeypatch.setattr(PackedTrainer, "_losses", full)
     code = cli.main(["sweep", "batch_lr_epochs", *quick, *WORDS])
     shown = capsys.readouterr()
-    assert "out of memory with 4 slots: going on with 2" in shown.out
+    assert "out of memory with 4 slots: continuing with 2" in shown.out
     if bears:
         assert code == 0 and len(outcomes(Path("outputs/sweeps/batch_lr_epochs-a"))) == 4
     else:
@@ -128,7 +128,7 @@ def test_full_memory_is_met_with_fewer_slots_and_ends_no_sweep(here, quick, monk
         (["hydra.sweeper.halving={keep:0.5}"], "after which epochs"),
         (["hydra.sweeper.halving={after:[0],keep:0.5}"], "halving.after"),
         (["hydra.sweeper.halving={after:[1],keep:1}"], "halving.keep"),
-        ([HALVING, "hydra/launcher=basic"], "only trials that train together"),
+        ([HALVING, "hydra/launcher=basic"], "they must train together"),
         ([HALVING, "hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner"], "no pruner beside it"),
     ],
 )

@@ -1,16 +1,15 @@
-"""The epoch axis is free: at a constant rate one training answers every number of epochs up to its own."""
+"""Epochs read from a curve: at a constant rate one training has the result of every shorter one."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from byheart.errors import Problem
 from byheart.plan import Plan
-from byheart.sweep.outcome import Outcome
 from byheart.sweep.override import Override
 from byheart.sweep.space import Params, Space
 
 EPOCHS = "epochs"
-NO_PATIENCE = Override.of("stopping.patience", None)  # an upturn would leave the later epochs unanswered
+NO_PATIENCE = Override.of("stopping.patience", None)  # early stopping would leave the later epochs without a result
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Axis:
     space: Space
     fixed_epochs: int
     most: int | None = None  # the highest number of epochs in the space; None: epochs is not swept
-    answered: tuple[int, ...] = ()  # the epoch counts to tell of at the end
+    answered: tuple[int, ...] = ()  # the numbers of epochs in the final table
     schedule: str = "constant"
     free: bool = True  # a training of N epochs contains every shorter one, where the rate is constant
     extra: tuple[Override, ...] = ()
@@ -44,7 +43,7 @@ class Axis:
         return cls(varied, most, most, tuple(sorted(values)), plan.schedule, free, (NO_PATIENCE,)), []
 
     def overrides(self, params: Params) -> list[Override]:
-        """What a trial is trained with beside its parameters; a later override wins."""
+        """What a trial is trained with besides its parameters; a later override wins."""
         if self.most is None:
             return []
         return [*self.extra, Override.of(EPOCHS, self.trained(params))]
@@ -60,10 +59,6 @@ class Axis:
     def same_curve(self, one: Params, other: Params) -> bool:
         """Whether both are parts of one training."""
         return self._without(one) == self._without(other) and (one == other or self.is_free(one))
-
-    def answers(self, outcome: Outcome, params: Params) -> bool:
-        """Whether a finished training of the same curve answers a trial."""
-        return outcome.covers(self.epochs_of(params))
 
     def is_free(self, params: Params) -> bool:
         return self.free and params.get("schedule", self.schedule) == "constant"

@@ -1,4 +1,4 @@
-"""Hands out the trials of a study and takes back what became of them, for whichever launcher trains them."""
+"""Gives the trials of a study to a launcher and tells the study their results."""
 
 import shutil
 import signal
@@ -23,13 +23,14 @@ from byheart.types import CurvePoint
 
 
 class Scheduler:
-    """`next` gives a trial to train, `ended` and `failed` tell of it; trials known from a curve are told in between."""
+    """A launcher calls `next` for a trial to train, then `ended` or `failed` with its result. A trial that is a part of
+    another trial's curve is never handed out: its result is read from that curve."""
 
     def __init__(self, setup: SweepConfig, study: Study, live_table: LiveTable, worker: WorkerSettings = ALONE):
         self.setup, self.study, self.live_table, self.axis, self.worker = setup, study, live_table, setup.axis, worker
         self.other_workers = OtherWorkers(study, live_table, setup.axis, setup.folder)
-        self.handed_out: dict[int, Suggestion] = {}  # handed out
-        self.waiting: list[Suggestion] = []  # parts of a curve that is being trained
+        self.handed_out: dict[int, Suggestion] = {}  # to a launcher
+        self.waiting: list[Suggestion] = []  # for the curve of a trial that is being trained
         self.stop = False
         self.on_stop: Callable[[], None] = lambda: None
         self.on_refresh: Callable[[], None] = lambda: None
@@ -45,7 +46,7 @@ class Scheduler:
         """A trial to train; None where there is none at present."""
         while not self.stop and self.failure is None:
             if self.worker.trials is not None and len(self.handed_out) >= self.worker.trials:
-                return None  # the others of the crew are to have theirs
+                return None  # the rest is for the other workers
             suggestion = self.study.ask()
             if suggestion is None:
                 return None
@@ -62,7 +63,7 @@ class Scheduler:
         return None
 
     def overrides(self, suggestion: Suggestion) -> list[str]:
-        """The trial in Hydra's words; its folder is its number."""
+        """The trial as Hydra's overrides; its folder is its number."""
         varied = self.setup.space.overrides(suggestion.params)
         overrides = last_of_each_key([*self.setup.fixed, *varied, *self.axis.overrides(suggestion.params)])
         return [*(each.text for each in overrides), f"hydra.sweep.subdir={suggestion.number}"]
@@ -79,14 +80,14 @@ class Scheduler:
         self._answer_waiting()
 
     def failed(self, number: int, error: BaseException) -> None:
-        """Told with its reason; it never ends the sweep, but so many in a row do."""
+        """One failure does not end the sweep; `max_failures` in a row do."""
         suggestion = self.handed_out.pop(number)
         self.rungs.failed(number)
         self._fail(suggestion, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
     def refresh(self, now: bool = False) -> None:
-        """Shows what others train, and tells what their curves answer. Often called, it seldom does anything."""
+        """Shows the trials of other workers, and reads results from their curves. May be called often: it limits its own rate."""
         if not now and not self.other_workers.is_due():
             return
         if ended := self.other_workers.refresh():
@@ -101,7 +102,7 @@ class Scheduler:
         return self.worker.trials or self.study.wanted
 
     def watch(self) -> Watch:
-        """A sweep that has failed ends its trials like Ctrl-C: what they have learned is saved for the next command."""
+        """A sweep that has failed ends its trials as Ctrl-C does: they are saved for the next command."""
         return Watch(self._on_check, self._on_step, lambda: self.stop or self.failure is not None)
 
     def promoted(self, paused: Iterable[int]) -> int | None:
@@ -115,23 +116,23 @@ class Scheduler:
         """Whether a trial that an earlier command began goes on at once, or stays paused."""
         if curve:
             self.live_table.checks(number, curve)
-        unfinished = self.rungs.resumes(number, curve)
-        if not unfinished:
+        goes_on = self.rungs.resumes(number, curve)
+        if not goes_on:
             self.live_table.set_state(number, "paused")
-        return unfinished
+        return goes_on
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Ctrl-C ends the trials after their step; a second one leaves at once."""
+        """Ctrl-C ends the trials after their step; a second one ends the process at once."""
 
         def on_interrupt(number: int, frame: FrameType | None) -> None:
             if self.stop:
                 raise KeyboardInterrupt
             self.stop = True
             self.on_stop()
-            self.live_table.say("Ctrl-C: ending after this step and saving (press it again to leave at once)")
+            self.live_table.say("Ctrl-C: saving after this step, then ending (press it again to end at once)")
 
-        try:  # the terminal sends it to the whole crew, of which only the first process heeds it and tells the others
+        try:  # a terminal sends it to all workers: the others ignore it, and the first one tells them
             before = signal.signal(signal.SIGINT, on_interrupt if self.worker.is_first else signal.SIG_IGN)
         except ValueError:  # not in the main thread
             yield
@@ -177,7 +178,7 @@ class Scheduler:
         failures, most = self.study.failures_in_a_row(), self.setup.sweep.max_failures
         if most is not None and len(failures) >= most:
             what = f"{len(failures)} trials in a row failed, the last: {failures[-1]}"
-            fix = "mend what they say, or allow more: hydra.sweeper.max_failures=null"
+            fix = "correct what they say, or allow more: hydra.sweeper.max_failures=null"
             self.failure = UserError(Problem(what, "hydra.sweeper.max_failures", str(most), fix))
 
     def _values(self, suggestion: Suggestion, outcome: Outcome) -> list[float] | None:
@@ -186,22 +187,18 @@ class Scheduler:
         return None if None in found else [value for value in found if value is not None]
 
     def _answer_from_curves(self, suggestion: Suggestion) -> bool:
-        """Tells a trial that is a part of a curve that is there already, or whose training was over when we were killed."""
+        """Reads a trial's result from a finished curve that contains it, or from the outcome file of the trial that it
+        continues, where that one was trained to its end before its process was killed."""
         if suggestion.continues is not None:
             outcome = read_outcome(self._folder(suggestion.continues))
             if outcome is not None and outcome.state not in ("stopped", "paused"):
                 self._tell(suggestion, outcome.part(self.axis.epochs_of(suggestion.params), suggestion.continues))
                 return True
+        epochs = self.axis.epochs_of(suggestion.params)
         for known in self.study.known():
-            outcome = known.outcome
-            if (
-                known.state != "complete"
-                or outcome is None
-                or not self.axis.same_curve(known.params, suggestion.params)
-            ):
-                continue
-            if self.axis.answers(outcome, suggestion.params):
-                self._tell(suggestion, outcome.part(self.axis.epochs_of(suggestion.params), known.number))
+            outcome = known.outcome if known.state == "complete" else None
+            if outcome and self.axis.same_curve(known.params, suggestion.params) and outcome.covers(epochs):
+                self._tell(suggestion, outcome.part(epochs, known.number))
                 return True
         return False
 
@@ -212,19 +209,19 @@ class Scheduler:
                 continue
             if self._is_covered(suggestion):
                 self.waiting.append(suggestion)
-            else:  # its source failed or was interrupted: it is trained on its own
+            else:  # the trial that it waited for failed or was interrupted
                 self.study.hand_back(suggestion.number)
                 self.live_table.ends(suggestion.number, "interrupted", None, None)
 
     def _is_covered(self, suggestion: Suggestion) -> bool:
-        """Whether a curve that is being trained, here or by another sweeper, will answer this trial."""
+        """Whether a trial that is being trained, here or by another worker, has a curve that contains this one."""
         if any(self.axis.same_curve(suggestion.params, other.params) for other in self.handed_out.values()):
             return True
         others = (trial for trial in self.study.known() if trial.number not in self.study.mine)
         return is_covered(suggestion.number, suggestion.params, others, self.axis)
 
     def _take_checkpoint(self, suggestion: Suggestion) -> None:
-        """What an interrupted trial had saved goes to the trial that continues it, which goes on from there."""
+        """Moves the checkpoint of an interrupted trial to the trial that continues it."""
         if suggestion.continues is None:
             return
         before, mine = self._folder(suggestion.continues), self._folder(suggestion.number)
@@ -243,7 +240,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """One line of why a trial failed; what a GPU says when its memory is full is long and names no setting."""
+    """Why a trial failed, in one line. CUDA's own message of full memory is long and names no setting."""
     text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if is_out_of_memory(error):
         return f"out of memory (lower batch_size, or set trainer.rows_at_once): {text[:120]}"

@@ -1,7 +1,7 @@
-"""The processes of one sweep: on a CPU one for each core, since threads of one process wait for each other.
+"""The worker processes of one sweep: on a CPU one for each core, since threads of one process wait for each other.
 
-The first process prepares, shows and concludes. The others are given the same command line; each is one more sweeper of
-the study, which writes to a file what it says and ends when nothing is left to train.
+The first process prepares, shows the table and concludes. The others get the same command line. Each works on the same
+study, writes its messages to a log file and ends when no trial is left.
 """
 
 import json
@@ -20,18 +20,18 @@ from byheart.sweep.setup import SweepConfig
 from byheart.sweep.study import Study
 from byheart.training.cores import cores
 
-ENV = "BYHEART_SWEEP_CREW"  # what the other processes are told, and how they know themselves
+ENV = "BYHEART_SWEEP_CREW"  # the settings of the other processes; the first one has none
 SHARE = 0.8  # of the free memory; the rest is for what a step needs for a moment, and for others
 LEAST_BYTES = 2**30  # of a process: its libraries, and a step of a small model
 AT_A_TIME = 16  # trials, in all processes, where each is proposed by what the earlier ones found
 GRACE_S = 60.0  # for the step that is under way, and for saving
-TOLD_AFTER_S = 3.0
-LINES = 5  # of its log are told where one died
+WAITING_AFTER_S = 3.0  # before the screen says what is waited for
+LINES = 5  # of the log of a process that died are shown
 
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """How the work is shared: this process is `number` of `processes`; each holds `trials` at a time, on `threads`."""
+    """This process is `number` of `processes`; each trains `trials` at a time, on `threads`."""
 
     number: int = 1
     processes: int = 1
@@ -53,13 +53,13 @@ ALONE = WorkerSettings()
 
 
 def worker_settings() -> WorkerSettings | None:
-    """What this process was told by the first one; None where it was started by hand."""
-    text = os.environ.pop(ENV, None)  # popped: what this process starts is none of the crew
+    """What the first process gave this one; None where the user started it."""
+    text = os.environ.pop(ENV, None)  # popped: programs that this process starts are no workers
     return WorkerSettings(**json.loads(text)) if text else None
 
 
 def plan_workers(setup: SweepConfig, options: dict[str, Any], study: Study, weights: int) -> WorkerSettings:
-    """As many processes as were said, else as cores are free and memory bears; never more than trials are left.
+    """As many processes as the user asks for, else as free cores and memory allow; never more than trials are left.
 
     `weights`: bytes of the base model. The cores are those of `trainer.threads` or $OMP_NUM_THREADS where one is said.
     """
@@ -99,7 +99,7 @@ def weights_on_disk(setup: SweepConfig) -> int | None:
 
 
 def free_bytes(device: str) -> int:
-    """Memory that can be had now: what the page cache holds is given up on demand, what a container forbids is not."""
+    """Memory that can be allocated now: the page cache counts as free, what a container forbids does not."""
     if device == "cuda":
         import torch
 
@@ -122,14 +122,14 @@ def free_bytes(device: str) -> int:
 
 
 class Processes:
-    """Each holds the reading end of a pipe as its standard input; however we die, the system closes our end."""
+    """The other processes. Each reads a pipe of the first one, which the system closes however the first one ends."""
 
     def __init__(self, words: Sequence[str], folder: Path, say: Callable[[str], None]):
         self.words, self.folder, self.say = words, folder, say
         self.running: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, worker: WorkerSettings) -> None:
-        """The others of the crew, with our command line; where one cannot be started, the sweep goes on without it."""
+        """Starts the others with our command line; where one cannot be started, the sweep goes on without it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for each in worker.others():
             threads = {"OMP_NUM_THREADS": str(each.threads)} if each.threads else {}
@@ -142,10 +142,12 @@ class Processes:
                         env={**os.environ, **threads, ENV: each.as_text(), "PYTHONUNBUFFERED": "1"},
                     )  # fmt: skip
             except OSError as error:
-                self.say(f"process {each.number} of this sweep cannot be started, so it goes on without: {error}")
+                self.say(
+                    f"process {each.number} of this sweep cannot be started, so the sweep goes on without it: {error}"
+                )
 
     def report_dead(self) -> bool:
-        """Whether one died since the last look; it is told, with the end of its log."""
+        """Whether one died since the last call; shows the end of its log."""
         dead = [number for number, process in self.running.items() if process.poll() not in (None, 0)]
         for number in dead:
             code, log = self.running.pop(number).returncode, self._log(number)
@@ -156,18 +158,18 @@ class Processes:
         return bool(dead)
 
     def release(self) -> None:
-        """They save what they train and end."""
+        """Tells them to save what they train and to end."""
         for process in self.running.values():
             if process.stdin is not None:
                 process.stdin.close()
 
     def wait(self) -> None:
-        """Until all have ended; those that take too long are killed, and their trials taken over another time."""
+        """Until all have ended. Those that take longer than GRACE_S are killed; the next command continues their trials."""
         until, worker_settings = time.monotonic() + GRACE_S, False
         while any(process.poll() is None for process in self.running.values()):
             if time.monotonic() > until:
                 self.kill()
-            elif not worker_settings and time.monotonic() > until - GRACE_S + TOLD_AFTER_S:
+            elif not worker_settings and time.monotonic() > until - GRACE_S + WAITING_AFTER_S:
                 self.say("waiting for the other processes of this sweep to save")
                 worker_settings = True
             time.sleep(0.05)
@@ -192,7 +194,7 @@ class Processes:
 
 
 def end_with_the_first(stop: Callable[[], None]) -> None:
-    """In another process: calls `stop` once the first is gone or lets go; who does not end then, is ended."""
+    """In one of the other processes: calls `stop` once the first one has ended or released it; exits after GRACE_S."""
 
     def wait() -> None:
         while os.read(0, 1):  # nothing is ever written. Not sys.stdin: its lock would be held when Python ends

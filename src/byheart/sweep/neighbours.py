@@ -1,4 +1,4 @@
-"""What other sweepers of the same study train, told to the board: running ones by their curve, the others by the study."""
+"""Shows the trials of other workers in the live table: running ones by their curve file, ended ones by the study."""
 
 import time
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from byheart.sweep.study import Study, TrialRecord
 from byheart.training.curve import read_curve
 
 EVERY_S = 1.5
-COSTS = 30  # a look that takes long is taken less often: at most one part in so many of the time
+COSTS = 30  # a slow refresh comes less often: it takes at most 1/30 of the time
 
 
 class OtherWorkers:
@@ -24,7 +24,7 @@ class OtherWorkers:
         return time.monotonic() >= self.due
 
     def refresh(self) -> list[TrialRecord]:
-        """The trials that others ended since the last look."""
+        """The trials that others ended since the last refresh."""
         began = time.monotonic()
         ended, known = [], self.study.known()
         for trial in known:
@@ -66,8 +66,8 @@ class OtherWorkers:
 
 
 def is_covered(number: int, params: Params, others: Iterable[TrialRecord], axis: Axis) -> bool:
-    """Whether the curve of another running trial will answer this one. Of those of one curve the lowest number is trained,
-    so that no two wait for each other."""
+    """Whether the curve of another running trial will contain this one. Of the trials of one curve that with the lowest
+    number is trained, so that no two wait for each other."""
     return any(
         each.state == "running" and each.number < number and axis.same_curve(each.params, params) for each in others
     )

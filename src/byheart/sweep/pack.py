@@ -1,4 +1,4 @@
-"""The trials aboard one base model: who joins, who waits beside the pack, what is kept of each, who leaves with what."""
+"""The trials that train together on one base model: their slots, pauses, results, and what to do when memory is full."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,34 +20,34 @@ from byheart.training.stopping import best_by
 from byheart.training.trainer import Learned
 from byheart.types import CurvePoint
 
-SAVE_S = 300.0  # a kill costs a packed trial no more than this; a pause and a return change no bit
+SAVE_S = 300.0  # a killed trial loses at most this; pausing and resuming changes no bit
 
 
 @dataclass
 class SlotState:
-    """A trial in a slot, or paused beside it."""
+    """A trial in a slot, or one that is paused."""
 
     prepared: Prepared
     paused: Paused | None = None
-    learned: Learned | None = None  # as far as it came, while it is paused
-    epochs: int = 0  # ends of epochs at which something was asked
-    saved: float = 0.0  # when
-    memory: float = 0.0  # GiB: the model's, and its own share of what the pack took
+    learned: Learned | None = None  # while it is paused: the result so far
+    epochs: int = 0  # ended
+    saved: float = 0.0  # time.monotonic() of its last checkpoint
+    memory: float = 0.0  # GiB: the model, and this trial's share of the rest
 
 
 class Pack:
-    """`supply` gives the next trial of this kind, `source` is told of what became of each."""
+    """`supply` gives the next trial of this kind; `scheduler` takes the results."""
 
     def __init__(self, task: Trials, scheduler: Scheduler, supply: Callable[[], Prepared | None], opened: PackSettings):
         self.task, self.scheduler, self.supply, self.opened = task, scheduler, supply, opened
         self.in_slots: dict[str, SlotState] = {}
-        self.paused_trials: dict[int, SlotState] = {}  # paused at a rung
+        self.paused_trials: dict[int, SlotState] = {}  # at a rung of halving
         self.joining = [SlotState(opened.first)]
         self.trainer: PackedTrainer
         self.base = 0.0  # GiB before the first step
 
     def run(self, slots: int) -> None:
-        """Until no trial of this kind is left. Where memory is full the same trials go on in half the slots."""
+        """Until no trial of this kind is left. Where memory is full, the same trials continue in half the slots."""
         while True:
             try:
                 self._stream(slots)
@@ -75,12 +75,12 @@ class Pack:
                 self.task.watch.stop_requested,
                 self._on_tick,
             )
-        for number, each in self.paused_trials.items():  # Ctrl-C: they are on disk, the same command goes on with them
+        for number, each in self.paused_trials.items():  # Ctrl-C: they are saved, and the same command continues them
             assert each.learned is not None
             scheduler.ended(number, self.task.finish(each.prepared, each.learned))
 
     def _free_memory(self, error: BaseException, slots: int) -> int:
-        """How many slots to go on with. A trial that is too large by itself fails; the others begin where they were saved."""
+        """How many slots to continue with. A trial that is too large alone fails; the others continue from their checkpoints."""
         import gc
 
         there = list(self.in_slots.values()) or self.joining[:slots]
@@ -96,13 +96,13 @@ class Pack:
             self.joining = [*there, *(each for each in self.joining if each not in there)]
         fewer = max(1, min(slots, len(there)) // 2)
         if fewer < slots:
-            self.scheduler.live_table.say(f"out of memory with {slots} slots: going on with {fewer}")
+            self.scheduler.live_table.say(f"out of memory with {slots} slots: continuing with {fewer}")
         return fewer
 
     def _next_job(self) -> Job | None:
         while (each := self._next()) is not None:
             number = each.prepared.number
-            begun = each.paused is None  # here and now, or by a command that was interrupted
+            begun = each.paused is None  # now, or by a command that was interrupted
             if begun:
                 each.paused = load_paused(each.prepared.folder)
             job = _job(each.prepared, each.paused)
@@ -127,9 +127,9 @@ class Pack:
             return self.paused_trials.pop(number)
         found = self.supply()
         if found is None and not self.in_slots and not self.task.watch.stop_requested():
-            for number, each in list(self.paused_trials.items()):  # nobody is left who could make them good enough
+            for number, each in list(self.paused_trials.items()):  # no trial is left that could make them good enough
                 del self.paused_trials[number]
-                self._settle(each)
+                self._end_at_rung(each)
         return SlotState(found) if found is not None else None
 
     def _on_check(self, job: Job, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
@@ -168,8 +168,8 @@ class Pack:
         else:
             self.scheduler.ended(number, outcome)
 
-    def _settle(self, each: SlotState) -> None:
-        """A trial that stays at its rung: told with what it reached, its best epoch's adapter kept."""
+    def _end_at_rung(self, each: SlotState) -> None:
+        """Ends a trial that stays at its rung with what it reached, and saves the adapter of its best epoch."""
         from byheart.training.packed.adapters import save
 
         assert each.paused is not None and each.learned is not None
@@ -193,7 +193,7 @@ class Pack:
             self.task.watch.on_step(int(name), step, of)
 
     def _share(self, job: Job) -> float:
-        """GiB that this trial would have taken by itself: the model, its adapter, its rows' part of the activations."""
+        """GiB that this trial would take alone: the model, its adapter, its rows' part of the activations."""
         adapter = self.trainer.bytes_per_slot() / 2**30
         rows = sum(each.prepared.lesson.batch_size for each in self.in_slots.values())
         active = max(0.0, peak_memory_gib() - self.base - adapter * self.slots)
@@ -207,7 +207,7 @@ def _job(prepared: Prepared, paused: Paused | None) -> Job:
 
 
 def _so_far(each: SlotState) -> Learned:
-    """What an interrupted trial that waits at its rung had come to."""
+    """The result so far of a trial that an earlier command paused at a rung."""
     paused = each.paused
     assert paused is not None
     last = paused.curve[-1]
@@ -216,7 +216,7 @@ def _so_far(each: SlotState) -> Learned:
 
 
 def _with_memory(curve: Sequence[CurvePoint], memory: float) -> tuple[CurvePoint, ...]:
-    """The pack's peak is no trial's own."""
+    """The curve with the memory of this trial in place of the whole pack's peak."""
     return tuple(replace(point, peak_memory=round(memory, 3)) if memory else point for point in curve)
 
 

@@ -51,7 +51,7 @@ class PackLauncher:
         self.waiting: deque[Planned] = deque()
 
     def stream(self, scheduler: Scheduler) -> None:
-        """Until the source has no trial for us at present."""
+        """Until the scheduler has no trial for this process at present."""
         while (first := self.waiting.popleft() if self.waiting else self._planned(scheduler)) is not None:
             if first.pack is None:
                 self._alone(first, scheduler)
@@ -61,7 +61,7 @@ class PackLauncher:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _planned(self, scheduler: Scheduler) -> Planned | None:
-        """The source's next trial; one whose config is at fault is told as failed."""
+        """The scheduler's next trial; one with a wrong config fails at once."""
         while (suggestion := scheduler.next()) is not None:
             try:
                 config, folder = make_job(self.context, self.config, scheduler.overrides(suggestion), suggestion.number)
@@ -113,8 +113,8 @@ class PackLauncher:
         Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, slots, scheduler), opened).run(slots)
 
     def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> Prepared | None:
-        """A trial for this pack: one that waited, else the source's next. Those of another kind wait for their own pack,
-        and so do those whose rows are not made yet: that takes the base model, which the pack has on loan."""
+        """A trial for this pack: one that waited, else the scheduler's next. Trials of another kind wait for their own
+        pack, and so do those whose rows are not made yet: that needs the base model, which the pack is using."""
         for _ in range(len(self.waiting)):
             planned = self.waiting.popleft()
             if planned.pack == pack and self.task.is_ready(planned.plan):
@@ -136,9 +136,7 @@ def make_job(context: HydraContext, config: Config, overrides: Sequence[str], nu
     with open_dict(whole):
         whole.hydra.job.id = whole.hydra.job.num = number
     with hydra_node(whole):
-        folder = Path(str(OmegaConf.select(whole, "hydra.sweep.dir"))) / str(
-            OmegaConf.select(whole, "hydra.sweep.subdir")
-        )
+        folder = Path(*(str(OmegaConf.select(whole, f"hydra.sweep.{key}")) for key in ("dir", "subdir")))
         with read_write(whole.hydra.runtime), open_dict(whole.hydra.runtime):
             whole.hydra.runtime.output_dir = str(folder.absolute())
         job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])

@@ -1,4 +1,4 @@
-"""The sweep itself, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does."""
+"""The sweep, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ from byheart.sweep.study import Study, Suggestion, opened
 from byheart.sweep.trial import Trials
 from byheart.writing import Texts
 
-PAUSE_S = 0.5  # between two looks at whether the neighbours are done
+PAUSE_S = 0.5  # between two looks at whether the other workers are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
 
 
@@ -45,13 +45,13 @@ def sweep(trials: Trials, launcher: Any, config: Config) -> None:
 
 
 def run_sweep(setup: SweepConfig, trials: Trials, launcher: Any, config: Config, screen: Screen) -> None:
-    """Trains what the study asks for through the launcher, then tells what was found."""
+    """Trains the trials of the study through the launcher, then concludes: table, best trial, page."""
     if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
         what = "a pruner needs a launcher that trains in this process"
         fix = "hydra/launcher=packed or basic, or leave the pruner out"
         raise UserError(Problem(what, "hydra.sweeper.pruner", str(setup.sweep.pruner["_target_"]), fix))
     if setup.sweep.halved and not hasattr(launcher, "stream"):
-        what = "only trials that train together can wait for each other"
+        what = "halving pauses trials, so they must train together"
         raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
     options = launcher.options if hasattr(launcher, "stream") else {"processes": 1}
     worker = worker_settings()
@@ -78,7 +78,7 @@ def run_sweep(setup: SweepConfig, trials: Trials, launcher: Any, config: Config,
                 raise scheduler.failure
             if scheduler.stop:
                 processes.wait()
-                screen.say(f"Stopped; the same command goes on. What was finished is in {setup.folder}")
+                screen.say(f"Stopped. The same command continues; finished trials are in {setup.folder}")
                 raise KeyboardInterrupt
             conclude(setup, study, trials, screen)
 
@@ -86,7 +86,7 @@ def run_sweep(setup: SweepConfig, trials: Trials, launcher: Any, config: Config,
 def _start_workers(
     setup: SweepConfig, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, screen: Screen
 ) -> WorkerSettings:
-    """Starts the other processes, which takes them seconds, and meanwhile makes the rows on all threads."""
+    """Starts the other processes, which need seconds to start; meanwhile this one makes the rows with all threads."""
     if options.get("processes") == 1 or not trials.words or study.complete():
         return ALONE
     weights = weights_on_disk(setup)
@@ -96,13 +96,13 @@ def _start_workers(
     processes.start(worker)
     if worker.processes > 1:
         threads = f" of {worker.threads} thread{'s' * (worker.threads > 1)}" if worker.threads else ""
-        screen.say(f"  in {worker.processes} processes{threads}; {processes.folder} tells what the others say")
+        screen.say(f"  in {worker.processes} processes{threads}; the others write to {processes.folder}")
         _make_rows(setup, trials)
     return worker
 
 
 def _make_rows(setup: SweepConfig, trials: Trials) -> int:
-    """The rows of the first trial; gives the bytes of the base model. What goes wrong is told by the trial itself."""
+    """Makes the rows of the first trial; gives the bytes of the base model. An error comes again with the trial itself."""
     try:
         trials.shared.rows(setup.plan)
         model = trials.shared.opened(setup.plan).model
@@ -114,7 +114,7 @@ def _make_rows(setup: SweepConfig, trials: Trials) -> int:
 def _work_for_the_first(
     setup: SweepConfig, study: Study, trials: Trials, launcher: Any, worker: WorkerSettings, screen: Screen
 ) -> None:
-    """Another process of a sweep: trains what it gets, until nothing is left or the first process ends."""
+    """One of the other processes: trains until no trial is left or the first process ends."""
     scheduler = Scheduler(setup, study, _live_table(setup, study, screen), worker)
     trials.watch = scheduler.watch()
     scheduler.on_refresh = lambda: _share_cores_again(scheduler, trials, None)
@@ -126,7 +126,7 @@ def _work_for_the_first(
 
 
 def _share_cores_again(scheduler: Scheduler, trials: Trials, processes: Processes | None) -> None:
-    """Where another process died, those that are left have its part; the last trials have the cores of who is idle."""
+    """Shares the trials and cores of a process that died, and gives the last trials the cores of idle processes."""
     worker, shared = scheduler.worker, trials.shared
     if scheduler.stop or scheduler.failure is not None:
         return
@@ -145,7 +145,7 @@ def _share_cores_again(scheduler: Scheduler, trials: Trials, processes: Processe
 
 @contextmanager
 def _threads(setup: SweepConfig, trials: Trials, worker: WorkerSettings) -> Iterator[None]:
-    """The cores are shared out while trials train; the end has them all."""
+    """This process's share of the cores while trials train; then all of them."""
     if worker.threads is None:
         yield
         return
@@ -161,7 +161,7 @@ def _threads(setup: SweepConfig, trials: Trials, worker: WorkerSettings) -> Iter
 
 
 def _refuse_unmeasurable(setup: SweepConfig, texts: Texts) -> None:
-    """Said before the first trial, since every trial would fail of it."""
+    """Raises before the first trial what would make every trial fail."""
     chooses = bool(texts.split.choose)
     by_token = [name for name in TOKENWISE if name in setup.sweep.objectives]
     if by_token and not chooses:
@@ -169,7 +169,7 @@ def _refuse_unmeasurable(setup: SweepConfig, texts: Texts) -> None:
         fix = "hold more out (split.share=0.5), or write more examples of each fact"
         raise UserError(Problem(what, "hydra.sweeper.objective", by_token[0], fix))
     if "recall" in setup.sweep.objectives and not chooses and not setup.plan.dev:
-        what, fix = "no probe may choose, so no recall can be measured", "add questions=FILE dev=0.3"
+        what, fix = "no probe is held out for validation, so no recall can be measured", "add questions=FILE dev=0.3"
         raise UserError(Problem(what, "hydra.sweeper.objective", "recall", fix))
 
 
@@ -188,31 +188,29 @@ def _train(scheduler: Scheduler, launcher: Any) -> None:
             scheduler.refresh(now=True)
             return
         if others and not waited:
-            scheduler.live_table.say(f"waiting for trials that another process trains: {', '.join(map(str, others))}")
+            scheduler.live_table.say(f"waiting for trials that run in another process: {', '.join(map(str, others))}")
             waited = True
         time.sleep(PAUSE_S if others or scheduler.waiting else 0.0)
         scheduler.refresh()
 
 
 def _launch(scheduler: Scheduler, launcher: Any) -> None:
-    """Hydra's own way: batches that block. Trials in this process are watched, the others are told of when they end."""
+    """Hydra's own launchers take a batch and return when it ends. Only trials in this process are shown while they train."""
     while True:
         batch: list[Suggestion] = []
         while len(batch) < scheduler.setup.sweep.n_jobs and (suggestion := scheduler.next()) is not None:
             batch.append(suggestion)
         if not batch:
             return
-        results: Sequence[JobReturn] = launcher.launch(
-            [scheduler.overrides(suggestion) for suggestion in batch], initial_job_idx=batch[0].number
-        )
+        overrides = [scheduler.overrides(suggestion) for suggestion in batch]
+        results: Sequence[JobReturn] = launcher.launch(overrides, initial_job_idx=batch[0].number)
         for suggestion, result in zip(batch, results, strict=True):
             found = result._return_value  # return_value would print a line of Hydra's own
             if result.status == JobStatus.COMPLETED and isinstance(found, Outcome):
                 scheduler.ended(suggestion.number, found)
             else:
-                scheduler.failed(
-                    suggestion.number, found if isinstance(found, BaseException) else RuntimeError(str(found))
-                )
+                error = found if isinstance(found, BaseException) else RuntimeError(str(found))
+                scheduler.failed(suggestion.number, error)
 
 
 def _live_table(setup: SweepConfig, study: Study, screen: Screen) -> LiveTable:
@@ -223,7 +221,7 @@ def _live_table(setup: SweepConfig, study: Study, screen: Screen) -> LiveTable:
         live_table.remember(trial)
     screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
     if (limit := setup.sweep.n_trials) and limit > study.wanted:
-        screen.say(f"  n_trials={limit}, but there are no more than {study.wanted} combinations")
+        screen.say(f"  n_trials={limit}, but there are only {study.wanted} combinations")
     if known:
-        screen.say(f"  {len(known)} of them are there already: the study goes on")
+        screen.say(f"  {len(known)} of them are there already: the study continues")
     return live_table
