@@ -67,7 +67,7 @@ def outcome(batch, *checks):
 
 def test_a_batch_size_sweep_answers_at_equal_epochs_and_at_equal_steps():
     space = Space.read(["batch_size=1,4", "lr=1,2"])[0]
-    setup = SimpleNamespace(space=space, sweep=SimpleNamespace(objectives=("val_loss",)))
+    setup = SimpleNamespace(space=space, sweep=SimpleNamespace(objectives=("val_loss",), signs=[1]))
     small = outcome(1, (0.25, 3.0), (1.0, 1.0))
     large = outcome(4, (0.5, 2.5), (1.0, 2.0))
     known = [

@@ -1,4 +1,4 @@
-"""What the terminal shows of a sweep: one line a trial, alive on a terminal, plain lines in a file."""
+"""The live table of a sweep: one line for each trial. Where the output is no terminal, a line when a trial ends."""
 
 import math
 import time
@@ -43,9 +43,9 @@ class Line:
     value: float | None = None
     reason: str = ""
     share: float = 0.0  # of its steps done
-    before: float | None = None  # of them by an earlier command
+    before: float | None = None  # of its steps that an earlier command did
     began: float = field(default_factory=time.monotonic)
-    elsewhere: bool = False  # another sweeper trains it
+    elsewhere: bool = False  # another worker trains it
 
     @property
     def unfinished(self) -> bool:
@@ -86,7 +86,7 @@ class LiveTable:
         if self.live is not None:
             self.live.stop()
 
-    # -- what happens -------------------------------------------------------------------------------------------------
+    # -- events -----------------------------------------------------------------------------------------------------
 
     def remember(self, trial: TrialRecord) -> None:
         """A trial that ended before this command began."""
@@ -98,14 +98,14 @@ class LiveTable:
         self.lines[number] = Line(number, params, state, elsewhere=elsewhere)
 
     def set_state(self, number: int, state: str) -> None:
-        """Paused, or running again."""
+        """`paused` or `running`."""
         self.lines[number].state = state
 
     def steps(self, number: int, step: int, steps: int) -> None:
         self.reaches(number, step / max(1, steps), max(0.0, (step - 1) / max(1, steps)))
 
     def reaches(self, number: int, share: float, before: float) -> None:
-        """How much of a trial is done, and `before` we first looked."""
+        """The share of a trial that is done, and the share that was done `before` this command."""
         line = self.lines[number]
         line.share = share
         line.before = before if line.before is None else line.before
@@ -125,10 +125,10 @@ class LiveTable:
     def say(self, text: str) -> None:
         self.screen.say(text)
 
-    # -- how it looks -------------------------------------------------------------------------------------------------
+    # -- drawing ----------------------------------------------------------------------------------------------------
 
     def summary(self, line: Line) -> str:
-        """A trial that ended, in a line."""
+        """A trial that ended, as one line."""
         value = line.reason or line.state
         if line.value is not None:
             value = f"{self.objective.replace('_', ' ')} {line.value:.4f}"
@@ -176,7 +176,7 @@ class LiveTable:
         return Group(table, Text(self.foot(), style="dim"))
 
     def foot(self) -> str:
-        """How far the sweep is, what is best so far, and how long it may take yet."""
+        """Progress, the best trial so far, and the time left."""
         ended = sum(line.ended for line in self.lines.values())
         parts = [f"{ended} of {self.wanted} trials"]
         if best := self.best():
@@ -186,7 +186,7 @@ class LiveTable:
         return "; ".join(parts)
 
     def left(self) -> float | None:
-        """Seconds that the rest may take, at the pace of the trials trained so far and of those that run."""
+        """Estimated seconds left, from the trials trained so far and those that run."""
         running = [line for line in self.lines.values() if line.state == "running"]
         rest, whole = [], []  # of each that runs; of each that ran or runs, from its first step to its last
         for line in running:
@@ -204,7 +204,7 @@ class LiveTable:
         return max(max(rest, default=0.0), (sum(rest) + to_come) / at_once)
 
     def _shown(self) -> list[Line]:
-        """Those that run, the best, and the latest of the others."""
+        """The running trials, the best, and the latest of the others."""
         lines = sorted(self.lines.values(), key=lambda line: line.number)
         lines = [line for line in lines if line.state != "waiting"]
         best = self.best()
@@ -214,7 +214,7 @@ class LiveTable:
 
 
 def in_short(params: Params) -> str:
-    """A combination in few characters: the last word of each key, numbers short."""
+    """A combination in few characters: the last part of each key, short numbers."""
     return " ".join(f"{key.rpartition('.')[2]}={_brief(value)}" for key, value in params.items())
 
 

@@ -1,4 +1,4 @@
-"""Which trial is chosen, and what every combination of the sweep reached after every number of epochs."""
+"""Which trial is the best, and the result of every combination after every number of epochs."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from byheart.errors import Problem, UserError
 from byheart.sweep.answers import marginals
 from byheart.sweep.board import row_of
-from byheart.sweep.outcome import OBJECTIVES, Outcome
+from byheart.sweep.outcome import Outcome
 from byheart.sweep.override import Override, last_of_each_key
 from byheart.sweep.setup import SweepConfig
 from byheart.sweep.study import TrialRecord
@@ -30,18 +30,18 @@ class Cell:
 class Chosen:
     trial: TrialRecord
     trained: int  # the trial whose folder holds the adapter
-    overrides: tuple[Override, ...]  # what to say to `byheart learn`
+    overrides: tuple[Override, ...]  # for `byheart learn`
     sentence: str
     notes: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
-        """The overrides as a shell takes them: a list's brackets and a name's spaces would not survive bare."""
+        """The overrides quoted for a shell."""
         return shlex.join(each.text for each in self.overrides)
 
     @property
     def row(self) -> str:
-        """Its row in the table, whose columns are the numbers of epochs."""
+        """Its row in the table, whose columns are numbers of epochs."""
         return row_of(self.trial.params)
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,19 +53,21 @@ class Chosen:
 
 
 def cells(setup: SweepConfig, known: Sequence[TrialRecord]) -> list[Cell]:
-    """Every answer of the study: each completed trial at each number of epochs that was asked for."""
+    """Each completed trial at each number of epochs of the sweep."""
     found = []
     for trial in known:
         if trial.state == "failed":
-            found.append(Cell(trial, setup.axis.epochs_of(trial.params), _none(setup), None, False, 0.0))
+            found.append(
+                Cell(trial, setup.axis.epochs_of(trial.params), (None,) * len(setup.sweep.objectives), None, False, 0.0)
+            )
         if trial.state != "complete" or trial.outcome is None:
             continue
         last = setup.axis.epochs_of(trial.params)
         counts = (last,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= last]
-        if trial.outcome.state == "pruned":  # nobody knows what it would have reached later
+        if trial.outcome.state == "pruned":  # what it would have reached later is unknown
             counts = [epochs for epochs in counts if epochs <= len(trial.outcome.ends)]
         found += [_cell(setup, trial, trial.outcome, epochs) for epochs in counts]
-    # By their parameters, not in the order of training: a sweep that was killed on the way has the same table.
+    # In the order of their parameters, not of training: a sweep that was killed and continued has the same table.
     return sorted(found, key=lambda cell: (*_order(setup, cell.trial), cell.epochs))
 
 
@@ -85,8 +87,8 @@ def _order(setup: SweepConfig, trial: TrialRecord) -> tuple[Any, ...]:
 
 
 def choose(setup: SweepConfig, known: Sequence[TrialRecord], number: int | None = None) -> Chosen | None:
-    """The trial with the best value (of equals one that ran its length, and was trained, and the first), the highest smooth rate,
-    or the one that the user names."""
+    """The trial with the best value, the highest smooth rate, or the trial that the user names. Of equal values one that was
+    not pruned, then one that was trained rather than read from a curve, then the first."""
     complete = [trial for trial in known if trial.state == "complete" and trial.values and trial.outcome]
     if number is not None:
         found = [trial for trial in complete if trial.number == number]
@@ -98,8 +100,12 @@ def choose(setup: SweepConfig, known: Sequence[TrialRecord], number: int | None 
         return None
     if setup.sweep.pick == "smooth":
         return _smooth(setup, [trial for trial in known if trial.state in ("complete", "failed")])
-    sign = 1 if OBJECTIVES[setup.sweep.objectives[0]] == "minimize" else -1
-    first = min(complete, key=lambda t: (sign * t.values[0], *_less_whole(t), t.number))
+    sign = setup.sweep.signs[0]
+    first = min(
+        ((sign * t.values[0], t.outcome.state == "pruned", t.outcome.source is not None, t.number), t)
+        for t in complete
+        if t.outcome
+    )[1]
     notes = []
     if len(setup.sweep.objectives) > 1:
         front = [trial for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
@@ -114,13 +120,8 @@ def _measures(setup: SweepConfig, trial: TrialRecord) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in pairs)
 
 
-def _less_whole(trial: TrialRecord) -> tuple[bool, bool]:
-    outcome = trial.outcome
-    return outcome is not None and outcome.state == "pruned", outcome is not None and outcome.source is not None
-
-
 def _smooth(setup: SweepConfig, trials: Sequence[TrialRecord]) -> Chosen:
-    """Climbs from the lowest rate and stops below the first whose validation loss oscillates, or that failed."""
+    """The highest rate below the first whose validation loss oscillates, or that failed."""
     ladder = sorted(trials, key=lambda trial: float(trial.params.get("lr", 0.0)))
     held: TrialRecord | None = None
     tolerance = setup.plan.stopping.tolerance
@@ -136,7 +137,7 @@ def _smooth(setup: SweepConfig, trials: Sequence[TrialRecord]) -> Chosen:
             break
         held = trial
     if held is None:
-        notes.append("even the lowest rate oscillates: begin the ladder lower")
+        notes.append("even the lowest rate oscillates: try lower rates")
         held = next(trial for trial in ladder if trial.state == "complete")
     return _chosen(setup, held, tuple(notes))
 
@@ -159,7 +160,7 @@ def _chosen(setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], by_h
     if setup.sweep.pick == "smooth" and not by_hand:
         sentence = f"the highest smooth rate is lr={float(trial.params['lr']):.3g}: trial {trial.number}, {value}"
     else:
-        sentence = f"trial {trial.number} is {'the one you name' if by_hand else 'the best'}: {value}"
+        sentence = f"trial {trial.number} is {'the one you chose' if by_hand else 'the best'}: {value}"
     source = trial.number if outcome.source is None else outcome.source
     return Chosen(trial, source, overrides, sentence, notes)
 
@@ -167,16 +168,11 @@ def _chosen(setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], by_h
 def _cell(setup: SweepConfig, trial: TrialRecord, outcome: Outcome, epochs: int) -> Cell:
     values = tuple(outcome.value(name, epochs) for name in setup.sweep.objectives)
     best = outcome.best_epoch(setup.sweep.objectives[0], epochs)
-    reached = [end for end in outcome.up_to(epochs)]
+    reached = outcome.up_to(epochs)
     seconds = reached[-1].seconds if reached else 0.0
     return Cell(trial, epochs, values, best, best is not None and best < epochs, seconds)
 
 
 def _dominates(setup: SweepConfig, one: TrialRecord, other: TrialRecord) -> bool:
-    signs = [1 if OBJECTIVES[name] == "minimize" else -1 for name in setup.sweep.objectives]
-    pairs = [(sign * a, sign * b) for sign, a, b in zip(signs, one.values, other.values, strict=True)]
+    pairs = [(sign * a, sign * b) for sign, a, b in zip(setup.sweep.signs, one.values, other.values, strict=True)]
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
-
-
-def _none(setup: SweepConfig) -> tuple[None, ...]:
-    return tuple(None for _ in setup.sweep.objectives)

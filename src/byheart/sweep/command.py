@@ -1,4 +1,4 @@
-"""`byheart sweep NAME` and `byheart pick FOLDER`, once their words are known."""
+"""`byheart sweep NAME` and `byheart pick FOLDER`."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
 
 
 def sweep_words(words: Sequence[str]) -> list[str]:
-    """`NAME [overrides]` as the words of `learn`: a YAML file, else one in ./sweeps, else one that byheart carries."""
+    """`NAME [overrides]` as arguments of `learn`. NAME: a YAML file, else one in ./sweeps, else one of the package."""
     named = [word for word in words if "=" not in word and not word.startswith("-")]
     if not named:
         raise UserError(Problem("which sweep?", fix=f"byheart sweep NAME, one of: {', '.join(_shipped())}"))
@@ -43,7 +43,7 @@ def sweep_words(words: Sequence[str]) -> list[str]:
 
 
 def sweep(request: Request, setup: SweepConfig, plan_of: PlanOf) -> int:
-    """Runs a study to its end, or goes on with it: the same command continues where it was stopped."""
+    """Runs a study to its end. The same command continues a study that was stopped."""
     look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint)
     place = f"hydra.sweep.dir={quoted(str(setup.folder))}"
     task = Trials(plan_of, setup, (*request.words, place))
@@ -55,7 +55,7 @@ def sweep(request: Request, setup: SweepConfig, plan_of: PlanOf) -> int:
 
 
 def pick(words: Sequence[str], plan_of: PlanOf) -> int:
-    """Tells a finished or running sweep's table, and scores its best trial, or the one named by `trial=N`."""
+    """Shows the table of a finished or running sweep, and scores its best trial, or the one of `trial=N`."""
     folders = [word for word in words if not word.startswith("trial=")]
     numbers = [word.partition("=")[2] for word in words if word.startswith("trial=")]
     if len(folders) != 1 or len(numbers) > 1 or not all(number.isdigit() for number in numbers):

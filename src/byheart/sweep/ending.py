@@ -1,4 +1,4 @@
-"""What a sweep leaves behind: the best configuration, tables, one page, and the best adapter scored like any `learn`."""
+"""The end of a sweep: the best configuration, tables, one page, and the best adapter scored as by `learn`."""
 
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from byheart.sweep.trial import Trials
 
 
 def conclude(setup: SweepConfig, study: Study, trials: Trials, screen: Screen, number: int | None = None) -> Chosen:
-    """Chooses (or takes trial `number`), writes everything down, and scores the chosen adapter."""
+    """Chooses the best trial (or takes trial `number`), writes tables and page, and scores its adapter."""
     known = study.known()
     chosen = choose(setup, known, number)
     if chosen is None:
-        raise UserError(
-            Problem("no trial was completed, so none can be chosen", str(setup.folder), fix="see the reasons above")
-        )
+        what = "no trial was completed, so none can be chosen"
+        raise UserError(Problem(what, str(setup.folder), fix="see the reasons above"))
     write_trials(setup, known)
     best = write_best(setup, chosen)
     _tell(setup, known, chosen, screen)
@@ -51,7 +50,7 @@ def _tell(setup: SweepConfig, known: list[TrialRecord], chosen: Chosen, screen: 
 
 
 def _score(setup: SweepConfig, chosen: Chosen, trials: Trials, screen: Screen, study: Study) -> Path | None:
-    """The chosen trial's folder becomes a run's: scored on what judges, with its report. One sweeper does it."""
+    """Makes the chosen trial's folder a whole run: scored on the test set, with its report. One worker does it."""
     folder = setup.folder / str(chosen.trained)
     report = folder / "report.html"
     if not (folder / "adapter").is_dir() or not (folder / ".hydra").is_dir():

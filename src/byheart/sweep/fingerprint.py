@@ -1,4 +1,4 @@
-"""What is the same for all trials of a study, so that no result is ever compared with one of other settings."""
+"""The settings that all trials of a study share. A study refuses to continue with others."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from byheart.sweep.override import bare, below, settings_of
 from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
 
-# How fast or where it is computed, and what is only said of the result: none of it changes a trial's numbers.
+# Where and how fast it is computed, and what only describes the result: none of it changes a trial's numbers.
 MAY_DIFFER = ("hydra", "logger", "name", "run", "resume", "estimate", "trainer.device", "trainer.threads")
 MAY_DIFFER_TOO = ("trainer.layout", "trainer.rows_at_once", "evaluation", "retrain")
 
@@ -37,7 +37,7 @@ def _files(config: Config) -> list[str]:
     names = [documents] if isinstance(documents, str) else list(documents or ())
     try:
         found = [str(path) for path in find_documents(tuple(names))]
-    except UserError:  # where the documents themselves vary, each trial says what it lacks
+    except UserError:  # where the documents vary, each trial checks its own
         found = []
     return [*found, *([str(config.questions)] if config.questions else [])]
 

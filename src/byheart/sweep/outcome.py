@@ -15,7 +15,7 @@ FILE = "outcome.json"
 OBJECTIVES = {**MONITORS, "forgetting": "minimize"}  # what trials may be compared by
 WHY = {
     "finished": "all epochs were run",
-    "upturn": "it had passed its best",
+    "upturn": "its best epoch was over",
     "budget": "its budget was used up",
     "pruned": "the pruner stopped it",
     "diverged": "the loss diverged",
@@ -76,7 +76,7 @@ class Outcome:
 
     @property
     def shown(self) -> str:
-        """How it ended, in a word of the live table's."""
+        """The state in the live table."""
         return "known" if self.source is not None else self.state
 
     @classmethod
@@ -88,7 +88,7 @@ class Outcome:
         return asdict(self)
 
     def part(self, epochs: int, number: int) -> "Outcome":
-        """The first `epochs` of this curve as the outcome of another trial; `number` is the trial that was trained."""
+        """The first `epochs` of this curve as the outcome of another trial. `number`: the trial that was trained."""
         source = number if self.source is None else self.source
         if epochs >= self.epochs:
             return replace(self, source=source, seconds=0.0)
@@ -111,7 +111,7 @@ class Outcome:
         return next((end.epoch for end in self.up_to(epochs) if getattr(end, objective) == best), None)
 
     def covers(self, epochs: int) -> bool:
-        """Whether a training of so many epochs would have gone no further than this one."""
+        """Whether this training has the result of one of so many epochs."""
         return (
             self.epochs >= epochs
             if self.state == "finished"
@@ -126,7 +126,7 @@ class Outcome:
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """The last file of a trial: where it stands, the trial need not be trained again, whatever the study says."""
+    """Written last: a trial with this file need not be trained again, whatever the study says."""
     write_json(folder / FILE, outcome.as_dict())
 
 

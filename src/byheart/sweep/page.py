@@ -1,4 +1,4 @@
-"""sweep.html: what the sweep tried and found, on one page that loads nothing from a network."""
+"""sweep.html: the trials and results of a sweep on one page that loads nothing from a network."""
 
 from collections.abc import Callable, Sequence
 from importlib.resources import files

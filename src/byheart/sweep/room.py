@@ -1,4 +1,4 @@
-"""How many trials train at a time: as many as memory bears, measured on one step, and as make the steps quicker."""
+"""How many trials train at a time: as many as fit in memory, measured on one step, and fewer where that is faster."""
 
 import itertools
 import tempfile
@@ -19,13 +19,13 @@ from byheart.training.packed.trainer import PackedTrainer
 
 MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/findings.md
 MEASURED_STEPS = 3
-SPENT = 0.02  # of the sweep's steps may go into trying how many slots are quickest
-SLOWER = 0.95  # half the slots must take less than so much of the time for each row, or the whole number stays
+SPENT = 0.02  # share of the sweep's steps that may be spent on measuring how many slots are fastest
+SLOWER = 0.95  # half the slots must take less than this share of the time for each row, else all are kept
 
 
 @dataclass(frozen=True)
 class PackSettings:
-    """What a pack is opened with, but for the number of its slots."""
+    """The settings of a pack but for the number of its slots."""
 
     first: Prepared
     rank: int
@@ -43,8 +43,8 @@ class StepCost:
 def choose_slots(
     pack: PackSettings, said: int | None, wanted: int, batches: tuple[int, int], processes: int = 1
 ) -> int:
-    """As said, if memory bears it; else as measured, and no more than `wanted`. `batches`: the sweep's least and most.
-    `processes` share the memory."""
+    """The number that the user sets, if it fits in memory; else as measured, at most `wanted`. `batches`: the lowest and
+    the highest batch size of the sweep. `processes` share the memory."""
     device = pack.first.opened.device
     if said is None and wanted == 1:
         return 1
@@ -61,7 +61,7 @@ def choose_slots(
 
 
 def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASURED_STEPS + 1) -> StepCost:
-    """Measures a step of `slots` copies of a trial on its longest rows; nothing of it stays."""
+    """Measures a step of `slots` copies of a trial on its longest rows; changes nothing."""
     import torch
 
     lesson = pack.first.lesson
@@ -93,14 +93,14 @@ def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASUR
 
 
 def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int:
-    """Where a step is read in bounded parts, its activations are there once, whatever the slots."""
+    """Where a step is computed in parts of bounded size, its activations are there once, whatever the slots."""
     if tokens_at_once:
         return max(1, int((SHARE * free - (one.held - one.adapter)) / max(1, one.adapter)))
     return max(1, int(SHARE * free / max(1, one.held)))
 
 
 def _quickest(pack: PackSettings, most: int, wanted: int) -> int:
-    """Halves the slots while that makes a row quicker; where trying costs too much of the sweep, takes them all."""
+    """Halves the slots while that makes a row faster; where measuring would take too long, takes them all."""
     lesson = pack.first.lesson
     steps = wanted * lesson.epochs * -(-len(lesson.train) // lesson.batch_size)
     if most == 1 or 1.5 * MEASURED_STEPS * most > SPENT * steps:

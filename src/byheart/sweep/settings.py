@@ -11,38 +11,40 @@ from byheart.sweep.outcome import OBJECTIVES
 
 PICKS = ("best", "smooth")
 NO_PRUNER = "optuna.pruners.NopPruner"
-DEFAULT_TRIALS = 20  # trials where the space has no end and n_trials is not said
-DEFAULT_PROBES = 32  # probes where recall is an objective
+DEFAULT_TRIALS = 20  # where the space is infinite and n_trials is not set
+DEFAULT_PROBES = 32  # where recall is an objective
 
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """What a sweep asks for and where it is kept; `params` is the space, which the command line adds to."""
+    """`params` is the space; the command line may add to it."""
 
     study_name: str | None = None  # null: the sweep's and the documents' names
     storage: str | None = None  # null: SQLite in the sweep's folder; else journal:FILE or the URL of a database
     storage_env: str | None = None  # name of the environment variable that holds an address with a password
-    n_trials: int | None = None  # finished trials in all; null: every combination, or 20 where they have no end
+    n_trials: int | None = None  # finished trials in all; null: every combination, or 20 where the space is infinite
     n_jobs: int = 1  # trials handed to a launcher at a time
     max_failures: int | None = 3  # in a row end the sweep; null never
     objective: str | Sequence[str] = "val_loss"  # or others of OBJECTIVES, or several; null: stopping.monitor
     pick: str = "best"  # best | smooth: the highest rate before the losses oscillate
     roughest: float = 0.2  # with pick=smooth: share of checks at which validation loss may rise
-    first: int = 8  # trials of the first cohort, spread by Sobol points
+    first: int = 8  # trials of the first cohort, evenly spread (Sobol)
     given: Sequence[Mapping[str, Any]] = ()  # or a cohort of your own: [{lr: 1e-4, batch_size: 2}]
     probes: int | None = None  # asked at each epoch's end; null: 32 where examples vary and recall is an objective
     seed: int = 0  # of the sampler, to which the number of trials is added
-    expire_s: float = 120.0  # seconds without a sign of life before another machine's trial is taken over
+    expire_s: float = 120.0  # seconds without a heartbeat before another machine's trial is taken over
     sampler: Mapping[str, Any] = field(
         default_factory=lambda: {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "constant_liar": True}
     )
     pruner: Mapping[str, Any] = field(default_factory=lambda: {"_target_": NO_PRUNER})
-    halving: Mapping[str, Any] | None = None  # {after: [1, 2], keep: 0.5}: the better half goes on, the others pause
+    halving: Mapping[str, Any] | None = (
+        None  # {after: [1, 2], keep: 0.5}: the better half goes on, the others are paused
+    )
     params: Mapping[str, Any] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> "tuple[SweepOptions, list[Problem]]":
-        """The options of a composed config's `hydra.sweeper`, and what is wrong with them."""
+        """The options under `hydra.sweeper`, and what is wrong with them."""
         known = {each.name for each in fields(cls)}
         problems = [
             Problem("there is no such key", f"hydra.sweeper.{key}", fix=f"the keys are: {', '.join(sorted(known))}")
@@ -94,6 +96,11 @@ class SweepOptions:
         return [OBJECTIVES[name] for name in self.objectives]
 
     @property
+    def signs(self) -> list[int]:
+        """By which values are multiplied so that lower is better."""
+        return [1 if direction == "minimize" else -1 for direction in self.directions]
+
+    @property
     def prunes(self) -> bool:
         return str(self.pruner.get("_target_")) != NO_PRUNER
 
@@ -107,7 +114,7 @@ class SweepOptions:
         return self.storage in ("sqlite://", "sqlite:///:memory:")
 
     def probes_asked(self, examples_vary: bool) -> int:
-        """How many probes are asked at each epoch's end; else recall is that of the validation rows, and costs nothing."""
+        """How many probes are asked at each epoch's end; with 0, recall is that of the validation rows, and costs nothing."""
         if self.probes is not None:
             return self.probes
         return DEFAULT_PROBES if examples_vary and "recall" in self.objectives else 0

@@ -1,4 +1,4 @@
-"""A sweep's command line made into what it varies, how it is judged and where it lies; checked before the first trial."""
+"""The config of a sweep: what varies, what is optimised and where it is kept; checked before the first trial."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
 from byheart.training.stopping import MONITORS, Stopping
 
-# Every training comes to know its own rows: their recall compares the epochs of one training, not trainings.
+# Recall of its own training rows compares the epochs of one training, and not trainings with each other.
 COMPARED = {"train_recall": "bounded_loss"}
 TARGET = "hydra_plugins.byheart_optuna.sweeper.ByheartOptuna"
 PACKED = "hydra_plugins.byheart_packed.launcher.PackedLauncher"
@@ -35,7 +35,7 @@ FIXED = ("questions", "dev", "name", "run", "resume", "estimate", "hydra", "logg
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """All that a sweep knows before its first trial."""
+    """All that is known before the first trial."""
 
     name: str  # of the study
     sweep: SweepOptions
@@ -44,8 +44,8 @@ class SweepConfig:
     from_yaml: tuple[Override, ...]  # what differs from `byheart learn` in the sweep's own YAML
     folder: Path
     fingerprint: dict[str, Any]
-    only_their_probes: bool  # examples vary: only the user's questions are the same for all
-    plan: Plan  # of the first trial: what does not vary is the same in all
+    only_their_probes: bool  # where examples vary, only the user's questions are the same for all
+    plan: Plan  # of the first trial; what does not vary is the same in all
 
     @property
     def probes_asked(self) -> int:
@@ -59,16 +59,17 @@ class SweepConfig:
 
 def _time_budget(plan: Plan) -> list[Problem]:
     try:
-        if plan.limit.seconds is None:
-            return []
-    except ValueError:  # no budget at all, which the plan itself says
+        seconds = plan.limit.seconds
+    except ValueError:  # a wrong budget is a problem of the plan
+        seconds = None
+    if seconds is None:
         return []
     fix = "say the optimizer steps of each trial: budget=2000"
     return [Problem("trials that train together have no time of their own", "budget", str(plan.budget), fix)]
 
 
 def _monitored(sweep: SweepOptions, plan: Plan) -> list[Override]:
-    """Trials end, and keep their epoch, by what they are compared by, unless stopping.monitor is said."""
+    """Trials stop, and choose their epoch, by the first objective, unless stopping.monitor is set."""
     first = sweep.objectives[0] if sweep.objectives else ""
     said = plan.stopping.monitor != Stopping().monitor
     if said or first not in MONITORS or first == plan.stopping.monitor:
@@ -77,12 +78,12 @@ def _monitored(sweep: SweepOptions, plan: Plan) -> list[Override]:
 
 
 def is_study(config: Config) -> bool:
-    """Whether this config is swept by our sweeper."""
+    """Whether this config uses our sweeper."""
     return str(OmegaConf.select(config, "hydra.sweeper._target_")) == TARGET
 
 
 def study_name(config: Config) -> str:
-    """What the user called it, else the sweep's name and the documents'."""
+    """The user's name for it, else the names of the sweep and of the documents."""
     said = OmegaConf.select(config, "hydra.sweeper.study_name")
     if said:
         return str(said)
@@ -126,15 +127,12 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
 def _smooth(sweep: SweepOptions, space: Space) -> list[Problem]:
     if sweep.pick != "smooth" or not space.distributions or "lr" in space.distributions:
         return []
-    what, fix = (
-        "the highest smooth rate is looked for, but lr does not vary",
-        "hydra.sweeper.pick=best, or lr=1e-4,3e-4",
-    )
-    return [Problem(what, "hydra.sweeper.pick", "smooth", fix)]
+    what = "the highest smooth rate is looked for, but lr does not vary"
+    return [Problem(what, "hydra.sweeper.pick", "smooth", "hydra.sweeper.pick=best, or lr=1e-4,3e-4")]
 
 
 def _launcher(config: Config, sweep: SweepOptions) -> list[Problem]:
-    """What is wrong with the numbers of hydra/launcher=packed."""
+    """What is wrong with the options of hydra/launcher=packed."""
     options, problems = OmegaConf.to_container(config.hydra.launcher, resolve=True), list[Problem]()
     assert isinstance(options, dict)
     if options.get("_target_") != PACKED:
@@ -146,7 +144,7 @@ def _launcher(config: Config, sweep: SweepOptions) -> list[Problem]:
             problems.append(Problem(what, f"hydra.launcher.{key}", str(value)))
     where, said = "hydra.launcher.processes", options.get("processes")
     if said not in (None, 1) and sweep.halving is not None:
-        what = "trials that are halved wait for each other in one process"
+        what = "halving compares trials within one process"
         problems.append(Problem(what, where, str(said), f"{where}=1, or leave halving out"))
     if said not in (None, 1) and sweep.in_memory:
         what = "only one process sees a study in memory"

@@ -1,4 +1,4 @@
-"""What a sweep varies: Hydra's sweep strings as Optuna distributions, the same strings as the official plugin takes.
+"""What a sweep varies: Hydra's sweep strings as Optuna distributions, with the strings of the official plugin.
 
 `choice(1,2,4)`, a bare list `1,2,4`, `range(1,8)` (both ends may be drawn, as in the official plugin), `interval(0.1,1)`,
 `tag(log,interval(1e-5,1e-3))`, `int(interval(1,8))`.
@@ -66,7 +66,7 @@ class Space:
         return Space({name: each for name, each in self.distributions.items() if name != key}, self.texts)
 
     def values(self, key: str) -> list[Any] | None:
-        """Every value that the key may take, in order; None where they are without number."""
+        """Every value that the key may take, in order; None where there are infinitely many."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         found = self.distributions[key]
@@ -79,7 +79,7 @@ class Space:
         return [found.low] if isinstance(found, FloatDistribution) and found.single() else None
 
     def grid(self) -> list[Params] | None:
-        """All combinations; None where a key has values without number."""
+        """All combinations; None where there are infinitely many."""
         columns = [self.values(key) for key in self.distributions]
         if any(column is None for column in columns):
             return None
@@ -111,8 +111,8 @@ class Space:
         return min(numbers), max(numbers)
 
     def as_text(self) -> dict[str, str]:
-        """The space as the fingerprint keeps it and a message shows it."""
-        return {key: _told(distribution) for key, distribution in self.distributions.items()}
+        """The space as the fingerprint and messages show it."""
+        return {key: _as_text(distribution) for key, distribution in self.distributions.items()}
 
     def _at(self, key: str, share: float) -> Any:
         """The value that lies at a share of the way through the key's values."""
@@ -127,7 +127,7 @@ class Space:
         return found.low + round(value - found.low) if isinstance(found.low, int) else value
 
 
-def _told(distribution: Any) -> str:
+def _as_text(distribution: Any) -> str:
     if hasattr(distribution, "choices"):
         return ", ".join(map(str, distribution.choices))
     step = f" by {distribution.step}" if distribution.step not in (None, 1) else ""

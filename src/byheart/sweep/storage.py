@@ -46,7 +46,7 @@ def _address(sweep: SweepOptions, folder: Path) -> tuple[str, str]:
 
 
 def _opened(address: str) -> "BaseStorage":
-    """Of two sweepers that begin at once in an empty database, one makes the tables and the other meets them half made."""
+    """Where two sweeps begin at once in an empty database, one makes the tables, and the other must try again."""
     for _ in range(TRIES - 1):
         try:
             return _open(address)
@@ -92,7 +92,7 @@ def _open(address: str) -> "BaseStorage":
 
 
 def _without_password(text: str, address: str) -> str:
-    """What a driver says of an address, which may hold it whole or the password alone."""
+    """A driver's message without the password, which it may hold alone or within the address."""
     user = address.partition("://")[2].rpartition("@")[0]
     password = user.partition(":")[2]
     for secret in (address, user, password, unquote(password)):

@@ -1,4 +1,4 @@
-"""The study: Optuna's ask and tell, so that a killed sweep goes on, neighbours share the work and nothing is lost."""
+"""The study: Optuna's ask and tell, such that a killed sweep continues and several workers share its trials."""
 
 import math
 import threading
@@ -25,11 +25,11 @@ BEAT_S = 10.0
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A trial that is ours to train."""
+    """A trial that this process is to train."""
 
     number: int
     params: Params
-    continues: int | None = None  # the interrupted trial whose checkpoint it may go on from
+    continues: int | None = None  # the interrupted trial whose checkpoint it may resume
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,14 @@ class Study:
     def __exit__(self, *error: object) -> None:
         self.over.set()
         self.heart.join()
-        for number in list(self.mine):  # whatever ended us, these can go on at once
+        for number in list(self.mine):  # whatever ended this process, others may take these at once
             self.hand_back(number)
         self.locks.end()
 
-    # -- what is fixed ------------------------------------------------------------------------------------------------
+    # -- settings ----------------------------------------------------------------------------------------------------
 
     def agree(self, fingerprint: dict[str, Any]) -> None:
-        """Raises UserError where the study was begun with other settings; the first sweeper's are kept."""
+        """Raises UserError where the study was begun with other settings. The first command's are kept."""
         before = self.optuna.user_attrs.get("fingerprint")
         if before is None:
             self.optuna.set_user_attr("fingerprint", fingerprint)
@@ -94,7 +94,7 @@ class Study:
 
     @property
     def wanted(self) -> int:
-        """How many finished trials end the sweep; a combination that was tried already would tell nothing new."""
+        """How many finished trials end the sweep: no more than there are combinations."""
         grid = self.space.grid()
         if grid is None:
             return self.sweep.n_trials or DEFAULT_TRIALS
@@ -102,12 +102,12 @@ class Study:
 
     @property
     def samples(self) -> bool:
-        """Whether a sampler proposes trials by what earlier ones found; else all are queued at the start."""
+        """Whether a sampler proposes trials from earlier results; else all are queued at the start."""
         grid = self.space.grid()
         return grid is None or len(grid) > self.wanted
 
     def begin(self) -> None:
-        """Queues what does not depend on results: the whole grid, or the first cohort; once, also after a crash."""
+        """Queues the trials that depend on no result: the whole grid, or the first cohort. Queues nothing twice."""
         grid = self.space.grid()
         if self.sweep.given:
             points = [dict(point) for point in self.sweep.given]
@@ -126,7 +126,7 @@ class Study:
     # -- ask and tell -------------------------------------------------------------------------------------------------
 
     def ask(self) -> Suggestion | None:
-        """The next trial; None where those finished and those on their way are all that was wanted."""
+        """The next trial; None where the finished and the running ones are all that were asked for."""
         with self.locks.asking:
             self._recover()
             trials = self._trials()
@@ -140,7 +140,7 @@ class Study:
             return Suggestion(trial.number, dict(trial.params), trial.user_attrs.get("continues"))
 
     def tell(self, number: int, values: Sequence[float], outcome: Outcome) -> None:
-        """A trial that was trained or stopped: complete with its best values, since GPSampler passes over pruned ones."""
+        """A trial that was trained or pruned: complete with its best values, since GPSampler ignores pruned trials."""
         trial = self.mine.pop(number)
         trial.set_user_attr("outcome", outcome.as_dict())
         self.optuna.tell(number, list(values))
@@ -155,7 +155,7 @@ class Study:
         self.optuna.tell(number, state=TrialState.FAIL)
 
     def hand_back(self, number: int) -> None:
-        """A trial of ours that was interrupted: its parameters are queued again."""
+        """Queues the parameters of an interrupted trial of this process again."""
         self._requeue(self.mine.pop(number)._trial_id)
 
     def should_stop(self, number: int, epoch: int, value: float) -> bool:
@@ -169,7 +169,7 @@ class Study:
         return [_known(trial) for trial in self._trials()]
 
     def complete(self) -> bool:
-        """Whether as many trials are finished as were wanted."""
+        """Whether as many trials are finished as were asked for."""
         return sum(map(_finished, self._trials())) >= self.wanted
 
     def others_running(self) -> list[int]:
@@ -178,7 +178,7 @@ class Study:
         return [t.number for t in self._trials() if t.state.name == "RUNNING" and t.number not in self.mine]
 
     def others_at_work(self) -> int | None:
-        """How many others train the last trials; None while there are trials to ask for."""
+        """How many other workers train the last trials; None while there are trials to ask for."""
         trials = self._trials()
         running = [t for t in trials if t.state.name == "RUNNING"]
         if sum(map(_finished, trials)) + len(running) < self.wanted:
@@ -199,28 +199,27 @@ class Study:
         return self.optuna.get_trials(deepcopy=False)
 
     def _sampler(self) -> Any:
-        """Seeded anew with the number of trials: a seeded sampler restarts its stream and would repeat them."""
+        """Seeded with the number of trials too: with the same seed a restarted sampler would repeat its trials."""
         target = str(self.sweep.sampler.get("_target_"))
         seed = {} if "Grid" in target else {"seed": self.sweep.seed + len(self._trials())}
         return built({**self.sweep.sampler, **seed}, "hydra.sweeper.sampler")
 
     def _recover(self) -> None:
-        """Trials whose sweeper is dead: told from their folder where they had ended, else queued again."""
+        """Queues the trials of dead workers again."""
         for trial in self._trials():
-            if trial.state.name != "RUNNING" or trial.number in self.mine or not self._expired(trial):
-                continue
-            self._requeue(trial._trial_id)
+            if trial.state.name == "RUNNING" and trial.number not in self.mine and self._expired(trial):
+                self._requeue(trial._trial_id)
 
     def _expired(self, trial: "FrozenTrial") -> bool:
         owner, beat = trial.user_attrs.get("owner"), trial.user_attrs.get("beat")
-        if owner is None:  # killed between asking and signing: within the folder's lock, so nobody is at it
+        if owner is None:  # killed between `ask` and its attributes: under the folder's lock, so no one else trains it
             begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
             return not (self.sweep.storage or self.sweep.storage_env) or time.time() - begun > self.sweep.expire_s
         dead = self.locks.is_dead(owner)
         return dead if dead is not None else time.time() - (beat or 0.0) > self.sweep.expire_s
 
     def _remove_duplicates(self) -> None:
-        """Two machines that begin at once, with no folder in common to lock, queue everything twice: the first stays."""
+        """Two machines that begin at once have no lock in common and queue everything twice: the first of each stays."""
         seen: list[Params] = []
         for trial in self._trials():
             if _interrupted(trial):
@@ -230,7 +229,7 @@ class Study:
             seen.append(_params(trial))
 
     def _interrupt(self, trial_id: int) -> bool:
-        """Takes a trial out of the count; False where a neighbour was quicker."""
+        """Takes a trial out of the count; False where another worker did so first."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
@@ -256,7 +255,7 @@ class Study:
 
 
 def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[str, Any]) -> None:
-    """Raises UserError for what opening the study would meet, before a teacher is paid for texts; nothing is written."""
+    """Raises UserError for what opening the study would raise, before a teacher is paid. Writes nothing."""
     import optuna
 
     built(sweep.sampler, "hydra.sweeper.sampler")
@@ -282,7 +281,7 @@ def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> No
 
 @contextmanager
 def opened(name: str, sweep: SweepOptions, space: Space, folder: Path, fingerprint: dict[str, Any]) -> Iterator[Study]:
-    """The study, its settings agreed on and its first trials queued."""
+    """The study with its settings checked and its first trials queued."""
     with Study(name, sweep, space, folder) as study:
         study.agree(fingerprint)
         study.begin()

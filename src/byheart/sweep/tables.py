@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def write_trials(setup: SweepConfig, known: list[TrialRecord]) -> None:
-    """trials.csv: one line for every combination that the sweep answers, each number of epochs among them."""
+    """trials.csv: one line for each combination and number of epochs."""
     text = io.StringIO()
     keys = [*setup.space.distributions]
     heads = ["trial", *(key for key in keys if key != "epochs"), "epochs", *setup.sweep.objectives, "best_epoch",

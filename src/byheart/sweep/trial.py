@@ -1,5 +1,5 @@
-"""The task of a sweep's jobs: `prepare`, `fit` and `finish` one trial. Calling it does all three; a launcher that trains
-many trials together calls them apart."""
+"""The task of a sweep's jobs: `prepare`, `fit` and `finish` one trial. Calling it does all three; the packed launcher
+calls `prepare` and `finish`, and trains many trials together."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ from byheart.types import CurvePoint
 
 @dataclass
 class Watch:
-    """How the sweep looks on while a trial trains in this process."""
+    """What the sweep does while a trial trains in this process."""
 
     on_check: Callable[[int, CurvePoint, Sequence[CurvePoint]], str] = lambda number, point, curve: GO_ON
     on_step: Callable[[int, int, int], None] = lambda number, step, steps: None
@@ -37,7 +37,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A trial that is ready to train; `measured` collects what is measured at the ends of its epochs."""
+    """A trial that is ready to train."""
 
     number: int
     folder: Path
@@ -50,7 +50,7 @@ class Prepared:
 
 
 class Trials:
-    """One for a sweep; `plan_of` makes a plan of a job's config and tells what is wrong with it."""
+    """One for a sweep. `plan_of` gives the plan of a job's config and what is wrong with it."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class Trials:
         setup: SweepConfig,
         words: Sequence[str] = (),
     ):
-        """`words`: the command line, with which other processes of the sweep are started."""
+        """`words`: the command line, with which the other workers are started."""
         self.plan_of, self.setup, self.words = plan_of, setup, words
         self.watch = Watch()
-        self.failure: Exception | None = None  # what ended the sweep; Hydra would print a line of its own before ours
+        self.failure: Exception | None = None  # what ended the sweep; Hydra would print it in its own way
         self._shared: Shared | None = None
 
     def __getstate__(self) -> dict[str, Any]:  # for launchers that run their jobs in other processes
@@ -109,7 +109,7 @@ class Trials:
             else None
         )
         forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
-        kept = folder / "checkpoint" / "forgetting.json"  # for a trial that was interrupted: it is in no curve
+        kept = folder / "checkpoint" / "forgetting.json"  # for a trial that is interrupted: no curve holds it
         forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
 
         def measure(model: LanguageModel, epoch: int) -> float | None:
@@ -124,7 +124,7 @@ class Trials:
         return Prepared(int(folder.name), folder, plan, lesson, opened, measured, log, forgetting)
 
     def checked(self, prepared: Prepared, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
-        """Told of every validation check; answers whether to go on."""
+        """Called at every validation check; gives GO_ON, PAUSE or PRUNE."""
         prepared.log.check(point, tokens_per_row(prepared.lesson.train))
         return self.watch.on_check(prepared.number, point, curve)
 
@@ -164,14 +164,14 @@ class Trials:
         return learned
 
     def finish(self, prepared: Prepared, learned: Learned, halved: str = "") -> Outcome:
-        """The trial's records; its outcome last. `halved`: why it stays behind others."""
+        """Writes the trial's records, its outcome last. `halved`: why halving ended it."""
         pruned = learned.state == "pruned" or (learned.state == "stopped" and not self.watch.stop_requested())
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
         if halved:
             outcome = replace(outcome, reason=halved)
         prepared.log.close()
         if outcome.state in ("stopped", "paused"):
-            return outcome  # to go on with: its checkpoint stays
+            return outcome  # its checkpoint stays, to be resumed
         account = account_of(replace(learned, state="stopped") if pruned else learned, prepared.plan.stopping) | (
             {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
         )
@@ -183,7 +183,7 @@ class Trials:
         return self._written(prepared, outcome)
 
     def finish_diverged(self, prepared: Prepared, reason: str) -> Outcome:
-        """What is left of a trial whose loss exploded: a failure, with the curve so far."""
+        """Writes the records of a trial whose loss diverged: a failure, with the curve so far."""
         curve = tuple(_curve(prepared.folder))
         learned = Learned("diverged", curve, 0, 0, 0.0, None, None, curve[-1].seconds if curve else 0.0, (reason,))
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting)
