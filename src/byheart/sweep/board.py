@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from byheart.report.screen import Screen, clock, spark
 from byheart.report.tables import printable
@@ -12,6 +12,10 @@ from byheart.sweep.outcome import Outcome
 from byheart.sweep.space import Params
 from byheart.sweep.study import TrialRecord
 from byheart.types import CurvePoint
+
+if TYPE_CHECKING:
+    from rich.console import Group, JustifyMethod
+    from rich.live import Live
 
 Number = TypeVar("Number", int, float)
 SPARK = 10  # characters of a curve
@@ -69,7 +73,7 @@ class LiveTable:
         self.screen, self.objective, self.maximize, self.wanted = screen, objective, maximize, wanted
         self.lines: dict[int, Line] = {}
         self.began = time.monotonic()
-        self.live: Any = None
+        self.live: Live | None = None
         self.slots = 1
 
     def __enter__(self) -> "LiveTable":
@@ -145,7 +149,7 @@ class LiveTable:
         sign = -1 if self.maximize else 1
         return min(valued, key=lambda line: (sign * float(line.value or 0.0), line.number), default=None)
 
-    def table(self) -> Any:
+    def table(self) -> "Group":
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -160,7 +164,7 @@ class LiveTable:
             ("state", False, 12, None), (self.objective.replace("_", " "), True, 8, None), ("time", True, 5, None),
             ("GiB", True, 4, None),
         ):  # fmt: skip
-            side: Any = "right" if right else "left"
+            side: JustifyMethod = "right" if right else "left"
             table.add_column(head, justify=side, no_wrap=True, overflow="ellipsis", min_width=least, max_width=most)
         for line in shown:
             state = line.reason or WORDS.get(line.state, line.state)
@@ -233,7 +237,7 @@ def short(seconds: float) -> str:
     return f"{hours}h{minutes:02d}" if hours else f"{minutes}m{rest:02d}" if minutes else f"{rest}s"
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -13,7 +13,7 @@ OURS = ("multivariate", "constant_liar", "seed")  # what the shipped sampler is 
 NEED_SCIPY = ("GPSampler", "QMCSampler", "WilcoxonPruner")
 
 
-def built(raw: Any, where: str) -> Any:
+def built(raw: Mapping[str, object], where: str) -> Any:
     """A sampler or pruner by `_target_`; which names may stand there is checked with the rest of the config."""
     from hydra.errors import InstantiationException
     from hydra.utils import get_class, instantiate

@@ -44,7 +44,7 @@ class Chosen:
         """Its row in the table, whose columns are numbers of epochs."""
         return row_of(self.trial.params)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return {
             "overrides": [each.text for each in self.overrides],
             "params": self.trial.params,

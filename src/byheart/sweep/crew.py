@@ -11,10 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from byheart.sweep.setup import SweepConfig
 from byheart.sweep.study import Study
@@ -58,13 +57,13 @@ def worker_settings() -> WorkerSettings | None:
     return WorkerSettings(**json.loads(text)) if text else None
 
 
-def plan_workers(setup: SweepConfig, options: dict[str, Any], study: Study, weights: int) -> WorkerSettings:
+def plan_workers(setup: SweepConfig, options: Mapping[str, int | None], study: Study, weights: int) -> WorkerSettings:
     """As many processes as the user asks for, else as free cores and memory allow; never more than trials are left.
 
     `weights`: bytes of the base model. The cores are those of `trainer.threads` or $OMP_NUM_THREADS where one is said.
     """
     left = study.wanted - sum(trial.state in ("complete", "failed") for trial in study.known())
-    said: int | None = options.get("processes")
+    said = options.get("processes")
     if left < 2 or said == 1 or setup.sweep.halved or setup.sweep.in_memory:
         return ALONE
     ours, device = budget(setup), setup.plan.trainer.place()[0]

@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from byheart.config.compose import Config
 from byheart.documents.load import find_documents
@@ -16,7 +15,7 @@ MAY_DIFFER = ("hydra", "logger", "name", "run", "resume", "estimate", "trainer.d
 MAY_DIFFER_TOO = ("trainer.layout", "trainer.rows_at_once", "evaluation", "retrain")
 
 
-def fingerprint(config: Config, sweep: SweepOptions, space: Space, examples_vary: bool) -> dict[str, Any]:
+def fingerprint(config: Config, sweep: SweepOptions, space: Space, examples_vary: bool) -> dict[str, object]:
     """Each fixed setting by its key, the documents and questions by their content, the space by its text."""
     swept = {bare(key) for key in space.distributions}
     fixed = {

@@ -8,7 +8,6 @@ enough worse ones have come to its rung.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from byheart.errors import Problem
 from byheart.sweep.outcome import OBJECTIVES, Outcome
@@ -28,7 +27,7 @@ class Halving:
     keep: float = 0.5
 
     @classmethod
-    def read(cls, raw: Any) -> "tuple[Halving | None, list[Problem]]":
+    def read(cls, raw: object) -> "tuple[Halving | None, list[Problem]]":
         if raw is None:
             return None, []
         if not isinstance(raw, Mapping) or not set(raw) <= {"after", "keep"} or "after" not in raw:

@@ -84,7 +84,7 @@ class Outcome:
         ends = tuple(End(**end) for end in raw["ends"])
         return cls(**{**raw, "ends": ends, "checks": tuple((epoch, loss) for epoch, loss in raw["checks"])})
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
     def part(self, epochs: int, number: int) -> "Outcome":

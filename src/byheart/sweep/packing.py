@@ -1,10 +1,9 @@
 """Which trials train together: packs of those that share a base model and its targets, the others one at a time."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import filter_overrides
@@ -21,7 +20,7 @@ from byheart.sweep.pack import Pack
 from byheart.sweep.room import PackSettings, choose_slots
 from byheart.sweep.shared import lend
 from byheart.sweep.study import Suggestion
-from byheart.sweep.trial import Prepared
+from byheart.sweep.trial import Prepared, Trials
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Planned:
 class PackLauncher:
     """`options` are those of conf/hydra/launcher/packed.yaml."""
 
-    def __init__(self, options: dict[str, Any], context: Any, task: Any, config: Config):
+    def __init__(self, options: Mapping[str, int | None], context: HydraContext, task: Trials, config: Config):
         self.slots, self.tokens_at_once = options.get("slots"), options.get("tokens_at_once")
         self.context, self.task, self.config = context, task, config
         self.waiting: deque[Planned] = deque()
@@ -75,8 +74,7 @@ class PackLauncher:
 
     def _prepared(self, planned: Planned, scheduler: Scheduler) -> Prepared | None:
         try:
-            prepared: Prepared = self.task.prepare(planned.config, planned.folder)
-            return prepared
+            return self.task.prepare(planned.config, planned.folder)
         except Exception as error:
             scheduler.failed(planned.suggestion.number, error)
             return None

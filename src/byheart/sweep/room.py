@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.model.adapter import Lora
@@ -29,7 +28,7 @@ class PackSettings:
 
     first: Prepared
     rank: int
-    targets: Any
+    targets: str | tuple[str, ...]
     tokens_at_once: int | None
 
 

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from byheart.errors import Problem
 from byheart.sweep.halving import Halving
 from byheart.sweep.outcome import OBJECTIVES
+from byheart.sweep.space import Params
 
 PICKS = ("best", "smooth")
 NO_PRUNER = "optuna.pruners.NopPruner"
@@ -29,18 +30,18 @@ class SweepOptions:
     pick: str = "best"  # best | smooth: the highest rate before the losses oscillate
     roughest: float = 0.2  # with pick=smooth: share of checks at which validation loss may rise
     first: int = 8  # trials of the first cohort, evenly spread (Sobol)
-    given: Sequence[Mapping[str, Any]] = ()  # or a cohort of your own: [{lr: 1e-4, batch_size: 2}]
+    given: Sequence[Params] = ()  # or a cohort of your own: [{lr: 1e-4, batch_size: 2}]
     probes: int | None = None  # asked at each epoch's end; null: 32 where examples vary and recall is an objective
     seed: int = 0  # of the sampler, to which the number of trials is added
     expire_s: float = 120.0  # seconds without a heartbeat before another machine's trial is taken over
-    sampler: Mapping[str, Any] = field(
+    sampler: Mapping[str, object] = field(
         default_factory=lambda: {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "constant_liar": True}
     )
-    pruner: Mapping[str, Any] = field(default_factory=lambda: {"_target_": NO_PRUNER})
-    halving: Mapping[str, Any] | None = (
+    pruner: Mapping[str, object] = field(default_factory=lambda: {"_target_": NO_PRUNER})
+    halving: Mapping[str, object] | None = (
         None  # {after: [1, 2], keep: 0.5}: the better half goes on, the others are paused
     )
-    params: Mapping[str, Any] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
+    params: Mapping[str, object] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> "tuple[SweepOptions, list[Problem]]":
@@ -78,7 +79,7 @@ class SweepOptions:
         if self.pick not in PICKS:
             found.append(Problem(f"must be one of {', '.join(PICKS)}", _key("pick"), str(self.pick)))
         if len(self.objectives) > 1 and self.prunes:
-            found.append(Problem("several objectives cannot be pruned", _key("pruner"), self.pruner["_target_"]))
+            found.append(Problem("several objectives cannot be pruned", _key("pruner"), str(self.pruner["_target_"])))
         found += Halving.read(self.halving)[1]
         if self.halving is not None and (len(self.objectives) > 1 or self.prunes):
             what = "halving needs one objective, and no pruner beside it"
@@ -92,8 +93,8 @@ class SweepOptions:
         return (self.objective,) if isinstance(self.objective, str) else tuple(self.objective)
 
     @property
-    def directions(self) -> list[str]:
-        return [OBJECTIVES[name] for name in self.objectives]
+    def directions(self) -> list[Literal["minimize", "maximize"]]:
+        return ["minimize" if OBJECTIVES[name] == "minimize" else "maximize" for name in self.objectives]
 
     @property
     def signs(self) -> list[int]:

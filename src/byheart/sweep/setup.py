@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -43,7 +42,7 @@ class SweepConfig:
     fixed: tuple[Override, ...]  # of the command line and of hydra.sweeper.params
     from_yaml: tuple[Override, ...]  # what differs from `byheart learn` in the sweep's own YAML
     folder: Path
-    fingerprint: dict[str, Any]
+    fingerprint: dict[str, object]
     only_their_probes: bool  # where examples vary, only the user's questions are the same for all
     plan: Plan  # of the first trial; what does not vary is the same in all
 
@@ -161,7 +160,7 @@ def _given(sweep: SweepOptions, space: Space) -> list[Problem]:
     ]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return str(value)

@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from byheart.errors import Problem, UserError
@@ -83,7 +83,7 @@ def _open(address: str) -> "BaseStorage":
         raise UserError(Problem("this kind of storage is not known", "hydra.sweeper.storage", kind, fix))
     from optuna.storages import RDBStorage
 
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if kind == "sqlite":
         if where := rest.removeprefix("///"):
             Path(f"/{where}" if rest.startswith("////") else where).parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from byheart.sweep.space import Params, Space
 from byheart.sweep.storage import open_storage
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
 BEAT_S = 10.0
 
@@ -58,11 +58,11 @@ class Study:
         self.sweep, self.space, self.folder = sweep, space, folder
         self.storage = open_storage(sweep, folder)
         self.optuna = optuna.create_study(
-            storage=self.storage, study_name=name, load_if_exists=True, directions=list[Any](sweep.directions)
+            storage=self.storage, study_name=name, load_if_exists=True, directions=sweep.directions
         )
         self.name = name
         self.locks = StudyLocks(folder)
-        self.mine: dict[int, Any] = {}  # number -> Optuna's trial
+        self.mine: dict[int, Trial] = {}
         self.heart = threading.Thread(target=self._beat, daemon=True)
         self.over = threading.Event()
 
@@ -82,7 +82,7 @@ class Study:
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
-    def agree(self, fingerprint: dict[str, Any]) -> None:
+    def agree(self, fingerprint: dict[str, object]) -> None:
         """Raises UserError where the study was begun with other settings. The first command's are kept."""
         before = self.optuna.user_attrs.get("fingerprint")
         if before is None:
@@ -244,7 +244,7 @@ class Study:
         trial = self.storage.get_trial(trial_id)
         params = _params(trial)
         if self._interrupt(trial_id) and set(params) == set(self.space.distributions):
-            attrs: dict[str, Any] = {"continues": trial.number}
+            attrs: dict[str, object] = {"continues": trial.number}
             self.optuna.enqueue_trial(params, user_attrs=attrs)
 
     def _beat(self) -> None:
@@ -254,7 +254,7 @@ class Study:
                     self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
 
 
-def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[str, Any]) -> None:
+def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[str, object]) -> None:
     """Raises UserError for what opening the study would raise, before a teacher is paid. Writes nothing."""
     import optuna
 
@@ -268,7 +268,7 @@ def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[s
         _refuse_others(name, before or fingerprint, fingerprint)
 
 
-def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> None:
+def _refuse_others(name: str, before: dict[str, object], now: dict[str, object]) -> None:
     fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={name}-2"
     problems = [
         Problem(f"the study {name} was begun with {_shown(before.get(key))}", key, _shown(now.get(key)), fix)
@@ -280,7 +280,9 @@ def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> No
 
 
 @contextmanager
-def opened(name: str, sweep: SweepOptions, space: Space, folder: Path, fingerprint: dict[str, Any]) -> Iterator[Study]:
+def opened(
+    name: str, sweep: SweepOptions, space: Space, folder: Path, fingerprint: dict[str, object]
+) -> Iterator[Study]:
     """The study with its settings checked and its first trials queued."""
     with Study(name, sweep, space, folder) as study:
         study.agree(fingerprint)
@@ -309,6 +311,6 @@ def _known(trial: "FrozenTrial") -> TrialRecord:
     return TrialRecord(trial.number, _params(trial), state, values, Outcome.read(raw) if raw else None, reason)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

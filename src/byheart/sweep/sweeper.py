@@ -1,11 +1,12 @@
 """The sweep, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
 from omegaconf import OmegaConf
 
 from byheart.config.compose import Config
@@ -36,7 +37,16 @@ PAUSE_S = 0.5  # between two looks at whether the other workers are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
 
 
-def sweep(trials: Trials, launcher: Any, config: Config) -> None:
+@runtime_checkable
+class StreamingLauncher(Protocol):
+    """A launcher that can do more than Hydra's `launch`: it takes a new trial as soon as a slot is free."""
+
+    options: Mapping[str, int | None]
+
+    def stream(self, scheduler: Scheduler) -> None: ...
+
+
+def sweep(trials: Trials, launcher: Launcher, config: Config) -> None:
     """Called by the sweeper plugin. Keeps an error in `trials.failure`, since Hydra would print a line of its own first."""
     try:
         run_sweep(trials.setup, trials, launcher, config, Screen())
@@ -44,16 +54,16 @@ def sweep(trials: Trials, launcher: Any, config: Config) -> None:
         trials.failure = error
 
 
-def run_sweep(setup: SweepConfig, trials: Trials, launcher: Any, config: Config, screen: Screen) -> None:
+def run_sweep(setup: SweepConfig, trials: Trials, launcher: Launcher, config: Config, screen: Screen) -> None:
     """Trains the trials of the study through the launcher, then concludes: table, best trial, page."""
     if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
         what = "a pruner needs a launcher that trains in this process"
         fix = "hydra/launcher=packed or basic, or leave the pruner out"
         raise UserError(Problem(what, "hydra.sweeper.pruner", str(setup.sweep.pruner["_target_"]), fix))
-    if setup.sweep.halved and not hasattr(launcher, "stream"):
+    if setup.sweep.halved and not isinstance(launcher, StreamingLauncher):
         what = "halving pauses trials, so they must train together"
         raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
-    options = launcher.options if hasattr(launcher, "stream") else {"processes": 1}
+    options = launcher.options if isinstance(launcher, StreamingLauncher) else {"processes": 1}
     worker = worker_settings()
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
@@ -84,7 +94,12 @@ def run_sweep(setup: SweepConfig, trials: Trials, launcher: Any, config: Config,
 
 
 def _start_workers(
-    setup: SweepConfig, study: Study, trials: Trials, options: dict[str, Any], processes: Processes, screen: Screen
+    setup: SweepConfig,
+    study: Study,
+    trials: Trials,
+    options: Mapping[str, int | None],
+    processes: Processes,
+    screen: Screen,
 ) -> WorkerSettings:
     """Starts the other processes, which need seconds to start; meanwhile this one makes the rows with all threads."""
     if options.get("processes") == 1 or not trials.words or study.complete():
@@ -112,7 +127,7 @@ def _make_rows(setup: SweepConfig, trials: Trials) -> int:
 
 
 def _work_for_the_first(
-    setup: SweepConfig, study: Study, trials: Trials, launcher: Any, worker: WorkerSettings, screen: Screen
+    setup: SweepConfig, study: Study, trials: Trials, launcher: Launcher, worker: WorkerSettings, screen: Screen
 ) -> None:
     """One of the other processes: trains until no trial is left or the first process ends."""
     scheduler = Scheduler(setup, study, _live_table(setup, study, screen), worker)
@@ -173,11 +188,11 @@ def _refuse_unmeasurable(setup: SweepConfig, texts: Texts) -> None:
         raise UserError(Problem(what, "hydra.sweeper.objective", "recall", fix))
 
 
-def _train(scheduler: Scheduler, launcher: Any) -> None:
+def _train(scheduler: Scheduler, launcher: Launcher) -> None:
     waited = False
     while not scheduler.stop and scheduler.failure is None:
         before = len(scheduler.study.known())
-        if hasattr(launcher, "stream"):
+        if isinstance(launcher, StreamingLauncher):
             launcher.stream(scheduler)
         else:
             _launch(scheduler, launcher)
@@ -194,7 +209,7 @@ def _train(scheduler: Scheduler, launcher: Any) -> None:
         scheduler.refresh()
 
 
-def _launch(scheduler: Scheduler, launcher: Any) -> None:
+def _launch(scheduler: Scheduler, launcher: Launcher) -> None:
     """Hydra's own launchers take a batch and return when it ends. Only trials in this process are shown while they train."""
     while True:
         batch: list[Suggestion] = []

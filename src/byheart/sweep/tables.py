@@ -52,7 +52,7 @@ def write_best(setup: SweepConfig, chosen: Chosen) -> Path:
             for part in above:
                 node = node.setdefault(part, {})
             node[last] = value
-    defaults: list[Any] = ["learn", *({f"override {key}": value} for key, value in groups.items()), "_self_"]
+    defaults: list[object] = ["learn", *({f"override {key}": value} for key, value in groups.items()), "_self_"]
     head = (
         f"# Lab note: the best of the sweep {setup.name}: {chosen.sentence}.\n"
         f"#   byheart learn -cd {setup.folder} -cn best\n"

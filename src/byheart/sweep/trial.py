@@ -64,7 +64,7 @@ class Trials:
         self.failure: Exception | None = None  # what ended the sweep; Hydra would print it in its own way
         self._shared: Shared | None = None
 
-    def __getstate__(self) -> dict[str, Any]:  # for launchers that run their jobs in other processes
+    def __getstate__(self) -> dict[str, object]:  # for launchers that run their jobs in other processes
         return {**vars(self), "watch": Watch(), "_shared": None, "failure": None}
 
     @property

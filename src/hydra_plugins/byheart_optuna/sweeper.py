@@ -21,7 +21,7 @@ class ByheartOptuna(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> None:
         from byheart.sweep.sweeper import sweep
 
-        return sweep(self.task_function, self.launcher, self.config)
+        sweep(self.task_function, self.launcher, self.config)
