@@ -72,7 +72,6 @@ class LiveTable:
     def __init__(self, screen: Screen, objective: str, maximize: bool, wanted: int):
         self.screen, self.objective, self.maximize, self.wanted = screen, objective, maximize, wanted
         self.lines: dict[int, Line] = {}
-        self.began = time.monotonic()
         self.live: Live | None = None
         self.slots = 1
 

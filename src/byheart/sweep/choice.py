@@ -45,24 +45,19 @@ class Chosen:
         return row_of(self.trial.params)
 
     def as_dict(self) -> dict[str, object]:
-        return {
-            "overrides": [each.text for each in self.overrides],
-            "params": self.trial.params,
-            "values": list(self.trial.values),
-        }
+        overrides = [each.text for each in self.overrides]
+        return {"overrides": overrides, "params": self.trial.params, "values": list(self.trial.values)}
 
 
 def cells(setup: SweepConfig, known: Sequence[TrialRecord]) -> list[Cell]:
     """Each completed trial at each number of epochs of the sweep."""
     found = []
     for trial in known:
+        last = setup.axis.epochs_of(trial.params)
         if trial.state == "failed":
-            found.append(
-                Cell(trial, setup.axis.epochs_of(trial.params), (None,) * len(setup.sweep.objectives), None, False, 0.0)
-            )
+            found.append(Cell(trial, last, (None,) * len(setup.sweep.objectives), None, False, 0.0))
         if trial.state != "complete" or trial.outcome is None:
             continue
-        last = setup.axis.epochs_of(trial.params)
         counts = (last,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= last]
         if trial.outcome.state == "pruned":  # what it would have reached later is unknown
             counts = [epochs for epochs in counts if epochs <= len(trial.outcome.ends)]
@@ -81,9 +76,8 @@ def grid(answered: Sequence[Cell]) -> dict[str, dict[int, Cell]]:
 
 def _order(setup: SweepConfig, trial: TrialRecord) -> tuple[Any, ...]:
     choices = {key: setup.space.values(key) or [] for key in setup.space.distributions}
-    return tuple(
-        choices[key].index(value) if (value := trial.params.get(key)) in choices[key] else value for key in choices
-    )
+    params = ((values, trial.params.get(key)) for key, values in choices.items())
+    return tuple(values.index(value) if value in values else value for values, value in params)
 
 
 def choose(setup: SweepConfig, known: Sequence[TrialRecord], number: int | None = None) -> Chosen | None:

@@ -1,25 +1,22 @@
 """`byheart sweep NAME` and `byheart pick FOLDER`."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from byheart.config.compose import Config, Request, run_hydra
+from byheart.config.compose import Request, run_hydra
 from byheart.config.faults import did_you_mean
 from byheart.config.folders import sweeps_folder
 from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.saved import saved_config, started_in
 from byheart.errors import Problem, UserError
-from byheart.plan import Plan
 from byheart.report.screen import Screen
 from byheart.sweep.ending import conclude
 from byheart.sweep.setup import SweepConfig, set_up
 from byheart.sweep.study import Study, look_ahead
-from byheart.sweep.trial import Trials
-
-PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
+from byheart.sweep.trial import PlanOf, Trials
 
 
 def sweep_words(words: Sequence[str]) -> list[str]:

@@ -85,7 +85,7 @@ def _importance(study: Study) -> dict[str, float]:
 
 
 def _source(name: str) -> str:
-    return files("byheart.sweep").joinpath(name).read_text("utf-8")
+    return Path(__file__).with_name(name).read_text("utf-8")
 
 
 def _finalize(value: object) -> object:

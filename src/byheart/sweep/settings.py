@@ -39,7 +39,7 @@ class SweepOptions:
     )
     pruner: Mapping[str, object] = field(default_factory=lambda: {"_target_": NO_PRUNER})
     halving: Mapping[str, object] | None = (
-        None  # {after: [1, 2], keep: 0.5}: the better half goes on, the others are paused
+        None  # {after: [1, 2], keep: 0.5}: after these epochs the better half goes on
     )
     params: Mapping[str, object] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
 
@@ -47,17 +47,12 @@ class SweepOptions:
     def read(cls, raw: Mapping[str, Any]) -> "tuple[SweepOptions, list[Problem]]":
         """The options under `hydra.sweeper`, and what is wrong with them."""
         known = {each.name for each in fields(cls)}
-        problems = [
-            Problem("there is no such key", f"hydra.sweeper.{key}", fix=f"the keys are: {', '.join(sorted(known))}")
-            for key in raw
-            if key not in known and not str(key).startswith("_")
-        ]
+        fix = f"the keys are: {', '.join(sorted(known))}"
+        unknown = [key for key in raw if key not in known and not str(key).startswith("_")]
         # null means the default, but for max_failures, where it means "never"
-        said = {
-            key: value for key, value in raw.items() if key in known and (value is not None or key == "max_failures")
-        }
+        said = {key: raw[key] for key in raw if key in known and (raw[key] is not None or key == "max_failures")}
         sweep = cls(**said)
-        return sweep, [*problems, *sweep.problems()]
+        return sweep, [*(Problem("there is no such key", _key(key), fix=fix) for key in unknown), *sweep.problems()]
 
     def problems(self) -> list[Problem]:
         found = []

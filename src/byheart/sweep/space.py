@@ -83,18 +83,16 @@ class Space:
         columns = [self.values(key) for key in self.distributions]
         if any(column is None for column in columns):
             return None
-        return [
-            dict(zip(self.distributions, row, strict=True)) for row in itertools.product(*(c for c in columns if c))
-        ]
+        rows = itertools.product(*(column for column in columns if column))
+        return [dict(zip(self.distributions, row, strict=True)) for row in rows]
 
     def sobol(self, count: int, seed: int) -> list[Params]:
         """`count` points spread evenly (scrambled Sobol, from torch: Optuna's own would need scipy)."""
         from torch.quasirandom import SobolEngine
 
         draws = SobolEngine(len(self.distributions), scramble=True, seed=seed).draw(count).tolist()
-        return [
-            {key: self._at(key, share) for key, share in zip(self.distributions, draw, strict=True)} for draw in draws
-        ]
+        points = (zip(self.distributions, draw, strict=True) for draw in draws)
+        return [{key: self._at(key, share) for key, share in point} for point in points]
 
     def overrides(self, params: Params) -> list[Override]:
         return [
@@ -174,13 +172,9 @@ def _value(text: str) -> Any:
 
 def _texts(parsed: Parsed) -> dict[str, object]:
     """The choices that stay texts, with their values in YAML."""
-    if not parsed.is_choice_sweep():
-        return {}
-    return {
-        text: as_yaml(each)
-        for each in parsed.sweep_iterator()
-        if isinstance(_value(text := Transformer.str(each)), str)
-    }
+    choices = parsed.sweep_iterator() if parsed.is_choice_sweep() else ()
+    found = {Transformer.str(each): as_yaml(each) for each in choices}
+    return {text: value for text, value in found.items() if isinstance(_value(text), str)}
 
 
 def _problem(line: str, what: str) -> Problem:

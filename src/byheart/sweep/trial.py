@@ -25,6 +25,8 @@ from byheart.training.stopping import MONITORS
 from byheart.training.trainer import Learned, Lesson
 from byheart.types import CurvePoint
 
+PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
+
 
 @dataclass
 class Watch:
@@ -52,12 +54,7 @@ class Prepared:
 class Trials:
     """One for a sweep. `plan_of` gives the plan of a job's config and what is wrong with it."""
 
-    def __init__(
-        self,
-        plan_of: Callable[[Config], tuple[Plan, list[Problem]]],
-        setup: SweepConfig,
-        words: Sequence[str] = (),
-    ):
+    def __init__(self, plan_of: PlanOf, setup: SweepConfig, words: Sequence[str] = ()):
         """`words`: the command line, with which the other workers are started."""
         self.plan_of, self.setup, self.words = plan_of, setup, words
         self.watch = Watch()
@@ -93,21 +90,14 @@ class Trials:
         plan, problems = self.plan_of(config)
         if problems:
             raise UserError(*problems)
-        shared = self.shared
+        shared, probes = self.shared, self.setup.probes_asked
         train, validate = shared.rows(plan)
-        if (
-            not validate
-            and (watched := set(MONITORS) & set(self.setup.sweep.objectives))
-            and not self.setup.probes_asked
-        ):
-            what, name = "no held-out example, so nothing can be measured on it", min(watched)
-            raise UserError(Problem(what, "hydra.sweeper.objective", name, "hold more out: split.share=0.5"))
+        watched = set(MONITORS) & set(self.setup.sweep.objectives)
+        if watched and not validate and not probes:
+            what, fix = "no held-out example, so nothing can be measured on it", "hold more out: split.share=0.5"
+            raise UserError(Problem(what, "hydra.sweeper.objective", min(watched), fix))
         opened = shared.opened(plan)
-        recall = (
-            shared.recall(plan, self.setup.probes_asked, self.setup.only_their_probes)
-            if self.setup.probes_asked
-            else None
-        )
+        recall = shared.recall(plan, probes, self.setup.only_their_probes) if probes else None
         forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
         kept = folder / "checkpoint" / "forgetting.json"  # for a trial that is interrupted: no curve holds it
         forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
