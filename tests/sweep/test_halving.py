@@ -40,7 +40,7 @@ def outcomes(folder):
 
 
 def near(one, other):
-    """Rows are padded to other widths beside other neighbours: float32 sums differ in the last places."""
+    """Rows are padded to other widths beside other trials: float32 sums differ in the last places."""
     assert [step for step, *_ in one] == [step for step, *_ in other]
     assert [loss for _, *losses in one for loss in losses] == pytest.approx(
         [loss for _, *losses in other for loss in losses], rel=1e-3
@@ -61,8 +61,10 @@ def test_the_winner_ran_its_length_and_a_pause_left_no_trace(whole, here, quick,
         if outcome["state"] == "pruned":
             assert "went on after epoch" in outcome["reason"] and len(outcome["ends"]) < 4
     with (halved / "trials.csv").open() as file:
-        told = {(line["trial"], line["epochs"]) for line in csv.DictReader(file)}
-    assert told == {(n, str(end["epoch"])) for n, each in found.items() for end in each["ends"]}, "no epoch is invented"
+        listed = {(line["trial"], line["epochs"]) for line in csv.DictReader(file)}
+    assert listed == {(n, str(end["epoch"])) for n, each in found.items() for end in each["ends"]}, (
+        "no epoch is invented"
+    )
     assert cli.main(["pick", str(halved), f"trial={next(n for n, o in found.items() if o['state'] == 'pruned')}"]) == 0
 
 
@@ -111,7 +113,7 @@ def test_full_memory_is_met_with_fewer_slots_and_ends_no_sweep(here, quick, monk
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return losses(self, seats)
 
-    monkeypatch.setattr("byheart.sweep.packing.choose_slots", lambda *told: 4)
+    monkeypatch.setattr("byheart.sweep.packing.choose_slots", lambda *arguments: 4)
     monkeypatch.setattr(PackedTrainer, "_losses", full)
     code = cli.main(["sweep", "batch_lr_epochs", *quick, *WORDS])
     shown = capsys.readouterr()
@@ -129,7 +131,7 @@ def test_full_memory_is_met_with_fewer_slots_and_ends_no_sweep(here, quick, monk
         (["hydra.sweeper.halving={after:[0],keep:0.5}"], "halving.after"),
         (["hydra.sweeper.halving={after:[1],keep:1}"], "halving.keep"),
         ([HALVING, "hydra/launcher=basic"], "they must train together"),
-        ([HALVING, "hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner"], "no pruner beside it"),
+        ([HALVING, "hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner"], "and no pruner"),
     ],
 )
 def test_what_halving_cannot_do_is_said(here, quick, words, said, capsys):

@@ -54,7 +54,7 @@ def test_two_processes_find_what_one_finds(here, quick, monkeypatch, capsys):
     assert cli.main([*words, TWO, "name=two"]) == 0
     shown = capsys.readouterr().out
     assert "in 2 processes of 1 thread" in shown and "goes on without" not in shown
-    assert all(f"   {number}  batch_size" in shown for number in range(4)), "what the other trained is told too"
+    assert all(f"   {number}  batch_size" in shown for number in range(4)), "what the other trained is shown too"
     one, two = (here / f"outputs/sweeps/batch_lr_epochs-{name}" for name in ("one", "two"))
     assert_same(answers(two), answers(one))
     assert len(owners(two)) == 2 and len(owners(one)) == 1 and len(list(two.glob("*/adapter"))) == 4
@@ -143,7 +143,7 @@ def test_ctrl_c_saves_what_both_train(here, quick, slowly):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script stands for Python")
-def test_a_process_that_dies_is_told_once_and_ends_no_sweep(tmp_path, monkeypatch):
+def test_a_process_that_dies_is_reported_once_and_ends_no_sweep(tmp_path, monkeypatch):
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\necho no luck; exit 3\n")
     script.chmod(0o755)

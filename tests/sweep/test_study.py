@@ -1,4 +1,4 @@
-"""A study that is killed, shared and begun again: nothing is lost, nothing done twice, no neighbour disturbed."""
+"""A study that is killed, shared and begun again: nothing is lost or done twice, no other worker disturbed."""
 
 import subprocess
 import sys
@@ -80,15 +80,15 @@ def test_a_killed_sweepers_trial_is_taken_over_and_a_live_ones_is_not(tmp_path):
             print("asked", flush=True)
             time.sleep(60)
     """).format(tests=str(Path(__file__).parent.parent), folder=str(tmp_path))
-    neighbour = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    other_worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
-        assert neighbour.stdout.readline() == "asked\n"
+        assert other_worker.stdout.readline() == "asked\n"
         with begun(tmp_path) as study:
             mine = [study.ask() for _ in range(3)]
             assert study.ask() is None and 0 not in {suggestion.number for suggestion in mine}
             assert study.others_running() == [0]
-            neighbour.kill()
-            neighbour.wait()
+            other_worker.kill()
+            other_worker.wait()
             assert study.others_running() == []
             taken = study.ask()
             assert taken.params == {"lr": 1, "batch_size": 1} and taken.continues == 0
@@ -96,7 +96,7 @@ def test_a_killed_sweepers_trial_is_taken_over_and_a_live_ones_is_not(tmp_path):
                 tell(study, suggestion, float(number))
             assert study.complete()
     finally:
-        neighbour.kill()
+        other_worker.kill()
 
 
 def test_on_another_machine_only_a_silent_sweeper_is_taken_for_dead(tmp_path):
@@ -131,7 +131,7 @@ def test_other_settings_under_the_same_name_are_refused_by_name(tmp_path):
         pass
 
 
-def test_failures_are_told_with_their_reason_and_counted_in_a_row(tmp_path):
+def test_failures_keep_their_reason_and_counted_in_a_row(tmp_path):
     with begun(tmp_path) as study:
         for reason in ("one", "two"):
             study.fail(study.ask().number, reason)

@@ -27,7 +27,7 @@ def live_table(wanted, slots=1):
     return found
 
 
-def test_the_time_left_is_told_before_the_first_trial_has_ended(monkeypatch):
+def test_the_time_left_is_shown_before_the_first_trial_has_ended(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("byheart.sweep.board.time.monotonic", lambda: now[0])
     shown = live_table(wanted=4, slots=2)
@@ -75,9 +75,9 @@ def test_a_batch_size_sweep_answers_at_equal_epochs_and_at_equal_steps():
         TrialRecord(1, {"batch_size": 4, "lr": 1}, "complete", (2.0,), large, ""),
     ]
     assert equal_steps(setup, known) == {4: {"batch_size=1 lr=1": 3.0, "batch_size=4 lr=1": 2.0}}
-    told = marginals(setup, known)
-    assert told[0] == "by batch_size: 1 1.0000, 4 2.0000 (val loss)"
-    assert told[1] == "by batch_size at 4 steps each: 4 2.0000, 1 3.0000", "one epoch of small batches is more steps"
+    lines = marginals(setup, known)
+    assert lines[0] == "by batch_size: 1 1.0000, 4 2.0000 (val loss)"
+    assert lines[1] == "by batch_size at 4 steps each: 4 2.0000, 1 3.0000", "one epoch of small batches is more steps"
 
 
 def test_ticks_are_round_and_none_lies_upon_another():

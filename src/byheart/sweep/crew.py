@@ -67,17 +67,17 @@ def plan_workers(setup: SweepConfig, options: Mapping[str, int | None], study: S
     if left < 2 or said == 1 or setup.sweep.halved or setup.sweep.in_memory:
         return ALONE
     ours, device = budget(setup), setup.plan.trainer.place()[0]
-    beside = study.locks.others_here()
+    others = study.locks.others_here()
     if said is None:
-        bears = int(SHARE * free_bytes("cpu") / max(LEAST_BYTES, 2 * weights))
-        said = min(ours - beside, bears) if device == "cpu" else 1
+        fit = int(SHARE * free_bytes("cpu") / max(LEAST_BYTES, 2 * weights))
+        said = min(ours - others, fit) if device == "cpu" else 1
     processes = max(1, min(said, left))
-    if processes == 1 and not beside:
+    if processes == 1 and not others:
         return ALONE
-    trials = -(-left // (processes + beside))
+    trials = -(-left // (processes + others))
     if options.get("slots") is None and study.samples:
         trials = min(trials, max(1, AT_A_TIME // processes))
-    threads = max(1, ours // (processes + beside)) if device == "cpu" else None
+    threads = max(1, ours // (processes + others)) if device == "cpu" else None
     return WorkerSettings(1, processes, threads, trials)
 
 
@@ -116,7 +116,7 @@ def free_bytes(device: str) -> int:
         return max(0, min(found))
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # not told by this system
+    except (ValueError, OSError):  # this system does not say
         return 4 * 2**30
 
 

@@ -48,15 +48,15 @@ def choose_slots(
     if said is None and wanted == 1:
         return 1
     one = measure_step(pack, 1, batches[1] if said is None else batches[0], steps=1)
-    bears = _slots_that_fit(one, pack.tokens_at_once, free_bytes(device) // processes)
+    fit = _slots_that_fit(one, pack.tokens_at_once, free_bytes(device) // processes)
     if said is not None:
-        if said > bears:
+        if said > fit:
             size = (one.adapter if pack.tokens_at_once else one.held) / 2**20
-            what = f"memory bears {bears} slots of {size:.0f} MiB, as one step of a trial took"
-            fix = f"hydra.launcher.slots={bears}, or bound a step: hydra.launcher.tokens_at_once=4096"
+            what = f"memory holds {fit} slots of {size:.0f} MiB, as one step of a trial took"
+            fix = f"hydra.launcher.slots={fit}, or bound a step: hydra.launcher.tokens_at_once=4096"
             raise UserError(Problem(what, "hydra.launcher.slots", str(said), fix))
         return said
-    return _quickest(pack, min(wanted, bears, MOST.get(device, 8)), wanted)
+    return _quickest(pack, min(wanted, fit, MOST.get(device, 8)), wanted)
 
 
 def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASURED_STEPS + 1) -> StepCost:
@@ -86,7 +86,7 @@ def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASUR
         each, moments = trainer.bytes_per_slot(), trainer.bytes_of_moments()
     warm = [later - earlier for earlier, later in itertools.pairwise(marks[1:])]  # the first step warms up
     took = int((peak_memory_gib() - before) * 2**30)
-    if not warm:  # no second step has found the optimizer's moments beside its activations
+    if not warm:  # no second step has measured the optimizer moments together with the activations
         took += moments * slots
     return StepCost(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
 

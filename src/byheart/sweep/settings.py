@@ -77,7 +77,7 @@ class SweepOptions:
             found.append(Problem("several objectives cannot be pruned", _key("pruner"), str(self.pruner["_target_"])))
         found += Halving.read(self.halving)[1]
         if self.halving is not None and (len(self.objectives) > 1 or self.prunes):
-            what = "halving needs one objective, and no pruner beside it"
+            what = "halving needs one objective, and no pruner"
             found.append(Problem(what, _key("halving"), str(self.halving)))
         if self.storage and self.storage_env:
             found.append(Problem("say storage or storage_env, not both", _key("storage_env"), self.storage_env))
