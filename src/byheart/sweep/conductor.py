@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,18 +89,13 @@ class Scheduler:
 
     def refresh(self, now: bool = False) -> None:
         """Shows the trials of other workers, and reads results from their curves. May be called often: it limits its own rate."""
-        if not now and not self.other_workers.is_due():
+        if not now and time.monotonic() < self.other_workers.due:
             return
         if ended := self.other_workers.refresh():
             self._answer_waiting()
             if any(trial.state == "failed" for trial in ended):
                 self._count_failures()
         self.on_refresh()
-
-    @property
-    def at_a_time(self) -> int:
-        """How many trials this process may train together."""
-        return self.worker.trials or self.study.wanted
 
     def watch(self) -> Watch:
         """A sweep that has failed ends its trials as Ctrl-C does: they are saved for the next command."""
@@ -133,7 +129,7 @@ class Scheduler:
             self.live_table.say("Ctrl-C: saving after this step, then ending (press it again to end at once)")
 
         try:  # a terminal sends it to all workers: the others ignore it, and the first one tells them
-            before = signal.signal(signal.SIGINT, on_interrupt if self.worker.is_first else signal.SIG_IGN)
+            before = signal.signal(signal.SIGINT, on_interrupt if self.worker.number == 1 else signal.SIG_IGN)
         except ValueError:  # not in the main thread
             yield
             return
@@ -162,8 +158,10 @@ class Scheduler:
         if outcome.state == "diverged":
             self._fail(suggestion, outcome.reason, outcome)
             return
-        values = self._values(suggestion, outcome)
-        if values is None:
+        epochs = self.axis.epochs_of(suggestion.params)
+        found = [outcome.value(name, epochs) for name in self.setup.sweep.objectives]
+        values = [value for value in found if value is not None]
+        if len(values) < len(found):
             self._fail(suggestion, "nothing was measured at an epoch's end", outcome)
             return
         self.study.tell(suggestion.number, values, outcome)
@@ -180,11 +178,6 @@ class Scheduler:
             what = f"{len(failures)} trials in a row failed, the last: {failures[-1]}"
             fix = "correct what they say, or allow more: hydra.sweeper.max_failures=null"
             self.failure = UserError(Problem(what, "hydra.sweeper.max_failures", str(most), fix))
-
-    def _values(self, suggestion: Suggestion, outcome: Outcome) -> list[float] | None:
-        epochs = self.axis.epochs_of(suggestion.params)
-        found = [outcome.value(name, epochs) for name in self.setup.sweep.objectives]
-        return None if None in found else [value for value in found if value is not None]
 
     def _answer_from_curves(self, suggestion: Suggestion) -> bool:
         """Reads a trial's result from a finished curve that contains it, or from the outcome file of the trial that it

@@ -37,16 +37,6 @@ class WorkerSettings:
     threads: int | None = None  # None: as the trainer says
     trials: int | None = None  # None: as many as there are
 
-    @property
-    def is_first(self) -> bool:
-        return self.number == 1
-
-    def others(self) -> "list[WorkerSettings]":
-        return [replace(self, number=number) for number in range(2, self.processes + 1)]
-
-    def as_text(self) -> str:
-        return json.dumps(asdict(self))
-
 
 ALONE = WorkerSettings()
 
@@ -130,20 +120,19 @@ class Processes:
     def start(self, worker: WorkerSettings) -> None:
         """Starts the others with our command line; where one cannot be started, the sweep goes on without it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for each in worker.others():
-            threads = {"OMP_NUM_THREADS": str(each.threads)} if each.threads else {}
+        threads = {"OMP_NUM_THREADS": str(worker.threads)} if worker.threads else {}
+        for number in range(2, worker.processes + 1):
+            settings = json.dumps(asdict(replace(worker, number=number)))
             try:
-                with self._log(each.number).open("wb") as log:
-                    self.running[each.number] = subprocess.Popen(
+                with self._log(number).open("wb") as log:
+                    self.running[number] = subprocess.Popen(
                         # -P: a file of the user's in this folder is no module of ours
                         [sys.executable, "-P", "-m", "byheart.cli", "learn", *self.words],
                         stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-                        env={**os.environ, **threads, ENV: each.as_text(), "PYTHONUNBUFFERED": "1"},
+                        env={**os.environ, **threads, ENV: settings, "PYTHONUNBUFFERED": "1"},
                     )  # fmt: skip
             except OSError as error:
-                self.say(
-                    f"process {each.number} of this sweep cannot be started, so the sweep goes on without it: {error}"
-                )
+                self.say(f"process {number} of this sweep cannot be started, so the sweep goes on without it: {error}")
 
     def report_dead(self) -> bool:
         """Whether one died since the last call; shows the end of its log."""

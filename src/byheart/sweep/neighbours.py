@@ -17,11 +17,8 @@ COSTS = 30  # a slow refresh comes less often: it takes at most 1/30 of the time
 class OtherWorkers:
     def __init__(self, study: Study, live_table: LiveTable, axis: Axis, folder: Path):
         self.study, self.live_table, self.axis, self.folder = study, live_table, axis, folder
-        self.due = 0.0
+        self.due = 0.0  # time.monotonic() of the next refresh
         self.read: dict[int, int] = {}  # trial -> when the curve that is shown was written
-
-    def is_due(self) -> bool:
-        return time.monotonic() >= self.due
 
     def refresh(self) -> list[TrialRecord]:
         """The trials that others ended since the last refresh."""

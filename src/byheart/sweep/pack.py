@@ -83,12 +83,15 @@ class Pack:
         """How many slots to continue with. A trial that is too large alone fails; the others continue from their checkpoints."""
         import gc
 
+        import torch
+
         there = list(self.in_slots.values()) or self.joining[:slots]
         self.in_slots.clear()
         self.trainer = None  # type: ignore[assignment]  # and what the failed step made hangs on the traceback's frames
         error.__traceback__ = None
         gc.collect()
-        _empty_cache()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         if len(there) == 1 and (self.joining[:1] != there or slots == 1):
             self.joining = [each for each in self.joining if each is not there[0]]
             self.scheduler.failed(there[0].prepared.number, error)
@@ -218,10 +221,3 @@ def _so_far(each: SlotState) -> Learned:
 def _with_memory(curve: Sequence[CurvePoint], memory: float) -> tuple[CurvePoint, ...]:
     """The curve with the memory of this trial in place of the whole pack's peak."""
     return tuple(replace(point, peak_memory=round(memory, 3)) if memory else point for point in curve)
-
-
-def _empty_cache() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -107,7 +107,7 @@ class PackLauncher:
         said, worker = self.slots, scheduler.worker
         if said is not None and worker.trials is not None:
             said = min(said, worker.trials)
-        slots = choose_slots(opened, said, scheduler.at_a_time, batches, worker.processes)
+        slots = choose_slots(opened, said, worker.trials or scheduler.study.wanted, batches, worker.processes)
         Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, slots, scheduler), opened).run(slots)
 
     def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> Prepared | None:
