@@ -163,7 +163,7 @@ def test_a_process_that_dies_is_reported_once_and_ends_no_sweep(tmp_path, monkey
     [
         (["hydra.launcher.processes=0"], "hydra.launcher.processes: must be a whole number"),
         (["hydra.launcher.slots=many"], "hydra.launcher.slots: must be a whole number"),
-        ([TWO, "hydra.sweeper.halving={after:[1],keep:0.5}"], "wait for each other in one process"),
+        ([TWO, "hydra.sweeper.halving={after:[1],keep:0.5}"], "compares trials within one process"),
         ([TWO, "hydra.sweeper.storage='sqlite:///:memory:'"], "only one process sees a study in memory"),
     ],
 )
