@@ -29,7 +29,7 @@ from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult,
 from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
-    from byheart.sweep.setup import Setup
+    from byheart.sweep.setup import SweepConfig
 
 Value = str | int | float | bool | Path | None | Sequence["Value"] | Mapping[str, "Value"]
 Paths = str | Path | Sequence[str | Path]
@@ -134,7 +134,7 @@ class Checked(NamedTuple):
     plans: list[Plan]
     folder: Path
     multirun: bool
-    setup: "Setup | None" = None  # where our own sweeper is asked for
+    setup: "SweepConfig | None" = None  # where our own sweeper is asked for
 
 
 def run_one(stage: str, request: Request, progress: Progress, checked: Checked | None = None) -> Result:
@@ -169,7 +169,7 @@ def start(request: Request, checked: Checked, job: Job) -> None:
         raise job.failure
 
 
-def run_sweep(request: Request, setup: "Setup") -> SweepResult:
+def run_sweep(request: Request, setup: "SweepConfig") -> SweepResult:
     from byheart.sweep.command import sweep
 
     sweep(request, setup, plan_of)
@@ -199,7 +199,9 @@ def check(request: Request) -> Checked:
     return Checked(plans, folder, composed.multirun, setup)
 
 
-def _set_up(request: Request, configs: Sequence[Config], plans: Sequence[Plan]) -> "tuple[Setup | None, list[Problem]]":
+def _set_up(
+    request: Request, configs: Sequence[Config], plans: Sequence[Plan]
+) -> "tuple[SweepConfig | None, list[Problem]]":
     """What our own sweeper would do; nothing where another one sweeps."""
     from byheart.sweep.setup import is_study, set_up, study_folder
 

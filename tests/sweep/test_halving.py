@@ -40,7 +40,7 @@ def outcomes(folder):
 
 
 def near(one, other):
-    """Rows are padded to other widths beside other neighbours: float32 sums differ in the last places."""
+    """Rows are padded to other widths beside other trials: float32 sums differ in the last places."""
     assert [step for step, *_ in one] == [step for step, *_ in other]
     assert [loss for _, *losses in one for loss in losses] == pytest.approx(
         [loss for _, *losses in other for loss in losses], rel=1e-3
@@ -61,8 +61,10 @@ def test_the_winner_ran_its_length_and_a_pause_left_no_trace(whole, here, quick,
         if outcome["state"] == "pruned":
             assert "went on after epoch" in outcome["reason"] and len(outcome["ends"]) < 4
     with (halved / "trials.csv").open() as file:
-        told = {(line["trial"], line["epochs"]) for line in csv.DictReader(file)}
-    assert told == {(n, str(end["epoch"])) for n, each in found.items() for end in each["ends"]}, "no epoch is invented"
+        listed = {(line["trial"], line["epochs"]) for line in csv.DictReader(file)}
+    assert listed == {(n, str(end["epoch"])) for n, each in found.items() for end in each["ends"]}, (
+        "no epoch is invented"
+    )
     assert cli.main(["pick", str(halved), f"trial={next(n for n, o in found.items() if o['state'] == 'pruned')}"]) == 0
 
 
@@ -72,7 +74,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(whole, he
     ticked = pack.Pack._on_tick
 
     def stopping(self, steps):
-        self.source.stop = self.source.stop or min(step for step, _ in steps.values()) >= at
+        self.scheduler.stop = self.scheduler.stop or min(step for step, _ in steps.values()) >= at
         return ticked(self, steps)
 
     with monkeypatch.context() as patch:
@@ -111,11 +113,11 @@ def test_full_memory_is_met_with_fewer_slots_and_ends_no_sweep(here, quick, monk
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return losses(self, rows)
 
-    monkeypatch.setattr("byheart.sweep.packing.choose_slots", lambda *told: 4)
+    monkeypatch.setattr("byheart.sweep.packing.choose_slots", lambda *arguments: 4)
     monkeypatch.setattr(PackedTrainer, "_losses", full)
     code = cli.main(["sweep", "batch_lr_epochs", *quick, *WORDS])
     shown = capsys.readouterr()
-    assert "out of memory with 4 slots: going on with 2" in shown.out
+    assert "out of memory with 4 slots: continuing with 2" in shown.out
     if bears:
         assert code == 0 and len(outcomes(Path("outputs/sweeps/batch_lr_epochs-a"))) == 4
     else:
@@ -128,8 +130,8 @@ def test_full_memory_is_met_with_fewer_slots_and_ends_no_sweep(here, quick, monk
         (["hydra.sweeper.halving={keep:0.5}"], "after which epochs"),
         (["hydra.sweeper.halving={after:[0],keep:0.5}"], "halving.after"),
         (["hydra.sweeper.halving={after:[1],keep:1}"], "halving.keep"),
-        ([HALVING, "hydra/launcher=basic"], "only trials that train together"),
-        ([HALVING, "hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner"], "no pruner beside it"),
+        ([HALVING, "hydra/launcher=basic"], "they must train together"),
+        ([HALVING, "hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner"], "and no pruner"),
     ],
 )
 def test_what_halving_cannot_do_is_said(here, quick, words, said, capsys):
@@ -138,14 +140,14 @@ def test_what_halving_cannot_do_is_said(here, quick, words, said, capsys):
 
 
 def test_the_best_of_a_rung_always_goes_on_and_the_share_is_kept():
-    rungs = Rungs(Halving((1,), 0.5), maximize=False)
+    rungs = Rungs(Halving((1,), 0.5), "val_loss")
     assert [rungs.reaches(n, 1, value) for n, value in enumerate((3.0, 2.0, 4.0, 1.0))] == [True, True, False, True]
     assert rungs.next([2]) is None
-    rungs.lost(3)
-    rungs.lost(1)
-    assert rungs.next([2]) == 2 and not rungs.waits
+    rungs.failed(3)
+    rungs.failed(1)
+    assert rungs.next([2]) == 2 and not rungs.paused
 
 
 def test_more_is_better_where_recall_judges():
-    rungs = Rungs(Halving((1,), 0.5), maximize=True)
+    rungs = Rungs(Halving((1,), 0.5), "recall")
     assert [rungs.reaches(n, 1, value) for n, value in enumerate((0.1, 0.5, 0.2))] == [True, True, False]

@@ -14,16 +14,15 @@ from byheart import cli
 from byheart.report.terminal import Terminal
 from byheart.sweep import crew, sweeper
 from byheart.sweep.axis import Axis
-from byheart.sweep.board import Board
-from byheart.sweep.conductor import Conductor
-from byheart.sweep.crew import Crew, muster
+from byheart.sweep.board import LiveTable
+from byheart.sweep.conductor import Scheduler
+from byheart.sweep.crew import Processes, WorkerSettings, plan_workers
 from byheart.sweep.neighbours import is_covered
 from byheart.sweep.outcome import End, Outcome
-from byheart.sweep.owner import Owner
-from byheart.sweep.processes import Processes
-from byheart.sweep.settings import Sweep
+from byheart.sweep.owner import StudyLocks
+from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
-from byheart.sweep.study import Known, opened
+from byheart.sweep.study import TrialRecord, opened
 from byheart.training import cores
 from byheart.training.curve import write_curve
 from byheart.types import CurvePoint
@@ -43,19 +42,19 @@ def until(true, seconds=PATIENCE_S):
 def test_two_processes_find_what_one_finds(here, quick, monkeypatch, capsys):
     words = ["sweep", "batch_lr_epochs", *quick, "epochs=1,2", "batch_size=4,8", "lr=1e-3,3e-3"]
     assert cli.main([*words, "hydra.launcher.processes=1", "name=one"]) == 0
-    begun = sweeper._begun
+    begun = sweeper._start_workers
 
     def begun_by_both(setup, study, *rest):
         found = begun(setup, study, *rest)
         until(study.others_running)  # toys would be over before the other process is there
         return found
 
-    monkeypatch.setattr(sweeper, "_begun", begun_by_both)
+    monkeypatch.setattr(sweeper, "_start_workers", begun_by_both)
     capsys.readouterr()
     assert cli.main([*words, TWO, "name=two"]) == 0
     shown = capsys.readouterr().out
     assert "in 2 processes of 1 thread" in shown and "goes on without" not in shown
-    assert all(f"   {number}  batch_size" in shown for number in range(4)), "what the other trained is told too"
+    assert all(f"   {number}  batch_size" in shown for number in range(4)), "what the other trained is shown too"
     one, two = (here / f"outputs/sweeps/batch_lr_epochs-{name}" for name in ("one", "two"))
     assert_same(answers(two), answers(one))
     assert len(owners(two)) == 2 and len(owners(one)) == 1 and len(list(two.glob("*/adapter"))) == 4
@@ -78,8 +77,8 @@ from byheart.sweep import pack
 tick = pack.Pack._on_tick
 
 def slow(self, steps):
-    folder = self.source.setup.folder
-    while not (Path("go").exists() or self.source.stop) and all((folder / n / "curve.csv").exists() for n in steps):
+    folder = self.scheduler.setup.folder
+    while not (Path("go").exists() or self.scheduler.stop) and all((folder / n / "curve.csv").exists() for n in steps):
         time.sleep(0.05)
     time.sleep(0.2)
     tick(self, steps)
@@ -123,7 +122,7 @@ def test_no_process_outlives_the_first_and_the_same_command_finishes(here, quick
     until(lambda: list(folder.glob("*/outcome.json")))
     first.kill()
     first.wait()
-    until(lambda: Owner(folder).beside() == 0)
+    until(lambda: StudyLocks(folder).others_here() == 0)
     done = {file: file.stat().st_mtime_ns for file in folder.glob("*/outcome.json")}
     assert 0 < len(done) < 4, "some are left to be gone on with"
     assert cli.main([*LONG, *quick, "hydra.launcher.processes=1"]) == 0
@@ -139,12 +138,12 @@ def test_ctrl_c_saves_what_both_train(here, quick, slowly):
     until(lambda: len(list(folder.glob("*/curve.csv"))) == 4)
     os.killpg(first.pid, signal.SIGINT)  # as a terminal sends it: to both
     assert first.wait(PATIENCE_S) == 130
-    assert Owner(folder).beside() == 0, "the other has ended too"
+    assert StudyLocks(folder).others_here() == 0, "the other has ended too"
     assert len(list(folder.glob("[0-3]/checkpoint/packed.pt"))) == 4, "all was saved"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script stands for Python")
-def test_a_process_that_dies_is_told_once_and_ends_no_sweep(tmp_path, monkeypatch):
+def test_a_process_that_dies_is_reported_once_and_ends_no_sweep(tmp_path, monkeypatch):
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\necho no luck; exit 3\n")
     script.chmod(0o755)
@@ -152,9 +151,9 @@ def test_a_process_that_dies_is_told_once_and_ends_no_sweep(tmp_path, monkeypatc
     for program in (str(script), str(tmp_path / "nowhere")):
         monkeypatch.setattr(sys, "executable", program)
         with Processes(["x"], tmp_path / "logs", said.append) as processes:
-            processes.start(Crew(1, 2, 1, 3))
-            until(lambda: said, 5) if program.endswith("nowhere") else until(processes.lost, 5)
-            assert not processes.lost() and len(said) == 1
+            processes.start(WorkerSettings(1, 2, 1, 3))
+            until(lambda: said, 5) if program.endswith("nowhere") else until(processes.report_dead, 5)
+            assert not processes.report_dead() and len(said) == 1
         assert "goes on" in said[0] and ("no luck" in said[0] or "cannot be started" in said[0])
         said.clear()
 
@@ -164,7 +163,7 @@ def test_a_process_that_dies_is_told_once_and_ends_no_sweep(tmp_path, monkeypatc
     [
         (["hydra.launcher.processes=0"], "hydra.launcher.processes: must be a whole number"),
         (["hydra.launcher.slots=many"], "hydra.launcher.slots: must be a whole number"),
-        ([TWO, "hydra.sweeper.halving={after:[1],keep:0.5}"], "wait for each other in one process"),
+        ([TWO, "hydra.sweeper.halving={after:[1],keep:0.5}"], "compares trials within one process"),
         ([TWO, "hydra.sweeper.storage='sqlite:///:memory:'"], "only one process sees a study in memory"),
     ],
 )
@@ -179,15 +178,15 @@ SPACE = Space.read(["lr=choice(1,2,3)", "batch_size=choice(1,2)"])[0]
 @pytest.mark.parametrize(
     ("options", "device", "threads", "halved", "beside", "expected"),
     [
-        ({}, "cpu", None, False, 0, Crew(1, 4, 1, 2)),
-        ({}, "cpu", 2, False, 0, Crew(1, 2, 1, 3)),  # threads that were said are cores that may be used
-        ({}, "cpu", 1, False, 0, Crew()),
-        ({}, "cuda", None, False, 0, Crew()),
-        ({}, "cpu", None, True, 0, Crew()),
-        ({}, "cpu", None, False, 4, Crew(1, 1, 1, 2)),  # a sweep in another terminal has all cores
-        ({"processes": 1}, "cpu", None, False, 0, Crew()),
-        ({"processes": 2}, "cpu", None, False, 0, Crew(1, 2, 2, 3)),
-        ({"processes": 9}, "cuda", None, False, 0, Crew(1, 6, None, 1)),
+        ({}, "cpu", None, False, 0, WorkerSettings(1, 4, 1, 2)),
+        ({}, "cpu", 2, False, 0, WorkerSettings(1, 2, 1, 3)),  # threads that were said are cores that may be used
+        ({}, "cpu", 1, False, 0, WorkerSettings()),
+        ({}, "cuda", None, False, 0, WorkerSettings()),
+        ({}, "cpu", None, True, 0, WorkerSettings()),
+        ({}, "cpu", None, False, 4, WorkerSettings(1, 1, 1, 2)),  # a sweep in another terminal has all cores
+        ({"processes": 1}, "cpu", None, False, 0, WorkerSettings()),
+        ({"processes": 2}, "cpu", None, False, 0, WorkerSettings(1, 2, 2, 3)),
+        ({"processes": 9}, "cuda", None, False, 0, WorkerSettings(1, 6, None, 1)),
     ],
 )
 def test_how_many_processes(tmp_path, monkeypatch, options, device, threads, halved, beside, expected):
@@ -198,11 +197,11 @@ def test_how_many_processes(tmp_path, monkeypatch, options, device, threads, hal
     setup = SimpleNamespace(
         sweep=SimpleNamespace(halved=halved, in_memory=False), plan=SimpleNamespace(trainer=trainer)
     )
-    with opened("study", Sweep(), SPACE, tmp_path, {}) as study:
-        monkeypatch.setattr(study.owner, "beside", lambda: beside)
-        assert muster(setup, options, study, 0) == expected
+    with opened("study", SweepOptions(), SPACE, tmp_path, {}) as study:
+        monkeypatch.setattr(study.locks, "others_here", lambda: beside)
+        assert plan_workers(setup, options, study, 0) == expected
         monkeypatch.setattr(crew, "free_bytes", lambda device: 2 * 2**30)
-        assert options or muster(setup, options, study, 2**29).processes == 1, "memory bears one"
+        assert options or plan_workers(setup, options, study, 2**29).processes == 1, "memory bears one"
 
 
 def test_a_containers_quota_counts_as_cores(tmp_path, monkeypatch):
@@ -215,48 +214,54 @@ def test_a_containers_quota_counts_as_cores(tmp_path, monkeypatch):
     assert cores.cores() == 16
 
 
-def conductors(folder, first, second):
+def schedulers(folder, first, second):
     """Two sweepers of one study in which every number of epochs is read off one curve."""
     axis = Axis(Space.read(["epochs=choice(1,2)", "lr=choice(1,2)"])[0], 2, 2, (1, 2))
-    setup = SimpleNamespace(axis=axis, space=axis.space, folder=folder, sweep=Sweep())
-    return [Conductor(setup, study, Board(Terminal(), "s", "val_loss", False, 4)) for study in (first, second)]
+    setup = SimpleNamespace(axis=axis, space=axis.space, folder=folder, sweep=SweepOptions())
+    return [Scheduler(setup, study, LiveTable(Terminal(), "val_loss", False, 4)) for study in (first, second)]
 
 
 def test_a_curve_that_another_process_trains_is_not_trained_twice(tmp_path):
     space = Space.read(["epochs=choice(1,2)", "lr=choice(1,2)"])[0]
-    with opened("study", Sweep(), space, tmp_path, {}) as one, opened("study", Sweep(), space, tmp_path, {}) as two:
-        mine, theirs = conductors(tmp_path, one, two)
+    with (
+        opened("study", SweepOptions(), space, tmp_path, {}) as one,
+        opened("study", SweepOptions(), space, tmp_path, {}) as two,
+    ):
+        mine, theirs = schedulers(tmp_path, one, two)
         first, second = mine.next(), theirs.next()
         assert (first.params["lr"], second.params["lr"]) == (1, 2), "epochs=1,2 at one rate is one curve"
         assert mine.next() is None and theirs.next() is None and len(mine.waiting) + len(theirs.waiting) == 2
-        for each, asked in ((mine, first), (theirs, second)):
+        for each, suggestion in ((mine, first), (theirs, second)):
             ends = tuple(End(epoch, 3.0 - epoch, None, None, 1.0) for epoch in (1, 2))
-            each.ended(asked.number, Outcome("finished", "", 2, ends, ((1.0, 2.0), (2.0, 1.0)), 1.0, 0.1))
+            each.ended(suggestion.number, Outcome("finished", "", 2, ends, ((1.0, 2.0), (2.0, 1.0)), 1.0, 0.1))
         for each in (mine, theirs):
-            each.look(now=True)
+            each.refresh(now=True)
         assert one.complete() and not mine.waiting and not theirs.waiting
         assert sorted(trial.values[0] for trial in one.known()) == [1.0, 1.0, 2.0, 2.0]
 
 
 def test_what_others_train_is_shown_with_its_curve(tmp_path):
     space = Space.read(["lr=choice(1,2)"])[0]
-    with opened("study", Sweep(), space, tmp_path, {}) as one, opened("study", Sweep(), space, tmp_path, {}) as two:
-        setup = SimpleNamespace(axis=Axis(space, 2), space=space, folder=tmp_path, sweep=Sweep(max_failures=1))
-        mine = Conductor(setup, one, Board(Terminal(), "s", "val_loss", False, 2))
-        asked = two.ask()
+    with (
+        opened("study", SweepOptions(), space, tmp_path, {}) as one,
+        opened("study", SweepOptions(), space, tmp_path, {}) as two,
+    ):
+        setup = SimpleNamespace(axis=Axis(space, 2), space=space, folder=tmp_path, sweep=SweepOptions(max_failures=1))
+        mine = Scheduler(setup, one, LiveTable(Terminal(), "val_loss", False, 2))
+        suggestion = two.ask()
         points = [CurvePoint(n, n / 2, n, 3.0, 3.0 - n / 2, None, 0.1, float(n), 0.5) for n in (1, 2)]
         (tmp_path / "0").mkdir()
         write_curve(tmp_path / "0" / "curve.csv", points)
-        mine.look(now=True)
-        line = mine.board.lines[0]
+        mine.refresh(now=True)
+        line = mine.live_table.lines[0]
         assert line.elsewhere and line.state == "running" and line.losses == [2.5, 2.0] and line.share == 0.5
-        two.fail(asked.number, "it was too much")
+        two.fail(suggestion.number, "it was too much")
         assert mine.failure is None
-        mine.look(now=True)
+        mine.refresh(now=True)
         assert line.state == "failed" and line.reason == "it was too much" and mine.failure is not None
 
 
 def test_of_one_curve_no_two_wait_for_each_other():
     axis = Axis(Space.read(["epochs=choice(1,2)", "lr=choice(1,2)"])[0], 2, 2, (1, 2))
-    known = [Known(n, {"epochs": 1 + n % 2, "lr": 1}, "running", (), None, "") for n in range(4)]
+    known = [TrialRecord(n, {"epochs": 1 + n % 2, "lr": 1}, "running", (), None, "") for n in range(4)]
     assert [is_covered(each.number, each.params, known, axis) for each in known] == [False, True, True, True]

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from byheart.sweep.override import Override
 from byheart.sweep.space import Space
 
 
@@ -51,13 +52,13 @@ def test_contradictions_are_refused(line):
 
 def test_an_empty_space_is_refused_and_a_fixed_word_is_kept():
     found, fixed, problems = Space.read(["lr=1e-3", "documents=a.txt"])
-    assert not found.distributions and fixed == ["lr=1e-3", "documents=a.txt"]
+    assert not found.distributions and [each.text for each in fixed] == ["lr=1e-3", "documents=a.txt"]
     assert "nothing varies" in problems[0].what
 
 
 def test_a_later_word_wins_in_the_place_of_the_first():
     found, fixed, _ = Space.read(["batch_size=1,2", "lr=1,2", "batch_size=4,8", "lr=3"])
-    assert list(found.distributions) == ["batch_size"] and fixed == ["lr=3"]
+    assert list(found.distributions) == ["batch_size"] and [each.text for each in fixed] == ["lr=3"]
     assert found.values("batch_size") == [4, 8]
 
 
@@ -83,5 +84,21 @@ def test_a_cohort_covers_the_space():
 
 
 def test_overrides_are_hydras_words():
-    words = space("lr=choice(1e-4,1)", "p=null,true").overrides({"lr": 1e-4, "p": None})
-    assert words == ["lr=0.0001", "p=null"]
+    found = space("lr=choice(1e-4,1)", "p=null,true").overrides({"lr": 1e-4, "p": None})
+    assert [each.text for each in found] == ["lr=0.0001", "p=null"]
+
+
+def test_a_choice_knows_its_value_in_yaml():
+    found = space("expansion=choice([rules],[rules,file])", "model.path='my model',a", "+x=1,2")
+    texts = {"expansion": "[rules,file]", "model.path": "'my model'", "+x": 2}
+    assert [(each.name, each.value) for each in found.overrides(texts)] == [
+        ("expansion", ["rules", "file"]),
+        ("model.path", "my model"),
+        ("x", 2),
+    ]
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 1e-4, "plain", "my model", "1", [1, "a b"], {"after": [1, 2]}])
+def test_an_override_is_read_as_it_was_made(value):
+    (found,) = Space.read([Override.of("key", value).text])[1]
+    assert found == Override.of("key", value)

@@ -1,4 +1,4 @@
-"""A study that is killed, shared and begun again: nothing is lost, nothing done twice, no neighbour disturbed."""
+"""A study that is killed, shared and begun again: nothing is lost or done twice, no other worker disturbed."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import pytest
 from byheart.errors import UserError
 from byheart.sweep import storage
 from byheart.sweep.outcome import End, Outcome
-from byheart.sweep.settings import Sweep
+from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
 from byheart.sweep.study import Study, opened
 
@@ -21,36 +21,38 @@ SAME = {"seed": 0}
 
 
 def begun(folder, sweep=None, space=GRID, same=SAME):
-    return opened("study", sweep or Sweep(), space, folder, same)
+    return opened("study", sweep or SweepOptions(), space, folder, same)
 
 
-def tell(study, asked, value):
+def tell(study, suggestion, value):
     study.tell(
-        asked.number, [value], Outcome("finished", "", 1, (End(1, value, None, None, 1.0),), ((1.0, value),), 1.0, 0.1)
+        suggestion.number,
+        [value],
+        Outcome("finished", "", 1, (End(1, value, None, None, 1.0),), ((1.0, value),), 1.0, 0.1),
     )
 
 
 def states(folder, sweep=None, space=GRID):
-    return [trial.state for trial in Study("study", sweep or Sweep(), space, folder).known()]
+    return [trial.state for trial in Study("study", sweep or SweepOptions(), space, folder).known()]
 
 
 def test_a_grid_is_asked_once_each_and_then_no_more(tmp_path):
     with begun(tmp_path) as study:
         seen = []
-        while (asked := study.ask()) is not None:
-            seen.append(tuple(asked.params.values()))
-            tell(study, asked, 1.0)
+        while (suggestion := study.ask()) is not None:
+            seen.append(tuple(suggestion.params.values()))
+            tell(study, suggestion, 1.0)
         assert seen == [(1, 1), (1, 2), (2, 1), (2, 2)] and study.complete()
 
 
 def test_finished_trials_count_and_the_same_command_does_what_is_left(tmp_path):
-    sweep = Sweep(n_trials=5, first=2)
+    sweep = SweepOptions(n_trials=5, first=2)
     values = []
     for most in (2, 9):
         with begun(tmp_path, sweep, LINE) as study:
-            while most and (asked := study.ask()) is not None:
-                values.append(asked.params["lr"])
-                tell(study, asked, asked.params["lr"])
+            while most and (suggestion := study.ask()) is not None:
+                values.append(suggestion.params["lr"])
+                tell(study, suggestion, suggestion.params["lr"])
                 most -= 1
     assert len(values) == 5 == len(set(values)), "a sampler that restarts its stream would propose the same again"
 
@@ -78,37 +80,37 @@ def test_a_killed_sweepers_trial_is_taken_over_and_a_live_ones_is_not(tmp_path):
             print("asked", flush=True)
             time.sleep(60)
     """).format(tests=str(Path(__file__).parent.parent), folder=str(tmp_path))
-    neighbour = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    other_worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
-        assert neighbour.stdout.readline() == "asked\n"
+        assert other_worker.stdout.readline() == "asked\n"
         with begun(tmp_path) as study:
             mine = [study.ask() for _ in range(3)]
-            assert study.ask() is None and 0 not in {asked.number for asked in mine}
+            assert study.ask() is None and 0 not in {suggestion.number for suggestion in mine}
             assert study.others_running() == [0]
-            neighbour.kill()
-            neighbour.wait()
+            other_worker.kill()
+            other_worker.wait()
             assert study.others_running() == []
             taken = study.ask()
             assert taken.params == {"lr": 1, "batch_size": 1} and taken.continues == 0
-            for number, asked in enumerate([*mine, taken]):
-                tell(study, asked, float(number))
+            for number, suggestion in enumerate([*mine, taken]):
+                tell(study, suggestion, float(number))
             assert study.complete()
     finally:
-        neighbour.kill()
+        other_worker.kill()
 
 
 def test_on_another_machine_only_a_silent_sweeper_is_taken_for_dead(tmp_path):
     with begun(tmp_path) as study:
-        asked = study.ask()
-        trial = study.mine.pop(asked.number)  # as if a sweeper elsewhere had asked
+        suggestion = study.ask()
+        trial = study.mine.pop(suggestion.number)  # as if a sweeper elsewhere had asked
         study.storage.set_trial_user_attr(trial._trial_id, "owner", "elsewhere-1-abc")
-        assert study.others_running() == [asked.number]
+        assert study.others_running() == [suggestion.number]
         study.storage.set_trial_user_attr(trial._trial_id, "beat", 0.0)
         assert study.others_running() == []
 
 
 def test_two_machines_that_begin_at_once_queue_nothing_twice(tmp_path, monkeypatch):
-    journal = Sweep(storage=f"journal:{tmp_path / 'log'}", n_trials=4, first=2)
+    journal = SweepOptions(storage=f"journal:{tmp_path / 'log'}", n_trials=4, first=2)
     with begun(tmp_path / "here", journal, LINE) as one, Study("study", journal, LINE, tmp_path / "there") as other:
         looked, answers = Study._trials, [[]]  # the other looked before the first had queued
         with monkeypatch.context() as patch:
@@ -116,7 +118,7 @@ def test_two_machines_that_begin_at_once_queue_nothing_twice(tmp_path, monkeypat
             other.begin()
         both = [other.ask(), one.ask(), other.ask(), one.ask()]
         assert one.ask() is None and other.ask() is None
-        assert len({tuple(asked.params.values()) for asked in both}) == 4
+        assert len({tuple(suggestion.params.values()) for suggestion in both}) == 4
 
 
 def test_other_settings_under_the_same_name_are_refused_by_name(tmp_path):
@@ -129,7 +131,7 @@ def test_other_settings_under_the_same_name_are_refused_by_name(tmp_path):
         pass
 
 
-def test_failures_are_told_with_their_reason_and_counted_in_a_row(tmp_path):
+def test_failures_keep_their_reason_and_counted_in_a_row(tmp_path):
     with begun(tmp_path) as study:
         for reason in ("one", "two"):
             study.fail(study.ask().number, reason)
@@ -144,22 +146,22 @@ def test_failures_are_told_with_their_reason_and_counted_in_a_row(tmp_path):
 def test_samplers_by_target_propose_anew_after_a_restart(tmp_path, target):
     if target == "QMCSampler":
         pytest.importorskip("scipy")
-    sweep = Sweep(n_trials=4, first=1, sampler={"_target_": f"optuna.samplers.{target}"})
+    sweep = SweepOptions(n_trials=4, first=1, sampler={"_target_": f"optuna.samplers.{target}"})
     values = set()
     for _ in range(4):
         with begun(tmp_path, sweep, LINE) as study:
-            asked = study.ask()
-            values.add(asked.params["lr"])
-            tell(study, asked, 1.0)
+            suggestion = study.ask()
+            values.add(suggestion.params["lr"])
+            tell(study, suggestion, 1.0)
     assert len(values) == 4
 
 
 def test_a_journal_and_an_address_in_the_environment(tmp_path, monkeypatch):
-    journal = Sweep(storage=f"journal:{tmp_path / 'j' / 'log'}")
+    journal = SweepOptions(storage=f"journal:{tmp_path / 'j' / 'log'}")
     with begun(tmp_path, journal) as study:
         tell(study, study.ask(), 1.0)
     assert states(tmp_path, journal)[0] == "complete" and not (tmp_path / "study.db").exists()
-    hidden = Sweep(storage_env="SWEEP_STORAGE")
+    hidden = SweepOptions(storage_env="SWEEP_STORAGE")
     with pytest.raises(UserError, match="not set"):
         Study("study", hidden, GRID, tmp_path)
     monkeypatch.setenv("SWEEP_STORAGE", "postgresql+psycopg://me:hunter2@localhost:1/none")
@@ -191,35 +193,37 @@ def test_two_that_begin_at_once_in_an_empty_database_both_begin(tmp_path, monkey
 @pytest.mark.parametrize("address", ["ftp://x", "sqlite:////proc/nowhere/x.db"])
 def test_a_storage_that_cannot_be_reached_is_said(tmp_path, address):
     with pytest.raises(UserError):
-        Study("study", Sweep(storage=address), GRID, tmp_path)
+        Study("study", SweepOptions(storage=address), GRID, tmp_path)
 
 
 def test_options_are_checked_at_once():
-    wrong = Sweep(n_trials=0, objective="loss", pick="any", max_failures=0)
+    wrong = SweepOptions(n_trials=0, objective="loss", pick="any", max_failures=0)
     assert {problem.where.rpartition(".")[2] for problem in wrong.problems()} == {
         "n_trials",
         "objective",
         "pick",
         "max_failures",
     }
-    assert Sweep.read({"trials": 3})[1][0].where == "hydra.sweeper.trials"
-    pruned = replace(Sweep(), objective=("val_loss", "recall"), pruner={"_target_": "optuna.pruners.MedianPruner"})
+    assert SweepOptions.read({"trials": 3})[1][0].where == "hydra.sweeper.trials"
+    pruned = replace(
+        SweepOptions(), objective=("val_loss", "recall"), pruner={"_target_": "optuna.pruners.MedianPruner"}
+    )
     assert pruned.problems()
 
 
 def test_another_sampler_is_one_word_away_and_a_wrong_one_is_said(tmp_path, monkeypatch):
     shipped = {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "constant_liar": True}
-    with begun(tmp_path, Sweep(sampler={**shipped, "_target_": "optuna.samplers.RandomSampler"}), LINE) as study:
+    with begun(tmp_path, SweepOptions(sampler={**shipped, "_target_": "optuna.samplers.RandomSampler"}), LINE) as study:
         assert study.ask() is not None
     for sampler, said in (({**shipped, "n_startup": 3}, "n_startup"), ({"_target_": "optuna.samplers.Nope"}, "Nope")):
-        with pytest.raises(UserError, match=said), begun(tmp_path, Sweep(sampler=sampler), LINE):
+        with pytest.raises(UserError, match=said), begun(tmp_path, SweepOptions(sampler=sampler), LINE):
             pass
     monkeypatch.setattr("byheart.sweep.building.find_spec", lambda name: None)
-    gaussian = Sweep(sampler={**shipped, "_target_": "optuna.samplers.GPSampler"})
+    gaussian = SweepOptions(sampler={**shipped, "_target_": "optuna.samplers.GPSampler"})
     with pytest.raises(UserError, match="needs scipy"), begun(tmp_path, gaussian, LINE):
         pass
 
 
 def test_no_more_trials_are_asked_than_there_are_combinations(tmp_path):
-    with begun(tmp_path, Sweep(n_trials=40)) as study:
+    with begun(tmp_path, SweepOptions(n_trials=40)) as study:
         assert study.wanted == 4

@@ -212,7 +212,7 @@ def test_what_the_study_refuses_is_said_before_a_text_is_written(here, quick, wo
 
 def test_more_slots_than_memory(here, quick, capsys):
     assert sweep(*quick, *SMALL, "hydra.launcher.slots=100000000") == 2
-    assert "hydra.launcher.slots: memory bears" in capsys.readouterr().err
+    assert "hydra.launcher.slots: memory holds" in capsys.readouterr().err
 
 
 def test_a_sweep_of_ones_own_and_one_that_is_not_there(here, quick, capsys):
@@ -303,7 +303,7 @@ def test_a_sweep_killed_at_ten_random_moments(here, quick, launcher):
 
 def assert_same(found, whole):
     for a, b in zip(map(dict, found), map(dict, whole), strict=True):
-        # Packed with other neighbours, rows are padded to other widths: float32 sums differ in the last places.
+        # Packed with other trials, rows are padded to other widths: float32 sums differ in the last places.
         assert float(a.pop("val_loss")) == pytest.approx(float(b.pop("val_loss")), rel=1e-3)
         assert a == b
 

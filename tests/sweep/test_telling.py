@@ -11,25 +11,26 @@ from rich.console import Console
 from byheart.report.terminal import Terminal
 from byheart.sweep import plots
 from byheart.sweep.answers import equal_steps, marginals
-from byheart.sweep.board import Board
+from byheart.sweep.board import LiveTable
 from byheart.sweep.choice import Cell
-from byheart.sweep.ending import answer_table
+from byheart.sweep.crew import free_bytes
 from byheart.sweep.outcome import End, Outcome
-from byheart.sweep.room import Tick, _bears, free_bytes
+from byheart.sweep.room import StepCost, _slots_that_fit
 from byheart.sweep.space import Space
-from byheart.sweep.study import Known
+from byheart.sweep.study import TrialRecord
+from byheart.sweep.tables import answer_table
 
 
-def board(wanted, slots=1):
-    found = Board(Terminal(), "s", "val_loss", False, wanted)
+def live_table(wanted, slots=1):
+    found = LiveTable(Terminal(), "val_loss", False, wanted)
     found.slots = slots
     return found
 
 
-def test_the_time_left_is_told_before_the_first_trial_has_ended(monkeypatch):
+def test_the_time_left_is_shown_before_the_first_trial_has_ended(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("byheart.sweep.board.time.monotonic", lambda: now[0])
-    shown = board(wanted=4, slots=2)
+    shown = live_table(wanted=4, slots=2)
     for number in (0, 1):
         shown.starts(number, {"lr": 1}, "running")
         shown.lines[number].began = 100.0
@@ -44,7 +45,7 @@ def test_the_time_left_is_told_before_the_first_trial_has_ended(monkeypatch):
 def test_the_live_table_fits_eighty_columns_and_shows_what_was_asked():
     from rich.console import Console
 
-    shown = board(wanted=3)
+    shown = live_table(wanted=3)
     for number, state in enumerate(("running", "paused", "finished")):
         shown.starts(
             number, {"batch_size": 16, "lr": 0.000123, "adapter.rank": 16, "optimizer.weight_decay": 0.1}, state
@@ -66,17 +67,17 @@ def outcome(batch, *checks):
 
 def test_a_batch_size_sweep_answers_at_equal_epochs_and_at_equal_steps():
     space = Space.read(["batch_size=1,4", "lr=1,2"])[0]
-    setup = SimpleNamespace(space=space, sweep=SimpleNamespace(objectives=("val_loss",)))
+    setup = SimpleNamespace(space=space, sweep=SimpleNamespace(objectives=("val_loss",), signs=[1]))
     small = outcome(1, (0.25, 3.0), (1.0, 1.0))
     large = outcome(4, (0.5, 2.5), (1.0, 2.0))
     known = [
-        Known(0, {"batch_size": 1, "lr": 1}, "complete", (1.0,), small, ""),
-        Known(1, {"batch_size": 4, "lr": 1}, "complete", (2.0,), large, ""),
+        TrialRecord(0, {"batch_size": 1, "lr": 1}, "complete", (1.0,), small, ""),
+        TrialRecord(1, {"batch_size": 4, "lr": 1}, "complete", (2.0,), large, ""),
     ]
     assert equal_steps(setup, known) == {4: {"batch_size=1 lr=1": 3.0, "batch_size=4 lr=1": 2.0}}
-    told = marginals(setup, known)
-    assert told[0] == "by batch_size: 1 1.0000, 4 2.0000 (val loss)"
-    assert told[1] == "by batch_size at 4 steps each: 4 2.0000, 1 3.0000", "one epoch of small batches is more steps"
+    lines = marginals(setup, known)
+    assert lines[0] == "by batch_size: 1 1.0000, 4 2.0000 (val loss)"
+    assert lines[1] == "by batch_size at 4 steps each: 4 2.0000, 1 3.0000", "one epoch of small batches is more steps"
 
 
 def test_ticks_are_round_and_none_lies_upon_another():
@@ -94,14 +95,16 @@ def test_drawings_keep_within_their_frame():
 
 
 def test_what_memory_bears_is_measured_activations_and_all():
-    held = Tick(1.0, held=10 * 2**20, adapter=2**20)
-    assert _bears(held, None, 100 * 2**20) == 8
-    assert _bears(held, 4096, 100 * 2**20) == 71, "a bounded step holds its activations once"
+    held = StepCost(1.0, held=10 * 2**20, adapter=2**20)
+    assert _slots_that_fit(held, None, 100 * 2**20) == 8
+    assert _slots_that_fit(held, 4096, 100 * 2**20) == 71, "a bounded step holds its activations once"
     assert free_bytes("cpu") > 2**20
 
 
 def test_of_many_epochs_as_many_are_shown_as_leave_every_name_and_number_whole():
-    trials = [Known(n, {"batch_size": 2, "lr": lr}, "complete", (), None, "") for n, lr in enumerate((1e-3, 1e-4))]
+    trials = [
+        TrialRecord(n, {"batch_size": 2, "lr": lr}, "complete", (), None, "") for n, lr in enumerate((1e-3, 1e-4))
+    ]
     answered = [Cell(trial, epochs, (3.6965,), 7, epochs > 7, 1.0) for trial in trials for epochs in range(1, 13)]
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(answer_table(answered, "val loss", "batch_size=2 lr=0.001", 80))

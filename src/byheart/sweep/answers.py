@@ -1,4 +1,4 @@
-"""What a sweep answers beside its winner: how each value of what varied did at its best, at equal epochs and equal steps."""
+"""Comparisons besides the best trial: the best result of each value, at equal epochs and at equal steps."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -6,16 +6,15 @@ from typing import Any
 
 from byheart.sweep.board import row_of, spread
 from byheart.sweep.outcome import Outcome
-from byheart.sweep.settings import OBJECTIVES
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Known
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import TrialRecord
 
 MARKS = 8  # columns of a table
-FEW = 8  # values of a parameter that are told one by one
+FEW = 8  # values of a parameter that are listed one by one
 
 
-def marginals(setup: Setup, known: Sequence[Known]) -> list[str]:
-    """For each parameter its values, the best first, each with the best that was reached with it."""
+def marginals(setup: SweepConfig, known: Sequence[TrialRecord]) -> list[str]:
+    """For each parameter its values, the best first, each with the best result that was reached with it."""
     keys = [key for key in setup.space.distributions if key != "epochs"]
     name = setup.sweep.objectives[0].replace("_", " ")
     lines = []
@@ -35,9 +34,9 @@ def marginals(setup: Setup, known: Sequence[Known]) -> list[str]:
     return lines
 
 
-def equal_steps(setup: Setup, known: Sequence[Known]) -> dict[int, dict[str, float]]:
-    """Where batch sizes vary: after so many steps, which all of them were measured at or before, the best each combination
-    had reached. Equal epochs favour small batches, which take more steps."""
+def equal_steps(setup: SweepConfig, known: Sequence[TrialRecord]) -> dict[int, dict[str, float]]:
+    """Where batch sizes vary: steps -> the best result of each combination up to then. Equal epochs favour small batches,
+    which take more steps. Only steps at which every combination had a result."""
     if "batch_size" not in setup.space.distributions:
         return {}
     reached: dict[str, dict[int, float]] = {}
@@ -65,9 +64,9 @@ def _measured(outcome: Outcome, objective: str) -> list[tuple[float, float]]:
     return [(epoch, value) for epoch, value in found if value is not None]
 
 
-def _ranked(setup: Setup, reached: Sequence[tuple[Any, float]]) -> str:
+def _ranked(setup: SweepConfig, reached: Sequence[tuple[Any, float]]) -> str:
     """Each value with its best, the best value first."""
-    sign = 1 if OBJECTIVES[setup.sweep.objectives[0]] == "minimize" else -1
+    sign = setup.sweep.signs[0]
     best: dict[Any, float] = {}
     for value, found in reached:
         best[value] = min(best.get(value, found), found, key=lambda each: sign * each)

@@ -1,8 +1,8 @@
-"""Optuna's samplers and pruners, made as the config says."""
+"""Optuna's samplers and pruners, made from the config."""
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -14,18 +14,20 @@ OURS = ("multivariate", "constant_liar", "seed")  # what the shipped sampler is 
 NEED_SCIPY = ("GPSampler", "QMCSampler", "WilcoxonPruner")
 
 
-def built(raw: Any, where: str) -> Any:
+def built(raw: Mapping[str, object], where: str) -> Any:
     """A sampler or pruner by `_target_`; which names may stand there is checked with the rest of the config."""
     from hydra.errors import InstantiationException
     from hydra.utils import get_class, instantiate
 
     raw = with_current_paths(raw)
     target = str(raw["_target_"])
-    if target.rpartition(".")[2] in NEED_SCIPY and find_spec("scipy") is None:  # else said in the middle of the sweep
+    if (
+        target.rpartition(".")[2] in NEED_SCIPY and find_spec("scipy") is None
+    ):  # else Optuna would say so in the middle of the sweep
         raise UserError(Problem("this one needs scipy", where, target, "pip install scipy"))
     try:
         takes = inspect.signature(get_class(target)).parameters
-        # Another `_target_` said on the command line finds the arguments of the shipped one beside it.
+        # Another `_target_` on the command line comes with the arguments of the shipped one, which it may not take.
         kept = {key: v for key, v in raw.items() if key in takes or key not in OURS}
         with quiet():
             return instantiate(kept, _convert_="all")

@@ -1,57 +1,46 @@
-"""`byheart sweep NAME` and `byheart pick FOLDER`, once their words are known."""
+"""`byheart sweep NAME` and `byheart pick FOLDER`."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from byheart.config.checking import did_you_mean
-from byheart.config.compose import Config, Request, run_hydra
+from byheart.config.compose import Request, run_hydra
+from byheart.config.faults import did_you_mean
 from byheart.config.folders import sweeps_folder
 from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.saved import saved_config, started_in
 from byheart.errors import Problem, UserError
-from byheart.plan import Plan
 from byheart.report.terminal import Terminal
 from byheart.sweep.ending import conclude
-from byheart.sweep.setup import Setup, set_up
+from byheart.sweep.setup import SweepConfig, set_up
 from byheart.sweep.study import Study, look_ahead
-from byheart.sweep.trial import Trials
-
-PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
+from byheart.sweep.trial import PlanOf, Trials
 
 
 def sweep_words(words: Sequence[str]) -> list[str]:
-    """`NAME [overrides]` as the words of `learn`: a YAML file, else one in ./sweeps, else one that byheart carries."""
+    """`NAME [overrides]` as arguments of `learn`. NAME: a YAML file, else one in ./sweeps, else one of the package."""
     named = [word for word in words if "=" not in word and not word.startswith("-")]
     if not named:
         raise UserError(Problem("which sweep?", fix=f"byheart sweep NAME, one of: {', '.join(_shipped())}"))
     name, rest = named[0], list(words)
     rest.remove(name)
     stem = name.removesuffix(".yaml")
-    said = Path(name).expanduser()
-    places = [
-        said,
-        said.with_name(f"{said.name}.yaml"),
-        Path("sweeps") / f"{stem}.yaml",
-        sweeps_folder() / f"{stem}.yaml",
-    ]
+    said, file = Path(name).expanduser(), f"{stem}.yaml"
+    places = (said, said.with_name(f"{said.name}.yaml"), Path("sweeps") / file, sweeps_folder() / file)
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         fix = did_you_mean(stem, _shipped(), f"byheart carries: {', '.join(_shipped())}; or name a YAML file")
         raise UserError(Problem("there is no such sweep", "sweep", name, fix))
     # Several documents are one text to learn, as for `learn`; of any other key several values are a sweep.
-    rest = [
-        *quote_overrides([w for w in rest if w.startswith("documents=")]),
-        *(w for w in rest if not w.startswith("documents=")),
-    ]
-    return ["-cd", str(found.parent.absolute()), "-cn", found.stem, "--multirun", *rest]
+    documents = quote_overrides([word for word in rest if word.startswith("documents=")])
+    rest = [word for word in rest if not word.startswith("documents=")]
+    return ["-cd", str(found.parent.absolute()), "-cn", found.stem, "--multirun", *documents, *rest]
 
 
-def sweep(request: Request, setup: Setup, plan_of: PlanOf) -> int:
-    """Runs a study to its end, or goes on with it: the same command continues where it was stopped."""
+def sweep(request: Request, setup: SweepConfig, plan_of: PlanOf) -> int:
+    """Runs a study to its end. The same command continues a study that was stopped."""
     look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint)
     place = f"hydra.sweep.dir={quoted(str(setup.folder))}"
     task = Trials(plan_of, setup, (*request.words, place))
@@ -63,27 +52,18 @@ def sweep(request: Request, setup: Setup, plan_of: PlanOf) -> int:
 
 
 def pick(words: Sequence[str], plan_of: PlanOf) -> int:
-    """Tells a finished or running sweep's table, and scores its best trial, or the one named by `trial=N`."""
+    """Shows the table of a finished or running sweep, and scores its best trial, or the one of `trial=N`."""
     folders = [word for word in words if not word.startswith("trial=")]
     numbers = [word.partition("=")[2] for word in words if word.startswith("trial=")]
     if len(folders) != 1 or len(numbers) > 1 or not all(number.isdigit() for number in numbers):
-        raise UserError(
-            Problem("which sweep?", value=" ".join(words), fix="byheart pick outputs/sweeps/NAME [trial=3]")
-        )
-    folder = (
-        Path(folders[0].partition("=")[2] if folders[0].startswith("sweep=") else folders[0]).expanduser().absolute()
-    )
+        fix = "byheart pick outputs/sweeps/NAME [trial=3]"
+        raise UserError(Problem("which sweep?", value=" ".join(words), fix=fix))
+    folder = Path(folders[0].removeprefix("sweep=")).expanduser().absolute()
     record = folder / "multirun.yaml"
     if not record.is_file():
         below = sorted(str(each.parent) for each in folder.parent.glob("*/study.db"))
-        raise UserError(
-            Problem(
-                "no sweep lies here",
-                "pick",
-                str(folder),
-                did_you_mean(str(folder), below, "sweeps lie in outputs/sweeps/"),
-            )
-        )
+        fix = did_you_mean(str(folder), below, "sweeps lie in outputs/sweeps/")
+        raise UserError(Problem("no sweep lies here", "pick", str(folder), fix))
     config = OmegaConf.load(record)
     assert isinstance(config, DictConfig)
     trial = next((each.parent for each in sorted(folder.glob("*/.hydra/config.yaml"))), None)
@@ -92,18 +72,14 @@ def pick(words: Sequence[str], plan_of: PlanOf) -> int:
     os.chdir(started_in(trial.parent))
     plan, _ = plan_of(saved_config(trial.parent, "pick"))
     arguments = [str(line) for line in OmegaConf.select(config, "hydra.overrides.task") or []]
-    setup, problems = set_up(_with_fixed(config, trial.parent), arguments, plan, folder)
+    # The sweep's own config over a trial's: Hydra composes a sweep's without the fixed overrides.
+    whole = DictConfig(OmegaConf.merge({"hydra": config.hydra}, saved_config(trial.parent, "pick")))
+    setup, problems = set_up(whole, arguments, plan, folder)
     if problems:
         raise UserError(*problems)
     study = Study(setup.name, setup.sweep, setup.space, folder)
     conclude(setup, study, Trials(plan_of, setup), Terminal(), int(numbers[0]) if numbers else None)
     return 0
-
-
-def _with_fixed(config: DictConfig, trial: Path) -> DictConfig:
-    """The sweep's own config over a trial's: Hydra composes a sweep's without the fixed overrides."""
-    merged: Any = OmegaConf.merge({"hydra": config.hydra}, saved_config(trial, "pick"))
-    return merged
 
 
 def _shipped() -> list[str]:

@@ -1,201 +1,135 @@
-"""Hands out the trials of a study and takes back what became of them, for whichever launcher trains them."""
+"""Gives the trials of a study to a launcher and tells the study their results."""
 
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from byheart.errors import Problem, UserError
-from byheart.sweep.board import Board
-from byheart.sweep.crew import ALONE, Crew
+from byheart.sweep.board import LiveTable
+from byheart.sweep.crew import ALONE, WorkerSettings
 from byheart.sweep.halving import Rungs
-from byheart.sweep.neighbours import Neighbours, is_covered
+from byheart.sweep.neighbours import OtherWorkers, is_covered
 from byheart.sweep.outcome import Outcome, read_outcome
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Asked, Study
+from byheart.sweep.override import last_of_each_key
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import Study, Suggestion
 from byheart.sweep.trial import Watch
-from byheart.training.packed.job import GO_ON, PAUSE, PRUNE
+from byheart.training.packed.job import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS, watched
 from byheart.types import CurvePoint
 
 
-class Conductor:
-    """`next` gives a trial to train, `ended` and `failed` tell of it; trials known from a curve are told in between."""
+class Scheduler:
+    """A launcher calls `next` for a trial to train, then `ended` or `failed` with its result. A trial that is a part of
+    another trial's curve is never handed out: its result is read from that curve."""
 
-    def __init__(self, setup: Setup, study: Study, board: Board, crew: Crew = ALONE):
-        self.setup, self.study, self.board, self.axis, self.crew = setup, study, board, setup.axis, crew
-        self.neighbours = Neighbours(study, board, setup.axis, setup.folder)
-        self.asked: dict[int, Asked] = {}  # handed out
-        self.waiting: list[Asked] = []  # parts of a curve that is being trained
+    def __init__(self, setup: SweepConfig, study: Study, live_table: LiveTable, worker: WorkerSettings = ALONE):
+        self.setup, self.study, self.live_table, self.axis, self.worker = setup, study, live_table, setup.axis, worker
+        self.other_workers = OtherWorkers(study, live_table, setup.axis, setup.folder)
+        self.handed_out: dict[int, Suggestion] = {}  # to a launcher
+        self.waiting: list[Suggestion] = []  # for the curve of a trial that is being trained
         self.stop = False
         self.on_stop: Callable[[], None] = lambda: None
-        self.on_look: Callable[[], None] = lambda: None
+        self.on_refresh: Callable[[], None] = lambda: None
         self.failure: UserError | None = None
-        self.rungs = self._rungs()
+        self.rungs = Rungs(setup.sweep.halved, setup.sweep.objectives[0])
+        for trial in study.known():
+            if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
+                self.rungs.ended(trial.number, trial.outcome)
 
     # -- what a launcher needs ----------------------------------------------------------------------------------------
 
-    def next(self) -> Asked | None:
+    def next(self) -> Suggestion | None:
         """A trial to train; None where there is none at present."""
         while not self.stop and self.failure is None:
-            if self.crew.trials is not None and len(self.asked) >= self.crew.trials:
-                return None  # the others of the crew are to have theirs
-            asked = self.study.ask()
-            if asked is None:
+            if self.worker.trials is not None and len(self.handed_out) >= self.worker.trials:
+                return None  # the rest is for the other workers
+            suggestion = self.study.ask()
+            if suggestion is None:
                 return None
-            self.board.starts(asked.number, asked.params, "waiting")
-            if self._answer_from_curves(asked):
+            self.live_table.starts(suggestion.number, suggestion.params, "waiting")
+            if self._answer_from_curves(suggestion):
                 continue
-            if self._is_covered(asked):
-                self.waiting.append(asked)
+            if self._is_covered(suggestion):
+                self.waiting.append(suggestion)
                 continue
-            self._take_checkpoint(asked)
-            self.asked[asked.number] = asked
-            self.board.starts(asked.number, asked.params, "running")
-            return asked
+            self._take_checkpoint(suggestion)
+            self.handed_out[suggestion.number] = suggestion
+            self.live_table.starts(suggestion.number, suggestion.params, "running")
+            return suggestion
         return None
 
-    def overrides(self, asked: Asked) -> list[str]:
-        """The trial in Hydra's words; its folder is its number."""
-        said = [*self.setup.fixed, *self.setup.space.overrides(asked.params), *self.axis.overrides(asked.params)]
-        last = {line.partition("=")[0]: line for line in said}  # Hydra takes a key once
-        return [*last.values(), f"hydra.sweep.subdir={asked.number}"]
+    def overrides(self, suggestion: Suggestion) -> list[str]:
+        """The trial as Hydra's overrides; its folder is its number."""
+        varied = self.setup.space.overrides(suggestion.params)
+        overrides = last_of_each_key([*self.setup.fixed, *varied, *self.axis.overrides(suggestion.params)])
+        return [*(each.text for each in overrides), f"hydra.sweep.subdir={suggestion.number}"]
 
     def ended(self, number: int, outcome: Outcome) -> None:
-        asked = self.asked.pop(number)
-        if self.rungs is not None and outcome.state in ("finished", "upturn", "budget"):
-            self.rungs.over(number, self._at_rungs(outcome, self.rungs))
+        suggestion = self.handed_out.pop(number)
+        if outcome.state in ("finished", "upturn", "budget"):
+            self.rungs.ended(number, outcome)
         if outcome.state in ("stopped", "paused"):
             self.study.hand_back(number)
-            self.board.ends(number, "interrupted", None, outcome)
+            self.live_table.ends(number, "interrupted", None, outcome)
         else:
-            self._tell(asked, outcome)
+            self._tell(suggestion, outcome)
         self._answer_waiting()
 
     def failed(self, number: int, error: BaseException) -> None:
-        """Told with its reason; it never ends the sweep, but so many in a row do."""
-        asked = self.asked.pop(number)
-        if self.rungs is not None:
-            self.rungs.lost(number)
-        self._fail(asked, reason_of(error), read_outcome(self._folder(number)))
+        """One failure does not end the sweep; `max_failures` in a row do."""
+        suggestion = self.handed_out.pop(number)
+        self.rungs.failed(number)
+        self._fail(suggestion, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
-    def look(self, now: bool = False) -> None:
-        """Shows what others train, and tells what their curves answer. Often called, it seldom does anything."""
-        if not now and not self.neighbours.is_due():
+    def refresh(self, now: bool = False) -> None:
+        """Shows the trials of other workers, and reads results from their curves. May be called often: it limits its own rate."""
+        if not now and time.monotonic() < self.other_workers.due:
             return
-        if ended := self.neighbours.look():
+        if ended := self.other_workers.refresh():
             self._answer_waiting()
             if any(trial.state == "failed" for trial in ended):
                 self._count_failures()
-        self.on_look()
-
-    @property
-    def at_a_time(self) -> int:
-        """How many trials this process may train together."""
-        return self.crew.trials or self.study.wanted
-
-    def most(self, key: str) -> int:
-        """The highest value that a whole number may take in this sweep; 0 where it does not vary."""
-        return int(max(self._ends_of(key), default=0))
-
-    def least(self, key: str) -> int:
-        """The lowest one; 0 where it does not vary."""
-        return int(min(self._ends_of(key), default=0))
-
-    def _ends_of(self, key: str) -> Sequence[Any]:
-        if key not in self.setup.space.distributions:
-            return ()
-        distribution: Any = self.setup.space.distributions[key]
-        return getattr(distribution, "choices", None) or (distribution.low, distribution.high)
+        self.on_refresh()
 
     def watch(self) -> Watch:
-        """A sweep that has failed ends its trials like Ctrl-C: what they have learned is saved for the next command."""
+        """A sweep that has failed ends its trials as Ctrl-C does: they are saved for the next command."""
+        return Watch(self._on_check, self._on_step, lambda: self.stop or self.failure is not None)
 
-        def on_step(number: int, step: int, steps: int) -> None:
-            self.board.steps(number, step, steps)
-            self.look()
-
-        return Watch(self._on_check, on_step, lambda: self.stop or self.failure is not None)
-
-    # -- halving ------------------------------------------------------------------------------------------------------
-
-    def is_held(self, number: int) -> bool:
-        """Whether a trial was paused at a rung, and not only to be saved."""
-        return self.rungs is not None and number in self.rungs.waits
-
-    def pauses(self, number: int) -> None:
-        self.board.turns(number, "paused")
-
-    def promoted(self, held: Iterable[int]) -> int | None:
-        """A held trial that may go on, since others came to its rung that are worse."""
-        number = self.rungs.next(held) if self.rungs is not None and not self.stop else None
+    def promoted(self, paused: Iterable[int]) -> int | None:
+        """A paused trial that may go on, since enough worse ones came to its rung."""
+        number = None if self.stop else self.rungs.next(paused)
         if number is not None:
-            self.board.turns(number, "running")
+            self.live_table.set_state(number, "running")
         return number
 
-    def rejoins(self, number: int, curve: Sequence[CurvePoint]) -> bool:
-        """Whether a trial that another command began goes on at once, or waits where it stood."""
-        if not curve:  # it was stopped before it was validated
-            return True
-        self.board.checks(number, curve)
-        answers = [self._at_rung(number, curve[: i + 1]) for i in range(len(curve))]
-        if self.rungs is not None and answers[-1] == GO_ON:
-            self.rungs.waits.pop(number, None)  # at an earlier rung, which it went past before
-        if answers[-1] == PAUSE:
-            self.pauses(number)
-        return answers[-1] == GO_ON
-
-    def halved(self, number: int) -> str:
-        """Why a held trial is told with what it reached."""
-        assert self.rungs is not None
-        return self.rungs.said(number)
-
-    def _rungs(self) -> Rungs | None:
-        """With the trials that are over already."""
-        halving = self.setup.sweep.halved
-        if halving is None:
-            return None
-        rungs = Rungs(halving, self.setup.sweep.directions[0] == "maximize")
-        for trial in self.study.known():
-            if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
-                rungs.over(trial.number, self._at_rungs(trial.outcome, rungs))
-        return rungs
-
-    def _at_rungs(self, outcome: Outcome, rungs: Rungs) -> dict[int, float]:
-        """What a trial had reached at each rung; one that was stopped by others reached no more of them."""
-        after = rungs.halving.after
-        last = len(outcome.ends) if outcome.state == "pruned" else max(after, default=0)
-        found = {e: outcome.value(self.setup.sweep.objectives[0], e) for e in after if e <= last}
-        return {epoch: value for epoch, value in found.items() if value is not None}
-
-    def _at_rung(self, number: int, curve: Sequence[CurvePoint]) -> str:
-        point = curve[-1]
-        if self.rungs is None or not float(point.epoch).is_integer():
-            return GO_ON
-        name = self.setup.sweep.objectives[0]
-        values = [v for p, v in watched(name, curve) if float(p.epoch).is_integer()] if name in MONITORS else []
-        if not values:
-            return GO_ON
-        best = max(values) if self.setup.sweep.directions[0] == "maximize" else min(values)
-        return GO_ON if self.rungs.reaches(number, round(point.epoch), best) else PAUSE
+    def resumes(self, number: int, curve: Sequence[CurvePoint]) -> bool:
+        """Whether a trial that an earlier command began goes on at once, or stays paused."""
+        if curve:
+            self.live_table.checks(number, curve)
+        goes_on = self.rungs.resumes(number, curve)
+        if not goes_on:
+            self.live_table.set_state(number, "paused")
+        return goes_on
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Ctrl-C ends the trials after their step; a second one leaves at once."""
+        """Ctrl-C ends the trials after their step; a second one ends the process at once."""
 
         def on_interrupt(number: int, frame: FrameType | None) -> None:
             if self.stop:
                 raise KeyboardInterrupt
             self.stop = True
             self.on_stop()
-            self.board.say("Ctrl-C: ending after this step and saving (press it again to leave at once)")
+            self.live_table.say("Ctrl-C: saving after this step, then ending (press it again to end at once)")
 
-        try:  # the terminal sends it to the whole crew, of which only the first process heeds it and tells the others
-            before = signal.signal(signal.SIGINT, on_interrupt if self.crew.is_first else signal.SIG_IGN)
+        try:  # a terminal sends it to all workers: the others ignore it, and the first one tells them
+            before = signal.signal(signal.SIGINT, on_interrupt if self.worker.number == 1 else signal.SIG_IGN)
         except ValueError:  # not in the main thread
             yield
             return
@@ -206,82 +140,84 @@ class Conductor:
 
     # -- within -------------------------------------------------------------------------------------------------------
 
+    def _on_step(self, number: int, step: int, steps: int) -> None:
+        self.live_table.steps(number, step, steps)
+        self.refresh()
+
     def _on_check(self, number: int, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
-        self.board.checks(number, curve)
+        self.live_table.checks(number, curve)
         objective = self.setup.sweep.objectives[0]
-        measured = watched(objective, curve) if objective in MONITORS else []
-        value = measured[-1][1] if measured and measured[-1][0].step == point.step else None
-        if float(point.epoch).is_integer() and value is not None and self.study.sweep.prunes:
-            return PRUNE if self.study.should_stop(number, round(point.epoch), value) else GO_ON
-        return self._at_rung(number, curve)
+        if self.setup.sweep.prunes and objective in MONITORS and float(point.epoch).is_integer():
+            measured = watched(objective, curve)
+            if measured and measured[-1][0].step == point.step:
+                stops = self.study.should_stop(number, round(point.epoch), measured[-1][1])
+                return PRUNE if stops else GO_ON
+        return self.rungs.at_check(number, curve)
 
-    def _tell(self, asked: Asked, outcome: Outcome) -> None:
+    def _tell(self, suggestion: Suggestion, outcome: Outcome) -> None:
         if outcome.state == "diverged":
-            self._fail(asked, outcome.reason, outcome)
+            self._fail(suggestion, outcome.reason, outcome)
             return
-        values = self._values(asked, outcome)
-        if values is None:
-            self._fail(asked, "nothing was measured at an epoch's end", outcome)
+        epochs = self.axis.epochs_of(suggestion.params)
+        found = [outcome.value(name, epochs) for name in self.setup.sweep.objectives]
+        values = [value for value in found if value is not None]
+        if len(values) < len(found):
+            self._fail(suggestion, "nothing was measured at an epoch's end", outcome)
             return
-        self.study.tell(asked.number, values, outcome)
-        self.board.ends(asked.number, outcome.shown, values[0], outcome)
+        self.study.tell(suggestion.number, values, outcome)
+        self.live_table.ends(suggestion.number, outcome.shown, values[0], outcome)
 
-    def _fail(self, asked: Asked, reason: str, outcome: Outcome | None) -> None:
-        self.study.fail(asked.number, reason, outcome)
-        self.board.ends(asked.number, "failed", None, outcome, reason)
+    def _fail(self, suggestion: Suggestion, reason: str, outcome: Outcome | None) -> None:
+        self.study.fail(suggestion.number, reason, outcome)
+        self.live_table.ends(suggestion.number, "failed", None, outcome, reason)
         self._count_failures()
 
     def _count_failures(self) -> None:
         failures, most = self.study.failures_in_a_row(), self.setup.sweep.max_failures
         if most is not None and len(failures) >= most:
             what = f"{len(failures)} trials in a row failed, the last: {failures[-1]}"
-            fix = "mend what they say, or allow more: hydra.sweeper.max_failures=null"
+            fix = "correct what they say, or allow more: hydra.sweeper.max_failures=null"
             self.failure = UserError(Problem(what, "hydra.sweeper.max_failures", str(most), fix))
 
-    def _values(self, asked: Asked, outcome: Outcome) -> list[float] | None:
-        epochs = self.axis.asked(asked.params)
-        found = [outcome.value(name, epochs) for name in self.setup.sweep.objectives]
-        return None if None in found else [value for value in found if value is not None]
-
-    def _answer_from_curves(self, asked: Asked) -> bool:
-        """Tells a trial that is a part of a curve that is there already, or whose training was over when we were killed."""
-        if asked.continues is not None:
-            outcome = read_outcome(self._folder(asked.continues))
+    def _answer_from_curves(self, suggestion: Suggestion) -> bool:
+        """Reads a trial's result from a finished curve that contains it, or from the outcome file of the trial that it
+        continues, where that one was trained to its end before its process was killed."""
+        if suggestion.continues is not None:
+            outcome = read_outcome(self._folder(suggestion.continues))
             if outcome is not None and outcome.state not in ("stopped", "paused"):
-                self._tell(asked, outcome.part(self.axis.asked(asked.params), asked.continues))
+                self._tell(suggestion, outcome.part(self.axis.epochs_of(suggestion.params), suggestion.continues))
                 return True
+        epochs = self.axis.epochs_of(suggestion.params)
         for known in self.study.known():
-            outcome = known.outcome
-            if known.state != "complete" or outcome is None or not self.axis.same_curve(known.params, asked.params):
-                continue
-            if self.axis.answers(outcome, asked.params):
-                self._tell(asked, outcome.part(self.axis.asked(asked.params), known.number))
+            outcome = known.outcome if known.state == "complete" else None
+            if outcome and self.axis.same_curve(known.params, suggestion.params) and outcome.covers(epochs):
+                self._tell(suggestion, outcome.part(epochs, known.number))
                 return True
         return False
 
     def _answer_waiting(self) -> None:
         waiting, self.waiting = self.waiting, []
-        for asked in waiting:
-            if self._answer_from_curves(asked):
+        for suggestion in waiting:
+            if self._answer_from_curves(suggestion):
                 continue
-            if self._is_covered(asked):
-                self.waiting.append(asked)
-            else:  # its source failed or was interrupted: it is trained on its own
-                self.study.hand_back(asked.number)
-                self.board.ends(asked.number, "interrupted", None, None)
+            if self._is_covered(suggestion):
+                self.waiting.append(suggestion)
+            else:  # the trial that it waited for failed or was interrupted
+                self.study.hand_back(suggestion.number)
+                self.live_table.ends(suggestion.number, "interrupted", None, None)
 
-    def _is_covered(self, asked: Asked) -> bool:
-        """Whether a curve that is being trained, here or by another sweeper, will answer this trial."""
-        if any(self.axis.same_curve(asked.params, other.params) for other in self.asked.values()):
+    def _is_covered(self, suggestion: Suggestion) -> bool:
+        """Whether a trial that is being trained, here or by another worker, has a curve that contains this one."""
+        if any(self.axis.same_curve(suggestion.params, other.params) for other in self.handed_out.values()):
             return True
         others = (trial for trial in self.study.known() if trial.number not in self.study.mine)
-        return is_covered(asked.number, asked.params, others, self.axis)
+        return is_covered(suggestion.number, suggestion.params, others, self.axis)
 
-    def _take_checkpoint(self, asked: Asked) -> None:
-        """What an interrupted trial had saved goes to the trial that continues it, which goes on from there."""
-        if asked.continues is None:
+    def _take_checkpoint(self, suggestion: Suggestion) -> None:
+        """Moves the checkpoint of an interrupted trial to the trial that continues it."""
+        if suggestion.continues is None:
             return
-        before, mine = self._folder(asked.continues), self._folder(asked.number)
+        before, mine = self._folder(suggestion.continues), self._folder(suggestion.number)
         if (before / "checkpoint").is_dir() and not mine.exists():
             mine.mkdir(parents=True)
             for name in ("checkpoint", "curve.csv", "wandb.json"):
@@ -297,7 +233,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """One line of why a trial failed; what a GPU says when its memory is full is long and names no setting."""
+    """Why a trial failed, in one line. CUDA's own message of full memory is long and names no setting."""
     text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if is_out_of_memory(error):
         return f"out of memory (lower batch_size, or set trainer.rows_at_once): {text[:120]}"

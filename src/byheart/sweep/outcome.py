@@ -1,23 +1,21 @@
-"""What is left of a trial: its curve's ends of epochs, what it cost and how it ended. Small enough for the study."""
+"""The result of a trial: its values at the ends of epochs, what it cost and how it ended. Small enough for the study."""
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from byheart.store import read_json, write_json
-from byheart.sweep.settings import OBJECTIVES
 from byheart.training.job import Learned
+from byheart.training.stopping import MONITORS, watched
 from byheart.training.stopping import ends as ends_of
-from byheart.training.stopping import watched
-from byheart.types import CurvePoint
 
 FILE = "outcome.json"
+OBJECTIVES = {**MONITORS, "forgetting": "minimize"}  # what trials may be compared by
 WHY = {
     "finished": "all epochs were run",
-    "upturn": "it had passed its best",
+    "upturn": "its best epoch was over",
     "budget": "its budget was used up",
     "pruned": "the pruner stopped it",
     "diverged": "the loss diverged",
@@ -78,7 +76,7 @@ class Outcome:
 
     @property
     def shown(self) -> str:
-        """How it ended, in a word of the live table's."""
+        """The state in the live table."""
         return "known" if self.source is not None else self.state
 
     @classmethod
@@ -86,11 +84,11 @@ class Outcome:
         ends = tuple(End(**end) for end in raw["ends"])
         return cls(**{**raw, "ends": ends, "checks": tuple((epoch, loss) for epoch, loss in raw["checks"])})
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
     def part(self, epochs: int, number: int) -> "Outcome":
-        """The first `epochs` of this curve as the outcome of another trial; `number` is the trial that was trained."""
+        """The first `epochs` of this curve as the outcome of another trial. `number`: the trial that was trained."""
         source = number if self.source is None else self.source
         if epochs >= self.epochs:
             return replace(self, source=source, seconds=0.0)
@@ -113,7 +111,7 @@ class Outcome:
         return next((end.epoch for end in self.up_to(epochs) if getattr(end, objective) == best), None)
 
     def covers(self, epochs: int) -> bool:
-        """Whether a training of so many epochs would have gone no further than this one."""
+        """Whether this training has the result of one of so many epochs."""
         return (
             self.epochs >= epochs
             if self.state == "finished"
@@ -128,19 +126,13 @@ class Outcome:
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """The last file of a trial: where it stands, the trial need not be trained again, whatever the study says."""
+    """Written last: a trial with this file need not be trained again, whatever the study says."""
     write_json(folder / FILE, outcome.as_dict())
 
 
 def read_outcome(folder: Path) -> Outcome | None:
     file = folder / FILE
     return Outcome.read(read_json(file)) if file.is_file() else None
-
-
-def sparkline(checks: Sequence[tuple[float, float]] | Sequence[CurvePoint]) -> list[float]:
-    """The finite validation losses of checks or of a curve."""
-    losses = [each.val_loss if isinstance(each, CurvePoint) else each[1] for each in checks]
-    return [loss for loss in losses if loss is not None and math.isfinite(loss)]
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The trials aboard one base model: who joins, who waits beside the pack, what is kept of each, who leaves with what."""
+"""The trials that train together on one base model: their slots, pauses, results, and what to do when memory is full."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,9 +8,9 @@ from typing import Any
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.model.language import LanguageModel
-from byheart.sweep.conductor import Conductor, is_out_of_memory
+from byheart.sweep.conductor import Scheduler, is_out_of_memory
 from byheart.sweep.outcome import Outcome
-from byheart.sweep.room import Packable
+from byheart.sweep.room import PackSettings
 from byheart.sweep.saving import load_paused, save_paused
 from byheart.sweep.trial import Prepared, Trials
 from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
@@ -20,34 +20,34 @@ from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import best_by
 from byheart.types import CurvePoint
 
-SAVE_S = 300.0  # a kill costs a packed trial no more than this; a pause and a return change no bit
+SAVE_S = 300.0  # a killed trial loses at most this; pausing and resuming changes no bit
 
 
 @dataclass
-class Aboard:
-    """A trial in a slot, or paused beside it."""
+class SlotState:
+    """A trial in a slot, or one that is paused."""
 
     prepared: Prepared
     paused: Paused | None = None
-    learned: Learned | None = None  # as far as it came, while it is paused
-    epochs: int = 0  # ends of epochs at which something was asked
-    saved: float = 0.0  # when
-    memory: float = 0.0  # GiB: the model's, and its own share of what the pack took
+    learned: Learned | None = None  # while it is paused: the result so far
+    epochs: int = 0  # ended
+    saved: float = 0.0  # time.monotonic() of its last checkpoint
+    memory: float = 0.0  # GiB: the model, and this trial's share of the rest
 
 
 class Pack:
-    """`supply` gives the next trial of this kind, `source` is told of what became of each."""
+    """`supply` gives the next trial of this kind; `scheduler` takes the results."""
 
-    def __init__(self, task: Trials, source: Conductor, supply: Callable[[], Prepared | None], opened: Packable):
-        self.task, self.source, self.supply, self.opened = task, source, supply, opened
-        self.aboard: dict[str, Aboard] = {}
-        self.held: dict[int, Aboard] = {}  # paused at a rung
-        self.joining = [Aboard(opened.first)]
+    def __init__(self, task: Trials, scheduler: Scheduler, supply: Callable[[], Prepared | None], opened: PackSettings):
+        self.task, self.scheduler, self.supply, self.opened = task, scheduler, supply, opened
+        self.in_slots: dict[str, SlotState] = {}
+        self.paused_trials: dict[int, SlotState] = {}  # at a rung of halving
+        self.joining = [SlotState(opened.first)]
         self.trainer: PackedTrainer
         self.base = 0.0  # GiB before the first step
 
     def run(self, slots: int) -> None:
-        """Until no trial of this kind is left. Where memory is full the same trials go on in half the slots."""
+        """Until no trial of this kind is left. Where memory is full, the same trials continue in half the slots."""
         while True:
             try:
                 self._stream(slots)
@@ -55,13 +55,13 @@ class Pack:
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                slots = self._make_room(error, slots)
+                slots = self._free_memory(error, slots)
 
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _stream(self, slots: int) -> None:
-        first, source = self.opened.first, self.source
-        source.board.slots = self.slots = slots
+        first, scheduler = self.opened.first, self.scheduler
+        scheduler.live_table.slots = self.slots = slots
         forget_peak()
         self.base = peak_memory_gib()
         opened = self.opened
@@ -77,65 +77,68 @@ class Pack:
                     self._on_tick,
                 ),
             )
-        for number, each in self.held.items():  # Ctrl-C: they are on disk, the same command goes on with them
+        for number, each in self.paused_trials.items():  # Ctrl-C: they are saved, and the same command continues them
             assert each.learned is not None
-            source.ended(number, self.task.finish(each.prepared, each.learned))
+            scheduler.ended(number, self.task.finish(each.prepared, each.learned))
 
-    def _make_room(self, error: BaseException, slots: int) -> int:
-        """How many slots to go on with. A trial that is too large by itself fails; the others begin where they were saved."""
+    def _free_memory(self, error: BaseException, slots: int) -> int:
+        """How many slots to continue with. A trial that is too large alone fails; the others continue from their checkpoints."""
         import gc
 
-        there = list(self.aboard.values()) or self.joining[:slots]
-        self.aboard.clear()
+        import torch
+
+        there = list(self.in_slots.values()) or self.joining[:slots]
+        self.in_slots.clear()
         self.trainer = None  # type: ignore[assignment]  # and what the failed step made hangs on the traceback's frames
         error.__traceback__ = None
         gc.collect()
-        _empty_cache()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         if len(there) == 1 and (self.joining[:1] != there or slots == 1):
             self.joining = [each for each in self.joining if each is not there[0]]
-            self.source.failed(there[0].prepared.number, error)
+            self.scheduler.failed(there[0].prepared.number, error)
         else:
             self.joining = [*there, *(each for each in self.joining if each not in there)]
         fewer = max(1, min(slots, len(there)) // 2)
         if fewer < slots:
-            self.source.board.say(f"out of memory with {slots} slots: going on with {fewer}")
+            self.scheduler.live_table.say(f"out of memory with {slots} slots: continuing with {fewer}")
         return fewer
 
     def _next_job(self) -> Job | None:
         while (each := self._next()) is not None:
             number = each.prepared.number
-            begun = each.paused is None  # here and now, or by a command that was interrupted
+            begun = each.paused is None  # now, or by a command that was interrupted
             if begun:
                 each.paused = load_paused(each.prepared.folder)
             job = _job(each.prepared, each.paused)
             if problems := self.trainer.problems(job):
-                self.source.failed(number, UserError(*problems))
+                self.scheduler.failed(number, UserError(*problems))
                 continue
             if each.paused is not None:
                 each.epochs = sum(float(point.epoch).is_integer() for point in each.paused.curve)
-            if begun and each.paused is not None and not self.source.rejoins(number, each.paused.curve):
+            if begun and each.paused is not None and not self.scheduler.resumes(number, each.paused.curve):
                 each.learned = _so_far(each)
-                self.held[number] = each
+                self.paused_trials[number] = each
                 continue
             each.paused, each.saved = None, time.monotonic()
-            self.aboard[job.id] = each
+            self.in_slots[job.id] = each
             return job
         return None
 
-    def _next(self) -> Aboard | None:
+    def _next(self) -> SlotState | None:
         if self.joining:
             return self.joining.pop(0)
-        if (number := self.source.promoted(self.held)) is not None:
-            return self.held.pop(number)
+        if (number := self.scheduler.promoted(self.paused_trials)) is not None:
+            return self.paused_trials.pop(number)
         found = self.supply()
-        if found is None and not self.aboard and not self.task.watch.stop_requested():
-            for number, each in list(self.held.items()):  # nobody is left who could make them good enough
-                del self.held[number]
-                self._settle(each)
-        return Aboard(found) if found is not None else None
+        if found is None and not self.in_slots and not self.task.watch.stop_requested():
+            for number, each in list(self.paused_trials.items()):  # no trial is left that could make them good enough
+                del self.paused_trials[number]
+                self._end_at_rung(each)
+        return SlotState(found) if found is not None else None
 
     def _on_check(self, job: Job, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
-        each = self.aboard[job.id]
+        each = self.in_slots[job.id]
         each.memory = max(each.memory, self._share(job))
         answer = self.task.checked(each.prepared, replace(point, peak_memory=round(each.memory, 3)), curve)
         if answer == GO_ON and time.monotonic() - each.saved > SAVE_S:
@@ -143,21 +146,21 @@ class Pack:
         return answer
 
     def _on_result(self, job: Job, learned: Learned) -> None:
-        each = self.aboard.pop(job.id)
+        each = self.in_slots.pop(job.id)
         number = each.prepared.number
         if learned.state in ("paused", "stopped"):
             each.paused, each.learned = self.trainer.paused(job.id), learned
             save_paused(each.prepared.folder, each.paused)
-            if self.source.is_held(number):
-                self.held[number] = each
-                self.source.pauses(number)
+            if number in self.scheduler.rungs.paused:  # else it is paused only to be saved
+                self.paused_trials[number] = each
+                self.scheduler.live_table.set_state(number, "paused")
                 return
-            if learned.state == "paused":  # only to be saved
+            if learned.state == "paused":
                 self.joining.append(each)
                 return
         self._ends(each, replace(learned, curve=_with_memory(learned.curve, each.memory)))
 
-    def _ends(self, each: Aboard, learned: Learned, halved: str = "") -> None:
+    def _ends(self, each: SlotState, learned: Learned, halved: str = "") -> None:
         number = each.prepared.number
         try:
             if learned.state == "diverged":
@@ -166,12 +169,12 @@ class Pack:
                 write_curve(each.prepared.folder / "curve.csv", learned.curve)
                 outcome = self.task.finish(each.prepared, learned, halved)
         except Exception as error:
-            self.source.failed(number, error)
+            self.scheduler.failed(number, error)
         else:
-            self.source.ended(number, outcome)
+            self.scheduler.ended(number, outcome)
 
-    def _settle(self, each: Aboard) -> None:
-        """A trial that stays at its rung: told with what it reached, its best epoch's adapter kept."""
+    def _end_at_rung(self, each: SlotState) -> None:
+        """Ends a trial that stays at its rung with what it reached, and saves the adapter of its best epoch."""
         from byheart.training.packed.adapters import save
 
         assert each.paused is not None and each.learned is not None
@@ -181,10 +184,10 @@ class Pack:
         weights = each.paused.tensors.get("best", each.paused.tensors["masters"].to(stack.weights.dtype))
         save(adapter, model, stack.matrices_of(weights, adapter.rank), each.prepared.folder / "adapter")
         learned = replace(each.learned, state="pruned", curve=_with_memory(each.learned.curve, each.memory))
-        self._ends(each, learned, self.source.halved(each.prepared.number))
+        self._ends(each, learned, self.scheduler.rungs.reason(each.prepared.number))
 
     def _recall(self, job: Job, model: Any) -> float | None:
-        each = self.aboard[job.id]
+        each = self.in_slots[job.id]
         each.epochs += 1
         prepared = each.prepared
         assert prepared.measure is not None
@@ -195,9 +198,9 @@ class Pack:
             self.task.watch.on_step(int(name), step, of)
 
     def _share(self, job: Job) -> float:
-        """GiB that this trial would have taken by itself: the model, its adapter, its rows' part of the activations."""
+        """GiB that this trial would take alone: the model, its adapter, its rows' part of the activations."""
         adapter = self.trainer.bytes_per_slot() / 2**30
-        rows = sum(each.prepared.lesson.batch_size for each in self.aboard.values())
+        rows = sum(each.prepared.lesson.batch_size for each in self.in_slots.values())
         active = max(0.0, peak_memory_gib() - self.base - adapter * self.slots)
         return self.base + adapter + active * job.lesson.batch_size / max(1, rows)
 
@@ -208,8 +211,8 @@ def _job(prepared: Prepared, paused: Paused | None) -> Job:
     return Job(str(prepared.number), prepared.lesson, adapter, plan.optimizer, plan.stopping, prepared.folder, paused)
 
 
-def _so_far(each: Aboard) -> Learned:
-    """What an interrupted trial that waits at its rung had come to."""
+def _so_far(each: SlotState) -> Learned:
+    """The result so far of a trial that an earlier command paused at a rung."""
     paused = each.paused
     assert paused is not None
     last = paused.curve[-1]
@@ -218,12 +221,5 @@ def _so_far(each: Aboard) -> Learned:
 
 
 def _with_memory(curve: Sequence[CurvePoint], memory: float) -> tuple[CurvePoint, ...]:
-    """The pack's peak is no trial's own."""
+    """The curve with the memory of this trial in place of the whole pack's peak."""
     return tuple(replace(point, peak_memory=round(memory, 3)) if memory else point for point in curve)
-
-
-def _empty_cache() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -1,24 +1,25 @@
 """Which trials train together: packs of those that share a base model and its targets, the others one at a time."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import filter_overrides
+from hydra.types import HydraContext
+from omegaconf import OmegaConf, open_dict, read_write
 
-from byheart.config.compose import Config
-from byheart.errors import Diverged, Problem, UserError
+from byheart.config.compose import Config, hydra_node
+from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Lora
 from byheart.plan import Plan
 from byheart.store import content_key
-from byheart.sweep.conductor import Conductor
-from byheart.sweep.hydra_job import make_job
+from byheart.sweep.conductor import Scheduler
 from byheart.sweep.pack import Pack
-from byheart.sweep.room import Packable, choose_slots
+from byheart.sweep.room import PackSettings, choose_slots
 from byheart.sweep.shared import lend
-from byheart.sweep.study import Asked
+from byheart.sweep.study import Suggestion
 from byheart.sweep.trial import Prepared, Trials
 
 
@@ -26,7 +27,7 @@ from byheart.sweep.trial import Prepared, Trials
 class Planned:
     """A trial whose config is composed, before anything costly."""
 
-    asked: Asked
+    suggestion: Suggestion
     config: Config
     folder: Path
     plan: Plan
@@ -40,104 +41,106 @@ class Planned:
         return content_key(self.plan.model, self.plan.trainer, adapter.targets)
 
 
-class Packing:
+class PackLauncher:
     """`options` are those of conf/hydra/launcher/packed.yaml."""
 
-    def __init__(self, options: dict[str, Any], context: Any, task: Any, config: Config):
+    def __init__(self, options: Mapping[str, int | None], context: HydraContext, task: Trials, config: Config):
         self.slots, self.tokens_at_once = options.get("slots"), options.get("tokens_at_once")
         self.context, self.task, self.config = context, task, config
         self.waiting: deque[Planned] = deque()
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Hydra's way, which blocks until the batch is done: one job after another, since only a study's are packed."""
-        if not isinstance(self.task, Trials):
-            fix = "add hydra/sweeper=byheart_optuna: a grid is asked as a whole"
-            raise UserError(Problem("only the trials of a study train together", "hydra/launcher", "packed", fix))
-        returns = []
-        for number, overrides in enumerate(job_overrides, start=initial_job_idx):
-            job, folder = make_job(self.context, self.config, overrides, number)
-            result = JobReturn(overrides=list(overrides), cfg=job, status=JobStatus.COMPLETED)
-            try:
-                prepared = self.task.prepare(job, folder)
-                result.return_value = self.task.finish(prepared, self.task.fit(prepared))
-            except Exception as error:
-                result.status, result.return_value = JobStatus.FAILED, error
-            returns.append(result)
-        return returns
-
-    def stream(self, source: Conductor) -> None:
-        """Until the source has no trial for us at present."""
-        while (first := self.waiting.popleft() if self.waiting else self._planned(source)) is not None:
+    def stream(self, scheduler: Scheduler) -> None:
+        """Until the scheduler has no trial for this process at present."""
+        while (first := self.waiting.popleft() if self.waiting else self._planned(scheduler)) is not None:
             if first.pack is None:
-                self._alone(first, source)
+                self._alone(first, scheduler)
             else:
-                self._together(first, source)
+                self._together(first, scheduler)
 
     # -- within -------------------------------------------------------------------------------------------------------
 
-    def _planned(self, source: Conductor) -> Planned | None:
-        """The source's next trial; one whose config is at fault is told as failed."""
-        while (asked := source.next()) is not None:
+    def _planned(self, scheduler: Scheduler) -> Planned | None:
+        """The scheduler's next trial; one with a wrong config fails at once."""
+        while (suggestion := scheduler.next()) is not None:
             try:
-                config, folder = make_job(self.context, self.config, source.overrides(asked), asked.number)
+                config, folder = make_job(self.context, self.config, scheduler.overrides(suggestion), suggestion.number)
                 plan, problems = self.task.plan_of(config)
                 if problems:
                     raise UserError(*problems)
-                return Planned(asked, config, folder, plan)
+                return Planned(suggestion, config, folder, plan)
             except Exception as error:
-                source.failed(asked.number, error)
+                scheduler.failed(suggestion.number, error)
         return None
 
-    def _prepared(self, planned: Planned, source: Conductor) -> Prepared | None:
+    def _prepared(self, planned: Planned, scheduler: Scheduler) -> Prepared | None:
         try:
-            prepared: Prepared = self.task.prepare(planned.config, planned.folder)
-            return prepared
+            return self.task.prepare(planned.config, planned.folder)
         except Exception as error:
-            source.failed(planned.asked.number, error)
+            scheduler.failed(planned.suggestion.number, error)
             return None
 
-    def _alone(self, planned: Planned, source: Conductor) -> None:
-        prepared = self._prepared(planned, source)
+    def _alone(self, planned: Planned, scheduler: Scheduler) -> None:
+        prepared = self._prepared(planned, scheduler)
         if prepared is None:
             return
         try:
-            source.ended(prepared.number, self.task.finish(prepared, self.task.fit(prepared)))
+            scheduler.ended(prepared.number, self.task.finish(prepared, self.task.fit(prepared)))
         except Diverged as error:
-            source.ended(prepared.number, self.task.finish_diverged(prepared, str(error)))
+            scheduler.ended(prepared.number, self.task.finish_diverged(prepared, str(error)))
         except Exception as error:
-            source.failed(prepared.number, error)
+            scheduler.failed(prepared.number, error)
 
-    def _together(self, planned: Planned, source: Conductor) -> None:
+    def _together(self, planned: Planned, scheduler: Scheduler) -> None:
         """A pack around one trial, joined by others of its kind as slots become free."""
-        first = self._prepared(planned, source)
+        first = self._prepared(planned, scheduler)
         if first is None:
             return
         lend(first.opened)
         adapter = first.plan.adapter
         assert isinstance(adapter, Lora)
-        rank = max(source.most("adapter.rank"), adapter.rank)
-        opened = Packable(first, rank, adapter.targets, self.tokens_at_once)
+        space = scheduler.setup.space
+        rank = max(int(space.ends("adapter.rank")[1]), adapter.rank)
+        opened = PackSettings(first, rank, adapter.targets, self.tokens_at_once)
         own = first.lesson.batch_size
-        batches = source.least("batch_size") or own, max(source.most("batch_size"), own)
-        said, crew = self.slots, source.crew
-        if said is not None and crew.trials is not None:
-            said = min(said, crew.trials)
-        slots = choose_slots(opened, said, source.at_a_time, batches, crew.processes)
-        Pack(self.task, source, lambda: self._of_kind(planned.pack, slots, source), opened).run(slots)
+        least, most = map(int, space.ends("batch_size"))
+        batches = least or own, max(most, own)
+        said, worker = self.slots, scheduler.worker
+        if said is not None and worker.trials is not None:
+            said = min(said, worker.trials)
+        slots = choose_slots(opened, said, worker.trials or scheduler.study.wanted, batches, worker.processes)
+        Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, slots, scheduler), opened).run(slots)
 
-    def _of_kind(self, pack: str | None, slots: int, source: Conductor) -> Prepared | None:
-        """A trial for this pack: one that waited, else the source's next. Those of another kind wait for their own pack,
-        and so do those whose rows are not made yet: that takes the base model, which the pack has on loan."""
+    def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> Prepared | None:
+        """A trial for this pack: one that waited, else the scheduler's next. Trials of another kind wait for their own
+        pack, and so do those whose rows are not made yet: that needs the base model, which the pack is using."""
         for _ in range(len(self.waiting)):
             planned = self.waiting.popleft()
             if planned.pack == pack and self.task.is_ready(planned.plan):
-                if (prepared := self._prepared(planned, source)) is not None:
+                if (prepared := self._prepared(planned, scheduler)) is not None:
                     return prepared
             else:
                 self.waiting.append(planned)
-        while len(self.waiting) < slots and (found := self._planned(source)) is not None:
+        while len(self.waiting) < slots and (found := self._planned(scheduler)) is not None:
             if found.pack != pack or not self.task.is_ready(found.plan):
                 self.waiting.append(found)
-            elif (prepared := self._prepared(found, source)) is not None:
+            elif (prepared := self._prepared(found, scheduler)) is not None:
                 return prepared
         return None
+
+
+def make_job(context: HydraContext, config: Config, overrides: Sequence[str], number: int) -> tuple[Config, Path]:
+    """The job's config without its `hydra` node, which is saved in `.hydra` of the folder with it (see Hydra's run_job)."""
+    whole = context.config_loader.load_sweep_config(config, list(overrides))
+    with open_dict(whole):
+        whole.hydra.job.id = whole.hydra.job.num = number
+    with hydra_node(whole):
+        folder = Path(*(str(OmegaConf.select(whole, f"hydra.sweep.{key}")) for key in ("dir", "subdir")))
+        with read_write(whole.hydra.runtime), open_dict(whole.hydra.runtime):
+            whole.hydra.runtime.output_dir = str(folder.absolute())
+        job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        saved = folder / str(whole.hydra.output_subdir or ".hydra")
+        saved.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(job, saved / "config.yaml")
+        OmegaConf.save(HydraConfig.instance().cfg, saved / "hydra.yaml")
+        OmegaConf.save(OmegaConf.create(list(filter_overrides(list(overrides)))), saved / "overrides.yaml")
+    return job, folder.absolute()

@@ -1,7 +1,6 @@
-"""sweep.html: what the sweep tried and found, on one page that loads nothing from a network."""
+"""sweep.html: the trials and results of a sweep on one page that loads nothing from a network."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,39 +9,40 @@ from byheart.report.tables import printable
 from byheart.store import write_text
 from byheart.sweep import plots
 from byheart.sweep.answers import equal_steps
-from byheart.sweep.board import WORDS, said
+from byheart.sweep.board import WORDS, in_short
+from byheart.sweep.building import quiet
 from byheart.sweep.choice import Chosen, cells, grid
-from byheart.sweep.settings import OBJECTIVES
-from byheart.sweep.setup import Setup
-from byheart.sweep.study import Known, Study
+from byheart.sweep.outcome import OBJECTIVES
+from byheart.sweep.setup import SweepConfig
+from byheart.sweep.study import Study, TrialRecord
 
 
-def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chosen, report: Path | None) -> Path:
+def write_page(
+    setup: SweepConfig, study: Study, known: Sequence[TrialRecord], chosen: Chosen, report: Path | None
+) -> Path:
     """Returns the page's path, in the sweep's folder."""
     from jinja2 import Environment
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
-    environment.filters |= {"duration": duration, "said": said}
+    environment.filters |= {"duration": duration, "in_short": in_short}
     objective = setup.sweep.objectives[0]
     maximize = OBJECTIVES[objective] == "maximize"
     complete = [trial for trial in known if trial.state == "complete" and trial.values]
     points = [(trial.params, trial.values[0]) for trial in complete]
     keys = list(setup.space.distributions)
     curves = [
-        (f"trial {trial.number}: {said(trial.params)}", trial.outcome.checks, trial.number == chosen.trial.number)
+        (f"trial {trial.number}: {in_short(trial.params)}", trial.outcome.checks, trial.number == chosen.trial.number)
         for trial in known
         if trial.outcome and trial.outcome.source is None
     ]
     answered = cells(setup, known)
-    told, weighty = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
+    values, shares = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
     drawn = {
-        "curves": _twice(plots.curves(curves), plots.curves(curves, 360, 300)),
-        "history": _twice(plots.history(told, maximize), plots.history(told, maximize, 360, 220)),
-        "importance": _twice(plots.importance(weighty), plots.importance(weighty, 360)),
-        "parallel": _twice(
-            plots.parallel(points, keys, objective, maximize), plots.parallel(points, keys, objective, maximize, 360)
-        ),
+        "curves": _twice(plots.curves, curves),
+        "history": _twice(plots.history, values, maximize),
+        "importance": _twice(plots.importance, shares),
+        "parallel": _twice(plots.parallel, points, keys, objective, maximize),
     }
     text = environment.from_string(_source("page.html.j2")).render(
         setup=setup,
@@ -64,9 +64,10 @@ def write_page(setup: Setup, study: Study, known: Sequence[Known], chosen: Chose
     return path
 
 
-def _twice(broad: str, slim: str) -> str:
-    """Drawn for a desk and for a phone, where the same drawing's words would be too small to read."""
-    return f'<div class="broad">{broad}</div><div class="slim">{slim}</div>' if broad else ""
+def _twice(draw: Callable[..., str], *data: object) -> str:
+    """A plot for a wide and for a narrow screen, where the text of the wide one would be too small to read."""
+    wide, narrow = draw(*data), draw(*data, width=360)
+    return f'<div class="broad">{wide}</div><div class="slim">{narrow}</div>' if wide else ""
 
 
 def _importance(study: Study) -> dict[str, float]:
@@ -76,8 +77,7 @@ def _importance(study: Study) -> dict[str, float]:
     if len(study.sweep.objectives) > 1:
         return {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             evaluator = optuna.importance.PedAnovaImportanceEvaluator()
             return optuna.importance.get_param_importances(study.optuna, evaluator=evaluator)
     except (ValueError, RuntimeError, ZeroDivisionError):
@@ -85,7 +85,7 @@ def _importance(study: Study) -> dict[str, float]:
 
 
 def _source(name: str) -> str:
-    return files("byheart.sweep").joinpath(name).read_text("utf-8")
+    return Path(__file__).with_name(name).read_text("utf-8")
 
 
 def _finalize(value: object) -> object:

@@ -4,7 +4,7 @@ Colours come from the page's style sheet by class; a value's colour runs from fa
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import combinations
 from typing import Any
@@ -12,10 +12,9 @@ from typing import Any
 Point = tuple[Mapping[str, Any], float]  # parameters and value of a completed trial
 
 
-def curves(
-    lines: Sequence[tuple[str, Sequence[tuple[float, float]], bool]], width: int = 760, height: int = 320
-) -> str:
+def curves(lines: Sequence[tuple[str, Sequence[tuple[float, float]], bool]], width: int = 760) -> str:
     """Validation loss over epochs, one line a trial: (title, points, whether it is the best)."""
+    height = 320 if width > 400 else 300
     points = [point for _, line, _ in lines for point in line]
     if not points:
         return ""
@@ -32,8 +31,9 @@ def curves(
     return "".join([*parts, "</svg>"])
 
 
-def history(values: Sequence[tuple[int, float]], maximize: bool, width: int = 760, height: int = 220) -> str:
+def history(values: Sequence[tuple[int, float]], maximize: bool, width: int = 760) -> str:
     """The value of each trial by its number, and the best so far as a line."""
+    height = 220
     if not values:
         return ""
     x = Scale([number for number, _ in values], 60, width - 18, measured=True, log=False)
@@ -43,9 +43,7 @@ def history(values: Sequence[tuple[int, float]], maximize: bool, width: int = 76
     for number, value in values:
         best = max(best, value) if maximize else min(best, value)
         path.append(f"{x(number):.1f},{y(best):.1f}")
-        parts.append(
-            f'<circle class="dot" cx="{x(number):.1f}" cy="{y(value):.1f}" r="3.5"><title>trial {number}: {value:.4f}</title></circle>'
-        )
+        parts.append(_dot(x(number), y(value), f"trial {number}: {value:.4f}"))
     return "".join([*parts, f'<polyline class="curve best" points="{" ".join(path)}"/>', "</svg>"])
 
 
@@ -57,13 +55,10 @@ def importance(shares: Mapping[str, float], width: int = 760) -> str:
     parts = [_open(width, 28 * len(shares) + 6, "Importance of the parameters")]
     for row, (name, share) in enumerate(shares.items()):
         top = 28 * row + 4
+        long = (width - begin - 50) * share
         parts.append(f'<text class="tick" x="0" y="{top + 15}">{escape(name)}</text>')
-        parts.append(
-            f'<rect class="bar" x="{begin}" y="{top}" width="{(width - begin - 50) * share:.1f}" height="20"/>'
-        )
-        parts.append(
-            f'<text class="tick" x="{begin + 6 + (width - begin - 50) * share:.1f}" y="{top + 15}">{share:.0%}</text>'
-        )
+        parts.append(f'<rect class="bar" x="{begin}" y="{top}" width="{long:.1f}" height="20"/>')
+        parts.append(f'<text class="tick" x="{begin + 6 + long:.1f}" y="{top + 15}">{share:.0%}</text>')
     return "".join([*parts, "</svg>"])
 
 
@@ -85,21 +80,16 @@ def contours(points: Sequence[Point], keys: Sequence[str], maximize: bool, size:
             for row in range(cells):
                 left, top = 62 + wide * column, 12 + high * row
                 strength = _between(best, left + wide / 2, top + high / 2)
-                parts.append(
-                    f'<rect class="cell" x="{left:.1f}" y="{top:.1f}" width="{wide + 0.7:.1f}" height="{high + 0.7:.1f}" style="--strength:{strength:.0%}"/>'
-                )
-        parts += [
-            f'<circle class="dot" cx="{x(point[across]):.1f}" cy="{y(point[up]):.1f}" r="3.5"><title>{value:.4f}</title></circle>'
-            for point, value in points
-        ]
+                frame = f'x="{left:.1f}" y="{top:.1f}" width="{wide + 0.7:.1f}" height="{high + 0.7:.1f}"'
+                parts.append(f'<rect class="cell" {frame} style="--strength:{strength:.0%}"/>')
+        parts += [_dot(x(point[across]), y(point[up]), f"{value:.4f}") for point, value in points]
         drawings.append("".join([*parts, "</svg>"]))
     return drawings
 
 
-def parallel(
-    points: Sequence[Point], keys: Sequence[str], objective: str, maximize: bool, width: int = 760, height: int = 280
-) -> str:
+def parallel(points: Sequence[Point], keys: Sequence[str], objective: str, maximize: bool, width: int = 760) -> str:
     """One line a trial through its parameters to its value."""
+    height = 280
     if len(points) < 2:
         return ""
     rows = [{**point, objective: value} for point, value in points]
@@ -110,20 +100,18 @@ def parallel(
     parts = [_open(width, height, "Parallel coordinates")]
     for name in names:
         parts.append(f'<line class="grid" x1="{at[name]:.1f}" x2="{at[name]:.1f}" y1="14" y2="{height - 34}"/>')
-        parts.append(
-            f'<text class="tick" x="{at[name]:.1f}" y="{height - 8}" text-anchor="middle">{escape(_short(name))}</text>'
-        )
+        parts.append(_tick(at[name], height - 8, "middle", _short(name)))
     texts = [
-        f'<text class="tick" x="{at[name] + (-6 if name == names[0] else 6):.1f}" y="{place + 4:.1f}"'
-        f' text-anchor="{"end" if name == names[0] else "start"}">{escape(text)}</text>'
+        _tick(at[name] - 6, place + 4, "end", text)
+        if name == names[0]
+        else _tick(at[name] + 6, place + 4, "start", text)
         for name in names
         for text, place in scales[name].ticks()
     ]
     for row in rows:
         path = " ".join(f"{at[name]:.1f},{scales[name](row[name]):.1f}" for name in names)
-        parts.append(
-            f'<polyline class="curve best" style="opacity:{shade(row[objective]):.2f}" points="{path}"><title>{row[objective]:.4f}</title></polyline>'
-        )
+        style, title = f"opacity:{shade(row[objective]):.2f}", f"<title>{row[objective]:.4f}</title>"
+        parts.append(f'<polyline class="curve best" style="{style}" points="{path}">{title}</polyline>')
     return "".join([*parts, *texts, "</svg>"])
 
 
@@ -173,23 +161,28 @@ def _axes(x: Scale, y: Scale, width: int, height: int, across: str, up: str = ""
     parts = []
     for text, place in y.ticks():
         parts.append(f'<line class="grid" x1="52" x2="{width - 12}" y1="{place:.1f}" y2="{place:.1f}"/>')
-        parts.append(f'<text class="tick" x="46" y="{place + 4:.1f}" text-anchor="end">{escape(text)}</text>')
-    for text, place in x.ticks():
-        parts.append(f'<text class="tick" x="{place:.1f}" y="{height - 14}" text-anchor="middle">{escape(text)}</text>')
+        parts.append(_tick(46, place + 4, "end", text))
+    parts += [_tick(place, height - 14, "middle", text) for text, place in x.ticks()]
     parts.append(f'<text class="tick name" x="{width - 12}" y="{height - 1}" text-anchor="end">{escape(across)}</text>')
     return [*parts, f'<text class="tick name" x="2" y="10">{escape(up)}</text>' if up else ""]
+
+
+def _tick(x: float, y: float, anchor: str, text: str) -> str:
+    return f'<text class="tick" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _dot(x: float, y: float, title: str) -> str:
+    return f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{title}</title></circle>'
 
 
 def _short(key: str) -> str:
     return key.rpartition(".")[2].replace("_", " ")
 
 
-def _shade(values: Sequence[float], maximize: bool) -> Any:
+def _shade(values: Sequence[float], maximize: bool) -> Callable[[float], float]:
     """How strongly a value is drawn: 0.08 for the worst, 0.9 for the best, by rank, so that one outlier hides nothing."""
-    order = sorted(values, reverse=not maximize)
-    return lambda value: (
-        0.08 + 0.82 * sum(each < value if maximize else each > value for each in order) / max(1, len(order) - 1)
-    )
+    last = max(1, len(values) - 1)
+    return lambda value: 0.08 + 0.82 * sum(each < value if maximize else each > value for each in values) / last
 
 
 def _between(places: Mapping[tuple[float, float], float], x: float, y: float) -> float:

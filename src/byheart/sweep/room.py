@@ -1,16 +1,15 @@
-"""How many trials train at a time: as many as memory bears, measured on one step, and as make the steps quicker."""
+"""How many trials train at a time: as many as fit in memory, measured on one step, and fewer where that is faster."""
 
 import itertools
-import os
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.model.adapter import Lora
+from byheart.sweep.crew import SHARE, free_bytes
 from byheart.sweep.trial import Prepared
 from byheart.training.curve import forget_peak, peak_memory_gib
 from byheart.training.layout import Row
@@ -18,49 +17,50 @@ from byheart.training.packed.job import Job, PackedHooks
 from byheart.training.packed.trainer import PackedTrainer
 
 MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/results.md
-SHARE = 0.8  # of the free memory; the rest is for what a step needs for a moment, and for others
-TICKS = 3
-SPENT = 0.02  # of the sweep's steps may go into trying how many slots are quickest
-SLOWER = 0.95  # half the slots must take less than so much of the time for each row, or the whole number stays
+MEASURED_STEPS = 3
+SPENT = 0.02  # share of the sweep's steps that may be spent on measuring how many slots are fastest
+SLOWER = 0.95  # half the slots must take less than this share of the time for each row, else all are kept
 
 
 @dataclass(frozen=True)
-class Packable:
-    """What a pack is opened with, but for the number of its slots."""
+class PackSettings:
+    """The settings of a pack but for the number of its slots."""
 
     first: Prepared
     rank: int
-    targets: Any
+    targets: str | tuple[str, ...]
     tokens_at_once: int | None
 
 
 @dataclass(frozen=True)
-class Tick:
+class StepCost:
     seconds: float  # of one step of all slots
     held: int  # bytes that the slots took
     adapter: int  # bytes of one slot without its activations
 
 
-def choose_slots(pack: Packable, said: int | None, wanted: int, batches: tuple[int, int], processes: int = 1) -> int:
-    """As said, if memory bears it; else as measured, and no more than `wanted`. `batches`: the sweep's least and most.
-    `processes` share the memory."""
+def choose_slots(
+    pack: PackSettings, said: int | None, wanted: int, batches: tuple[int, int], processes: int = 1
+) -> int:
+    """The number that the user sets, if it fits in memory; else as measured, at most `wanted`. `batches`: the lowest and
+    the highest batch size of the sweep. `processes` share the memory."""
     device = pack.first.opened.device
     if said is None and wanted == 1:
         return 1
-    one = tick(pack, 1, batches[1] if said is None else batches[0], steps=1)
-    bears = _bears(one, pack.tokens_at_once, free_bytes(device) // processes)
+    one = measure_step(pack, 1, batches[1] if said is None else batches[0], steps=1)
+    fit = _slots_that_fit(one, pack.tokens_at_once, free_bytes(device) // processes)
     if said is not None:
-        if said > bears:
+        if said > fit:
             size = (one.adapter if pack.tokens_at_once else one.held) / 2**20
-            what = f"memory bears {bears} slots of {size:.0f} MiB, as one step of a trial took"
-            fix = f"hydra.launcher.slots={bears}, or bound a step: hydra.launcher.tokens_at_once=4096"
+            what = f"memory holds {fit} slots of {size:.0f} MiB, as one step of a trial took"
+            fix = f"hydra.launcher.slots={fit}, or bound a step: hydra.launcher.tokens_at_once=4096"
             raise UserError(Problem(what, "hydra.launcher.slots", str(said), fix))
         return said
-    return _quickest(pack, min(wanted, bears, MOST.get(device, 8)), wanted)
+    return _quickest(pack, min(wanted, fit, MOST.get(device, 8)), wanted)
 
 
-def tick(pack: Packable, slots: int, batch: int, steps: int = TICKS + 1) -> Tick:
-    """Measures a step of `slots` copies of a trial on its longest rows; nothing of it stays."""
+def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASURED_STEPS + 1) -> StepCost:
+    """Measures a step of `slots` copies of a trial on its longest rows; changes nothing."""
     import torch
 
     lesson = pack.first.lesson
@@ -88,53 +88,30 @@ def tick(pack: Packable, slots: int, batch: int, steps: int = TICKS + 1) -> Tick
         each, moments = trainer.bytes_per_slot(), trainer.bytes_of_moments()
     warm = [later - earlier for earlier, later in itertools.pairwise(marks[1:])]  # the first step warms up
     took = int((peak_memory_gib() - before) * 2**30)
-    if not warm:  # no second step has found the optimizer's moments beside its activations
+    if not warm:  # no second step has measured the optimizer moments together with the activations
         took += moments * slots
-    return Tick(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
+    return StepCost(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
 
 
-def _bears(one: Tick, tokens_at_once: int | None, free: int) -> int:
-    """Where a step is read in bounded parts, its activations are there once, whatever the slots."""
+def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int:
+    """Where a step is computed in parts of bounded size, its activations are there once, whatever the slots."""
     if tokens_at_once:
         return max(1, int((SHARE * free - (one.held - one.adapter)) / max(1, one.adapter)))
     return max(1, int(SHARE * free / max(1, one.held)))
 
 
-def _quickest(pack: Packable, most: int, wanted: int) -> int:
-    """Halves the slots while that makes a row quicker; where trying costs too much of the sweep, takes them all."""
+def _quickest(pack: PackSettings, most: int, wanted: int) -> int:
+    """Halves the slots while that makes a row faster; where measuring would take too long, takes them all."""
     lesson = pack.first.lesson
     steps = wanted * lesson.epochs * -(-len(lesson.train) // lesson.batch_size)
-    if most == 1 or 1.5 * TICKS * most > SPENT * steps:
+    if most == 1 or 1.5 * MEASURED_STEPS * most > SPENT * steps:
         return most
     batch = lesson.batch_size
-    slots, pace = most, tick(pack, most, batch).seconds / most
+    slots, pace = most, measure_step(pack, most, batch).seconds / most
     while slots > 1:
         fewer = slots // 2
-        found = tick(pack, fewer, batch).seconds / fewer
+        found = measure_step(pack, fewer, batch).seconds / fewer
         if found > SLOWER * pace:
             break
         slots, pace = fewer, found
     return slots
-
-
-def free_bytes(device: str) -> int:
-    """Memory that can be had now: what the page cache holds is given up on demand, what a container forbids is not."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    found = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
-        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        if most.strip().isdigit():
-            found.append(int(most) - int(used))
-    except (OSError, StopIteration, ValueError):  # not Linux, or no limit
-        pass
-    if found:
-        return max(0, min(found))
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # not told by this system
-        return 4 * 2**30

@@ -1,4 +1,4 @@
-"""A packed trial on disk: what it goes on from after a pause, a Ctrl-C or a kill. A few megabytes, no base weights."""
+"""The checkpoint of a packed trial, for a pause, Ctrl-C or a kill: a few megabytes, no base weights."""
 
 import os
 import pickle
@@ -13,7 +13,7 @@ FILE = "checkpoint/packed.pt"  # in the trial's folder
 
 
 def save_paused(folder: Path, paused: Paused) -> None:
-    """Moved into place when whole: whatever kills the process, the one before stays."""
+    """Moved into place when whole, so that a kill leaves the checkpoint before."""
     import torch
 
     file = folder / FILE

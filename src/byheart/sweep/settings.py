@@ -3,64 +3,56 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from byheart.errors import Problem
 from byheart.sweep.halving import Halving
-from byheart.training.stopping import MONITORS
+from byheart.sweep.outcome import OBJECTIVES
+from byheart.sweep.space import Params
 
-OBJECTIVES = {**MONITORS, "forgetting": "minimize"}
 PICKS = ("best", "smooth")
 NO_PRUNER = "optuna.pruners.NopPruner"
-ENDLESS = 20  # trials where the space has no end and n_trials is not said
-SAMPLE = 32  # probes where recall is an objective
+DEFAULT_TRIALS = 20  # where the space is infinite and n_trials is not set
+DEFAULT_PROBES = 32  # where recall is an objective
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What a sweep asks for and where it is kept; `params` is the space, which the command line adds to."""
+class SweepOptions:
+    """`params` is the space; the command line may add to it."""
 
     study_name: str | None = None  # null: the sweep's and the documents' names
-    storage: str | None = (
-        None  # null: SQLite in the sweep's folder; journal:FILE, postgresql://HOST/DB, grpc://HOST:PORT
-    )
+    storage: str | None = None  # null: SQLite in the sweep's folder; else journal:FILE or the URL of a database
     storage_env: str | None = None  # name of the environment variable that holds an address with a password
-    n_trials: int | None = None  # finished trials in all; null: every combination, or 20 where they have no end
+    n_trials: int | None = None  # finished trials in all; null: every combination, or 20 where the space is infinite
     n_jobs: int = 1  # trials handed to a launcher at a time
     max_failures: int | None = 3  # in a row end the sweep; null never
-    objective: str | Sequence[str] = (
-        "val_loss"  # or recall, token_accuracy, forgetting, several; null: stopping.monitor
-    )
+    objective: str | Sequence[str] = "val_loss"  # or others of OBJECTIVES, or several; null: stopping.monitor
     pick: str = "best"  # best | smooth: the highest rate before the losses oscillate
     roughest: float = 0.2  # with pick=smooth: share of checks at which validation loss may rise
-    first: int = 8  # trials of the first cohort, spread by Sobol points
-    given: Sequence[Mapping[str, Any]] = ()  # or a cohort of your own: [{lr: 1e-4, batch_size: 2}]
-    probes: int | None = (
-        None  # asked at each epoch's end; null: 32 where examples vary and recall is an objective, else none
-    )
+    first: int = 8  # trials of the first cohort, evenly spread (Sobol)
+    given: Sequence[Params] = ()  # or a cohort of your own: [{lr: 1e-4, batch_size: 2}]
+    probes: int | None = None  # asked at each epoch's end; null: 32 where examples vary and recall is an objective
     seed: int = 0  # of the sampler, to which the number of trials is added
-    expire_s: float = 120.0  # seconds without a sign of life before another machine's trial is taken over
-    sampler: Mapping[str, Any] = field(
+    expire_s: float = 120.0  # seconds without a heartbeat before another machine's trial is taken over
+    sampler: Mapping[str, object] = field(
         default_factory=lambda: {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "constant_liar": True}
     )
-    pruner: Mapping[str, Any] = field(default_factory=lambda: {"_target_": NO_PRUNER})
-    halving: Mapping[str, Any] | None = None  # {after: [1, 2], keep: 0.5}: the better half goes on, the others pause
-    params: Mapping[str, Any] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
+    pruner: Mapping[str, object] = field(default_factory=lambda: {"_target_": NO_PRUNER})
+    halving: Mapping[str, object] | None = (
+        None  # {after: [1, 2], keep: 0.5}: after these epochs the better half goes on
+    )
+    params: Mapping[str, object] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
 
     @classmethod
-    def read(cls, raw: Mapping[str, Any]) -> "tuple[Sweep, list[Problem]]":
-        """The options of a composed config's `hydra.sweeper`, and what is wrong with them."""
+    def read(cls, raw: Mapping[str, Any]) -> "tuple[SweepOptions, list[Problem]]":
+        """The options under `hydra.sweeper`, and what is wrong with them."""
         known = {each.name for each in fields(cls)}
-        problems = [
-            Problem("there is no such key", f"hydra.sweeper.{key}", fix=f"the keys are: {', '.join(sorted(known))}")
-            for key in raw
-            if key not in known and not str(key).startswith("_")
-        ]
-        sweep = cls(**{key: value for key, value in raw.items() if key in known and value is not None})
-        # null is a value of its own where the default is not null
-        if "max_failures" in raw and raw["max_failures"] is None:
-            sweep = cls(**{**vars(sweep), "max_failures": None})
-        return sweep, [*problems, *sweep.problems()]
+        fix = f"the keys are: {', '.join(sorted(known))}"
+        unknown = [key for key in raw if key not in known and not str(key).startswith("_")]
+        # null means the default, but for max_failures, where it means "never"
+        said = {key: raw[key] for key in raw if key in known and (raw[key] is not None or key == "max_failures")}
+        sweep = cls(**said)
+        return sweep, [*(Problem("there is no such key", _key(key), fix=fix) for key in unknown), *sweep.problems()]
 
     def problems(self) -> list[Problem]:
         found = []
@@ -82,10 +74,10 @@ class Sweep:
         if self.pick not in PICKS:
             found.append(Problem(f"must be one of {', '.join(PICKS)}", _key("pick"), str(self.pick)))
         if len(self.objectives) > 1 and self.prunes:
-            found.append(Problem("several objectives cannot be pruned", _key("pruner"), self.pruner["_target_"]))
+            found.append(Problem("several objectives cannot be pruned", _key("pruner"), str(self.pruner["_target_"])))
         found += Halving.read(self.halving)[1]
         if self.halving is not None and (len(self.objectives) > 1 or self.prunes):
-            what = "halving needs one objective, and no pruner beside it"
+            what = "halving needs one objective, and no pruner"
             found.append(Problem(what, _key("halving"), str(self.halving)))
         if self.storage and self.storage_env:
             found.append(Problem("say storage or storage_env, not both", _key("storage_env"), self.storage_env))
@@ -96,8 +88,13 @@ class Sweep:
         return (self.objective,) if isinstance(self.objective, str) else tuple(self.objective)
 
     @property
-    def directions(self) -> list[str]:
-        return [OBJECTIVES[name] for name in self.objectives]
+    def directions(self) -> list[Literal["minimize", "maximize"]]:
+        return ["minimize" if OBJECTIVES[name] == "minimize" else "maximize" for name in self.objectives]
+
+    @property
+    def signs(self) -> list[int]:
+        """By which values are multiplied so that lower is better."""
+        return [1 if direction == "minimize" else -1 for direction in self.directions]
 
     @property
     def prunes(self) -> bool:
@@ -112,11 +109,11 @@ class Sweep:
         """Whether only one process sees the study."""
         return self.storage in ("sqlite://", "sqlite:///:memory:")
 
-    def asked(self, examples_vary: bool) -> int:
-        """How many probes are asked at each epoch's end; else recall is that of the validation rows, and costs nothing."""
+    def probes_asked(self, examples_vary: bool) -> int:
+        """How many probes are asked at each epoch's end; with 0, recall is that of the validation rows, and costs nothing."""
         if self.probes is not None:
             return self.probes
-        return SAMPLE if examples_vary and "recall" in self.objectives else 0
+        return DEFAULT_PROBES if examples_vary and "recall" in self.objectives else 0
 
 
 def _names_a_folder(text: str) -> bool:

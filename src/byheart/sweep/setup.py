@@ -1,9 +1,8 @@
-"""A sweep's command line made into what it varies, how it is judged and where it lies; checked before the first trial."""
+"""The config of a sweep: what varies, what is optimised and where it is kept; checked before the first trial."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -11,37 +10,46 @@ from byheart.config.compose import PRIMARY, Config, run_name
 from byheart.errors import Problem
 from byheart.plan import Plan
 from byheart.sweep.axis import Axis
-from byheart.sweep.comparable import objective_problems, other_texts
 from byheart.sweep.fingerprint import fingerprint
-from byheart.sweep.settings import Sweep
+from byheart.sweep.override import Override, bare, from_yaml
+from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
-from byheart.sweep.written import written
 from byheart.training.stopping import MONITORS, Stopping
 
-# Every training comes to know its own rows: their recall compares the epochs of one training, not trainings.
+# Recall of its own training rows compares the epochs of one training, and not trainings with each other.
 COMPARED = {"train_recall": "bounded_loss"}
 TARGET = "hydra_plugins.byheart_optuna.sweeper.ByheartOptuna"
 PACKED = "hydra_plugins.byheart_packed.launcher.PackedLauncher"
+# Validation loss says nothing where the validated rows differ.
+OTHER_TEXTS = ("documents", "chunks", "expansion", "split")  # other examples or another choice among them
+OTHER_LOSS = (*OTHER_TEXTS, "rows", "model")  # another loss for the same answer
+TOKENWISE = {
+    "val_loss": "validation losses",
+    "bounded_loss": "validation losses",
+    "token_accuracy": "token accuracies",
+    "train_recall": "shares of trained rows",
+}
+FIXED = ("questions", "dev", "name", "run", "resume", "estimate", "hydra", "logger", "evaluation", "retrain")
 
 
 @dataclass(frozen=True)
-class Setup:
-    """All that a sweep knows before its first trial."""
+class SweepConfig:
+    """All that is known before the first trial."""
 
     name: str  # of the study
-    sweep: Sweep
+    sweep: SweepOptions
     axis: Axis
-    fixed: tuple[str, ...]  # overrides that vary nothing
-    written: tuple[str, ...]  # what the sweep's YAML fixes, in the same words
+    fixed: tuple[Override, ...]  # of the command line and of hydra.sweeper.params
+    from_yaml: tuple[Override, ...]  # what differs from `byheart learn` in the sweep's own YAML
     folder: Path
-    fingerprint: dict[str, Any]
-    only_their_probes: bool  # examples vary: only the user's questions are the same for all
-    plan: Plan  # of the first trial: what does not vary is the same in all
+    fingerprint: dict[str, object]
+    only_their_probes: bool  # where examples vary, only the user's questions are the same for all
+    plan: Plan  # of the first trial; what does not vary is the same in all
 
     @property
-    def asked(self) -> int:
+    def probes_asked(self) -> int:
         """How many probes are asked at each epoch's end."""
-        return self.sweep.asked(self.only_their_probes)
+        return self.sweep.probes_asked(self.only_their_probes)
 
     @property
     def space(self) -> Space:
@@ -50,28 +58,31 @@ class Setup:
 
 def _time_budget(plan: Plan) -> list[Problem]:
     try:
-        if plan.limit.seconds is None:
-            return []
-    except ValueError:  # no budget at all, which the plan itself says
+        seconds = plan.limit.seconds
+    except ValueError:  # a wrong budget is a problem of the plan
+        seconds = None
+    if seconds is None:
         return []
     fix = "say the optimizer steps of each trial: budget=2000"
     return [Problem("trials that train together have no time of their own", "budget", str(plan.budget), fix)]
 
 
-def _monitored(sweep: Sweep, plan: Plan) -> list[str]:
-    """Trials end, and keep their epoch, by what they are compared by, unless stopping.monitor is said."""
+def _monitored(sweep: SweepOptions, plan: Plan) -> list[Override]:
+    """Trials stop, and choose their epoch, by the first objective, unless stopping.monitor is set."""
     first = sweep.objectives[0] if sweep.objectives else ""
     said = plan.stopping.monitor != Stopping().monitor
-    return [] if said or first not in MONITORS or first == plan.stopping.monitor else [f"stopping.monitor={first}"]
+    if said or first not in MONITORS or first == plan.stopping.monitor:
+        return []
+    return [Override.of("stopping.monitor", first)]
 
 
 def is_study(config: Config) -> bool:
-    """Whether this config is swept by our sweeper."""
+    """Whether this config uses our sweeper."""
     return str(OmegaConf.select(config, "hydra.sweeper._target_")) == TARGET
 
 
 def study_name(config: Config) -> str:
-    """What the user called it, else the sweep's name and the documents'."""
+    """The user's name for it, else the names of the sweep and of the documents."""
     said = OmegaConf.select(config, "hydra.sweeper.study_name")
     if said:
         return str(said)
@@ -84,11 +95,11 @@ def study_folder(config: Config) -> Path:
     return Path("outputs") / "sweeps" / study_name(config)
 
 
-def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -> tuple[Setup, list[Problem]]:
+def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -> tuple[SweepConfig, list[Problem]]:
     """`arguments` are the overrides of the command line; those of `hydra.sweeper.params` go before them."""
     raw = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     assert isinstance(raw, dict)
-    sweep, problems = Sweep.read({str(key): value for key, value in raw.items()})
+    sweep, problems = SweepOptions.read({str(key): value for key, value in raw.items()})
     if raw.get("objective") is None:
         sweep = replace(sweep, objective=COMPARED.get(plan.stopping.monitor, plan.stopping.monitor))
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
@@ -97,32 +108,30 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
         *_launcher(config, sweep),
         *wrong,
         *wrong_axis,
-        *objective_problems(sweep, space.distributions, plan),
+        *_objective(sweep, space.distributions, plan),
         *_given(sweep, axis.space),
         *_smooth(sweep, space),
         *_time_budget(plan),
     ]
     keys = list(space.distributions)
-    fixed = [*_monitored(sweep, plan), *fixed]
     there = bool(other_texts(keys))
     same = fingerprint(config, sweep, space, there) if not problems else {}
     name = study_name(config)
-    own = written(config, keys) if not problems else []
-    return Setup(name, sweep, axis, tuple(fixed), tuple(own), folder, same, there, plan), problems
+    own = from_yaml(config, keys) if not problems else []
+    return SweepConfig(
+        name, sweep, axis, (*_monitored(sweep, plan), *fixed), tuple(own), folder, same, there, plan
+    ), problems
 
 
-def _smooth(sweep: Sweep, space: Space) -> list[Problem]:
+def _smooth(sweep: SweepOptions, space: Space) -> list[Problem]:
     if sweep.pick != "smooth" or not space.distributions or "lr" in space.distributions:
         return []
-    what, fix = (
-        "the highest smooth rate is looked for, but lr does not vary",
-        "hydra.sweeper.pick=best, or lr=1e-4,3e-4",
-    )
-    return [Problem(what, "hydra.sweeper.pick", "smooth", fix)]
+    what = "the highest smooth rate is looked for, but lr does not vary"
+    return [Problem(what, "hydra.sweeper.pick", "smooth", "hydra.sweeper.pick=best, or lr=1e-4,3e-4")]
 
 
-def _launcher(config: Config, sweep: Sweep) -> list[Problem]:
-    """What is wrong with the numbers of hydra/launcher=packed."""
+def _launcher(config: Config, sweep: SweepOptions) -> list[Problem]:
+    """What is wrong with the options of hydra/launcher=packed."""
     options, problems = OmegaConf.to_container(config.hydra.launcher, resolve=True), list[Problem]()
     assert isinstance(options, dict)
     if options.get("_target_") != PACKED:
@@ -134,7 +143,7 @@ def _launcher(config: Config, sweep: Sweep) -> list[Problem]:
             problems.append(Problem(what, f"hydra.launcher.{key}", str(value)))
     where, said = "hydra.launcher.processes", options.get("processes")
     if said not in (None, 1) and sweep.halving is not None:
-        what = "trials that are halved wait for each other in one process"
+        what = "halving compares trials within one process"
         problems.append(Problem(what, where, str(said), f"{where}=1, or leave halving out"))
     if said not in (None, 1) and sweep.in_memory:
         what = "only one process sees a study in memory"
@@ -142,7 +151,7 @@ def _launcher(config: Config, sweep: Sweep) -> list[Problem]:
     return problems
 
 
-def _given(sweep: Sweep, space: Space) -> list[Problem]:
+def _given(sweep: SweepOptions, space: Space) -> list[Problem]:
     wanted = set(space.distributions)
     return [
         Problem("a given trial names just the keys that vary", f"hydra.sweeper.given.{i}", str(dict(point)))
@@ -151,7 +160,36 @@ def _given(sweep: Sweep, space: Space) -> list[Problem]:
     ]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return str(value)
+
+
+def other_texts(keys: Iterable[str]) -> list[str]:
+    return [key for key in keys if _head(key) in OTHER_TEXTS]
+
+
+def _objective(sweep: SweepOptions, keys: Iterable[str], plan: Plan) -> list[Problem]:
+    """What is wrong with the objective, given what varies."""
+    keys, where, problems = list(keys), "hydra.sweeper.objective", []
+    for key in keys:
+        if _head(key) in FIXED:
+            fix = "sweep schedule instead" if key == "retrain" else "say it once, for all trials"
+            problems.append(Problem("this cannot vary within a study", key, fix=fix))
+    clashing = [key for key in keys if _head(key) in OTHER_LOSS]
+    by_token = [name for name in TOKENWISE if name in sweep.objectives]
+    if clashing and by_token:
+        words = f"{TOKENWISE[by_token[0]]} do not compare where {', '.join(clashing)} varies: the rows they are taken on differ"
+        problems.append(Problem(words, where, by_token[0], f"{where}=recall, measured on one fixed set of probes"))
+    if other_texts(keys) and "recall" in sweep.objectives and not (plan.questions and plan.dev):
+        words = f"where {', '.join(other_texts(keys))} varies, so do the generated probes: recall needs a fixed set"
+        problems.append(Problem(words, where, "recall", "add questions=FILE dev=0.3: that share of them is asked"))
+    if "forgetting" in sweep.objectives and "forgetting" not in plan.evaluation:
+        problems.append(Problem("forgetting is not measured", where, "forgetting", "evaluation=[recall,forgetting]"))
+    return problems
+
+
+def _head(key: str) -> str:
+    """The section or group of a key: `rows` of `+rows.loss_on`."""
+    return bare(key).partition(".")[0].partition("@")[0]

@@ -3,11 +3,11 @@
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from byheart.errors import Problem, UserError
-from byheart.sweep.settings import Sweep
+from byheart.sweep.settings import SweepOptions
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -18,7 +18,7 @@ HALF_MADE = ("already exists", "duplicate key", "unique constraint", "database i
 TRIES, WAIT_S = 10, 0.5
 
 
-def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
+def open_storage(sweep: SweepOptions, folder: Path) -> "BaseStorage":
     """Raises UserError where it cannot be reached; an address that holds a password is never repeated."""
     address, where = _address(sweep, folder)
     try:
@@ -34,7 +34,7 @@ def open_storage(sweep: Sweep, folder: Path) -> "BaseStorage":
         raise UserError(Problem(f"the study's storage cannot be reached: {reason}", where, shown, fix)) from None
 
 
-def _address(sweep: Sweep, folder: Path) -> tuple[str, str]:
+def _address(sweep: SweepOptions, folder: Path) -> tuple[str, str]:
     if sweep.storage_env:
         found = os.environ.get(sweep.storage_env)
         if not found:
@@ -46,7 +46,7 @@ def _address(sweep: Sweep, folder: Path) -> tuple[str, str]:
 
 
 def _opened(address: str) -> "BaseStorage":
-    """Of two sweepers that begin at once in an empty database, one makes the tables and the other meets them half made."""
+    """Where two sweeps begin at once in an empty database, one makes the tables, and the other must try again."""
     for _ in range(TRIES - 1):
         try:
             return _open(address)
@@ -83,7 +83,7 @@ def _open(address: str) -> "BaseStorage":
         raise UserError(Problem("this kind of storage is not known", "hydra.sweeper.storage", kind, fix))
     from optuna.storages import RDBStorage
 
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if kind == "sqlite":
         if where := rest.removeprefix("///"):
             Path(f"/{where}" if rest.startswith("////") else where).parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def _open(address: str) -> "BaseStorage":
 
 
 def _without_password(text: str, address: str) -> str:
-    """What a driver says of an address, which may hold it whole or the password alone."""
+    """A driver's message without the password, which it may hold alone or within the address."""
     user = address.partition("://")[2].rpartition("@")[0]
     password = user.partition(":")[2]
     for secret in (address, user, password, unquote(password)):

@@ -1,4 +1,4 @@
-"""The study: Optuna's ask and tell, so that a killed sweep goes on, neighbours share the work and nothing is lost."""
+"""The study: Optuna's ask and tell, such that a killed sweep continues and several workers share its trials."""
 
 import math
 import threading
@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, Any
 from byheart.errors import Problem, UserError
 from byheart.sweep.building import built, quiet
 from byheart.sweep.outcome import Outcome
-from byheart.sweep.owner import Owner
-from byheart.sweep.settings import ENDLESS, Sweep
+from byheart.sweep.owner import StudyLocks
+from byheart.sweep.settings import DEFAULT_TRIALS, SweepOptions
 from byheart.sweep.space import Params, Space
 from byheart.sweep.storage import open_storage
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
 BEAT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A trial that is ours to train."""
+class Suggestion:
+    """A trial that this process is to train."""
 
     number: int
     params: Params
-    continues: int | None = None  # the interrupted trial whose checkpoint it may go on from
+    continues: int | None = None  # the interrupted trial whose checkpoint it may resume
 
 
 @dataclass(frozen=True)
-class Known:
+class TrialRecord:
     """What the study knows of a trial. `state` is waiting, running, complete, failed or interrupted."""
 
     number: int
@@ -52,38 +52,38 @@ class Known:
 class Study:
     """One study under its name, in the sweep's folder or wherever its storage lies."""
 
-    def __init__(self, name: str, sweep: Sweep, space: Space, folder: Path):
+    def __init__(self, name: str, sweep: SweepOptions, space: Space, folder: Path):
         import optuna
 
         self.sweep, self.space, self.folder = sweep, space, folder
         self.storage = open_storage(sweep, folder)
         self.optuna = optuna.create_study(
-            storage=self.storage, study_name=name, load_if_exists=True, directions=list[Any](sweep.directions)
+            storage=self.storage, study_name=name, load_if_exists=True, directions=sweep.directions
         )
         self.name = name
-        self.owner = Owner(folder)
-        self.mine: dict[int, Any] = {}  # number -> Optuna's trial
+        self.locks = StudyLocks(folder)
+        self.mine: dict[int, Trial] = {}
         self.heart = threading.Thread(target=self._beat, daemon=True)
         self.over = threading.Event()
 
     def __enter__(self) -> "Study":
         self.optuna.sampler = self._sampler()
         self.optuna.pruner = built(self.sweep.pruner, "hydra.sweeper.pruner")
-        self.owner.take()
+        self.locks.acquire()
         self.heart.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.over.set()
         self.heart.join()
-        for number in list(self.mine):  # whatever ended us, these can go on at once
+        for number in list(self.mine):  # whatever ended this process, others may take these at once
             self.hand_back(number)
-        self.owner.give_up()
+        self.locks.release()
 
-    # -- what is fixed ------------------------------------------------------------------------------------------------
+    # -- settings ----------------------------------------------------------------------------------------------------
 
-    def agree(self, fingerprint: dict[str, Any]) -> None:
-        """Raises UserError where the study was begun with other settings; the first sweeper's are kept."""
+    def agree(self, fingerprint: dict[str, object]) -> None:
+        """Raises UserError where the study was begun with other settings. The first command's are kept."""
         before = self.optuna.user_attrs.get("fingerprint")
         if before is None:
             self.optuna.set_user_attr("fingerprint", fingerprint)
@@ -94,20 +94,20 @@ class Study:
 
     @property
     def wanted(self) -> int:
-        """How many finished trials end the sweep; a combination that was tried already would tell nothing new."""
+        """How many finished trials end the sweep: no more than there are combinations."""
         grid = self.space.grid()
         if grid is None:
-            return self.sweep.n_trials or ENDLESS
+            return self.sweep.n_trials or DEFAULT_TRIALS
         return min(self.sweep.n_trials or len(grid), len(grid))
 
     @property
     def samples(self) -> bool:
-        """Whether a sampler proposes trials by what earlier ones found; else all are queued at the start."""
+        """Whether a sampler proposes trials from earlier results; else all are queued at the start."""
         grid = self.space.grid()
         return grid is None or len(grid) > self.wanted
 
     def begin(self) -> None:
-        """Queues what does not depend on results: the whole grid, or the first cohort; once, also after a crash."""
+        """Queues the trials that depend on no result: the whole grid, or the first cohort. Queues nothing twice."""
         grid = self.space.grid()
         if self.sweep.given:
             points = [dict(point) for point in self.sweep.given]
@@ -115,32 +115,32 @@ class Study:
             points = grid
         else:
             points = self.space.sobol(min(self.sweep.first, self.wanted), self.sweep.seed)
-        with self.owner.alone():
+        with self.locks.asking:
             there = [_params(trial) for trial in self._trials() if not _interrupted(trial)]
             for point in points:
                 if point not in there:
                     self.optuna.enqueue_trial(point)
                     there.append(point)
-            self._withdraw_twins()
+            self._remove_duplicates()
 
     # -- ask and tell -------------------------------------------------------------------------------------------------
 
-    def ask(self) -> Asked | None:
-        """The next trial; None where those finished and those on their way are all that was wanted."""
-        with self.owner.alone():
+    def ask(self) -> Suggestion | None:
+        """The next trial; None where the finished and the running ones are all that were asked for."""
+        with self.locks.asking:
             self._recover()
             trials = self._trials()
             if sum(_finished(t) or t.state.name == "RUNNING" for t in trials) >= self.wanted:
                 return None
             self.optuna.sampler = self._sampler()
             trial = self.optuna.ask(self.space.distributions)
-            self.storage.set_trial_user_attr(trial._trial_id, "owner", self.owner.name)
+            self.storage.set_trial_user_attr(trial._trial_id, "owner", self.locks.name)
             self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
             self.mine[trial.number] = trial
-            return Asked(trial.number, dict(trial.params), trial.user_attrs.get("continues"))
+            return Suggestion(trial.number, dict(trial.params), trial.user_attrs.get("continues"))
 
     def tell(self, number: int, values: Sequence[float], outcome: Outcome) -> None:
-        """A trial that was trained or stopped: complete with its best values, since GPSampler passes over pruned ones."""
+        """A trial that was trained or pruned: complete with its best values, since GPSampler ignores pruned trials."""
         trial = self.mine.pop(number)
         trial.set_user_attr("outcome", outcome.as_dict())
         self.optuna.tell(number, list(values))
@@ -155,32 +155,30 @@ class Study:
         self.optuna.tell(number, state=TrialState.FAIL)
 
     def hand_back(self, number: int) -> None:
-        """A trial of ours that was interrupted: its parameters are queued again."""
+        """Queues the parameters of an interrupted trial of this process again."""
         self._requeue(self.mine.pop(number)._trial_id)
 
     def should_stop(self, number: int, epoch: int, value: float) -> bool:
         """Reports the value at an epoch's end; whether the pruner has seen enough."""
-        if not self.sweep.prunes:
-            return False
         trial = self.mine[number]
         trial.report(value, epoch)
         return bool(trial.should_prune())
 
-    def known(self) -> list[Known]:
+    def known(self) -> list[TrialRecord]:
         """All trials, in the order of their numbers."""
         return [_known(trial) for trial in self._trials()]
 
     def complete(self) -> bool:
-        """Whether as many trials are finished as were wanted."""
+        """Whether as many trials are finished as were asked for."""
         return sum(map(_finished, self._trials())) >= self.wanted
 
     def others_running(self) -> list[int]:
-        with self.owner.alone():
+        with self.locks.asking:
             self._recover()
         return [t.number for t in self._trials() if t.state.name == "RUNNING" and t.number not in self.mine]
 
     def others_at_work(self) -> int | None:
-        """How many others train the last trials; None while there are trials to ask for."""
+        """How many other workers train the last trials; None while there are trials to ask for."""
         trials = self._trials()
         running = [t for t in trials if t.state.name == "RUNNING"]
         if sum(map(_finished, trials)) + len(running) < self.wanted:
@@ -201,28 +199,27 @@ class Study:
         return self.optuna.get_trials(deepcopy=False)
 
     def _sampler(self) -> Any:
-        """Seeded anew with the number of trials: a seeded sampler restarts its stream and would repeat them."""
+        """Seeded with the number of trials too: with the same seed a restarted sampler would repeat its trials."""
         target = str(self.sweep.sampler.get("_target_"))
         seed = {} if "Grid" in target else {"seed": self.sweep.seed + len(self._trials())}
         return built({**self.sweep.sampler, **seed}, "hydra.sweeper.sampler")
 
     def _recover(self) -> None:
-        """Trials whose sweeper is dead: told from their folder where they had ended, else queued again."""
+        """Queues the trials of dead workers again."""
         for trial in self._trials():
-            if trial.state.name != "RUNNING" or trial.number in self.mine or not self._expired(trial):
-                continue
-            self._requeue(trial._trial_id)
+            if trial.state.name == "RUNNING" and trial.number not in self.mine and self._expired(trial):
+                self._requeue(trial._trial_id)
 
     def _expired(self, trial: "FrozenTrial") -> bool:
         owner, beat = trial.user_attrs.get("owner"), trial.user_attrs.get("beat")
-        if owner is None:  # killed between asking and signing: within the folder's lock, so nobody is at it
+        if owner is None:  # killed between `ask` and its attributes: under the folder's lock, so no one else trains it
             begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
             return not (self.sweep.storage or self.sweep.storage_env) or time.time() - begun > self.sweep.expire_s
-        dead = self.owner.is_dead(owner)
+        dead = self.locks.is_dead(owner)
         return dead if dead is not None else time.time() - (beat or 0.0) > self.sweep.expire_s
 
-    def _withdraw_twins(self) -> None:
-        """Two machines that begin at once, with no folder in common to lock, queue everything twice: the first stays."""
+    def _remove_duplicates(self) -> None:
+        """Two machines that begin at once have no lock in common and queue everything twice: the first of each stays."""
         seen: list[Params] = []
         for trial in self._trials():
             if _interrupted(trial):
@@ -232,7 +229,7 @@ class Study:
             seen.append(_params(trial))
 
     def _interrupt(self, trial_id: int) -> bool:
-        """Takes a trial out of the count; False where a neighbour was quicker."""
+        """Takes a trial out of the count; False where another worker did so first."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
@@ -247,7 +244,7 @@ class Study:
         trial = self.storage.get_trial(trial_id)
         params = _params(trial)
         if self._interrupt(trial_id) and set(params) == set(self.space.distributions):
-            attrs: dict[str, Any] = {"continues": trial.number}
+            attrs: dict[str, object] = {"continues": trial.number}
             self.optuna.enqueue_trial(params, user_attrs=attrs)
 
     def _beat(self) -> None:
@@ -257,8 +254,8 @@ class Study:
                     self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
 
 
-def look_ahead(name: str, sweep: Sweep, folder: Path, fingerprint: dict[str, Any]) -> None:
-    """Raises UserError for what opening the study would meet, before a teacher is paid for texts; nothing is written."""
+def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[str, object]) -> None:
+    """Raises UserError for what opening the study would raise, before a teacher is paid. Writes nothing."""
     import optuna
 
     built(sweep.sampler, "hydra.sweeper.sampler")
@@ -271,10 +268,10 @@ def look_ahead(name: str, sweep: Sweep, folder: Path, fingerprint: dict[str, Any
         _refuse_others(name, before or fingerprint, fingerprint)
 
 
-def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> None:
+def _refuse_others(name: str, before: dict[str, object], now: dict[str, object]) -> None:
     fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={name}-2"
     problems = [
-        Problem(f"the study {name} was begun with {_said(before.get(key))}", key, _said(now.get(key)), fix)
+        Problem(f"the study {name} was begun with {_shown(before.get(key))}", key, _shown(now.get(key)), fix)
         for key in sorted({**before, **now})
         if before.get(key) != now.get(key)
     ]
@@ -283,8 +280,10 @@ def _refuse_others(name: str, before: dict[str, Any], now: dict[str, Any]) -> No
 
 
 @contextmanager
-def opened(name: str, sweep: Sweep, space: Space, folder: Path, fingerprint: dict[str, Any]) -> Iterator[Study]:
-    """The study, its settings agreed on and its first trials queued."""
+def opened(
+    name: str, sweep: SweepOptions, space: Space, folder: Path, fingerprint: dict[str, object]
+) -> Iterator[Study]:
+    """The study with its settings checked and its first trials queued."""
     with Study(name, sweep, space, folder) as study:
         study.agree(fingerprint)
         study.begin()
@@ -303,15 +302,15 @@ def _finished(trial: "FrozenTrial") -> bool:
     return trial.state.is_finished() and not (trial.state.name == "FAIL" and _interrupted(trial))
 
 
-def _known(trial: "FrozenTrial") -> Known:
+def _known(trial: "FrozenTrial") -> TrialRecord:
     states = {"COMPLETE": "complete", "PRUNED": "complete", "RUNNING": "running", "WAITING": "waiting"}
     state = states.get(trial.state.name, "interrupted" if _interrupted(trial) else "failed")
     raw = trial.user_attrs.get("outcome")
     values = tuple(value for value in trial.values or () if math.isfinite(value)) if state == "complete" else ()
     reason = trial.user_attrs.get("reason", "")
-    return Known(trial.number, _params(trial), state, values, Outcome.read(raw) if raw else None, reason)
+    return TrialRecord(trial.number, _params(trial), state, values, Outcome.read(raw) if raw else None, reason)
 
 
-def _said(value: Any) -> str:
+def _shown(value: object) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,11 +1,10 @@
-"""The task of a sweep's jobs: `prepare`, `fit` and `finish` one trial. Calling it does all three; a launcher that trains
-many trials together calls them apart."""
+"""The task of a sweep's jobs: `prepare`, `fit` and `finish` one trial. Calling it does all three; the packed launcher
+calls `prepare` and `finish`, and trains many trials together."""
 
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from byheart.config.compose import Config, job_folder
 from byheart.errors import Diverged, Problem, UserError
@@ -19,7 +18,7 @@ from byheart.stages import open_logbook
 from byheart.store import read_json, write_json
 from byheart.studying import account_of, lesson_of, tokens_per_row
 from byheart.sweep.outcome import Outcome, write_outcome
-from byheart.sweep.setup import Setup
+from byheart.sweep.setup import SweepConfig
 from byheart.sweep.shared import Shared, lend
 from byheart.training.curve import forget_peak, read_curve
 from byheart.training.job import Hooks, Learned, Lesson
@@ -27,10 +26,12 @@ from byheart.training.packed.job import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS
 from byheart.types import CurvePoint
 
+PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
+
 
 @dataclass
 class Watch:
-    """How the sweep looks on while a trial trains in this process."""
+    """What the sweep does while a trial trains in this process."""
 
     on_check: Callable[[int, CurvePoint, Sequence[CurvePoint]], str] = lambda number, point, curve: GO_ON
     on_step: Callable[[int, int, int], None] = lambda number, step, steps: None
@@ -39,7 +40,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A trial that is ready to train; `measured` collects what is measured at the ends of its epochs."""
+    """A trial that is ready to train."""
 
     number: int
     folder: Path
@@ -52,21 +53,16 @@ class Prepared:
 
 
 class Trials:
-    """One for a sweep; `plan_of` makes a plan of a job's config and tells what is wrong with it."""
+    """One for a sweep. `plan_of` gives the plan of a job's config and what is wrong with it."""
 
-    def __init__(
-        self,
-        plan_of: Callable[[Config], tuple[Plan, list[Problem]]],
-        setup: Setup,
-        words: Sequence[str] = (),
-    ):
-        """`words`: the command line, with which other processes of the sweep are started."""
+    def __init__(self, plan_of: PlanOf, setup: SweepConfig, words: Sequence[str] = ()):
+        """`words`: the command line, with which the other workers are started."""
         self.plan_of, self.setup, self.words = plan_of, setup, words
         self.watch = Watch()
-        self.failure: Exception | None = None  # what ended the sweep; Hydra would print a line of its own before ours
+        self.failure: Exception | None = None  # what ended the sweep; Hydra would print it in its own way
         self._shared: Shared | None = None
 
-    def __getstate__(self) -> dict[str, Any]:  # for launchers that run their jobs in other processes
+    def __getstate__(self) -> dict[str, object]:  # for launchers that run their jobs in other processes
         return {**vars(self), "watch": Watch(), "_shared": None, "failure": None}
 
     @property
@@ -77,16 +73,6 @@ class Trials:
 
     def share(self, progress: Progress) -> None:
         self._shared = Shared(self.setup.folder / "shared", progress)
-
-    def sweep(self, config: Config, launcher: Any) -> None:
-        """Called by the sweeper plugin with what Hydra composed and the launcher of its choice."""
-        from byheart.report.terminal import Terminal
-        from byheart.sweep.sweeper import run_sweep
-
-        try:
-            run_sweep(self.setup, self, launcher, config, Terminal())
-        except Exception as error:
-            self.failure = error
 
     def __call__(self, config: Config) -> Outcome:
         prepared = self.prepare(config, job_folder())
@@ -105,15 +91,16 @@ class Trials:
         plan, problems = self.plan_of(config)
         if problems:
             raise UserError(*problems)
-        shared = self.shared
+        shared, probes = self.shared, self.setup.probes_asked
         train, validate = shared.rows(plan)
-        if not validate and (watched := set(MONITORS) & set(self.setup.sweep.objectives)) and not self.setup.asked:
-            what, name = "no held-out example, so nothing can be measured on it", min(watched)
-            raise UserError(Problem(what, "hydra.sweeper.objective", name, "hold more out: split.share=0.5"))
+        watched = set(MONITORS) & set(self.setup.sweep.objectives)
+        if watched and not validate and not probes:
+            what, fix = "no held-out example, so nothing can be measured on it", "hold more out: split.share=0.5"
+            raise UserError(Problem(what, "hydra.sweeper.objective", min(watched), fix))
         opened = shared.opened(plan)
-        recall = shared.recall(plan, self.setup.asked, self.setup.only_their_probes) if self.setup.asked else None
+        recall = shared.recall(plan, probes, self.setup.only_their_probes) if probes else None
         forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
-        kept = folder / "checkpoint" / "forgetting.json"  # for a trial that was interrupted: it is in no curve
+        kept = folder / "checkpoint" / "forgetting.json"  # for a trial that is interrupted: no curve holds it
         forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
 
         def measure(model: LanguageModel, epoch: int) -> float | None:
@@ -128,7 +115,7 @@ class Trials:
         return Prepared(int(folder.name), folder, plan, lesson, opened, measured, log, forgetting)
 
     def checked(self, prepared: Prepared, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
-        """Told of every validation check; answers whether to go on."""
+        """Called at every validation check; gives GO_ON, PAUSE or PRUNE."""
         prepared.log(Checked("training", point, curve, tokens_per_row(prepared.lesson.train)))
         return self.watch.on_check(prepared.number, point, curve)
 
@@ -170,14 +157,14 @@ class Trials:
         return learned
 
     def finish(self, prepared: Prepared, learned: Learned, halved: str = "") -> Outcome:
-        """The trial's records; its outcome last. `halved`: why it stays behind others."""
+        """Writes the trial's records, its outcome last. `halved`: why halving ended it."""
         pruned = learned.state == "pruned" or (learned.state == "stopped" and not self.watch.stop_requested())
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
         if halved:
             outcome = replace(outcome, reason=halved)
         prepared.log(RunEnded())
         if outcome.state in ("stopped", "paused"):
-            return outcome  # to go on with: its checkpoint stays
+            return outcome  # its checkpoint stays, to be resumed
         account = account_of(replace(learned, state="stopped") if pruned else learned, prepared.plan.stopping) | (
             {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
         )
@@ -189,7 +176,7 @@ class Trials:
         return self._written(prepared, outcome)
 
     def finish_diverged(self, prepared: Prepared, reason: str) -> Outcome:
-        """What is left of a trial whose loss exploded: a failure, with the curve so far."""
+        """Writes the records of a trial whose loss diverged: a failure, with the curve so far."""
         curve = tuple(_curve(prepared.folder))
         learned = Learned("diverged", curve, 0, 0, 0.0, None, None, curve[-1].seconds if curve else 0.0, (reason,))
         outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting)

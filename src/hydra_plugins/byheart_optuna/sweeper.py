@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 
 class ByheartOptuna(Sweeper):
-    """An Optuna study by ask and tell; the work is done in byheart.sweep."""
+    """An Optuna study by ask and tell; byheart.sweep.sweeper does the work."""
 
     def __init__(self, **options: Any):
         self.options = options  # read from the config again: Hydra would have resolved `_target_`s below
@@ -21,5 +21,7 @@ class ByheartOptuna(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> Any:
-        return self.task_function.sweep(self.config, self.launcher)  # type: ignore[attr-defined]
+    def sweep(self, arguments: list[str]) -> None:
+        from byheart.sweep.sweeper import sweep
+
+        sweep(self.task_function, self.launcher, self.config)

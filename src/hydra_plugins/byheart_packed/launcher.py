@@ -10,19 +10,23 @@ from omegaconf import DictConfig
 
 
 class PackedLauncher(Launcher):
-    """Trains many trials together on one base model; the work is done in byheart.sweep.packing."""
+    """Trains many trials together on one base model; byheart.sweep.packing does the work."""
 
     def __init__(self, **options: Any):
         self.options = options
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from byheart.sweep.packing import Packing
+        from byheart.sweep.packing import PackLauncher
 
-        self.packing = Packing(self.options, hydra_context, task_function, config)
+        self.packing = PackLauncher(self.options, hydra_context, task_function, config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        return self.packing.launch(job_overrides, initial_job_idx)
+        """Hydra calls this for a grid. A study calls `stream`."""
+        from byheart.errors import Problem, UserError
 
-    def stream(self, source: Any) -> None:
+        fix = "add hydra/sweeper=byheart_optuna: a grid is asked as a whole"
+        raise UserError(Problem("only the trials of a study train together", "hydra/launcher", "packed", fix))
+
+    def stream(self, scheduler: Any) -> None:
         """Takes trials from `source` as slots become free, and gives back what became of them."""
-        self.packing.stream(source)
+        self.packing.stream(scheduler)
