@@ -13,10 +13,11 @@ from byheart.config.compose import Composer, read_request
 from byheart.config.plan import plan_values
 from byheart.config.trust import foreign_targets, is_own_class
 from byheart.interface import check
+from byheart.plan import RULES
 from byheart.rows import Rows
 from byheart.store import content_key
 from byheart.sweep.fingerprint import fingerprint
-from byheart.sweep.settings import Sweep
+from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
 from byheart.teacher.base import Request
 from byheart.types import Probe
@@ -92,10 +93,10 @@ def test_a_moved_class_keeps_its_content_key(monkeypatch):
 def test_the_old_and_the_new_path_name_the_same_class(moved, in_an_empty_folder, target):
     config = Composer().compose("learn", ["documents=a.txt"])
     config.chunks._target_ = target
-    values, problems = plan_values(config, lambda: config)
+    values, problems = plan_values(config, RULES, lambda: config)
     assert not problems and values["chunks"] == Chunking()
     assert is_own_class(target) and not foreign_targets(OmegaConf.to_container(config.chunks, resolve=False))
-    said = fingerprint(config, Sweep.read({})[0], Space.read(["lr=1e-3,2e-3"])[0], False)
+    said = fingerprint(config, SweepOptions.read({})[0], Space.read(["lr=1e-3,2e-3"])[0], False)
     assert said["chunks._target_"] == MOVED_FROM
 
 

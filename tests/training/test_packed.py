@@ -250,6 +250,18 @@ def test_a_stop_can_be_gone_on_from(tmp_path):
     assert steps[-1] == {"a": (7, 20), "b": (7, 20)}
 
 
+def test_a_stop_while_one_leaves_saves_the_others(tmp_path):
+    jobs, results = [job(tmp_path, "a", epochs=1), job(tmp_path, "b", epochs=4)], {}
+    with PackedTrainer(tiny(), 2, 8) as trainer:
+        trainer.stream(
+            lambda: jobs.pop() if jobs else None,
+            lambda j, learned: results.update({j.id: learned}),
+            PackedHooks(stop_requested=lambda: bool(results)),  # Ctrl-C comes while a's result is written
+        )
+        assert results["a"].state == "finished" and results["b"].state == "stopped"
+        assert trainer.paused("b").steps >= results["a"].steps
+
+
 @pytest.mark.parametrize("monitor, states", [
     ("val_loss", {"upturn", "finished"}), ("token_accuracy", {"upturn", "budget"}), ("recall", {"finished"}),
 ])  # fmt: skip

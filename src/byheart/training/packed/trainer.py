@@ -112,12 +112,13 @@ class PackedTrainer:
                 else:
                     self._join(job)
             leaving = self._step(hooks) if self._active else {}
-            if hooks.stop_requested():
+            stop = hooks.stop_requested()  # asked once a step: a stop during `on_result` must not leave jobs unsaved
+            if stop:
                 leaving = {state: leaving.get(state, ("stopped", "")) for state in self._active.values()}
             for state, (how, note) in leaving.items():
                 on_result(state.job, self._leave(state, how, note))
                 ask = True
-            if hooks.stop_requested() or not (self._active or ask):
+            if stop or not (self._active or ask):
                 return
 
     def paused(self, job_id: str) -> Paused:
