@@ -9,6 +9,12 @@ from typing import Any
 
 MOVED: dict[str, str] = {}  # id -> where the class is now
 
+# Options that a class has no more, with their last default: id -> option -> value. Content keys and studies still count
+# them, and a saved config that holds this value is read.
+DROPPED: dict[str, dict[str, Any]] = {
+    "byheart.expansion.rules.Rules": {"rank": False, "rank_drop": 0.2},
+}
+
 
 def id_of(path: str) -> str:
     """The id of the class that is at `path` now; an id stays as it is."""
@@ -17,6 +23,10 @@ def id_of(path: str) -> str:
 
 def class_id(kind: type) -> str:
     return id_of(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def dropped_options(kind: type) -> dict[str, Any]:
+    return DROPPED.get(class_id(kind), {})
 
 
 def current_path(target: str) -> str:

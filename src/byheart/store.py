@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from byheart.errors import Problem, UserError
-from byheart.stable_ids import class_id
+from byheart.stable_ids import class_id, dropped_options
 
 Record = TypeVar("Record")
 
@@ -211,8 +211,7 @@ def _plain(value: Any, named: bool = False, finite: bool = False) -> Any:
         fields = {f.name: _plain(getattr(value, f.name), named, finite) for f in dataclasses.fields(value)}
         if not named:
             return fields
-        # KEYED_AS: options that a class has no more, with the values that older keys hashed.
-        return {"": class_id(type(value)), **fields, **getattr(value, "KEYED_AS", {})}
+        return {"": class_id(type(value)), **fields, **dropped_options(type(value))}
     if isinstance(value, dict):
         if named and any(not isinstance(key, str) for key in value):
             return {

@@ -16,7 +16,7 @@ from byheart.config.quoting import at_home
 from byheart.config.schema import Rule, shown, type_problem
 from byheart.config.trust import is_own_class
 from byheart.errors import Problem, UserError
-from byheart.stable_ids import with_current_paths
+from byheart.stable_ids import dropped_options, with_current_paths
 
 HYDRA_WORDS = ("_target_", "_convert_", "_recursive_", "_partial_", "_args_")
 
@@ -93,7 +93,7 @@ def _build(path: str, raw: object, problems: list[Problem]) -> object | None:
         if name in HYDRA_WORDS:
             continue
         if name not in fields:
-            if (name, value) in getattr(kind, "KEYED_AS", {}).items():
+            if (name, value) in dropped_options(kind).items():
                 continue  # the config of a run that was made when this option existed
             advice = did_you_mean(name, fields, f"it knows {', '.join(fields)}" if fields else "it has no settings")
             problems.append(Problem("there is no such key", where, fix=advice))

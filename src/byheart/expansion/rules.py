@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from byheart.expansion.asking.compose import FULL, TITLE, Asked
 from byheart.expansion.asking.parse import parse
@@ -50,8 +50,6 @@ class Rules(Density):
 
     usual: int = 14  # examples of each fact before any topping up
     families: tuple[str, ...] = FAMILIES  # what is written at all
-    # Options that no longer exist. Content keys still hash them, so runs that were made with them are resumed.
-    KEYED_AS: ClassVar[Mapping[str, object]] = {"rank": False, "rank_drop": 0.2}
 
     def __post_init__(self) -> None:
         super().__post_init__()

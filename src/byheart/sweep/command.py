@@ -6,8 +6,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from byheart.config.compose import Request, run_hydra
 from byheart.config.checking import did_you_mean
+from byheart.config.compose import Request, run_hydra
 from byheart.config.folders import sweeps_folder
 from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.saved import saved_config, started_in

@@ -6,7 +6,7 @@ from pathlib import Path
 from byheart.config.compose import Config
 from byheart.documents.load import find_documents
 from byheart.errors import UserError
-from byheart.stable_ids import id_of
+from byheart.stable_ids import DROPPED, id_of
 from byheart.sweep.override import bare, below, settings_of
 from byheart.sweep.settings import SweepOptions
 from byheart.sweep.space import Space
@@ -24,6 +24,8 @@ def fingerprint(config: Config, sweep: SweepOptions, space: Space, examples_vary
         for key, value in settings_of(config, resolve=True)
         if not below(key, (*MAY_DIFFER, *MAY_DIFFER_TOO)) and not below(key, swept) and key != "optimizer.lr"
     }
+    for key, target in [each for each in fixed.items() if each[0].endswith("._target_")]:
+        fixed |= {key.replace("_target_", name): value for name, value in DROPPED.get(str(target), {}).items()}
     fixed |= {f"content of {file}": _digest(Path(file)) for file in _files(config)}
     fixed |= {f"hydra.sweeper.params {key}": text for key, text in space.as_text().items()}
     fixed["hydra.sweeper.objective"] = ", ".join(sweep.objectives)
