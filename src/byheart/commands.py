@@ -187,7 +187,7 @@ def _plan(config: Config, composer: Composer | None = None) -> tuple[Plan, list[
         return (composer or Composer()).compose("learn")
 
     values, problems = plan_values(config, shipped)
-    if problems:  # where nothing is wrong, null is what was asked for, and composing the defaults takes time
+    if any(value is None for key, value in values.items() if key not in ("questions", "name", "budget")):
         defaults, _ = plan_values(shipped(), shipped)
         values = {key: defaults.get(key) if value is None else value for key, value in values.items()}
     for family in ("expansion", "evaluation", "logger"):
