@@ -63,8 +63,8 @@ wandb-sync: $(INSTALLED) ## send the W&B runs that were kept offline under outpu
 	@[ -n "$$(find outputs -type d -name 'offline-run-*' -print -quit)" ] || { echo "No run was kept offline: nothing to send"; exit 0; }; \
 	  find outputs -type d -name 'offline-run-*' -exec $(BIN)/wandb sync $(ARGS) {} +
 
-test: $(INSTALLED) ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED) ## run the tests, in a process for each core; ARGS="-n 0 -k name" runs some in one process
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(INSTALLED) ## ruff's rules and format, and mypy's types
 	@$(BIN)/ruff check .

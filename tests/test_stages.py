@@ -102,7 +102,7 @@ def test_a_budget_of_steps_ends_to_the_step_and_is_scored(capsys):
 
 
 def test_a_budget_of_time_ends_with_the_best_so_far_scored(capsys):
-    assert learn("run", "budget=20s", "epochs=100000", "stopping.patience=null") == 0
+    assert learn("run", "budget=12s", "epochs=100000", "stopping.patience=null") == 0
     run = read_json("run/run.json")
     assert (run["state"], run["training"]["state"]) == ("finished", "budget")
     assert run["training"]["chosen_epoch"] and Path("run/report.html").is_file()

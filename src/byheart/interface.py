@@ -220,7 +220,7 @@ def plan_of(config: Config, composer: Composer | None = None) -> tuple[Plan, lis
         return (composer or Composer()).compose("learn")
 
     values, problems = plan_values(config, RULES, shipped)
-    if any(value is None for key, value in values.items() if key not in ("questions", "name")):
+    if any(value is None for key, value in values.items() if key not in ("questions", "name", "budget")):
         defaults, _ = plan_values(shipped(), RULES, shipped)
         values = {key: defaults.get(key) if value is None else value for key, value in values.items()}
     for family in ("expansion", "evaluation", "logger"):

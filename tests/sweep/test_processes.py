@@ -39,6 +39,7 @@ def until(true, seconds=PATIENCE_S):
         time.sleep(0.05)
 
 
+@pytest.mark.alone
 def test_two_processes_find_what_one_finds(here, quick, monkeypatch, capsys):
     words = ["sweep", "batch_lr_epochs", *quick, "epochs=1,2", "batch_size=4,8", "lr=1e-3,3e-3"]
     assert cli.main([*words, "hydra.launcher.processes=1", "name=one"]) == 0
@@ -113,6 +114,7 @@ LONG = ["sweep", "batch_lr_epochs", "epochs=3", "batch_size=4,8", "lr=1e-3,3e-3"
 LONG += ["hydra.launcher.slots=2"]
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
 def test_no_process_outlives_the_first_and_the_same_command_finishes(here, quick, slowly):
     folder = here / "outputs/sweeps/batch_lr_epochs-a"
@@ -130,6 +132,7 @@ def test_no_process_outlives_the_first_and_the_same_command_finishes(here, quick
     assert len(answers(folder)) == 4 * 3 and len(list(folder.glob("*/outcome.json"))) == 4
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
 def test_ctrl_c_saves_what_both_train(here, quick, slowly):

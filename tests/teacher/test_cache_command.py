@@ -125,6 +125,7 @@ def test_a_file_that_is_no_cache_is_named(filled):
     assert done.returncode == 2 and str(filled) in done.stderr and "BYHEART_CACHE" in done.stderr
 
 
+@pytest.mark.alone
 def test_it_answers_fast_without_torch_or_hydra(filled):
     code = f"{MAIN[: MAIN.index('sys.exit')]} main(); print('|', *sys.modules)"
     took = []

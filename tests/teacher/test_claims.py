@@ -82,6 +82,7 @@ def test_the_same_command_three_times_at_once_pays_once(store):
     assert any(waited for _, waited in outcomes) and nothing_is_left(store)
 
 
+@pytest.mark.alone
 def test_what_only_one_of_them_asks_waits_for_nobody():
     both = threading.Event()
 

@@ -235,6 +235,7 @@ def test_a_model_that_is_not_there_is_said_before_and_when_asked(tmp_path):
 
 
 @pytest.mark.skipif("BYHEART_DATA" not in os.environ, reason="the embedded model takes half a minute")
-def test_the_embedded_model_answers():
+def test_the_embedded_model_answers(cache, monkeypatch):
+    monkeypatch.setenv("BYHEART_CACHE", str(cache))  # where it is converted already
     (reply,) = only_replies(Local(device="cpu").ask([Request("", "What is the capital of France?", 0.0, 20)]))
     assert "Paris" in reply.text and reply.finish_reason == "stop"

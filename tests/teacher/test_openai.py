@@ -86,6 +86,7 @@ def test_passing_trouble_is_lived_through(trouble):
         assert len(server.calls) == 6
 
 
+@pytest.mark.alone
 def test_retry_after_is_honoured():
     came: list[float] = []
 
@@ -98,6 +99,7 @@ def test_retry_after_is_honoured():
     assert 1.0 <= came[1] - came[0] < 2.0
 
 
+@pytest.mark.alone
 def test_one_slow_answer_holds_nobody_up():
     def script(call: Call) -> Say:
         return replace(echo(call), delay_s=1.0 if "Text 0:" in call.said else 0.05)

@@ -1,0 +1,83 @@
+"""For all tests: a cache that is not the user's, and worker processes (pytest-xdist) that do not slow each other down."""
+
+import os
+from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Set before torch is imported. Workers with one thread per core each compete for the cores and are many times slower.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import yaml
+from omegaconf import _utils
+
+from byheart.store import cache_folder
+from byheart.training.cores import cores
+
+try:
+    import fcntl
+except ImportError:  # Windows: `alone` has no effect
+    fcntl = None
+
+MODELS = cache_folder() / "models"
+MAX_WORKERS = 4  # each uses up to 2 GB of memory
+RUNNING, DOOR = Path(__file__), Path(__file__).with_name("toys.py")  # locked, never written
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """The number of workers for `-n auto`: one for each usable core; a container's quota limits them."""
+    return min(cores(), MAX_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that run alone come last. The other workers have then no tests left and lose no time."""
+    items.sort(key=_runs_alone)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-timeout starts its clock
+def pytest_runtest_protocol(item: pytest.Item):
+    """Runs a test marked `alone` while no other worker runs a test.
+
+    Such a test locks RUNNING exclusively, all others share the lock. A waiting test holds DOOR, so that no later test of
+    another worker overtakes it.
+    """
+    if fcntl is None or not hasattr(item.config, "workerinput"):
+        return (yield)
+    with RUNNING.open() as running, DOOR.open() as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(running, fcntl.LOCK_EX if _runs_alone(item) else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        return (yield)
+
+
+def _runs_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    """An empty cache for each worker. The embedded model is the user's: its conversion takes half a minute."""
+    folder = tmp_path_factory.mktemp("cache")
+    MODELS.mkdir(parents=True, exist_ok=True)
+    (folder / "models").symlink_to(MODELS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BYHEART_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_yaml():
+    """Hydra reads a dozen YAML files for each command. PyYAML's parser in C does it in a tenth of the time."""
+    if not hasattr(yaml, "CSafeLoader"):
+        yield
+        return
+
+    class Loader(yaml.cyaml.CParser, _utils.get_yaml_loader()):
+        def __init__(self, stream):
+            yaml.cyaml.CParser.__init__(self, stream)
+            yaml.constructor.SafeConstructor.__init__(self)
+            yaml.resolver.Resolver.__init__(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_utils, "get_yaml_loader", lambda: Loader)
+        yield
