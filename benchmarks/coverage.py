@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from byheart.chunks import Chunking
+from byheart.data.chunks import Chunking
+from byheart.data.facts import find_facts, lead_ins
 from byheart.documents.load import load_documents
 from byheart.evaluation.recall import normalise
 from byheart.expansion.base import Source
-from byheart.expansion.rules import Rules
-from byheart.facts import find_facts, lead_ins
+from byheart.expansion.rules.rules import Rules
+from byheart.records import Example
 from byheart.store import read_records
-from byheart.types import Example
 
 DATA = Path(os.environ["BYHEART_DATA"], "squad")
 ASKED = ("simple", "detailed", "scenario")  # the other angles give back pieces of the text

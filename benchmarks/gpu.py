@@ -19,9 +19,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from byheart.model.adapter import Lora
 from byheart.training.job import Hooks, Lesson
 from byheart.training.layout import Row
+from byheart.training.multi_lora.job import Job, PackedHooks
+from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
-from byheart.training.packed.job import Job, PackedHooks
-from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 

@@ -17,18 +17,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
-from byheart.chunks import Chunking
+from byheart.data.chunks import Chunking
+from byheart.data.facts import find_facts, lead_ins
 from byheart.documents.load import load_documents
-from byheart.expansion.angles import Angles
 from byheart.expansion.base import Source
-from byheart.expansion.book import ANGLES_ASKED, PairRequest, PairSpec
-from byheart.expansion.gates.words import plain
-from byheart.expansion.interview import TeacherQA
-from byheart.expansion.ladder import Ladder
-from byheart.expansion.parse import parse_pairs
-from byheart.facts import find_facts, lead_ins
+from byheart.expansion.filters.words import plain
+from byheart.expansion.from_teacher.angles import Angles
+from byheart.expansion.from_teacher.chunk_progress import ANGLES_ASKED, PairRequest, PairSpec
+from byheart.expansion.from_teacher.ladder import Ladder
+from byheart.expansion.from_teacher.parse import parse_pairs
+from byheart.expansion.from_teacher.teacher_qa import TeacherQA
+from byheart.records import Chunk, Fact
 from byheart.teacher.local import Local
-from byheart.types import Chunk, Fact
 
 HERE = Path(__file__).parent
 RULES = HERE.parent / "examples/ham_radio/amateur_radio_rules.md"

@@ -20,9 +20,9 @@ from training_speed import rows
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.training.job import Lesson
+from byheart.training.multi_lora.job import Job
+from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
-from byheart.training.packed.job import Job
-from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 

@@ -25,10 +25,10 @@ from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.training.cores import cores
 from byheart.training.job import Hooks, Lesson
+from byheart.training.multi_lora.job import Job, PackedHooks
+from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
-from byheart.training.packed.job import Job, PackedHooks
-from byheart.training.packed.trainer import PackedTrainer
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 

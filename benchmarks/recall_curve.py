@@ -29,19 +29,19 @@ from byheart.config.compose import read_request
 from byheart.evaluation.forgetting import Forgetting, ratio
 from byheart.evaluation.recall import compare
 from byheart.evaluation.retrieval import ask_with
-from byheart.examining import Opened
 from byheart.interface import check
 from byheart.model.chat import prompt_tokens
 from byheart.model.replay import LIKELIEST
+from byheart.pipeline.evaluate import Opened
+from byheart.pipeline.prepare_data import Texts, write_texts
+from byheart.pipeline.run import Run
+from byheart.pipeline.train import _rows, lesson_of, lesson_rows
+from byheart.records import FORWARD, Example
 from byheart.report.terminal import Terminal
-from byheart.run import Run
 from byheart.store import read_records
-from byheart.studying import _rows, lesson_of, lesson_rows
 from byheart.training.job import Hooks
 from byheart.training.layout import Row, SoftTargets, packed, padded
 from byheart.training.loss import _logits
-from byheart.types import FORWARD, Example
-from byheart.writing import Texts, write_texts
 
 DATA = Path(os.environ["BYHEART_DATA"], "squad")
 FORMS = {

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from byheart.sweep.outcome import Outcome, read_outcome
+from byheart.sweep.search.results import Outcome, read_outcome
 
 RULES = Path(__file__).parent.parent / "examples/ham_radio/amateur_radio_rules.md"
 BYHEART = Path(sys.executable).with_name("byheart")

@@ -20,14 +20,14 @@ from pathlib import Path
 
 import torch
 
-from byheart.chunks import Chunking
+from byheart.data.chunks import Chunking
+from byheart.data.facts import find_facts, lead_ins
+from byheart.data.rows import Rows
 from byheart.documents.load import load_documents
 from byheart.expansion.base import Source
-from byheart.expansion.rules import Rules
-from byheart.facts import find_facts, lead_ins
+from byheart.expansion.rules.rules import Rules
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
-from byheart.rows import Rows
 from byheart.training.job import Hooks, Lesson
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW

@@ -45,7 +45,7 @@ class ToyStage:
 def stage(monkeypatch):
     toy = ToyStage()
     monkeypatch.setattr(interface, "STAGES", {"learn": toy, "expand": toy})
-    monkeypatch.setattr("byheart.stages.evaluate", toy)
+    monkeypatch.setattr("byheart.pipeline.learn.evaluate", toy)
     return toy
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from byheart import cli
+from byheart.pipeline.prepare_data import read_texts
 from byheart.store import read_json, read_records
-from byheart.writing import read_texts
 from expansion.scripted import well
 from sweep.toy import QUICK, make_model
 from teacher.chat_server import ChatServer, Say, answer

@@ -188,7 +188,7 @@ def test_a_secret_from_the_environment_would_be_saved_too(monkeypatch):
 @pytest.mark.parametrize(
     ("target", "trusted"),
     [
-        ("byheart.split.Forms", True),
+        ("byheart.data.split.Forms", True),
         ("optuna.samplers.TPESampler", True),
         ("torch.optim.AdamW", True),
         ("hydra_plugins.byheart_sweeper.sweeper.Sweeper", True),
@@ -212,7 +212,7 @@ def test_a_foreign_target_is_never_called(tmp_path):
     )
     assert "adapter._target_" in problems("-cd", "mine", "-cn", "evil")
     assert not Path("pwned").exists()
-    assert is_own_class("byheart.split.Forms")
+    assert is_own_class("byheart.data.split.Forms")
 
 
 def test_a_users_config_folder():

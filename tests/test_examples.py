@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from byheart.split import Forms
+from byheart.data.split import Forms
 
 HAM_RADIO = Path(__file__).parents[1] / "examples" / "ham_radio"
 SOURCES = {
@@ -42,10 +42,10 @@ def test_recorded_examples_are_pairs_of_the_shipped_document():
 def test_an_exam_question_that_the_teacher_happened_to_write_is_never_trained(tmp_path):
     """One of 711 recorded questions is word for word one of the exam's: it is refused, with the reason."""
     from byheart.expansion.file import File
-    from byheart.plan import Plan
+    from byheart.pipeline.prepare_data import write_texts
+    from byheart.pipeline.run import Run
+    from byheart.pipeline.run_config import Plan
     from byheart.report.terminal import Terminal
-    from byheart.run import Run
-    from byheart.writing import write_texts
 
     plan = Plan(
         documents=(str(HAM_RADIO / "amateur_radio_rules.md"),),

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from byheart.errors import UserError
+from byheart.records import Example, Fact, Probe, Rejection, Split, Value
 from byheart.store import cache_folder, content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
-from byheart.types import Example, Fact, Probe, Rejection, Split, Value
 
 FACT = Fact("f1", "d1", "c1", 0, 3, "a\u2028b\rc", 3, headings=("One", "Two"), label="(a)")
 EXAMPLE = Example("e1", 'What "is" §97.1?', "Zwölf\nLinien", ("f1", "f2"), "simple", "forward", "rules", rung=0.5)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from byheart.chunks import Chunking
+from byheart.data.chunks import Chunking
+from byheart.data.facts import find_facts, lead_ins
 from byheart.expansion.base import Source
-from byheart.facts import find_facts, lead_ins
-from byheart.types import Document
+from byheart.records import Document
 
 RULES = Path(__file__).parent.parent / "examples/ham_radio/amateur_radio_rules.md"
 EXAM = RULES.with_name("questions.jsonl")

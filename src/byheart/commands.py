@@ -8,7 +8,7 @@ from byheart.config.checking import show
 from byheart.config.compose import Config, Request, job_title, read_request
 from byheart.documents.load import find_documents
 from byheart.interface import Checked, Job
-from byheart.plan import Plan
+from byheart.pipeline.run_config import Plan
 from byheart.report.terminal import Terminal
 from byheart.results import INTERRUPTED
 
@@ -16,7 +16,7 @@ from byheart.results import INTERRUPTED
 def carry_out(command: str, words: Sequence[str]) -> int:
     """One command with its overrides; gives the exit code."""
     if command in ("sweep", "pick"):
-        from byheart.sweep.command import pick, sweep_words
+        from byheart.sweep.run.command import pick, sweep_words
 
         if command == "pick":
             return pick(words, interface.plan_of)

@@ -16,20 +16,20 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack, cast
 
-from byheart import stages
 from byheart.config.checking import compose_checked
 from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, read_request, run_hydra
 from byheart.config.plan import plan_values
 from byheart.config.quoting import quoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
 from byheart.errors import Problem, UserError
-from byheart.plan import RULES, Plan
+from byheart.pipeline import learn as stages
+from byheart.pipeline.run_config import RULES, Plan
 from byheart.progress import Progress, no_progress
 from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
-    from byheart.sweep.setup import SweepConfig
+    from byheart.sweep.search.config import SweepConfig
 
 Value = str | int | float | bool | Path | None | Sequence["Value"] | Mapping[str, "Value"]
 Paths = str | Path | Sequence[str | Path]
@@ -86,7 +86,7 @@ def sweep(name: str | Path, /, *words: str, **options: Unpack[Options]) -> Sweep
 
     Values to try are words: sweep("batch_lr_epochs", "lr=1e-4,3e-4", documents="handbook.pdf").
     """
-    from byheart.sweep.command import sweep_words
+    from byheart.sweep.run.command import sweep_words
 
     request = read_request(sweep_words([str(name), *_words(words, options)]))
     setup = check(request).setup
@@ -170,7 +170,7 @@ def start(request: Request, checked: Checked, job: Job) -> None:
 
 
 def run_sweep(request: Request, setup: "SweepConfig") -> SweepResult:
-    from byheart.sweep.command import sweep
+    from byheart.sweep.run.command import sweep
 
     sweep(request, setup, plan_of)
     return SweepResult(setup.folder)
@@ -203,7 +203,7 @@ def _set_up(
     request: Request, configs: Sequence[Config], plans: Sequence[Plan]
 ) -> "tuple[SweepConfig | None, list[Problem]]":
     """What our own sweeper would do; nothing where another one sweeps."""
-    from byheart.sweep.setup import is_study, set_up, study_folder
+    from byheart.sweep.search.config import is_study, set_up, study_folder
 
     config = configs[0]
     if not is_study(config):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from byheart.types import CurvePoint, Json
+from byheart.records import CurvePoint, Json
 
 
 @dataclass(frozen=True)

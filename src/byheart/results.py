@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from byheart.records import Example, Json
 from byheart.store import read_json, read_jsonl, read_records
 from byheart.teacher.base import Estimate
-from byheart.types import Example, Json
 
 FINISHED, INTERRUPTED, ESTIMATED = "finished", "interrupted", "estimated"
 

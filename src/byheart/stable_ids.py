@@ -7,7 +7,18 @@ again, that line changes. A class that never moved needs no line: its id is its 
 
 from typing import Any
 
-MOVED: dict[str, str] = {}  # id -> where the class is now
+# First path of a class, or of a module with all its classes -> where it is now.
+MOVED: dict[str, str] = {
+    "byheart.chunks": "byheart.data.chunks",
+    "byheart.rows": "byheart.data.rows",
+    "byheart.split": "byheart.data.split",
+    "byheart.types": "byheart.records",
+    "byheart.expansion.angles": "byheart.expansion.from_teacher.angles",
+    "byheart.expansion.gates.checks": "byheart.expansion.filters.checks",
+    "byheart.expansion.ladder": "byheart.expansion.from_teacher.ladder",
+    "byheart.expansion.rewrites": "byheart.expansion.from_teacher.rewrites",
+    "byheart.expansion.rules": "byheart.expansion.rules.rules",
+}
 
 # Options that a class has no more, with their last default: id -> option -> value. Content keys and studies still count
 # them, and a saved config that holds this value is read.
@@ -18,7 +29,7 @@ DROPPED: dict[str, dict[str, Any]] = {
 
 def id_of(path: str) -> str:
     """The id of the class that is at `path` now; an id stays as it is."""
-    return next((old for old, now in MOVED.items() if now == path), path)
+    return _mapped(path, {now: first for first, now in MOVED.items()})
 
 
 def class_id(kind: type) -> str:
@@ -31,14 +42,10 @@ def dropped_options(kind: type) -> dict[str, Any]:
 
 def current_path(target: str) -> str:
     """Where the class of an id is now; a path of today stays as it is."""
-    return MOVED.get(target, target)
+    return _mapped(target, MOVED)
 
 
-def with_current_paths(config: Any) -> Any:
-    """A plain config whose `_target_`s, nested ones too, are paths of today."""
-    if isinstance(config, dict):
-        return {
-            key: current_path(value) if key == "_target_" and isinstance(value, str) else with_current_paths(value)
-            for key, value in config.items()
-        }
-    return [with_current_paths(each) for each in config] if isinstance(config, list) else config
+def _mapped(path: str, table: dict[str, str]) -> str:
+    """By the line of the class, else by that of its module."""
+    module, _, name = path.rpartition(".")
+    return table.get(path) or (f"{table[module]}.{name}" if module in table else path)

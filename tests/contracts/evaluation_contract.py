@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from byheart.evaluation.base import Scored
-from byheart.types import Probe
+from byheart.records import Probe
 
 CONF = Path(__file__).parents[2] / "conf" / "evaluation"
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from byheart.expansion.base import Expansion, Source
-from byheart.types import ANGLES, FORWARD, REVERSE
+from byheart.records import ANGLES, FORWARD, REVERSE
 
 
 class ExpansionContract:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from byheart.types import Chunk, Document
+from byheart.records import Chunk, Document
 
 if (tests := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.append(tests)  # for `contracts`

@@ -1,7 +1,7 @@
 import pytest
 
 from byheart.evaluation.choice import Choice
-from byheart.types import Probe
+from byheart.records import Probe
 from contracts.evaluation_contract import PROBES, EvaluationContract, ToyRecaller
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from byheart.errors import UserError
 from byheart.evaluation.questions import about_documents, check_questions, dev_share, load_questions
-from byheart.types import Document, Probe
+from byheart.records import Document, Probe
 
 GOOD = {"question": "How long?", "answers": "ten years"}
 

@@ -4,7 +4,7 @@ import pytest
 
 from byheart.errors import UserError
 from byheart.evaluation.recall import Recall, compare, contains
-from byheart.types import Probe
+from byheart.records import Probe
 from contracts.evaluation_contract import PROBES, EvaluationContract, ToyRecaller
 
 ODD = [

@@ -6,7 +6,7 @@ import pytest
 from byheart.evaluation.bm25 import BM25
 from byheart.evaluation.questions import load_questions
 from byheart.evaluation.retrieval import LONGEST, OpenBook, ask_with, paragraphs
-from byheart.types import Chunk, Document, Fact, Probe
+from byheart.records import Chunk, Document, Fact, Probe
 
 
 @pytest.fixture

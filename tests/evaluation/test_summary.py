@@ -10,7 +10,7 @@ from byheart.evaluation.choice import Choice
 from byheart.evaluation.forgetting import Forgetting
 from byheart.evaluation.recall import Recall
 from byheart.evaluation.summary import answer_rows, headline, headline_of, right, summarise
-from byheart.types import Answer, Probe
+from byheart.records import Answer, Probe
 from contracts.evaluation_contract import PROBES, ToyRecaller
 
 MINE = [replace(probe, document="d", tags={"half": "AB"[i % 2]}) for i, probe in enumerate(PROBES)]

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byheart.expansion.rules import Rules
-from byheart.split import Forms
+from byheart.data.split import Forms
+from byheart.expansion.rules.rules import Rules
 from toys import source
 
 WORDS = st.sampled_from(

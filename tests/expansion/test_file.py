@@ -7,7 +7,7 @@ import pytest
 import toys
 from byheart.errors import UserError
 from byheart.expansion.file import File
-from byheart.expansion.rules import Rules
+from byheart.expansion.rules.rules import Rules
 from contracts.expansion_contract import ExpansionContract
 
 LINES = [

@@ -8,12 +8,12 @@ import pytest
 
 import toys
 from byheart.errors import UserError
-from byheart.expansion.book import COPIED
-from byheart.expansion.gates.checks import JUDGED, OBEYS, REPEATED, Gates
-from byheart.expansion.ladder import Ladder
+from byheart.expansion.filters.checks import JUDGED, OBEYS, REPEATED, Gates
+from byheart.expansion.from_teacher.chunk_progress import COPIED
+from byheart.expansion.from_teacher.ladder import Ladder
+from byheart.records import FORWARD, REVERSE
 from byheart.teacher.base import Reply
-from byheart.types import FORWARD, REVERSE
-from contracts.asking_contract import AskingContract
+from contracts.teacher_expansion_contract import AskingContract
 from expansion.scripted import Scripted, badly, randomly, well
 
 CLUB = """# Club Rules

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from byheart.expansion.parse import BROKEN, CUT, NO_PAIR, Pair, parse_objects, parse_pairs
+from byheart.expansion.from_teacher.parse import BROKEN, CUT, NO_PAIR, Pair, parse_objects, parse_pairs
 
 ONE, TWO = {"fact": 1, "angle": "simple", "question": "Who?", "answer": "Ann"}, {"question": "When?", "answer": "Now"}
 WANTED = (Pair("Who?", "Ann", (1,), "simple"), Pair("When?", "Now"))

@@ -4,8 +4,8 @@ import pytest
 
 import toys
 from byheart.expansion.citation import cite
-from byheart.expansion.questions import ask_abbreviation, ask_definition, ask_item, defines
-from byheart.expansion.rules import Rules
+from byheart.expansion.rules.questions import ask_abbreviation, ask_definition, ask_item, defines
+from byheart.expansion.rules.rules import Rules
 
 PLACE = cite("FCC Part 97: Rules", ["FCC Part 97: Rules", "§ 97.3 Definitions."], "(b)")
 

@@ -7,10 +7,10 @@ import pytest
 
 import toys
 from byheart.errors import UserError
-from byheart.expansion.gates.checks import OBEYS, REPEATED, UNSUPPORTED, Gates
-from byheart.expansion.rewrites import CUT_TEXT, EMPTY, STYLES, Rewrites
+from byheart.expansion.filters.checks import OBEYS, REPEATED, UNSUPPORTED, Gates
+from byheart.expansion.from_teacher.rewrites import CUT_TEXT, EMPTY, STYLES, Rewrites
 from byheart.teacher.base import Reply
-from contracts.asking_contract import AskingContract
+from contracts.teacher_expansion_contract import AskingContract
 from expansion.scripted import Scripted, well
 
 CLUB = """# Club Rules

@@ -6,9 +6,9 @@ import pytest
 
 import toys
 from byheart.config.plan import _build
-from byheart.expansion.rules import Rules
+from byheart.expansion.rules.rules import Rules
+from byheart.records import FORWARD, REVERSE
 from byheart.store import content_key
-from byheart.types import FORWARD, REVERSE
 from contracts.expansion_contract import ExpansionContract
 
 
@@ -121,7 +121,7 @@ def test_impossible_counts_are_refused(option):
 def test_a_run_of_before_the_ranking_was_deleted_keeps_its_key():
     """`Rules` had `rank` and `rank_drop`: their defaults are still hashed, and accepted in a saved config."""
     assert content_key(Rules()) == "3231c56aa7daa9cfd885566ad8c3d21a"
-    saved = {"_target_": "byheart.expansion.rules.Rules", "usual": 3, "rank": False, "rank_drop": 0.2}
+    saved = {"_target_": "byheart.expansion.rules.rules.Rules", "usual": 3, "rank": False, "rank_drop": 0.2}
     problems = []
     assert _build("expansion.rules", saved, problems) == Rules(usual=3) and not problems
     assert _build("expansion.rules", {**saved, "rank": True}, problems) and "no such key" in str(problems[0])

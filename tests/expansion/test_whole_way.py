@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import toys
-from byheart.expansion.watched import TeacherProgress
+from byheart.expansion.from_teacher.observed import TeacherProgress
 from byheart.progress import Advanced, LedgerWritten, StageEnded
+from byheart.records import Example
 from byheart.report.terminal import Terminal
 from byheart.store import read_json, read_jsonl, read_records
-from byheart.types import Example
 from expansion.scripted import badly, randomly, well
 from expansion.test_ladder import CLUB
 from teacher.batch_server import BatchServer, Fate

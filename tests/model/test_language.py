@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from byheart.data.rows import Rows
 from byheart.model.chat import answer_tokens, end_of_turn, prompt_tokens
 from byheart.model.language import LanguageModel
-from byheart.rows import Rows
-from byheart.types import Example
+from byheart.records import Example
 
 
 def test_batched_answers_are_those_given_one_by_one(model, tokenizer):

@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from byheart.types import ANGLES, FORWARD, REVERSE, Chunk, CurvePoint, Document, Example, Fact, Rejection, Split
+from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, CurvePoint, Document, Example, Fact, Rejection, Split
 
 HOSTILE = (
     "</script><!-- <script>alert('1')</script> \"'><img src=x onerror=alert(2)> {{ 7*7 }} & \x1b[31m\x00 \ud800 ]]>"
@@ -298,7 +298,7 @@ stopping:
   checks_per_epoch: 4
 expansion:
   rules:
-    _target_: byheart.expansion.rules.Rules
+    _target_: byheart.expansion.rules.rules.Rules
     tokens_per_question: 60
     examples_per_fact: 3
     max_examples: 1500

@@ -1,8 +1,8 @@
 """What a run says of its own training: counts that are true, and advice only where the numbers bear it."""
 
+from byheart.records import CurvePoint, Example
 from byheart.report.learning import learning
 from byheart.training.stopping import Stopping
-from byheart.types import CurvePoint, Example
 
 
 def curve(tokens, recall=0.5):

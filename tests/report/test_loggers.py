@@ -11,11 +11,11 @@ import pytest
 
 from byheart.errors import UserError
 from byheart.progress import Checked, Reported, RunEnded
+from byheart.records import CurvePoint
 from byheart.report.loggers.base import check_values
 from byheart.report.loggers.logbook import Logbook, about_run
 from byheart.report.loggers.tensorboard import Tensorboard
 from byheart.report.loggers.wandb import Wandb, has_key
-from byheart.types import CurvePoint
 
 POINTS = [
     CurvePoint(s, s / 2, 4 * s, 2.0 / s, 3.0 / s, 0.1 * s if s % 2 == 0 else None, 1e-3, 1.0 * s, 0.5)

@@ -10,14 +10,14 @@ import pytest
 from fake_run import write_fake_run
 from lxml import html
 
+from byheart.pipeline.run import Run
 from byheart.progress import Advanced, Checked, StageEnded
+from byheart.records import CurvePoint
 from byheart.report.curve import svg, terminal
 from byheart.report.page import write_page
 from byheart.report.tables import MODELS, printable
 from byheart.report.terminal import Terminal, pick, spark
-from byheart.run import Run
 from byheart.store import write_json, write_jsonl
-from byheart.types import CurvePoint
 
 HOSTILE = "</script><script>alert(1)</script><!-- & \" ' <img src=x onerror=alert(2)>"
 

@@ -12,6 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Full, Lora
+from byheart.records import CurvePoint
 from byheart.training.curve import read_curve
 from byheart.training.job import Hooks, Lesson
 from byheart.training.layout import Row
@@ -19,7 +20,6 @@ from byheart.training.optimizer import AdamW
 from byheart.training.order import batches, is_check, stream
 from byheart.training.stopping import Stopping, best_by
 from byheart.training.trainer import Trainer
-from byheart.types import CurvePoint
 
 ROWS = [Row([1, 2, 3, 5 + i % 40, 7 + i % 30, 9 + i % 20, 2], 4) for i in range(22)]
 CHOOSE = [Row([1, 2, 4, 5 + i, 7 + i, 2], 4) for i in range(5)]

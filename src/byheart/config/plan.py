@@ -16,7 +16,7 @@ from byheart.config.quoting import at_home
 from byheart.config.schema import Rule, shown, type_problem
 from byheart.config.trust import is_own_class
 from byheart.errors import Problem, UserError
-from byheart.stable_ids import dropped_options, with_current_paths
+from byheart.stable_ids import current_path, dropped_options
 
 HYDRA_WORDS = ("_target_", "_convert_", "_recursive_", "_partial_", "_args_")
 
@@ -54,7 +54,7 @@ def plan_values(
     values["name"] = run_name(values.get("name"), values["documents"])
     for key in parts:
         try:
-            raw = with_current_paths(_plain(config[key]))
+            raw = _plain(config[key])
         except OmegaConfBaseException as error:
             problems.append(Problem(str(error).splitlines()[0], str(error.full_key or key)))
             continue
@@ -74,10 +74,10 @@ def _build(path: str, raw: object, problems: list[Problem]) -> object | None:
     if not isinstance(raw, dict) or "_target_" not in raw:
         problems.append(Problem("this is not one of its members", path, shown(raw), "see `byheart learn --help`"))
         return None
-    target = str(raw["_target_"])
+    target = current_path(str(raw["_target_"]))
     module, _, name = target.rpartition(".")
     kind = getattr(importlib.import_module(module), name) if is_own_class(target) else None
-    if not dataclasses.is_dataclass(kind):
+    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
         problems.append(Problem("this is not one of byheart's options", f"{path}._target_", target))
         return None
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byheart.errors import Problem, UserError
-from byheart.types import Document
+from byheart.records import Document
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 PLAIN = (".txt", ".text")

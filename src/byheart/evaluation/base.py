@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
-from byheart.types import Answer, Probe, Value
+from byheart.records import Answer, Probe, Value
 
 OnProgress = Callable[[int, int], None]  # (done, of how many)
 METRICS = {  # in a few words, in the order in which they are shown

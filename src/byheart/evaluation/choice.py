@@ -21,7 +21,7 @@ from typing import ClassVar
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import means
-from byheart.types import Answer, Probe
+from byheart.records import Answer, Probe
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import bootstrap
-from byheart.types import Answer, Probe, Value
+from byheart.records import Answer, Probe, Value
 
 if TYPE_CHECKING:
     import numpy as np

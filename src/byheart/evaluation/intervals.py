@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from byheart.types import Answer, Probe, Value
+from byheart.records import Answer, Probe, Value
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path, PurePath
 
 from byheart.errors import Problem, UserError
-from byheart.types import FORWARD, REVERSE, Document, Probe
+from byheart.records import FORWARD, REVERSE, Document, Probe
 
 FIELDS = ("id", "question", "answers", "options", "gold", "document", "support", "paragraph", "angle", "direction")
 EXAMPLE = '{"question": "How long is a licence valid?", "answers": ["ten years", "10 years"]}'

@@ -11,7 +11,7 @@ from typing import ClassVar
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import means
-from byheart.types import Answer, Probe
+from byheart.records import Answer, Probe
 
 ON_THE_CURVE = "f1"  # long answers are seldom complete: `contains` stays at 0 while F1 already rises
 SLICE = 64  # questions between two updates of the progress bar; the model batches inside it

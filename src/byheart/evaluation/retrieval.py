@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from byheart.evaluation.bm25 import BM25
-from byheart.types import Chunk, Document, Fact, Probe
+from byheart.records import Chunk, Document, Fact, Probe
 
 LINE = r"^[ \t>*-]*"  # what may stand before an item's marker
 LONGEST = 6000  # characters: a "paragraph" of a text without blank lines would not fit into a prompt

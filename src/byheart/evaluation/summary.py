@@ -8,7 +8,7 @@ from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import ratio
 from byheart.evaluation.intervals import differences, means
 from byheart.evaluation.recall import accepted
-from byheart.types import Answer, Probe
+from byheart.records import Answer, Probe
 
 Scores = dict[str, Any]  # plain JSON
 QUESTIONS, GENERATED, UNTAUGHT = "questions", "generated", "untaught"

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from byheart.errors import Problem
+from byheart.records import Chunk, Document, Example, Fact, Rejection
 from byheart.teacher.base import Request, Teacher
 from byheart.teacher.none import NoTeacher
-from byheart.types import Chunk, Document, Example, Fact, Rejection
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.expansion.base import Source, Written, example_id
-from byheart.expansion.density import Density, choose, shortfalls
-from byheart.types import ANGLES, FORWARD, REVERSE, Chunk, Example, Fact, Rejection
+from byheart.expansion.quotas import Density, choose, shortfalls
+from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 
 SUPPORT = 55.0  # rapidfuzz token_set_ratio below which a pair is tied to its chunk, not to a fact
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from byheart.expansion.base import Source, Tally, Written
-from byheart.expansion.book import COPIED
-from byheart.expansion.gates.checks import REPEATED, UNSUPPORTED
-from byheart.expansion.gates.words import plain
-from byheart.types import FORWARD, REVERSE, Example, Rejection
+from byheart.expansion.filters.checks import REPEATED, UNSUPPORTED
+from byheart.expansion.filters.words import plain
+from byheart.expansion.from_teacher.chunk_progress import COPIED
+from byheart.records import FORWARD, REVERSE, Example, Rejection
 
 COPIES = (REPEATED, COPIED)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
-from byheart.expansion.watched import amount
+from byheart.expansion.from_teacher.observed import amount
+from byheart.records import Json
 from byheart.report.tables import printable
 from byheart.results import RunEstimate, TrainingEstimate
-from byheart.types import Json
 
 ROWS = 24  # chunks in the table; all of them are in ledger.json and on the page
 

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 
-from byheart.types import CurvePoint
+from byheart.records import CurvePoint
 
 Series = list[tuple[float, float]]
 

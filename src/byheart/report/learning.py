@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from byheart.records import CurvePoint, Example, Json
 from byheart.training.stopping import WORDS, Stopping, ends
-from byheart.types import CurvePoint, Example, Json
 
 FEW = 30  # exposures of a fact, below which it is told apart
 GROUP = 8  # held-out questions that a group must have before its share is told

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from byheart.records import Chunk, Document, Example, Fact, Json, Rejection
 from byheart.report.tables import printable
 from byheart.store import read_json, read_jsonl, write_text
-from byheart.types import Chunk, Document, Example, Fact, Json, Rejection
 
 PAGE = "ledger.html"
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
+from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json
 from byheart.report import curve, tables
 from byheart.store import read_json, read_records, write_text
 from byheart.training.curve import read_curve
 from byheart.training.stopping import WORDS
-from byheart.types import ANGLES, FORWARD, REVERSE, CurvePoint, Json
 
 STAGES = {
     "expansion": "examples",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from byheart.types import Json, Value
+from byheart.records import Json, Value
 
 Row = Json
 Scores = Json

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from byheart.evaluation.base import METRICS
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
+from byheart.records import CurvePoint, Json
 from byheart.report.asking import estimate_lines, ledger_tables
 from byheart.report.tables import MODELS, printable
 from byheart.results import EvaluateResult, ExpandResult, LearnResult
-from byheart.types import CurvePoint, Json
 
 if TYPE_CHECKING:
     from rich.console import Group

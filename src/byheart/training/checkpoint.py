@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from byheart.records import CurvePoint
 from byheart.store import said_if_unwritten
 from byheart.training.job import Paused
-from byheart.types import CurvePoint
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from byheart.records import CurvePoint
 from byheart.store import write_text
-from byheart.types import CurvePoint
 
 
 def write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:

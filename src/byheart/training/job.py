@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from byheart.records import CurvePoint
 from byheart.training.layout import Row
 from byheart.training.order import steps_per_epoch
-from byheart.types import CurvePoint
 
 if TYPE_CHECKING:
     from torch import Tensor

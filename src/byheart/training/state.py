@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from byheart.records import CurvePoint
 from byheart.training.curve import peak_memory_gib, write_curve
 from byheart.training.job import Learned, Lesson, Paused
 from byheart.training.layout import Row
@@ -11,7 +12,6 @@ from byheart.training.optimizer import AdamW
 from byheart.training.order import is_check, stream
 from byheart.training.stopping import Stopping, best_by, refuse_divergence
 from byheart.training.validation import Validation
-from byheart.types import CurvePoint
 
 
 class TrainState:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from byheart.errors import Diverged
-from byheart.types import CurvePoint
+from byheart.records import CurvePoint
 
 MONITORS = {  # columns of curve.csv
     "val_loss": "minimize",

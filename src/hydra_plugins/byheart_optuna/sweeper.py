@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 
 class ByheartOptuna(Sweeper):
-    """An Optuna study by ask and tell; byheart.sweep.sweeper does the work."""
+    """An Optuna study by ask and tell; byheart.sweep.run.sweep does the work."""
 
     def __init__(self, **options: Any):
         self.options = options  # read from the config again: Hydra would have resolved `_target_`s below
@@ -22,6 +22,6 @@ class ByheartOptuna(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        from byheart.sweep.sweeper import sweep
+        from byheart.sweep.run.sweep import sweep
 
         sweep(self.task_function, self.launcher, self.config)

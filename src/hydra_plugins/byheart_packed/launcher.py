@@ -10,13 +10,13 @@ from omegaconf import DictConfig
 
 
 class PackedLauncher(Launcher):
-    """Trains many trials together on one base model; byheart.sweep.packing does the work."""
+    """Trains many trials together on one base model; byheart.sweep.packed.launcher does the work."""
 
     def __init__(self, **options: Any):
         self.options = options
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from byheart.sweep.packing import PackLauncher
+        from byheart.sweep.packed.launcher import PackLauncher
 
         self.packing = PackLauncher(self.options, hydra_context, task_function, config)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from byheart.types import CurvePoint, Json
+from byheart.records import CurvePoint, Json
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from byheart.records import Json
 from byheart.report.loggers.base import About
-from byheart.types import Json
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urlparse
 
 from byheart.errors import Problem, UserError
+from byheart.records import Json
 from byheart.report.loggers.base import About
 from byheart.report.tables import accepted, outcome, said
 from byheart.store import read_json, write_json
 from byheart.training.stopping import MONITORS
-from byheart.types import Json
 
 MODES = ("auto", "online", "offline", "disabled")
 REMEMBERED = "wandb.json"  # in the run's folder: the run id, so that a resumed run goes on under it

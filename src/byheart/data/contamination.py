@@ -1,0 +1,100 @@
+"""Does a held-out example give itself away among the training rows?"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from byheart.records import Example
+
+ALIKE = 90  # rapidfuzz ratio, 0 to 100
+TAIL = 8  # words of the prompt that precede the answer
+_SHORTER = ALIKE / (200 - ALIKE)  # texts can only be that alike where the shorter has this share of the longer's length
+_CONTINUES = "a training row contains the end of its prompt followed by its answer"
+_RESEMBLES = f"its question and answer match a training row at {ALIKE} or more"
+
+
+class LeakFinder:
+    """Looks examples up among many: by their continuation (verbatim), and by likeness of question and answer.
+
+    A completion's prompt and answer together are the recitation, so a held-out prompt whose last words and answer stand
+    in a row of a trained question and answer has been trained. Paraphrases of a template are look-alikes.
+    """
+
+    def __init__(self, train: Sequence[Example]):
+        self._train = train
+        by_answer: dict[str, list[str]] = defaultdict(list)
+        for example in train:
+            by_answer[_plain(example.answer)].append(_plain(example.subject or example.question))
+        # By length: a text meets only those that are long enough, and short enough, to be alike.
+        self._answers = sorted(by_answer, key=len)
+        self._lengths = [len(answer) for answer in self._answers]
+        self._subjects = {answer: sorted(set(subjects), key=len) for answer, subjects in by_answer.items()}
+        self._subject_lengths = {answer: [len(s) for s in subjects] for answer, subjects in self._subjects.items()}
+
+    def reason(self, example: Example) -> str:
+        """Why the example may not be held out; empty where it may."""
+        return self.reasons([example]).get(example.id, "")
+
+    def reasons(self, examples: Sequence[Example]) -> dict[str, str]:
+        """Example id -> why it may not be held out, for those that may not. The training rows are read once for all."""
+        found = {i: _CONTINUES for i in self._continued(examples)}
+        for example in examples:
+            if example.id not in found and self._alike(example):
+                found[example.id] = _RESEMBLES
+        return found
+
+    def _continued(self, examples: Sequence[Example]) -> set[str]:
+        """Those whose prompt's last words, followed by their answer, stand in a training row."""
+        # Needles by their first words: only where those stand is the rest compared.
+        heads: dict[tuple[str, ...], list[tuple[list[str], str]]] = defaultdict(list)
+        for example in examples:
+            answer = _words(example.answer)
+            for prompt in {example.subject, example.question} - {""}:
+                needle = [*_words(prompt)[-TAIL:], *answer]
+                heads[tuple(needle[:3])].append((needle, example.id))
+        short = any(len(head) < 3 for head in heads)
+        found: set[str] = set()
+        for row in self._train:
+            text = _words(f"{row.question} {row.answer}")
+            for start, head in _heads(text, short):
+                for needle, i in heads.get(head, ()):
+                    if text[start : start + len(needle)] == needle:
+                        found.add(i)
+        return found
+
+    def _alike(self, example: Example) -> bool:
+        from rapidfuzz import fuzz, process
+
+        answer, subject = _plain(example.answer), _plain(example.subject or example.question)
+        near = self._answers[_window(self._lengths, len(answer))]
+        for found, _, _ in process.extract(answer, near, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=None):
+            likely = self._subjects[found][_window(self._subject_lengths[found], len(subject))]
+            if process.extractOne(subject, likely, scorer=fuzz.ratio, score_cutoff=ALIKE):
+                return True
+        return False
+
+
+def _window(lengths: Sequence[int], length: int) -> slice:
+    """Where, in a sorted list of lengths, those stand that may belong to look-alikes of a text of this length."""
+    return slice(bisect_left(lengths, int(length * _SHORTER)), bisect_right(lengths, -int(-length // _SHORTER)))
+
+
+def _heads(text: Sequence[str], short: bool) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Every place of a text with the three words that stand there, and with one and two where `short` asks for them."""
+    yield from enumerate(zip(text, text[1:], text[2:], strict=False))
+    if short:
+        yield from enumerate(pairwise(text))
+        yield from enumerate((word,) for word in text)
+
+
+def _plain(text: str) -> str:
+    return " ".join(_words(text))
+
+
+@lru_cache(maxsize=1 << 16)
+def _words(text: str) -> list[str]:
+    """Lower-case words without marks; a blank counts as nothing, so that a gapped sentence meets its source."""
+    return re.findall(r"[^\W_]+", text.lower())

@@ -1,0 +1,176 @@
+"""Facts: the statements of a chunk, by default its sentences. Everything later is counted and scored by them."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from byheart.data.chunks import content_ids
+from byheart.documents.items import Place, find_places
+from byheart.documents.outline import Block, outline
+from byheart.documents.sentences import WORD, statements, trim
+from byheart.documents.tokens import count_tokens
+from byheart.records import Chunk, Document, Fact
+
+Span = tuple[int, int]
+LEAST_WORDS = 3  # a shorter statement joins its neighbour
+FORMULA = re.compile(
+    r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
+    r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
+    re.IGNORECASE,
+)
+ANNOUNCES = re.compile(r"\b(?:following|below|definitions?|terms?|glossary|means?)\b", re.IGNORECASE)
+UNFINISHED = re.compile(
+    r"\b(?:to|of|by|from|for|that|if|when|where|who|which|whose|is|are|was|were|be|been|the|an?|and|or|may|must|shall|"
+    r"should|can|will|would|could|might|with|without|in|on|at|as|not|unless|until|into|than|under|includes?|means?)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A fact in the making."""
+
+    start: int
+    end: int
+    label: str
+    block: int
+    kind: str
+    section: int
+    governed: bool = False  # the first statement of an item under a lead-in
+    leads: bool = False  # the lead-in of items
+
+
+def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
+    """The facts of a document in order: `document.text[start:end] == text`, each inside one chunk, none overlapping.
+
+    Headings are no facts; list markers are kept apart in `label`. A document with any text has at least one fact.
+    """
+    text = document.text
+    found: list[tuple[Chunk, Statement]] = []
+    by_chunk = find_statements(document, chunks)
+    for chunk, parts in zip(chunks, by_chunk, strict=True):
+        whole = [part for part in join_short(text, parts) if not part.leads or says_something(text, part)]
+        found += [(chunk, part) for part in whole if WORD.search(text, part.start, part.end) or has_digit(text, part)]
+    if not found:  # signs only, "!!!" or "***": all there is
+        found = [(chunk, part) for chunk, parts in zip(chunks, by_chunk, strict=True) for part in parts][:1]
+        found = found or [(chunk, Statement(chunk.start, chunk.end, "", 0, "text", 0)) for chunk in chunks[:1]]
+    texts = [text[part.start : part.end] for _, part in found]
+    ids = content_ids(document.id, "fact", texts)
+    return [
+        Fact(id, document.id, chunk.id, part.start, part.end, words, tokens, chunk.headings, part.label)
+        for id, (chunk, part), words, tokens in zip(ids, found, texts, count_tokens(texts), strict=True)
+    ]
+
+
+def lead_ins(document: Document, facts: Sequence[Fact]) -> dict[str, str]:
+    """By fact id, the words that an item completes: "No amateur station shall transmit:" for "(2) Music ...".
+
+    Nested lead-ins are joined by a blank, the outermost first. Only the first statement of an item completes its
+    lead-in, so only that one is listed. Under a table, the lead-in is the header row.
+    """
+    text = document.text
+    governing: dict[str, str] = {}
+    for fact, block, place in places_of(document, facts):
+        if fact.start <= block.body < fact.end and place.chain:
+            governing[fact.id] = " ".join(" ".join(text[a:b].split()) for a, b in place.chain)
+    return governing
+
+
+def label_paths(document: Document, facts: Sequence[Fact]) -> dict[str, str]:
+    """By fact id, the labels of its item and those around it, the outermost first, "(a)(3)(ii)"; no bullets."""
+    return {fact.id: place.labels for fact, _, place in places_of(document, facts) if place.labels}
+
+
+def places_of(document: Document, facts: Sequence[Fact]) -> list[tuple[Fact, Block, Place]]:
+    shape = outline(document.text, document.title)
+    places = find_places(document.text, shape)
+    starts = [block.start for block in shape.blocks]
+    found = []
+    for fact in facts:
+        index = bisect_right(starts, fact.start) - 1
+        if index >= 0:
+            found.append((fact, shape.blocks[index], places[index]))
+    return found
+
+
+def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[Statement]]:
+    """For each chunk the statements in it, those of a block that the chunk cuts clipped to it."""
+    text = document.text
+    shape = outline(text, document.title)
+    places = find_places(text, shape)
+    lead_ends = {place.chain[-1][1] for place in places if place.chain}
+    heading_starts = [heading.start for heading in shape.headings]
+    found: list[list[Statement]] = [[] for _ in chunks]
+    current = 0
+    for index, (block, place) in enumerate(zip(shape.blocks, places, strict=True)):
+        whole = block.kind in ("row", "header", "code")
+        term = block.kind == "item" and may_define(text, place)
+        spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term)
+        section = bisect_right(heading_starts, block.start)
+        for number, span in enumerate(spans):
+            while current < len(chunks) and chunks[current].end <= span[0]:
+                current += 1
+            at = current
+            while at < len(chunks) and chunks[at].start < span[1]:
+                start, end = trim(text, max(span[0], chunks[at].start), min(span[1], chunks[at].end))
+                governed = number == 0 and bool(place.chain)
+                leads = span[1] in lead_ends
+                if start < end:
+                    found[at].append(Statement(start, end, block.label, index, block.kind, section, governed, leads))
+                at += 1
+    return found
+
+
+def may_define(text: str, place: Place) -> bool:
+    """Whether an item may open with a term: not if its first words complete "No station shall transmit:"."""
+    return not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1]))
+
+
+def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
+    """Statements of fewer than three words joined to a neighbour of the same section, if there is one.
+
+    Short items under a lead-in join it as long as all so far are short ("The classes are: Novice, General");
+    behind a longer item they stand alone, since their lead-in makes them whole.
+    """
+    joined: list[Statement] = []
+    pending: Statement | None = None  # a short statement that waits for the next
+    for part in parts:
+        if pending and pending.section == part.section and part.kind not in ("row", "header", "code"):
+            part = replace(part, start=pending.start, label=pending.label, governed=pending.governed)
+            pending = None
+        elif pending:
+            joined.append(pending)
+            pending = None
+        last = joined[-1] if joined else None
+        if is_short(text, part) and part.kind not in ("row", "header", "code") and not part.leads:
+            beside = last is not None and last.section == part.section and last.kind in ("text", "item")
+            same_block = last is not None and last.block == part.block
+            if last and beside and (same_block or not part.governed or last.leads):
+                # What has swallowed an item is a statement of its own, but the next short item may still join it.
+                joined[-1] = replace(last, end=part.end, leads=last.leads and part.governed)
+                continue
+            if not part.governed:
+                pending = part
+                continue
+        joined.append(part)
+    return [*joined, pending] if pending else joined
+
+
+def is_short(text: str, part: Statement) -> bool:
+    return len(WORD.findall(text, part.start, part.end)) < LEAST_WORDS
+
+
+def has_digit(text: str, part: Statement) -> bool:
+    return any(character.isalnum() for character in text[part.start : part.end])
+
+
+def says_something(text: str, part: Statement) -> bool:
+    """Whether a lead-in is worth learning without its items: "No station shall transmit:" is not."""
+    if part.kind == "header":
+        return False
+    words = text[part.start : part.end]
+    if "\n" in words and not words.rstrip("*_ ").endswith((":", "—", "–")):  # it has swallowed its items
+        return True
+    rest = WORD.findall(FORMULA.sub("", words.rstrip("*_ ")))
+    return len(rest) >= 8 and not UNFINISHED.match(rest[-1])

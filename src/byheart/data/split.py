@@ -1,0 +1,192 @@
+"""The leak-free split: what is trained, what chooses, what judges. Whole forms are held out, fact by fact."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from byheart.data.contamination import LeakFinder
+from byheart.records import Chunk, Example, Fact, Split
+
+NEVER_HELD_OUT = ("recitation", "completion")  # their answers are the text itself, which every other form repeats
+_PER_UNTAUGHT = 2
+_ROUNDS = 4  # of asking further facts, where look-alikes were refused
+Form = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Forms:
+    """A share of the facts each give up one form (fact, angle, direction) with all its rungs, wordings and lengths."""
+
+    seed: int = 0
+    share: float = 0.25  # of the facts
+    at_least: int = 50  # held-out examples in all; fewer only in tiny texts
+    heldout_facts: float = 0.0  # share of the facts that are not taught at all, as a measure of invention
+
+    def __post_init__(self) -> None:
+        for name in ("share", "heldout_facts"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        if self.at_least < 0:
+            raise ValueError(f"at_least must not be negative, got {self.at_least}")
+
+    def split(
+        self,
+        examples: Sequence[Example],
+        facts: Sequence[Fact],
+        chunks: Sequence[Chunk],
+        asked: Mapping[str, int],
+        per_fact: int = 1,
+    ) -> Split:
+        """`asked` maps a chunk to the examples that must remain for it, `per_fact` is the same for a fact and direction."""
+        untaught = self._untaught([fact.id for fact in facts])
+        # What is tied to a chunk alone may ask about any of its facts.
+        silent = {fact.chunk for fact in facts if fact.id in untaught}
+        set_aside = {
+            e.id for e in examples if any(f in untaught for f in e.facts) or (not e.facts and e.chunk in silent)
+        }
+        pool = [e for e in examples if e.id not in set_aside]
+        # Some of what is given up turns out to be a look-alike of other facts' rows: then further facts give.
+        held: list[Example] = []
+        wanted = self.at_least
+        for _ in range(_ROUNDS):
+            groups = _Groups(pool, asked, per_fact)
+            before = len(held)
+            held = self._give(groups, wanted)
+            held_ids = {e.id for e in held}
+            refused = LeakFinder([e for e in pool if e.id not in held_ids]).reasons(held)
+            kept = [e for e in held if e.id not in refused]
+            if len(kept) >= self.at_least or len(held) == before:
+                break
+            wanted += self.at_least - len(kept)
+        choose, judge = self._halves(kept, facts)
+        return Split(
+            train=tuple(e.id for e in pool if e.id not in held_ids),
+            choose=tuple(e.id for e in choose),
+            judge=tuple(e.id for e in judge),
+            heldout_facts=tuple(sorted(untaught)),
+            untaught=tuple(asked_anyway := self._questions([e for e in examples if e.id in set_aside])),
+            refused=refused
+            | {
+                i: "its fact is held out whole (split.heldout_facts)"
+                for i in sorted(set_aside.difference(asked_anyway))
+            },
+            note=self._note(kept, groups),
+        )
+
+    def _questions(self, set_aside: Sequence[Example]) -> list[str]:
+        """Up to `_PER_UNTAUGHT` questions on each fact that no row teaches: what the model says to them is invented."""
+        by_fact: dict[str, list[Example]] = defaultdict(list)
+        for example in set_aside:
+            if example.angle not in NEVER_HELD_OUT:
+                by_fact[example.form[0]].append(example)
+        return [
+            e.id for group in by_fact.values() for e in sorted(group, key=lambda e: self._dice(e.id))[:_PER_UNTAUGHT]
+        ]
+
+    def _give(self, groups: "_Groups", wanted: int) -> list[Example]:
+        """A form from each of a share of the facts; then further facts give, until `wanted` examples can be held out."""
+        order = self._shuffled(groups.by_fact)
+        held: list[Example] = []
+        gave = sound = 0
+        for fact in order:
+            if gave >= self.share * len(order) and sound >= wanted:
+                break
+            if form := self._form_to_give(groups, fact):
+                sound += len(groups.sound(form))
+                held += groups.give(form)
+                gave += 1
+        return held
+
+    def _untaught(self, fact_ids: Sequence[str]) -> frozenset[str]:
+        count = round(self.heldout_facts * len(fact_ids))
+        return frozenset(sorted(fact_ids, key=lambda f: self._dice("untaught", f))[:count])
+
+    def _shuffled(self, keys: Mapping[str, object]) -> list[str]:
+        return sorted(keys, key=lambda fact: self._dice("give", fact))
+
+    def _dice(self, *parts: str) -> str:
+        """A fixed pseudo-random key, so that a fact's fate does not depend on the others."""
+        return hashlib.sha256("\x1f".join((str(self.seed), *parts)).encode()).hexdigest()
+
+    def _form_to_give(self, groups: "_Groups", fact: str) -> Form | None:
+        forms = sorted(groups.by_fact[fact], key=lambda form: self._dice("form", *form))
+        return next((form for form in forms if groups.may_give(form)), None)
+
+    def _halves(self, held: Sequence[Example], facts: Sequence[Fact]) -> tuple[list[Example], list[Example]]:
+        """Halved by fact, so that what chooses never judges the same fact; the halves differ by one fact at most.
+
+        Where an example is tied to several facts or to a chunk, all the facts that it may ask about stay together.
+        """
+        chunk_of = {fact.id: fact.chunk for fact in facts}
+        whole = {e.chunk for e in held if len(e.facts) != 1}
+        whole |= {chunk_of[f] for e in held if len(e.facts) > 1 for f in e.facts if f in chunk_of}
+        tied: dict[str, set[str]] = {}  # a chunk kept whole -> the chunks that go where it goes
+        for chunk in whole:
+            tied[chunk] = {chunk}
+        for e in held:
+            touched = {c for c in (e.chunk, *(chunk_of.get(f, "") for f in e.facts)) if c in tied}
+            joined = set().union(*(tied[c] for c in touched))
+            for chunk in joined:
+                tied[chunk] = joined
+
+        def bundle(e: Example) -> str:
+            chunk = chunk_of.get(e.facts[0], e.chunk) if e.facts else e.chunk
+            return f"chunk:{min(tied[chunk])}" if chunk in tied else e.form[0]
+
+        size = Counter(bundle(e) for e in {e.form[0]: e for e in held}.values())
+        choosing: set[str] = set()
+        balance = 0  # facts that choose, less those that judge
+        for name in sorted(size, key=lambda name: (-size[name], self._dice("half", name))):
+            if balance <= 0:
+                choosing.add(name)
+            balance += size[name] if balance <= 0 else -size[name]
+        return [e for e in held if bundle(e) in choosing], [e for e in held if bundle(e) not in choosing]
+
+    def _note(self, held: Sequence[Example], groups: "_Groups") -> str:
+        if not held:
+            return (
+                "No held-out phrasing exists: each fact has one phrasing only. A dev= share of your questions can tell when"
+                " to end the training."
+            )
+        if len(held) < self.at_least:
+            return f"Only {len(held)} example{'s' if len(held) > 1 else ''} could be held out ({self.at_least} asked by split.at_least): a small text."
+        return ""
+
+
+class _Groups:
+    """The examples by fact and form, and what a fact can spare. A tie to several facts or none counts as its chunk's."""
+
+    def __init__(self, examples: Sequence[Example], asked: Mapping[str, int], per_fact: int):
+        self.by_fact: dict[str, dict[Form, list[Example]]] = defaultdict(lambda: defaultdict(list))
+        for example in examples:
+            self.by_fact[example.form[0]][example.form].append(example)
+        self.per_fact = per_fact
+        self.asked = asked
+        self.in_chunk = Counter(example.chunk for example in examples)
+
+    def may_give(self, form: Form) -> bool:
+        fact, angle, direction = form
+        siblings = [other for other in self.by_fact[fact] if other[2] == direction and other != form]
+        if angle in NEVER_HELD_OUT or not siblings:
+            return False
+        examples = self.by_fact[fact][form]
+        if sum(len(self.by_fact[fact][other]) for other in siblings) < self.per_fact:
+            return False
+        leaving = Counter(example.chunk for example in examples)
+        if any(
+            self.in_chunk[chunk] - n < self.asked.get(chunk, 0) <= self.in_chunk[chunk] for chunk, n in leaving.items()
+        ):
+            return False
+        return bool(self.sound(form))
+
+    def sound(self, form: Form) -> list[Example]:
+        """Those examples of the form that no sibling of the same fact gives away."""
+        forms = self.by_fact[form[0]]
+        leaks = LeakFinder([e for other, group in forms.items() if other != form for e in group]).reasons(forms[form])
+        return [example for example in forms[form] if example.id not in leaks]
+
+    def give(self, form: Form) -> list[Example]:
+        examples = self.by_fact[form[0]][form]
+        self.in_chunk.subtract(example.chunk for example in examples)
+        return examples

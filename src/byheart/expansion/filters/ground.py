@@ -1,0 +1,36 @@
+"""What the pairs on one chunk are compared with."""
+
+from collections.abc import Sequence
+
+from byheart.expansion.base import Source
+from byheart.expansion.filters.language import language_of, script_of
+from byheart.expansion.filters.orders import is_order
+from byheart.expansion.filters.words import content_stems, numbers, written_numbers
+from byheart.records import Chunk
+
+LANGUAGE_SAMPLE = 4000  # characters of the document that tell its language
+
+
+class Ground:
+    """A chunk's words, numbers, language and orders, computed once."""
+
+    def __init__(self, text: str, facts: Sequence[str], around: Sequence[str], language_text: str = ""):
+        """`around` are title and headings; `language_text` is a longer text in the same language."""
+        self.text = "\n".join([*around, text])
+        self.language = language_of(language_text or text)
+        self.script = script_of(text)
+        self.stems = {*content_stems(self.text, self.language)}
+        self.numbers = numbers(self.text) | written_numbers(self.text)
+        self.orders = [fact for fact in facts if is_order(fact)]
+        sound = "\n".join([*around, *(fact for fact in facts if not is_order(fact))]) if self.orders else self.text
+        self.sound_stems = {*content_stems(sound, self.language)}
+        self.order_stems = {s for order in self.orders for s in content_stems(order, self.language)} - self.sound_stems
+
+    @classmethod
+    def of(cls, chunk: Chunk, source: Source) -> "Ground":
+        """The chunk with its title, headings, list labels and the lead-ins of its list items."""
+        facts = source.facts_of(chunk)
+        lead_ins = [source.lead_ins[fact.id] for fact in facts if fact.id in source.lead_ins]
+        around = [source.titles[chunk.document], *chunk.headings, *(fact.label for fact in facts), *lead_ins]
+        document = next(document for document in source.documents if document.id == chunk.document)
+        return cls(chunk.text, [fact.text for fact in facts], around, document.text[:LANGUAGE_SAMPLE])

@@ -1,0 +1,219 @@
+"""Rewrites: the text itself as paraphrase, summary, list, story and dialogue, to be mixed with questions.
+
+Tasks whose answer carries the whole text are reported to be memorized far more than short extractive ones
+(arXiv 2310.06714); one to one mixes of questions and rewritten text keep scaling where either alone stops (2603.23562).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+
+from byheart.errors import Problem, gather
+from byheart.expansion.base import Source, Tally, Written, example_id
+from byheart.expansion.citation import cite
+from byheart.expansion.filters.checks import REPEATED, Gates, Refusal
+from byheart.expansion.filters.ground import Ground
+from byheart.expansion.filters.words import content_stems, plain
+from byheart.expansion.from_teacher.chunk_progress import CUT_OFF
+from byheart.expansion.from_teacher.prompts import fenced, load_prompt, named_source, prompt_problems
+from byheart.expansion.quotas import Density
+from byheart.records import FORWARD, Chunk, Example, Rejection
+from byheart.store import content_key
+from byheart.teacher.base import Failure, Reply, Request
+from byheart.teacher.thinking import strip_thinking
+
+STYLES = {
+    "paraphrase": "Say in other words what {place} says.",
+    "summary": "Summarize {place}.",
+    "list": "List what {place} says, point by point.",
+    "story": "Tell {place} as a story.",
+    "dialogue": "Tell {place} as a dialogue.",
+}
+PEOPLED = ("story", "dialogue")  # styles that may invent persons
+CUT_TEXT = "the rewritten text was cut off at its token limit"
+EMPTY = "the teacher's answer is empty"
+STATED = 0.5  # share of a fact's words from which a rewritten text states it
+TOKENS_PER_TOKEN = 3  # of a rewritten text, at most, for each of the chunk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewrites(Density):
+    """As many rewritten texts of each chunk as questions are its floor, the styles in turn: one to one by default.
+
+    They go forward only: `examples_per_fact` counts the texts that state a fact.
+    """
+
+    styles: tuple[str, ...] = tuple(STYLES)
+    temperature: float = 0.7
+    max_attempts: int = 3
+    prompt: str | None = None
+    gates: Gates = field(default_factory=lambda: Gates(max_answer_words=None))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        found = []
+        if not self.styles or set(self.styles) - set(STYLES):
+            what = f"must be some of {', '.join(STYLES)}"
+            found.append(Problem(what, "expansion.rewrites.styles", ", ".join(self.styles)))
+        if not 0 <= self.temperature <= 2:
+            found.append(Problem("must lie between 0 and 2", "expansion.rewrites.temperature", str(self.temperature)))
+        if self.max_attempts < 0:
+            found.append(Problem("must be at least 0", "expansion.rewrites.max_attempts", str(self.max_attempts)))
+        gather(found)
+
+    def problems(self) -> Sequence[str]:
+        return prompt_problems(self.prompt, "rewrites")
+
+    @property
+    def prompt_key(self) -> str:
+        return content_key(load_prompt(self.prompt, "rewrites"))
+
+    def requests(self, source: Source) -> list[Request]:
+        return [self._request(ask, source) for chunk in source.chunks for ask in self._first(chunk, source)]
+
+    def expand(self, source: Source) -> Written:
+        chunks = {c.id: _ChunkRewrites(c, source, self) for c in source.chunks if source.facts_of(c)}
+        asks = [ask for chunk in source.chunks for ask in self._first(chunk, source)]
+        for attempt in range(self.max_attempts + 1):
+            outcomes = source.teacher.ask([self._request(ask, source) for ask in asks])
+            for ask, outcome in zip(asks, outcomes, strict=True):
+                chunks[ask.chunk.id].read(ask, outcome)
+            asks = [ask for each in chunks.values() for ask in each.missing(attempt + 1)]
+            if not asks:
+                break
+        return self._written(chunks, source)
+
+    def _first(self, chunk: Chunk, source: Source) -> list["_RewriteRequest"]:
+        """The styles in turn, and again (another sample) until the chunk's floor."""
+        count = self.asked_of(chunk) if source.facts_of(chunk) else 0
+        return [_RewriteRequest(chunk, self.styles[n % len(self.styles)], n // len(self.styles)) for n in range(count)]
+
+    def _request(self, ask: "_RewriteRequest", source: Source) -> Request:
+        prompt = load_prompt(self.prompt, "rewrites")
+        place, text = named_source(ask.chunk, source), fenced(ask.chunk.text)
+        user = prompt.fill("user", source=place, text=text, style=prompt.fill(ask.style))
+        max_tokens = (100 + TOKENS_PER_TOKEN * ask.chunk.tokens) * 2 ** min(ask.attempt, 3)
+        number = ask.attempt * 1000 + ask.sample
+        return Request(prompt.system, user, self.temperature, max_tokens, number, prompt.key)
+
+    def _written(self, chunks: dict[str, "_ChunkRewrites"], source: Source) -> Written:
+        kept = [example for each in chunks.values() for example, _ in each.kept]
+        # Round-robin over the chunks: the first text of each before the second of any.
+        rounds = zip_longest(*([example for example, _ in each.kept] for each in chunks.values()))
+        in_turn = [example.id for one_round in rounds for example in one_round if example is not None]
+        chosen = set(in_turn[: self.max_examples])
+        examples = tuple(example for example in kept if example.id in chosen)
+        rejected = [refusal for each in chunks.values() for refusal in each.rejected]
+        rejected += [Rejection(example, CUT_OFF) for example in kept if example.id not in chosen]
+        stated = Counter(fact for example in examples for fact in example.facts)
+        uncovered = {
+            fact.id: "rewritten texts go forward only" if stated[fact.id] else chunks[fact.chunk].why_missing()
+            for fact in source.facts
+        }
+        have = Counter(example.chunk for example in examples)
+        short = [
+            f"rewrites: chunk {chunk} has {have[chunk]} of {self.asked_of(each.chunk)} examples"
+            for chunk, each in chunks.items()
+            if have[chunk] < self.asked_of(each.chunk)
+        ]
+        if few := [fact for fact in source.facts if stated[fact.id] < self.examples_per_fact]:
+            least = self.examples_per_fact
+            short.append(f"rewrites: {len(few)} of {len(source.facts)} facts have fewer than {least} forward examples")
+        if short and self.max_examples is not None and len(examples) >= self.max_examples:
+            short.append(f"rewrites: max_examples={self.max_examples} was reached; raise it to meet the floors above")
+        notes = tuple(sorted({note for each in chunks.values() for note in each.notes}))
+        tallies = {chunk: each.tally() for chunk, each in chunks.items()}
+        return Written(examples, tuple(rejected), uncovered, tuple(short), tallies, notes)
+
+
+@dataclass(frozen=True)
+class _RewriteRequest:
+    chunk: Chunk
+    style: str
+    sample: int
+    attempt: int = 0
+
+
+class _ChunkRewrites:
+    """The requests about one chunk, the kept texts and the refusals."""
+
+    def __init__(self, chunk: Chunk, source: Source, options: Rewrites):
+        self.chunk, self.options = chunk, options
+        self.facts = source.facts_of(chunk)
+        self.ground = Ground.of(chunk, source)
+        self.place = cite(source.titles[chunk.document], chunk.headings).whole
+        self.kept: list[tuple[Example, int]] = []
+        self.rejected: list[Rejection] = []
+        self.failed: list[str] = []
+        self.notes: set[str] = set()
+        self.asked: list[_RewriteRequest] = []
+        self.failed_requests: list[_RewriteRequest] = []
+
+    def read(self, ask: _RewriteRequest, outcome: Reply | Failure) -> None:
+        self.asked.append(ask)
+        if isinstance(outcome, Failure):
+            self.failed.append(outcome.reason)
+            self.failed_requests.append(ask)
+            return
+        self.notes |= {f"the server answered otherwise than asked: {note}" for note in outcome.notes}
+        text = strip_thinking(outcome.text)
+        example = self._example(ask, text)
+        if refusal := self._refusal(text, example, outcome):
+            self.rejected.append(Rejection(example, refusal.reason, refusal.detail))
+            self.failed_requests.append(ask)
+        else:
+            self.kept.append((example, ask.attempt))
+
+    def missing(self, attempt: int) -> list[_RewriteRequest]:
+        """Failed requests again, each in the next style; then as many as the fact with the fewest texts lacks."""
+        styles, count = self.options.styles, len(self.asked)
+        asks = [
+            replace(ask, style=styles[(styles.index(ask.style) + attempt) % len(styles)], attempt=attempt)
+            for ask in self.failed_requests
+        ]
+        self.failed_requests = []
+        stated = Counter(fact for example, _ in self.kept for fact in example.facts)
+        lacking = max(self.options.examples_per_fact - stated[fact.id] for fact in self.facts) - len(asks)
+        more = range(count, count + max(0, lacking))
+        return [*asks, *(_RewriteRequest(self.chunk, styles[n % len(styles)], n, attempt) for n in more)]
+
+    def why_missing(self) -> str:
+        """Why no kept text states a fact."""
+        return f"no rewriting came: {self.failed[0]}" if self.failed and not self.kept else "no kept rewriting tells it"
+
+    def tally(self) -> Tally:
+        later = [example for example, attempt in self.kept if attempt]
+        topped_up_on = Counter(fact for example in later for fact in example.facts)
+        asked_on = {fact.id: len(self.asked) for fact in self.facts}
+        return Tally(len(self.asked), len(self.asked), tuple(self.failed), len(later), asked_on, dict(topped_up_on))
+
+    def _refusal(self, text: str, example: Example, outcome: Reply) -> Refusal | None:
+        if not text:
+            return Refusal(EMPTY)
+        if outcome.finish_reason == "length":
+            return Refusal(CUT_TEXT, text[-40:])
+        if refusal := self.options.gates.refuse_text(text, self.ground, example.subject in PEOPLED):
+            return refusal
+        repeated = self._copies(text) or example.id in {other.id for other, _ in self.kept}
+        return Refusal(REPEATED) if repeated else None
+
+    def _copies(self, text: str) -> bool:
+        from rapidfuzz import fuzz
+
+        alike = self.options.gates.alike if self.options.gates.alike is not None else 100.0
+        return any(fuzz.ratio(plain(text), plain(other.answer)) >= alike for other, _ in self.kept)
+
+    def _example(self, ask: _RewriteRequest, text: str) -> Example:
+        """Our own question names the place, and numbers a second text in the same style."""
+        question = STYLES[ask.style].format(place=self.place)
+        if earlier := sum(example.subject == ask.style for example, _ in self.kept):
+            question = f"{question.removesuffix('.')}, version {earlier + 1}."
+        words = {*content_stems(text, self.ground.language)}
+        facts = []
+        for fact in self.facts:
+            own = {*content_stems(fact.text, self.ground.language)}
+            if own and len(own & words) >= STATED * len(own):
+                facts.append(fact.id)
+        key, chunk = example_id(question, text), self.chunk.id
+        return Example(key, question, text, tuple(facts), "recitation", FORWARD, "rewrites", chunk, subject=ask.style)

@@ -1,0 +1,163 @@
+"""The questions of all facts of a source, from two passes of the parser."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from byheart.expansion.question_generation.asides import ask_asides
+from byheart.expansion.question_generation.ask import ask_announced, ask_clause, ask_there
+from byheart.expansion.question_generation.clauses import Clause
+from byheart.expansion.question_generation.compose import FULL, Asked, is_plural
+from byheart.expansion.question_generation.definitions import as_statements, ask_term
+from byheart.expansion.question_generation.finding import PERSONAL, find_clauses
+from byheart.expansion.question_generation.parse import parse
+from byheart.expansion.question_generation.rank import rank
+from byheart.expansion.question_generation.roles import is_person
+from byheart.expansion.question_generation.wording import capital, sentences_of, small
+
+# "..., except a space station, must", "..., where permitted, shall": between a subject and its verb.
+_ASIDE = re.compile(
+    r",\s+(?:except\b[^,]*|(?:where|if|when|as|unless|though)\s+\w+(?:\s+\w+)?),(?=\s+(?:must|shall|may|can|will|is|are|was|were)\b)"
+)
+LONG = 25  # words of a sentence that is better read in parts
+# A colon or semicolon, and the commas of "..., 40 tons of sand were carried off, 30 tons of clay fell ...".
+_JOINTS = re.compile(
+    r"[:;]\s+(?=[a-z])|,\s+(?=\d[\d.,]*\s+(?:million\s|billion\s|thousand\s)?\w+\s+of\s+\w+\s+(?!and\b|or\b)[a-z])"
+)
+# "During this time, the ...": what it means stands in another sentence.
+_BACKWARDS = re.compile(
+    r"^(?:(?:however|moreover|furthermore|therefore|thus|instead|still|nevertheless|also), )?"
+    r"(?:from there|(?:during|at|in|by|around|from|for|to|after|before|as) (?:this|that|these|those|such))"
+    r"(?: (?:time|times|period|point|way|ways|respect|case|cases|context|regard|reason|end|sense|era|year|moment))?,? (?=\w)",
+    re.I,
+)
+# "It was not until 1978 that the bill was passed": when was it passed?
+_CLEFT = re.compile(
+    r"^(?:(?:however|but), )?(?:(?P<front>(?:in|at|on) [^,;]{2,30}), )?it (?:was|is) (?P<not>not )?(?:only )?(?P<when>(?:until|in|on|during|after|before|at) [^,;]{2,40}?) that (?P<rest>.+)$",
+    re.I,
+)
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+MOST_WORDS = 90  # of a sentence; the parser loses its way in longer ones
+_POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such)\b", re.I)
+
+
+def ask_facts(
+    statements: Mapping[str, Sequence[str]],
+    definitions: Mapping[str, tuple[str, str]],
+    announced: Mapping[str, tuple[str, str]],
+    sections: Mapping[str, str],
+) -> dict[str, list[Asked]]:
+    """By fact id the questions about its statements, the best first.
+
+    `definitions` holds the term and its meaning of those facts that define one; their statements are not read.
+    `announced` holds the lead-in ("... the following types of messages") and the item of those that a lead-in announces.
+    `sections` says within which facts a pronoun may look back for its noun.
+    """
+    asked: dict[str, list[Asked]] = {fact: [] for fact in statements}
+    sentences = [(f, s) for f, texts in statements.items() if f not in definitions for s in _sentences(texts)]
+    meanings = parse([meaning for _, meaning in definitions.values()])
+    for (fact, (term, _)), meaning in zip(definitions.items(), meanings, strict=True):
+        asked[fact] += ask_term(term, meaning)
+        sentences += [(fact, statement) for statement in as_statements(term, meaning)]
+    for fact, texts in statements.items():
+        if fact not in definitions:
+            asked[fact] += (one for text in texts for one in ask_asides(text))
+    lead_ins = parse([lead_in for lead_in, _ in announced.values()])
+    for (fact, (_, item)), lead_in in zip(announced.items(), lead_ins, strict=True):
+        asked[fact] += (one for clause in find_clauses(lead_in) for one in ask_announced(clause, item))
+    docs = parse([sentence for _, sentence in sentences])
+    lost = [number for number, doc in enumerate(docs) if _is_lost(doc)]
+    for number, doc in zip(lost, parse([_moved(sentences[number][1]) for number in lost]), strict=True):
+        docs[number] = doc
+    last: dict[str, Clause] = {}  # by section, the clause whose subject a pronoun would mean
+    for number, ((fact, _), doc) in enumerate(zip(sentences, docs, strict=True)):
+        asked[fact] += ask_there(doc)
+        for clause in find_clauses(doc):
+            resolved = _resolved(clause, last.get(sections[fact]))
+            if resolved is None or (_POINTS_BACK.match(resolved.subject) and not resolved.there):
+                continue
+            if clause.verb.dep_ == "ROOT" and not clause.there:
+                last[sections[fact]] = resolved
+            # Targets are told apart by sentence and clause.
+            asked[fact] += (
+                replace(one, target=f"{one.target}:{number}:{clause.verb.i}")
+                for one in _attributed(ask_clause(resolved), resolved.according)
+            )
+    return {fact: rank(questions) for fact, questions in asked.items() if questions}
+
+
+def _resolved(clause: Clause, last: Clause | None) -> Clause | None:
+    """The clause with the last subject for its pronoun, or for that of who says it, where number and kind agree."""
+    if clause.according and _POINTS_BACK.match(clause.according):
+        return None
+    if clause.according.lower() in PERSONAL:
+        if not _means(clause.according.lower(), last):
+            return None
+        return (
+            replace(clause, according=last.subject)
+            if last is not None and clause.subject.lower() not in PERSONAL
+            else None
+        )
+    if clause.subject.lower() not in PERSONAL:
+        return clause
+    if clause.according or last is None or not _means(clause.subject.lower(), last):
+        return None
+    return replace(clause, subject=last.subject, noun=last.noun)
+
+
+def _means(pronoun: str, last: Clause | None) -> bool:
+    if last is None or last.nobody or len(last.subject.split()) > 8:
+        return False
+    plural, person = is_plural(last), is_person(last.noun)
+    return {"it": not plural and not person, "they": plural}.get(pronoun, person and not plural)
+
+
+def _attributed(asked: Sequence[Asked], teller: str) -> Iterator[Asked]:
+    """ "According to some scientists, ...": a claim is no fact."""
+    for one in asked:
+        if not teller:
+            yield one
+        elif one.question and one.length != FULL and len(teller.split()) <= 8:
+            yield replace(one, question=f"According to {teller}, {small(one.question)}")
+
+
+def _is_lost(doc: "Doc") -> bool:
+    """A preposition in front taken for the heart of the sentence: "From 66 Mya, the forest extended ..."."""
+    return any(token.dep_ == "ROOT" and token.pos_ in ("ADP", "SCONJ") for token in doc) and "," in doc.text
+
+
+def _moved(sentence: str) -> str:
+    """The sentence with its first phrase at its end."""
+    found = re.match(r"^(?P<front>[^,]+), (?P<rest>.+?)(?P<stop>[.!]?)$", sentence)
+    return f"{capital(found['rest'])} {small(found['front'])}{found['stop']}" if found else sentence
+
+
+def _undo(cleft: re.Match[str]) -> str:
+    when = cleft["when"]
+    if when.lower().startswith("until ") and cleft["not"]:
+        when = f"{'in' if when[6:].isdigit() else 'after'} {when[6:]}"
+    where = f" {small(cleft['front'])}" if cleft["front"] else ""
+    return capital(f"{when}, {small(cleft['rest']).rstrip('.')}{where}.")
+
+
+def _sentences(texts: Sequence[str]) -> Iterator[str]:
+    for sentence in (part for text in texts for whole in sentences_of(text) for part in _simpler(whole)):
+        if 3 <= len(sentence.split()) <= MOST_WORDS:
+            yield sentence
+
+
+def _simpler(sentence: str) -> Iterator[str]:
+    """Without parentheses and words that point back, clefts undone; a long one cut at colons, at "nor may ..." and
+    before its exceptions: they lead the parser astray."""
+    plain = _ASIDE.sub("", re.sub(r"\s+\([^()]*\)|\[(?:citation needed|\d+)\]", "", sentence))
+    plain = _CLEFT.sub(_undo, _BACKWARDS.sub("", plain))
+    if len(plain.split()) > LONG and len(parts := _JOINTS.split(plain)) > 1:
+        for part in parts:
+            yield from _simpler(capital(part.rstrip(".") + "."))
+        return
+    first, *others = re.split(r"[,;]\s+nor\s+(?=(?:may|shall|must|can|will)\b)", plain)
+    for part in (first, *(f"Nor {other}" for other in others)):
+        yield re.sub(r", except\b.*$", ".", part) if len(part.split()) > 30 else part

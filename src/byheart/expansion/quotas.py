@@ -1,0 +1,128 @@
+"""How many examples are asked for: the floors of the recipe, and the ceiling that wins over them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from math import ceil
+
+from byheart.records import FORWARD, REVERSE, Chunk, Example, Fact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Density:
+    """The counts that every expansion takes; mixed into each member's options."""
+
+    seed: int = 0
+    tokens_per_question: int = 60  # at least one question for every so many tokens of a chunk
+    per_chunk: int | None = None  # or: at least so many for each chunk
+    examples_per_fact: int = 1  # at least so many for every fact in each direction
+    max_examples: int | None = None  # wins over the floors; drops round-robin over facts
+
+    def __post_init__(self) -> None:
+        if self.tokens_per_question < 1:
+            raise ValueError(f"tokens_per_question must be at least 1, got {self.tokens_per_question}")
+        if self.per_chunk is not None and self.per_chunk < 1:
+            raise ValueError(f"per_chunk must be at least 1 or null, got {self.per_chunk}")
+        if self.examples_per_fact < 0:
+            raise ValueError(f"examples_per_fact must not be negative, got {self.examples_per_fact}")
+        if self.max_examples is not None and self.max_examples < 1:
+            raise ValueError(f"max_examples must be at least 1 or null, got {self.max_examples}")
+
+    def asked_of(self, chunk: Chunk) -> int:
+        """The floor of one chunk."""
+        return self.per_chunk or ceil(chunk.tokens / self.tokens_per_question)
+
+
+Candidates = Mapping[str, Sequence[Example]]  # Fact.id -> its examples, the most useful first
+
+
+def choose(
+    density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], candidates: Candidates, usual: int
+) -> list[Example]:
+    """`usual` examples of each fact, topped up to the floors, then cut to `max_examples` round-robin over facts."""
+    kept: dict[str, list[Example]] = {fact.id: list(candidates.get(fact.id, ()))[:usual] for fact in facts}
+    for fact in facts:
+        for direction in (FORWARD, REVERSE):
+            _top_up(kept, candidates, [fact], density.examples_per_fact, partial(_goes, direction))
+    by_chunk: dict[str, list[Fact]] = {}
+    for fact in facts:
+        by_chunk.setdefault(fact.chunk, []).append(fact)
+    for chunk in chunks:
+        _top_up(kept, candidates, by_chunk.get(chunk.id, []), density.asked_of(chunk), lambda e: True)
+    ordered = {fact.id: _by_rank(kept[fact.id], candidates.get(fact.id, ())) for fact in facts}
+    if density.max_examples is None:
+        return [example for fact in facts for example in ordered[fact.id]]
+    rounds = zip_longest(*(ordered[fact.id] for fact in facts))
+    chosen = [example for one_round in rounds for example in one_round if example is not None][: density.max_examples]
+    survivors = {example.id for example in chosen}
+    return [example for fact in facts for example in ordered[fact.id] if example.id in survivors]
+
+
+def shortfalls(
+    density: Density,
+    chunks: Sequence[Chunk],
+    facts: Sequence[Fact],
+    examples: Sequence[Example],
+    who: str,
+    outcomes: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The floors that `examples` do not reach, one sentence each: the whole first, then chunk by chunk.
+
+    `outcomes` maps Chunk.id to the result of the requests about it, which its sentence then ends with.
+    """
+    per_chunk: dict[str, int] = {}
+    per_direction: dict[tuple[str, str], int] = {}
+    for example in examples:
+        per_chunk[example.chunk] = per_chunk.get(example.chunk, 0) + 1
+        for fact_id in example.facts:
+            key = (fact_id, example.direction)
+            per_direction[key] = per_direction.get(key, 0) + 1
+    poor_chunks = []
+    for chunk in chunks:
+        if (have := per_chunk.get(chunk.id, 0)) < (asked := density.asked_of(chunk)):
+            where = f"{chunk.id} ({chunk.headings[-1]})" if chunk.headings else chunk.id
+            outcome = f": {outcomes[chunk.id]}" if outcomes and chunk.id in outcomes else ""
+            poor_chunks.append(f"{who}: chunk {where} has {have} of {asked} examples{outcome}")
+    short = []
+    if poor_chunks:
+        rule = f"{density.per_chunk} a chunk" if density.per_chunk else f"one for {density.tokens_per_question} tokens"
+        short.append(f"{who}: {len(poor_chunks)} of {len(chunks)} chunks have fewer examples than {rule}")
+    for direction in (FORWARD, REVERSE):
+        poor = [fact.id for fact in facts if per_direction.get((fact.id, direction), 0) < density.examples_per_fact]
+        if poor:
+            short.append(
+                f"{who}: {len(poor)} of {len(facts)} facts have fewer than {density.examples_per_fact} {direction} examples"
+            )
+    if short and density.max_examples is not None and len(examples) >= density.max_examples:
+        short.append(f"{who}: max_examples={density.max_examples} was reached; raise it to meet the floors above")
+    return [*short, *poor_chunks]
+
+
+def _top_up(
+    kept: dict[str, list[Example]],
+    candidates: Candidates,
+    facts: Sequence[Fact],
+    floor: int,
+    counts: Callable[[Example], bool],
+) -> None:
+    """Add the next best candidates, one fact after the other, until `floor` of those that count are kept."""
+    have = sum(counts(example) for fact in facts for example in kept[fact.id])
+    taken = {example.id for fact in facts for example in kept[fact.id]}
+    waiting = [[e for e in candidates.get(fact.id, ()) if e.id not in taken and counts(e)] for fact in facts]
+    for one_round in zip_longest(*waiting):
+        for fact, example in zip(facts, one_round, strict=True):
+            if have >= floor:
+                return
+            if example is not None:
+                kept[fact.id].append(example)
+                have += 1
+
+
+def _goes(direction: str, example: Example) -> bool:
+    return example.direction == direction
+
+
+def _by_rank(kept: Sequence[Example], candidates: Sequence[Example]) -> list[Example]:
+    rank = {example.id: place for place, example in enumerate(candidates)}
+    return sorted(kept, key=lambda example: rank[example.id])

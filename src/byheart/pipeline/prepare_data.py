@@ -1,0 +1,256 @@
+"""The text half of a run: documents -> chunks -> facts -> examples -> split. torch is not needed here."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from byheart.data.facts import find_facts, lead_ins
+from byheart.documents.load import load_documents
+from byheart.errors import Problem, UserError
+from byheart.evaluation.questions import load_questions
+from byheart.expansion.base import Asking, Expansion, Source, Written
+from byheart.expansion.from_teacher.observed import ObservedTeacher, TeacherProgress
+from byheart.expansion.ledger import join, ledger
+from byheart.expansion.quotas import Density
+from byheart.pipeline.run import Run
+from byheart.pipeline.run_config import Plan
+from byheart.progress import Advanced, LedgerWritten, Said
+from byheart.records import Chunk, Document, Example, Fact, Json, Rejection, Split
+from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
+from byheart.teacher.base import Estimate, Teacher
+
+_TELLING = 4  # words of a question that make it yours within a longer one ("..., who must designate the operator?")
+SHOWN = 4  # shortfalls that become notes: the whole of each kind, which come first
+LAST = "split.json"  # the last file of the text half: its marker vouches for the others
+
+
+@dataclass(frozen=True)
+class Texts:
+    """All that the text half leaves behind."""
+
+    documents: tuple[Document, ...]
+    chunks: tuple[Chunk, ...]
+    facts: tuple[Fact, ...]
+    examples: tuple[Example, ...]
+    split: Split
+
+    def examples_named(self, ids: tuple[str, ...]) -> list[Example]:
+        by_id = {example.id: example for example in self.examples}
+        return [by_id[i] for i in ids]
+
+
+def write_texts(plan: Plan, run: Run) -> Texts:
+    """The records of the text half, from the run's folder where they were finished under the same settings."""
+    key = texts_key(plan)
+    if is_done(run.folder / LAST, key):
+        run.send(Said("the examples are written already: taken from the run's folder"))
+        texts = read_texts(run.folder)
+        _warn_of_edits(texts.documents, run)
+        return texts
+    source = _read(plan, run)
+    examples = _expand(plan, source, run)
+    split = _split(plan, source, examples, run)
+    mark_done(run.folder / LAST, key)
+    return Texts(source.documents, source.chunks, source.facts, tuple(examples), split)
+
+
+def texts_key(plan: Plan) -> str:
+    """What the records of the text half depend on; whom it asks counts only where somebody is asked."""
+    asking = _asking(plan).values()
+    whom = [plan.teacher.fingerprint, *(member.prompt_key for member in asking)] if asking else []
+    return content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split, *whom)
+
+
+def asks_a_teacher(plan: Plan) -> bool:
+    return bool(_asking(plan))
+
+
+def _asking(plan: Plan) -> dict[str, Asking]:
+    return {name: member for name, member in plan.expansion.items() if isinstance(member, Asking)}
+
+
+def estimate_asking(plan: Plan, run: Run) -> dict[str, Estimate]:
+    """What the first round of each expansion that asks a teacher would take. Nothing is sent."""
+    source = replace(_read(plan, run), teacher=plan.teacher)
+    return {name: plan.teacher.estimate(member.requests(source)) for name, member in _asking(plan).items()}
+
+
+def read_texts(folder: Path) -> Texts:
+    """The records of a run whose text half is finished."""
+    if not (folder / LAST).is_file():
+        raise UserError(
+            Problem("this run has no examples yet", str(folder), fix="name a run that got past its expansion")
+        )
+    return Texts(
+        tuple(read_jsonl(folder / "documents.jsonl", Document)),
+        tuple(read_jsonl(folder / "chunks.jsonl", Chunk)),
+        tuple(read_jsonl(folder / "facts.jsonl", Fact)),
+        tuple(read_jsonl(folder / "examples.jsonl", Example)),
+        _split_of(read_json(folder / LAST)),
+    )
+
+
+def _read(plan: Plan, run: Run) -> Source:
+    with run.stage("documents", "Reading") as note:
+        loaded = load_documents(plan.documents)
+        chunks = [(document, plan.chunks.split(document)) for document in loaded.documents]
+        facts = [(document, find_facts(document, own)) for document, own in chunks]
+        governed = {fact: lead for document, own in facts for fact, lead in lead_ins(document, own).items()}
+        source = Source(
+            loaded.documents,
+            tuple(chunk for _, own in chunks for chunk in own),
+            tuple(fact for _, own in facts for fact in own),
+            governed,
+        )
+        if not source.facts:
+            raise UserError(
+                Problem("there is nothing to learn in them: not one sentence", "documents", ", ".join(plan.documents))
+            )
+        write_jsonl(run.folder / "documents.jsonl", source.documents)
+        write_jsonl(run.folder / "chunks.jsonl", source.chunks)
+        write_jsonl(run.folder / "facts.jsonl", source.facts)
+        note(
+            _counted(len(source.documents), "document")
+            + f", {_counted(len(source.chunks), 'chunk')}, {_counted(len(source.facts), 'fact')}"
+        )
+    for warning in loaded.warnings:
+        run.note(warning)
+    return source
+
+
+def _warn_of_edits(documents: tuple[Document, ...], run: Run) -> None:
+    """A run goes on with the text that it read: what was edited since is not in it, and the user should know."""
+    read_at = (run.folder / "documents.jsonl").stat().st_mtime
+    for document in documents:
+        file = Path(document.path)
+        if file.is_file() and file.stat().st_mtime > read_at:
+            run.note(f"{file} was changed after this run read it: the run goes on with the text as it was then")
+
+
+def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
+    with run.stage("expansion", f"Writing examples ({', '.join(plan.expansion)})") as note:
+        written = {name: _write(name, member, plan.teacher, source, run) for name, member in plan.expansion.items()}
+        examples, rejected = join(written)
+        write_jsonl(run.folder / "rejected.jsonl", rejected)
+        examples, given_away = _without_probes(plan, examples)
+        rejected += given_away
+        if not examples:
+            raise UserError(
+                Problem(
+                    "not one example could be written",
+                    "expansion",
+                    ", ".join(plan.expansion),
+                    f"{_commonest(rejected, written)}see rejected.jsonl, or try expansion=rules",
+                )
+            )
+        account = ledger(source, written, examples, rejected, _asked(plan, source.chunks))
+        account["tokens_per_question"] = min((member.tokens_per_question for member in _dense(plan)), default=None)
+        write_jsonl(run.folder / "examples.jsonl", examples)
+        write_jsonl(run.folder / "rejected.jsonl", rejected)
+        write_json(run.folder / "ledger.json", account)
+        angles = Counter(e.angle for e in examples)
+        most = [f"{count} {angle}" for angle, count in angles.most_common(3)]
+        note(f"{_counted(len(examples), 'example')}: {', '.join([*most, '...'] if len(angles) > 3 else most)}")
+    _report_ledger(account, source, run)
+    return examples
+
+
+def _report_ledger(account: Json, source: Source, run: Run) -> None:
+    """What is missing, as notes; then the whole ledger, to whoever listens."""
+    if account["uncovered"]:
+        run.note(
+            f"{len(account['uncovered'])} of {_counted(len(source.facts), 'fact')} without examples in both directions;"
+            " ledger.json lists them with the reasons"
+        )
+    for line in [*account["notes"], *account["short"][:SHOWN]]:
+        run.note(line)
+    if len(account["short"]) > SHOWN:
+        run.note(f"{len(account['short']) - SHOWN} more lines of this kind; ledger.json and the page list them")
+    names = {chunk.id: (chunk.headings or (source.titles[chunk.document],))[-1] for chunk in source.chunks}
+    run.send(LedgerWritten(account, names))
+
+
+def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: Run) -> Written:
+    """What one expansion writes. Where it asks a teacher, each reply is progress, and tokens and cost go to run.json."""
+    if not isinstance(member, Asking):
+        return member.expand(source)
+
+    def show(progress: TeacherProgress) -> None:
+        run.send(Advanced(name, progress.done, progress.total, str(progress)))
+
+    run.send(Advanced(name, 0, None))
+    observed = ObservedTeacher(teacher, show)
+    try:
+        return member.expand(replace(source, teacher=observed))
+    finally:
+        _add_to_bill(observed.progress, run)
+
+
+def _add_to_bill(progress: TeacherProgress, run: Run) -> None:
+    bill = run.record["teacher"]
+    bill["requests"] += progress.sent
+    for name in ("cached", "failed", "input_tokens", "output_tokens"):
+        bill[name] = bill.get(name, 0) + getattr(progress, name)
+    bill["tokens"] += progress.input_tokens + progress.output_tokens
+    bill["cost"] = None if progress.cost is None else (bill["cost"] or 0.0) + progress.cost
+    run.save()
+
+
+def _commonest(rejected: Sequence[Rejection], written: Mapping[str, Written]) -> str:
+    reasons = Counter(rejection.reason for rejection in rejected)
+    reasons.update(why for part in written.values() for tally in part.tallies.values() for why in tally.failed)
+    return f"mostly because {reasons.most_common(1)[0][0]}; " if reasons else ""
+
+
+def _split(plan: Plan, source: Source, examples: list[Example], run: Run) -> Split:
+    with run.stage("split", "Splitting, free of leaks") as note:
+        per_fact = max((member.examples_per_fact for member in _dense(plan)), default=1)
+        split = plan.split.split(examples, source.facts, source.chunks, _asked(plan, source.chunks), per_fact)
+        if not split.train:
+            raise UserError(
+                Problem("no example is left to train on", "split", fix="lower split.share or split.heldout_facts")
+            )
+        write_json(run.folder / LAST, split)
+        note(f"{len(split.train)} to train, {len(split.choose)} to choose the epoch, {len(split.judge)} to judge")
+    run.note(split.note)
+    return split
+
+
+def _without_probes(plan: Plan, examples: list[Example]) -> tuple[list[Example], list[Rejection]]:
+    """The examples that ask none of the user's questions: those are never trained on, whoever wrote them down."""
+    if not plan.questions:
+        return examples, []
+    asked = {_folded(probe.question) for probe in load_questions(plan.questions)}
+    long = [f" {question} " for question in asked if len(question.split()) >= _TELLING]
+    refused = {
+        e.id
+        for e in examples
+        if (said := _folded(e.question)) in asked or any(question in f" {said} " for question in long)
+    }
+    reason = "it is one of your questions, which are never trained on"
+    return [e for e in examples if e.id not in refused], [Rejection(e, reason) for e in examples if e.id in refused]
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _dense(plan: Plan) -> list[Density]:
+    """The expansions that ask for so many questions of each chunk."""
+    return [member for member in plan.expansion.values() if isinstance(member, Density)]
+
+
+def _asked(plan: Plan, chunks: tuple[Chunk, ...]) -> dict[str, int]:
+    return {chunk.id: max((member.asked_of(chunk) for member in _dense(plan)), default=0) for chunk in chunks}
+
+
+def _split_of(saved: Json) -> Split:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+    return Split(**values)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,139 @@
+"""The settings of a run as one record of named values, and the checks that need no work."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from byheart.config.schema import Rule
+from byheart.data.chunks import Chunking
+from byheart.data.rows import Rows
+from byheart.data.split import Forms
+from byheart.errors import Problem, UserError
+from byheart.evaluation.base import Evaluation
+from byheart.expansion.base import Asking, Expansion
+from byheart.model.adapter import Adapter
+from byheart.model.base_model import BaseModel
+from byheart.report.loggers.base import Logger
+from byheart.teacher.base import Teacher
+from byheart.teacher.none import CHOOSE, NoTeacher
+from byheart.training.budget import Budget
+from byheart.training.optimizer import SCHEDULES, AdamW
+from byheart.training.stopping import Stopping
+from byheart.training.trainer import Trainer
+
+HELP = "see `byheart learn --help`"
+
+
+def _is_folder_name(name: str) -> bool:
+    return bool(name.strip()) and not re.search(r'[/\\\x00-\x1f:*?"<>|]', name) and not name.startswith(".")
+
+
+def _is_budget(said: int | str) -> bool:
+    try:
+        Budget.read(said)
+    except ValueError:
+        return False
+    return True
+
+
+RULES = {
+    "documents": Rule(
+        str | list[str],
+        "a file, a folder, a glob, or a list of them",
+        bool,
+        "documents=handbook.pdf, or try the example: make learn",
+    ),
+    "name": Rule(str | None, "a plain name for a folder", lambda name: name is None or _is_folder_name(name)),
+    "seed": Rule(int, "a whole number, 0 or more", lambda seed: seed >= 0),
+    "questions": Rule(str | None, "the path of a JSONL file"),
+    "dev": Rule(
+        float, "at least 0 and below 1", lambda share: 0 <= share < 1, "a share of your questions, e.g. dev=0.2"
+    ),
+    "batch_size": Rule(int, "a whole number of at least 1", lambda rows: rows >= 1),
+    "epochs": Rule(int, "a whole number of at least 1", lambda epochs: epochs >= 1),
+    "budget": Rule(
+        int | str | None, "optimizer steps (2000) or a time (90s, 15m, 1h30m)", _is_budget, "try budget=15m"
+    ),
+    "lr": Rule(float, "a number above 0", lambda lr: lr > 0, "try lr=1e-4 (LoRA) or lr=1e-5 (adapter=full)"),
+    "schedule": Rule(str, f"one of {', '.join(SCHEDULES)}", SCHEDULES.__contains__),
+    "retrain": Rule(str, f"one of none, {', '.join(SCHEDULES)}", ("none", *SCHEDULES).__contains__),
+    "estimate": Rule(bool, "true or false"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The composed config of a run; the fields bear the names that stand on the command line."""
+
+    documents: tuple[str, ...]
+    expansion: Mapping[str, Expansion]
+    evaluation: Mapping[str, Evaluation]
+    model: BaseModel
+    adapter: Adapter
+    optimizer: AdamW
+    trainer: Trainer
+    split: Forms
+    logger: Mapping[str, Logger] = field(default_factory=dict)
+    teacher: Teacher = field(default_factory=NoTeacher)
+    chunks: Chunking = field(default_factory=Chunking)
+    rows: Rows = field(default_factory=Rows)
+    stopping: Stopping = field(default_factory=Stopping)
+    questions: str | None = None
+    dev: float = 0.0
+    name: str | None = None
+    seed: int = 0
+    batch_size: int = 8
+    epochs: int = 30
+    budget: int | str | None = None
+    lr: float = 1e-3
+    schedule: str = "constant"
+    retrain: str = "none"
+    estimate: bool = False
+
+    @property
+    def limit(self) -> Budget:
+        """`budget` as steps or seconds."""
+        return Budget.read(self.budget)
+
+    def problems(self) -> list[Problem]:
+        """All that can be known before any work, without torch, a network or a token spent."""
+        found = [rule.problem(key, getattr(self, key)) for key, rule in RULES.items()]
+        wrong = [problem for problem in found if problem]
+        return [*(wrong or self._contradictions()), *self._wrong_parts()]
+
+    def _contradictions(self) -> Iterator[Problem]:
+        """Values that are right by themselves, but not together."""
+        if self.optimizer.lr != self.lr:  # run.json, sweeps and the screen show lr
+            fix = f"say lr={self.optimizer.lr:g} instead"
+            yield Problem("must be the same as lr", "optimizer.lr", f"{self.optimizer.lr:g}", fix)
+        if self.dev and not self.questions:
+            fix = "add questions=FILE, or leave dev out"
+            yield Problem("there are no questions to take a share of", "dev", str(self.dev), fix)
+        if self.limit.seconds is not None and self.schedule != "constant":
+            fix = f"give steps (budget=2000), or keep schedule=constant and add retrain={self.schedule}"
+            yield Problem("a falling rate must know its last step", "budget", str(self.budget), fix)
+        if not self.expansion:
+            yield Problem("no examples would be made", "expansion", "[]", "choose at least one: expansion=rules")
+
+    def _wrong_parts(self) -> Iterator[Problem]:
+        from byheart.documents.load import find_documents
+        from byheart.evaluation.questions import check_questions
+
+        try:
+            find_documents(self.documents)
+        except UserError as error:
+            yield from error.problems
+        if self.questions:
+            yield from check_questions(self.questions)
+        for name, expansion in self.expansion.items():
+            yield from (
+                fault if isinstance(fault, Problem) else Problem(fault, f"expansion.{name}", fix=HELP)
+                for fault in expansion.problems()
+            )
+        asking = [name for name, member in self.expansion.items() if isinstance(member, Asking)]
+        if asking and isinstance(self.teacher, NoTeacher):
+            yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)
+        yield from self.teacher.problems()
+        for name, logger in self.logger.items():
+            yield from (Problem(message, f"logger.{name}") for message in logger.problems())
+        yield from self.model.problems()

@@ -1,0 +1,146 @@
+"""Which trials train together: packs of those that share a base model and its targets, the others one at a time."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import filter_overrides
+from hydra.types import HydraContext
+from omegaconf import OmegaConf, open_dict, read_write
+
+from byheart.config.compose import Config, hydra_node
+from byheart.errors import Diverged, UserError
+from byheart.model.adapter import Lora
+from byheart.pipeline.run_config import Plan
+from byheart.store import content_key
+from byheart.sweep.packed.memory import PackSettings, choose_slots
+from byheart.sweep.packed.slots import Pack
+from byheart.sweep.run.scheduler import Scheduler
+from byheart.sweep.run.shared import lend
+from byheart.sweep.run.trial import Prepared, Trials
+from byheart.sweep.search.study import Suggestion
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A trial whose config is composed, before anything costly."""
+
+    suggestion: Suggestion
+    config: Config
+    folder: Path
+    plan: Plan
+
+    @property
+    def pack(self) -> str | None:
+        """What trials of one pack share; None for those that train by themselves."""
+        adapter = self.plan.adapter
+        if not isinstance(adapter, Lora) or adapter.dropout:
+            return None
+        return content_key(self.plan.model, self.plan.trainer, adapter.targets)
+
+
+class PackLauncher:
+    """`options` are those of conf/hydra/launcher/packed.yaml."""
+
+    def __init__(self, options: Mapping[str, int | None], context: HydraContext, task: Trials, config: Config):
+        self.slots, self.tokens_at_once = options.get("slots"), options.get("tokens_at_once")
+        self.context, self.task, self.config = context, task, config
+        self.waiting: deque[Planned] = deque()
+
+    def stream(self, scheduler: Scheduler) -> None:
+        """Until the scheduler has no trial for this process at present."""
+        while (first := self.waiting.popleft() if self.waiting else self._planned(scheduler)) is not None:
+            if first.pack is None:
+                self._alone(first, scheduler)
+            else:
+                self._together(first, scheduler)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _planned(self, scheduler: Scheduler) -> Planned | None:
+        """The scheduler's next trial; one with a wrong config fails at once."""
+        while (suggestion := scheduler.next()) is not None:
+            try:
+                config, folder = make_job(self.context, self.config, scheduler.overrides(suggestion), suggestion.number)
+                plan, problems = self.task.plan_of(config)
+                if problems:
+                    raise UserError(*problems)
+                return Planned(suggestion, config, folder, plan)
+            except Exception as error:
+                scheduler.failed(suggestion.number, error)
+        return None
+
+    def _prepared(self, planned: Planned, scheduler: Scheduler) -> Prepared | None:
+        try:
+            return self.task.prepare(planned.config, planned.folder)
+        except Exception as error:
+            scheduler.failed(planned.suggestion.number, error)
+            return None
+
+    def _alone(self, planned: Planned, scheduler: Scheduler) -> None:
+        prepared = self._prepared(planned, scheduler)
+        if prepared is None:
+            return
+        try:
+            scheduler.ended(prepared.number, self.task.finish(prepared, self.task.fit(prepared)))
+        except Diverged as error:
+            scheduler.ended(prepared.number, self.task.finish_diverged(prepared, str(error)))
+        except Exception as error:
+            scheduler.failed(prepared.number, error)
+
+    def _together(self, planned: Planned, scheduler: Scheduler) -> None:
+        """A pack around one trial, joined by others of its kind as slots become free."""
+        first = self._prepared(planned, scheduler)
+        if first is None:
+            return
+        lend(first.opened)
+        adapter = first.plan.adapter
+        assert isinstance(adapter, Lora)
+        space = scheduler.setup.space
+        rank = max(int(space.ends("adapter.rank")[1]), adapter.rank)
+        opened = PackSettings(first, rank, adapter.targets, self.tokens_at_once)
+        own = first.lesson.batch_size
+        least, most = map(int, space.ends("batch_size"))
+        batches = least or own, max(most, own)
+        said, worker = self.slots, scheduler.worker
+        if said is not None and worker.trials is not None:
+            said = min(said, worker.trials)
+        slots = choose_slots(opened, said, worker.trials or scheduler.study.wanted, batches, worker.processes)
+        Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, slots, scheduler), opened).run(slots)
+
+    def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> Prepared | None:
+        """A trial for this pack: one that waited, else the scheduler's next. Trials of another kind wait for their own
+        pack, and so do those whose rows are not made yet: that needs the base model, which the pack is using."""
+        for _ in range(len(self.waiting)):
+            planned = self.waiting.popleft()
+            if planned.pack == pack and self.task.is_ready(planned.plan):
+                if (prepared := self._prepared(planned, scheduler)) is not None:
+                    return prepared
+            else:
+                self.waiting.append(planned)
+        while len(self.waiting) < slots and (found := self._planned(scheduler)) is not None:
+            if found.pack != pack or not self.task.is_ready(found.plan):
+                self.waiting.append(found)
+            elif (prepared := self._prepared(found, scheduler)) is not None:
+                return prepared
+        return None
+
+
+def make_job(context: HydraContext, config: Config, overrides: Sequence[str], number: int) -> tuple[Config, Path]:
+    """The job's config without its `hydra` node, which is saved in `.hydra` of the folder with it (see Hydra's run_job)."""
+    whole = context.config_loader.load_sweep_config(config, list(overrides))
+    with open_dict(whole):
+        whole.hydra.job.id = whole.hydra.job.num = number
+    with hydra_node(whole):
+        folder = Path(*(str(OmegaConf.select(whole, f"hydra.sweep.{key}")) for key in ("dir", "subdir")))
+        with read_write(whole.hydra.runtime), open_dict(whole.hydra.runtime):
+            whole.hydra.runtime.output_dir = str(folder.absolute())
+        job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        saved = folder / str(whole.hydra.output_subdir or ".hydra")
+        saved.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(job, saved / "config.yaml")
+        OmegaConf.save(HydraConfig.instance().cfg, saved / "hydra.yaml")
+        OmegaConf.save(OmegaConf.create(list(filter_overrides(list(overrides)))), saved / "overrides.yaml")
+    return job, folder.absolute()

@@ -1,0 +1,117 @@
+"""How many trials train at a time: as many as fit in memory, measured on one step, and fewer where that is faster."""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from byheart.errors import Problem, UserError
+from byheart.model.adapter import Lora
+from byheart.sweep.run.trial import Prepared
+from byheart.sweep.run.workers import SHARE, free_bytes
+from byheart.training.curve import forget_peak, peak_memory_gib
+from byheart.training.layout import Row
+from byheart.training.multi_lora.job import Job, PackedHooks
+from byheart.training.multi_lora.trainer import PackedTrainer
+
+MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/results.md
+MEASURED_STEPS = 3
+SPENT = 0.02  # share of the sweep's steps that may be spent on measuring how many slots are fastest
+SLOWER = 0.95  # half the slots must take less than this share of the time for each row, else all are kept
+
+
+@dataclass(frozen=True)
+class PackSettings:
+    """The settings of a pack but for the number of its slots."""
+
+    first: Prepared
+    rank: int
+    targets: str | tuple[str, ...]
+    tokens_at_once: int | None
+
+
+@dataclass(frozen=True)
+class StepCost:
+    seconds: float  # of one step of all slots
+    held: int  # bytes that the slots took
+    adapter: int  # bytes of one slot without its activations
+
+
+def choose_slots(
+    pack: PackSettings, said: int | None, wanted: int, batches: tuple[int, int], processes: int = 1
+) -> int:
+    """The number that the user sets, if it fits in memory; else as measured, at most `wanted`. `batches`: the lowest and
+    the highest batch size of the sweep. `processes` share the memory."""
+    device = pack.first.opened.device
+    if said is None and wanted == 1:
+        return 1
+    one = measure_step(pack, 1, batches[1] if said is None else batches[0], steps=1)
+    fit = _slots_that_fit(one, pack.tokens_at_once, free_bytes(device) // processes)
+    if said is not None:
+        if said > fit:
+            size = (one.adapter if pack.tokens_at_once else one.held) / 2**20
+            what = f"memory holds {fit} slots of {size:.0f} MiB, as one step of a trial took"
+            fix = f"hydra.launcher.slots={fit}, or bound a step: hydra.launcher.tokens_at_once=4096"
+            raise UserError(Problem(what, "hydra.launcher.slots", str(said), fix))
+        return said
+    return _quickest(pack, min(wanted, fit, MOST.get(device, 8)), wanted)
+
+
+def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASURED_STEPS + 1) -> StepCost:
+    """Measures a step of `slots` copies of a trial on its longest rows; changes nothing."""
+    import torch
+
+    lesson = pack.first.lesson
+    rows: Sequence[Row] = sorted(lesson.train, key=lambda row: len(row.tokens))[-batch:]
+    short = replace(lesson, train=list(rows), validate=[], batch_size=batch, epochs=steps)
+    plan, marks = pack.first.plan, [time.monotonic()]
+    adapter = plan.adapter
+    assert isinstance(adapter, Lora)
+    forget_peak()
+    before = peak_memory_gib()
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        torch.random.fork_rng(),
+        PackedTrainer(pack.first.opened.model, slots, pack.rank, pack.targets, pack.tokens_at_once) as trainer,
+    ):
+        jobs = [Job(str(i), short, adapter, plan.optimizer, plan.stopping, Path(scratch)) for i in range(slots)]
+        trainer.stream(
+            lambda: jobs.pop() if jobs else None,
+            lambda job, learned: None,
+            PackedHooks(
+                stop_requested=lambda: len(marks) > steps,
+                on_step=lambda done: marks.append(time.monotonic()),
+            ),
+        )
+        each, moments = trainer.bytes_per_slot(), trainer.bytes_of_moments()
+    warm = [later - earlier for earlier, later in itertools.pairwise(marks[1:])]  # the first step warms up
+    took = int((peak_memory_gib() - before) * 2**30)
+    if not warm:  # no second step has measured the optimizer moments together with the activations
+        took += moments * slots
+    return StepCost(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
+
+
+def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int:
+    """Where a step is computed in parts of bounded size, its activations are there once, whatever the slots."""
+    if tokens_at_once:
+        return max(1, int((SHARE * free - (one.held - one.adapter)) / max(1, one.adapter)))
+    return max(1, int(SHARE * free / max(1, one.held)))
+
+
+def _quickest(pack: PackSettings, most: int, wanted: int) -> int:
+    """Halves the slots while that makes a row faster; where measuring would take too long, takes them all."""
+    lesson = pack.first.lesson
+    steps = wanted * lesson.epochs * -(-len(lesson.train) // lesson.batch_size)
+    if most == 1 or 1.5 * MEASURED_STEPS * most > SPENT * steps:
+        return most
+    batch = lesson.batch_size
+    slots, pace = most, measure_step(pack, most, batch).seconds / most
+    while slots > 1:
+        fewer = slots // 2
+        found = measure_step(pack, fewer, batch).seconds / fewer
+        if found > SLOWER * pace:
+            break
+        slots, pace = fewer, found
+    return slots

@@ -1,0 +1,225 @@
+"""The trials that train together on one base model: their slots, pauses, results, and what to do when memory is full."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from byheart.errors import UserError
+from byheart.model.adapter import Lora
+from byheart.model.language import LanguageModel
+from byheart.records import CurvePoint
+from byheart.sweep.packed.checkpoints import load_paused, save_paused
+from byheart.sweep.packed.memory import PackSettings
+from byheart.sweep.run.scheduler import Scheduler, is_out_of_memory
+from byheart.sweep.run.trial import Prepared, Trials
+from byheart.sweep.search.results import Outcome
+from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
+from byheart.training.job import Learned, Paused
+from byheart.training.multi_lora.job import GO_ON, PAUSE, Job, PackedHooks
+from byheart.training.multi_lora.trainer import PackedTrainer
+from byheart.training.stopping import best_by
+
+SAVE_S = 300.0  # a killed trial loses at most this; pausing and resuming changes no bit
+
+
+@dataclass
+class SlotState:
+    """A trial in a slot, or one that is paused."""
+
+    prepared: Prepared
+    paused: Paused | None = None
+    learned: Learned | None = None  # while it is paused: the result so far
+    epochs: int = 0  # ended
+    saved: float = 0.0  # time.monotonic() of its last checkpoint
+    memory: float = 0.0  # GiB: the model, and this trial's share of the rest
+
+
+class Pack:
+    """`supply` gives the next trial of this kind; `scheduler` takes the results."""
+
+    def __init__(self, task: Trials, scheduler: Scheduler, supply: Callable[[], Prepared | None], opened: PackSettings):
+        self.task, self.scheduler, self.supply, self.opened = task, scheduler, supply, opened
+        self.in_slots: dict[str, SlotState] = {}
+        self.paused_trials: dict[int, SlotState] = {}  # at a rung of halving
+        self.joining = [SlotState(opened.first)]
+        self.trainer: PackedTrainer
+        self.base = 0.0  # GiB before the first step
+
+    def run(self, slots: int) -> None:
+        """Until no trial of this kind is left. Where memory is full, the same trials continue in half the slots."""
+        while True:
+            try:
+                self._stream(slots)
+                return
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                slots = self._free_memory(error, slots)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _stream(self, slots: int) -> None:
+        first, scheduler = self.opened.first, self.scheduler
+        scheduler.live_table.slots = self.slots = slots
+        forget_peak()
+        self.base = peak_memory_gib()
+        opened = self.opened
+        with PackedTrainer(first.opened.model, slots, opened.rank, opened.targets, opened.tokens_at_once) as trainer:
+            self.trainer = trainer
+            trainer.stream(
+                self._next_job,
+                self._on_result,
+                PackedHooks(
+                    self._on_check,
+                    self._recall if first.measure else None,
+                    self.task.watch.stop_requested,
+                    self._on_tick,
+                ),
+            )
+        for number, each in self.paused_trials.items():  # Ctrl-C: they are saved, and the same command continues them
+            assert each.learned is not None
+            scheduler.ended(number, self.task.finish(each.prepared, each.learned))
+
+    def _free_memory(self, error: BaseException, slots: int) -> int:
+        """How many slots to continue with. A trial that is too large alone fails; the others continue from their checkpoints."""
+        import gc
+
+        import torch
+
+        there = list(self.in_slots.values()) or self.joining[:slots]
+        self.in_slots.clear()
+        self.trainer = None  # type: ignore[assignment]  # and what the failed step made hangs on the traceback's frames
+        error.__traceback__ = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if len(there) == 1 and (self.joining[:1] != there or slots == 1):
+            self.joining = [each for each in self.joining if each is not there[0]]
+            self.scheduler.failed(there[0].prepared.number, error)
+        else:
+            self.joining = [*there, *(each for each in self.joining if each not in there)]
+        fewer = max(1, min(slots, len(there)) // 2)
+        if fewer < slots:
+            self.scheduler.live_table.say(f"out of memory with {slots} slots: continuing with {fewer}")
+        return fewer
+
+    def _next_job(self) -> Job | None:
+        while (each := self._next()) is not None:
+            number = each.prepared.number
+            begun = each.paused is None  # now, or by a command that was interrupted
+            if begun:
+                each.paused = load_paused(each.prepared.folder)
+            job = _job(each.prepared, each.paused)
+            if problems := self.trainer.problems(job):
+                self.scheduler.failed(number, UserError(*problems))
+                continue
+            if each.paused is not None:
+                each.epochs = sum(float(point.epoch).is_integer() for point in each.paused.curve)
+            if begun and each.paused is not None and not self.scheduler.resumes(number, each.paused.curve):
+                each.learned = _so_far(each)
+                self.paused_trials[number] = each
+                continue
+            each.paused, each.saved = None, time.monotonic()
+            self.in_slots[job.id] = each
+            return job
+        return None
+
+    def _next(self) -> SlotState | None:
+        if self.joining:
+            return self.joining.pop(0)
+        if (number := self.scheduler.promoted(self.paused_trials)) is not None:
+            return self.paused_trials.pop(number)
+        found = self.supply()
+        if found is None and not self.in_slots and not self.task.watch.stop_requested():
+            for number, each in list(self.paused_trials.items()):  # no trial is left that could make them good enough
+                del self.paused_trials[number]
+                self._end_at_rung(each)
+        return SlotState(found) if found is not None else None
+
+    def _on_check(self, job: Job, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
+        each = self.in_slots[job.id]
+        each.memory = max(each.memory, self._share(job))
+        answer = self.task.checked(each.prepared, replace(point, peak_memory=round(each.memory, 3)), curve)
+        if answer == GO_ON and time.monotonic() - each.saved > SAVE_S:
+            return PAUSE
+        return answer
+
+    def _on_result(self, job: Job, learned: Learned) -> None:
+        each = self.in_slots.pop(job.id)
+        number = each.prepared.number
+        if learned.state in ("paused", "stopped"):
+            each.paused, each.learned = self.trainer.paused(job.id), learned
+            save_paused(each.prepared.folder, each.paused)
+            if number in self.scheduler.rungs.paused:  # else it is paused only to be saved
+                self.paused_trials[number] = each
+                self.scheduler.live_table.set_state(number, "paused")
+                return
+            if learned.state == "paused":
+                self.joining.append(each)
+                return
+        self._ends(each, replace(learned, curve=_with_memory(learned.curve, each.memory)))
+
+    def _ends(self, each: SlotState, learned: Learned, halved: str = "") -> None:
+        number = each.prepared.number
+        try:
+            if learned.state == "diverged":
+                outcome: Outcome = self.task.finish_diverged(each.prepared, "; ".join(learned.notes))
+            else:
+                write_curve(each.prepared.folder / "curve.csv", learned.curve)
+                outcome = self.task.finish(each.prepared, learned, halved)
+        except Exception as error:
+            self.scheduler.failed(number, error)
+        else:
+            self.scheduler.ended(number, outcome)
+
+    def _end_at_rung(self, each: SlotState) -> None:
+        """Ends a trial that stays at its rung with what it reached, and saves the adapter of its best epoch."""
+        from byheart.training.multi_lora.adapters import save
+
+        assert each.paused is not None and each.learned is not None
+        adapter = each.prepared.plan.adapter
+        assert isinstance(adapter, Lora)
+        model, stack = each.prepared.opened.model, self.trainer.stack
+        weights = each.paused.tensors.get("best", each.paused.tensors["masters"].to(stack.weights.dtype))
+        save(adapter, model, stack.matrices_of(weights, adapter.rank), each.prepared.folder / "adapter")
+        learned = replace(each.learned, state="pruned", curve=_with_memory(each.learned.curve, each.memory))
+        self._ends(each, learned, self.scheduler.rungs.reason(each.prepared.number))
+
+    def _recall(self, job: Job, model: Any) -> float | None:
+        each = self.in_slots[job.id]
+        each.epochs += 1
+        prepared = each.prepared
+        assert prepared.measure is not None
+        return prepared.measure(LanguageModel(model, prepared.opened.tokenizer), each.epochs)
+
+    def _on_tick(self, steps: dict[str, tuple[int, int]]) -> None:
+        for name, (step, of) in steps.items():
+            self.task.watch.on_step(int(name), step, of)
+
+    def _share(self, job: Job) -> float:
+        """GiB that this trial would take alone: the model, its adapter, its rows' part of the activations."""
+        adapter = self.trainer.bytes_per_slot() / 2**30
+        rows = sum(each.prepared.lesson.batch_size for each in self.in_slots.values())
+        active = max(0.0, peak_memory_gib() - self.base - adapter * self.slots)
+        return self.base + adapter + active * job.lesson.batch_size / max(1, rows)
+
+
+def _job(prepared: Prepared, paused: Paused | None) -> Job:
+    plan, adapter = prepared.plan, prepared.plan.adapter
+    assert isinstance(adapter, Lora)
+    return Job(str(prepared.number), prepared.lesson, adapter, plan.optimizer, plan.stopping, prepared.folder, paused)
+
+
+def _so_far(each: SlotState) -> Learned:
+    """The result so far of a trial that an earlier command paused at a rung."""
+    paused = each.paused
+    assert paused is not None
+    last = paused.curve[-1]
+    chosen = each.prepared.plan.stopping.best_epoch(paused.curve), best_by("val_loss", paused.curve)
+    return Learned("paused", paused.curve, paused.steps, last.rows_seen, last.epoch, *chosen, paused.seconds, ())
+
+
+def _with_memory(curve: Sequence[CurvePoint], memory: float) -> tuple[CurvePoint, ...]:
+    """The curve with the memory of this trial in place of the whole pack's peak."""
+    return tuple(replace(point, peak_memory=round(memory, 3)) if memory else point for point in curve)

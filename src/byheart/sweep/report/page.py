@@ -1,0 +1,92 @@
+"""sweep.html: the trials and results of a sweep on one page that loads nothing from a network."""
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from byheart.report.page import duration
+from byheart.report.tables import printable
+from byheart.store import write_text
+from byheart.sweep.report import plots as plots
+from byheart.sweep.report.comparisons import equal_steps
+from byheart.sweep.report.live_table import WORDS, in_short
+from byheart.sweep.report.selection import Chosen, cells, grid
+from byheart.sweep.search.config import SweepConfig
+from byheart.sweep.search.results import OBJECTIVES
+from byheart.sweep.search.samplers import quiet
+from byheart.sweep.search.study import Study, TrialRecord
+
+
+def write_page(
+    setup: SweepConfig, study: Study, known: Sequence[TrialRecord], chosen: Chosen, report: Path | None
+) -> Path:
+    """Returns the page's path, in the sweep's folder."""
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
+    environment.filters |= {"duration": duration, "in_short": in_short}
+    objective = setup.sweep.objectives[0]
+    maximize = OBJECTIVES[objective] == "maximize"
+    complete = [trial for trial in known if trial.state == "complete" and trial.values]
+    points = [(trial.params, trial.values[0]) for trial in complete]
+    keys = list(setup.space.distributions)
+    curves = [
+        (f"trial {trial.number}: {in_short(trial.params)}", trial.outcome.checks, trial.number == chosen.trial.number)
+        for trial in known
+        if trial.outcome and trial.outcome.source is None
+    ]
+    answered = cells(setup, known)
+    values, shares = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
+    drawn = {
+        "curves": _twice(plots.curves, curves),
+        "history": _twice(plots.history, values, maximize),
+        "importance": _twice(plots.importance, shares),
+        "parallel": _twice(plots.parallel, points, keys, objective, maximize),
+    }
+    text = environment.from_string(_source("page.html.j2")).render(
+        setup=setup,
+        known=known,
+        chosen=chosen,
+        words=WORDS,
+        objective=objective.replace("_", " "),
+        counts=sorted({cell.epochs for cell in answered}),
+        grid=grid(answered),
+        steps=equal_steps(setup, known),
+        turned=any(cell.after_upturn for cell in answered),
+        plots={name: Markup(drawing) for name, drawing in drawn.items()},
+        contours=[Markup(each) for each in plots.contours(points, keys, maximize)] if len(points) > 2 else [],
+        report=report.relative_to(setup.folder).as_posix() if report else None,
+        style=Markup(files("byheart.report").joinpath("page.css").read_text("utf-8") + _source("page.css")),
+    )
+    path = setup.folder / "sweep.html"
+    write_text(path, text)
+    return path
+
+
+def _twice(draw: Callable[..., str], *data: object) -> str:
+    """A plot for a wide and for a narrow screen, where the text of the wide one would be too small to read."""
+    wide, narrow = draw(*data), draw(*data, width=360)
+    return f'<div class="broad">{wide}</div><div class="slim">{narrow}</div>' if wide else ""
+
+
+def _importance(study: Study) -> dict[str, float]:
+    """PED-ANOVA (arXiv 2304.10255), the one of Optuna's that needs no scikit-learn; empty with too few trials."""
+    import optuna
+
+    if len(study.sweep.objectives) > 1:
+        return {}
+    try:
+        with quiet():
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+            return optuna.importance.get_param_importances(study.optuna, evaluator=evaluator)
+    except (ValueError, RuntimeError, ZeroDivisionError):
+        return {}
+
+
+def _source(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
+
+
+def _finalize(value: object) -> object:
+    return printable(value) if type(value) is str else value

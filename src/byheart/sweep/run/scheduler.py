@@ -1,0 +1,240 @@
+"""Gives the trials of a study to a launcher and tells the study their results."""
+
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from byheart.errors import Problem, UserError
+from byheart.records import CurvePoint
+from byheart.sweep.report.live_table import LiveTable
+from byheart.sweep.run.other_workers import OtherWorkers, is_covered
+from byheart.sweep.run.trial import Watch
+from byheart.sweep.run.workers import ALONE, WorkerSettings
+from byheart.sweep.search.config import SweepConfig
+from byheart.sweep.search.halving import Rungs
+from byheart.sweep.search.override import last_of_each_key
+from byheart.sweep.search.results import Outcome, read_outcome
+from byheart.sweep.search.study import Study, Suggestion
+from byheart.training.multi_lora.job import GO_ON, PRUNE
+from byheart.training.stopping import MONITORS, watched
+
+
+class Scheduler:
+    """A launcher calls `next` for a trial to train, then `ended` or `failed` with its result. A trial that is a part of
+    another trial's curve is never handed out: its result is read from that curve."""
+
+    def __init__(self, setup: SweepConfig, study: Study, live_table: LiveTable, worker: WorkerSettings = ALONE):
+        self.setup, self.study, self.live_table, self.axis, self.worker = setup, study, live_table, setup.axis, worker
+        self.other_workers = OtherWorkers(study, live_table, setup.axis, setup.folder)
+        self.handed_out: dict[int, Suggestion] = {}  # to a launcher
+        self.waiting: list[Suggestion] = []  # for the curve of a trial that is being trained
+        self.stop = False
+        self.on_stop: Callable[[], None] = lambda: None
+        self.on_refresh: Callable[[], None] = lambda: None
+        self.failure: UserError | None = None
+        self.rungs = Rungs(setup.sweep.halved, setup.sweep.objectives[0])
+        for trial in study.known():
+            if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
+                self.rungs.ended(trial.number, trial.outcome)
+
+    # -- what a launcher needs ----------------------------------------------------------------------------------------
+
+    def next(self) -> Suggestion | None:
+        """A trial to train; None where there is none at present."""
+        while not self.stop and self.failure is None:
+            if self.worker.trials is not None and len(self.handed_out) >= self.worker.trials:
+                return None  # the rest is for the other workers
+            suggestion = self.study.ask()
+            if suggestion is None:
+                return None
+            self.live_table.starts(suggestion.number, suggestion.params, "waiting")
+            if self._answer_from_curves(suggestion):
+                continue
+            if self._is_covered(suggestion):
+                self.waiting.append(suggestion)
+                continue
+            self._take_checkpoint(suggestion)
+            self.handed_out[suggestion.number] = suggestion
+            self.live_table.starts(suggestion.number, suggestion.params, "running")
+            return suggestion
+        return None
+
+    def overrides(self, suggestion: Suggestion) -> list[str]:
+        """The trial as Hydra's overrides; its folder is its number."""
+        varied = self.setup.space.overrides(suggestion.params)
+        overrides = last_of_each_key([*self.setup.fixed, *varied, *self.axis.overrides(suggestion.params)])
+        return [*(each.text for each in overrides), f"hydra.sweep.subdir={suggestion.number}"]
+
+    def ended(self, number: int, outcome: Outcome) -> None:
+        suggestion = self.handed_out.pop(number)
+        if outcome.state in ("finished", "upturn", "budget"):
+            self.rungs.ended(number, outcome)
+        if outcome.state in ("stopped", "paused"):
+            self.study.hand_back(number)
+            self.live_table.ends(number, "interrupted", None, outcome)
+        else:
+            self._tell(suggestion, outcome)
+        self._answer_waiting()
+
+    def failed(self, number: int, error: BaseException) -> None:
+        """One failure does not end the sweep; `max_failures` in a row do."""
+        suggestion = self.handed_out.pop(number)
+        self.rungs.failed(number)
+        self._fail(suggestion, reason_of(error), read_outcome(self._folder(number)))
+        self._answer_waiting()
+
+    def refresh(self, now: bool = False) -> None:
+        """Shows the trials of other workers, and reads results from their curves. May be called often: it limits its own rate."""
+        if not now and time.monotonic() < self.other_workers.due:
+            return
+        if ended := self.other_workers.refresh():
+            self._answer_waiting()
+            if any(trial.state == "failed" for trial in ended):
+                self._count_failures()
+        self.on_refresh()
+
+    def watch(self) -> Watch:
+        """A sweep that has failed ends its trials as Ctrl-C does: they are saved for the next command."""
+        return Watch(self._on_check, self._on_step, lambda: self.stop or self.failure is not None)
+
+    def promoted(self, paused: Iterable[int]) -> int | None:
+        """A paused trial that may go on, since enough worse ones came to its rung."""
+        number = None if self.stop else self.rungs.next(paused)
+        if number is not None:
+            self.live_table.set_state(number, "running")
+        return number
+
+    def resumes(self, number: int, curve: Sequence[CurvePoint]) -> bool:
+        """Whether a trial that an earlier command began goes on at once, or stays paused."""
+        if curve:
+            self.live_table.checks(number, curve)
+        goes_on = self.rungs.resumes(number, curve)
+        if not goes_on:
+            self.live_table.set_state(number, "paused")
+        return goes_on
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Ctrl-C ends the trials after their step; a second one ends the process at once."""
+
+        def on_interrupt(number: int, frame: FrameType | None) -> None:
+            if self.stop:
+                raise KeyboardInterrupt
+            self.stop = True
+            self.on_stop()
+            self.live_table.say("Ctrl-C: saving after this step, then ending (press it again to end at once)")
+
+        try:  # a terminal sends it to all workers: the others ignore it, and the first one tells them
+            before = signal.signal(signal.SIGINT, on_interrupt if self.worker.number == 1 else signal.SIG_IGN)
+        except ValueError:  # not in the main thread
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _on_step(self, number: int, step: int, steps: int) -> None:
+        self.live_table.steps(number, step, steps)
+        self.refresh()
+
+    def _on_check(self, number: int, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
+        self.live_table.checks(number, curve)
+        objective = self.setup.sweep.objectives[0]
+        if self.setup.sweep.prunes and objective in MONITORS and float(point.epoch).is_integer():
+            measured = watched(objective, curve)
+            if measured and measured[-1][0].step == point.step:
+                stops = self.study.should_stop(number, round(point.epoch), measured[-1][1])
+                return PRUNE if stops else GO_ON
+        return self.rungs.at_check(number, curve)
+
+    def _tell(self, suggestion: Suggestion, outcome: Outcome) -> None:
+        if outcome.state == "diverged":
+            self._fail(suggestion, outcome.reason, outcome)
+            return
+        epochs = self.axis.epochs_of(suggestion.params)
+        found = [outcome.value(name, epochs) for name in self.setup.sweep.objectives]
+        values = [value for value in found if value is not None]
+        if len(values) < len(found):
+            self._fail(suggestion, "nothing was measured at an epoch's end", outcome)
+            return
+        self.study.tell(suggestion.number, values, outcome)
+        self.live_table.ends(suggestion.number, outcome.shown, values[0], outcome)
+
+    def _fail(self, suggestion: Suggestion, reason: str, outcome: Outcome | None) -> None:
+        self.study.fail(suggestion.number, reason, outcome)
+        self.live_table.ends(suggestion.number, "failed", None, outcome, reason)
+        self._count_failures()
+
+    def _count_failures(self) -> None:
+        failures, most = self.study.failures_in_a_row(), self.setup.sweep.max_failures
+        if most is not None and len(failures) >= most:
+            what = f"{len(failures)} trials in a row failed, the last: {failures[-1]}"
+            fix = "correct what they say, or allow more: hydra.sweeper.max_failures=null"
+            self.failure = UserError(Problem(what, "hydra.sweeper.max_failures", str(most), fix))
+
+    def _answer_from_curves(self, suggestion: Suggestion) -> bool:
+        """Reads a trial's result from a finished curve that contains it, or from the outcome file of the trial that it
+        continues, where that one was trained to its end before its process was killed."""
+        if suggestion.continues is not None:
+            outcome = read_outcome(self._folder(suggestion.continues))
+            if outcome is not None and outcome.state not in ("stopped", "paused"):
+                self._tell(suggestion, outcome.part(self.axis.epochs_of(suggestion.params), suggestion.continues))
+                return True
+        epochs = self.axis.epochs_of(suggestion.params)
+        for known in self.study.known():
+            outcome = known.outcome if known.state == "complete" else None
+            if outcome and self.axis.same_curve(known.params, suggestion.params) and outcome.covers(epochs):
+                self._tell(suggestion, outcome.part(epochs, known.number))
+                return True
+        return False
+
+    def _answer_waiting(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for suggestion in waiting:
+            if self._answer_from_curves(suggestion):
+                continue
+            if self._is_covered(suggestion):
+                self.waiting.append(suggestion)
+            else:  # the trial that it waited for failed or was interrupted
+                self.study.hand_back(suggestion.number)
+                self.live_table.ends(suggestion.number, "interrupted", None, None)
+
+    def _is_covered(self, suggestion: Suggestion) -> bool:
+        """Whether a trial that is being trained, here or by another worker, has a curve that contains this one."""
+        if any(self.axis.same_curve(suggestion.params, other.params) for other in self.handed_out.values()):
+            return True
+        others = (trial for trial in self.study.known() if trial.number not in self.study.mine)
+        return is_covered(suggestion.number, suggestion.params, others, self.axis)
+
+    def _take_checkpoint(self, suggestion: Suggestion) -> None:
+        """Moves the checkpoint of an interrupted trial to the trial that continues it."""
+        if suggestion.continues is None:
+            return
+        before, mine = self._folder(suggestion.continues), self._folder(suggestion.number)
+        if (before / "checkpoint").is_dir() and not mine.exists():
+            mine.mkdir(parents=True)
+            for name in ("checkpoint", "curve.csv", "wandb.json"):
+                if (before / name).exists():
+                    shutil.move(before / name, mine / name)
+
+    def _folder(self, number: int) -> Path:
+        return self.setup.folder / str(number)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a trial failed, in one line. CUDA's own message of full memory is long and names no setting."""
+    text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if is_out_of_memory(error):
+        return f"out of memory (lower batch_size, or set trainer.rows_at_once): {text[:120]}"
+    return text[:300]

@@ -1,0 +1,242 @@
+"""The sweep, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from omegaconf import OmegaConf
+
+from byheart.config.compose import Config
+from byheart.errors import Problem, UserError
+from byheart.pipeline.prepare_data import Texts
+from byheart.progress import only_warnings
+from byheart.report.terminal import Terminal
+from byheart.store import write_text
+from byheart.sweep.report.live_table import LiveTable
+from byheart.sweep.run.conclude import conclude
+from byheart.sweep.run.scheduler import Scheduler
+from byheart.sweep.run.trial import Trials
+from byheart.sweep.run.workers import (
+    ALONE,
+    Processes,
+    WorkerSettings,
+    budget,
+    end_with_the_first,
+    plan_workers,
+    weights_on_disk,
+    worker_settings,
+)
+from byheart.sweep.search.config import TOKENWISE, SweepConfig
+from byheart.sweep.search.results import Outcome
+from byheart.sweep.search.study import Study, Suggestion, opened
+
+PAUSE_S = 0.5  # between two looks at whether the other workers are done
+IN_PROCESS = ("BasicLauncher", "PackedLauncher")
+
+
+@runtime_checkable
+class StreamingLauncher(Protocol):
+    """A launcher that can do more than Hydra's `launch`: it takes a new trial as soon as a slot is free."""
+
+    options: Mapping[str, int | None]
+
+    def stream(self, scheduler: Scheduler) -> None: ...
+
+
+def sweep(trials: Trials, launcher: Launcher, config: Config) -> None:
+    """Called by the sweeper plugin. Keeps an error in `trials.failure`, since Hydra would print a line of its own first."""
+    try:
+        run_sweep(trials.setup, trials, launcher, config, Terminal())
+    except Exception as error:
+        trials.failure = error
+
+
+def run_sweep(setup: SweepConfig, trials: Trials, launcher: Launcher, config: Config, screen: Terminal) -> None:
+    """Trains the trials of the study through the launcher, then concludes: table, best trial, page."""
+    if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
+        what = "a pruner needs a launcher that trains in this process"
+        fix = "hydra/launcher=packed or basic, or leave the pruner out"
+        raise UserError(Problem(what, "hydra.sweeper.pruner", str(setup.sweep.pruner["_target_"]), fix))
+    if setup.sweep.halved and not isinstance(launcher, StreamingLauncher):
+        what = "halving pauses trials, so they must train together"
+        raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
+    options = launcher.options if isinstance(launcher, StreamingLauncher) else {"processes": 1}
+    worker = worker_settings()
+    setup.folder.mkdir(parents=True, exist_ok=True)
+    if not setup.only_their_probes:  # else each trial writes its own examples
+        trials.share(screen)
+        _refuse_unmeasurable(setup, trials.shared.texts(setup.plan))
+    trials.share(only_warnings(screen))
+    with opened(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
+        if worker is not None:
+            _work_for_the_first(setup, study, trials, launcher, worker, screen)
+            return
+        write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
+        live_table = _live_table(setup, study, screen)
+        with Processes(trials.words, study.locks.folder, live_table.say) as processes:
+            worker = _start_workers(setup, study, trials, options, processes, screen)
+            scheduler = Scheduler(setup, study, live_table, worker)
+            scheduler.on_stop, trials.watch = processes.release, scheduler.watch()
+            scheduler.on_refresh = lambda: _share_cores_again(scheduler, trials, processes)
+            with scheduler.interruptible(), live_table, _threads(setup, trials, worker):
+                _train(scheduler, launcher)
+            processes.release()
+            if scheduler.failure is not None:
+                raise scheduler.failure
+            if scheduler.stop:
+                processes.wait()
+                screen.say(f"Stopped. The same command continues; finished trials are in {setup.folder}")
+                raise KeyboardInterrupt
+            conclude(setup, study, trials, screen)
+
+
+def _start_workers(
+    setup: SweepConfig,
+    study: Study,
+    trials: Trials,
+    options: Mapping[str, int | None],
+    processes: Processes,
+    screen: Terminal,
+) -> WorkerSettings:
+    """Starts the other processes, which need seconds to start; meanwhile this one makes the rows with all threads."""
+    if options.get("processes") == 1 or not trials.words or study.complete():
+        return ALONE
+    weights = weights_on_disk(setup)
+    if weights is None:  # the model must be fetched or converted, once
+        weights = _make_rows(setup, trials)
+    worker = plan_workers(setup, options, study, weights)
+    processes.start(worker)
+    if worker.processes > 1:
+        threads = f" of {worker.threads} thread{'s' * (worker.threads > 1)}" if worker.threads else ""
+        screen.say(f"  in {worker.processes} processes{threads}; the others write to {processes.folder}")
+        _make_rows(setup, trials)
+    return worker
+
+
+def _make_rows(setup: SweepConfig, trials: Trials) -> int:
+    """Makes the rows of the first trial; gives the bytes of the base model. An error comes again with the trial itself."""
+    try:
+        trials.shared.rows(setup.plan)
+        model = trials.shared.opened(setup.plan).model
+        return sum(p.numel() * p.element_size() for p in model.parameters())
+    except Exception:
+        return 0
+
+
+def _work_for_the_first(
+    setup: SweepConfig, study: Study, trials: Trials, launcher: Launcher, worker: WorkerSettings, screen: Terminal
+) -> None:
+    """One of the other processes: trains until no trial is left or the first process ends."""
+    scheduler = Scheduler(setup, study, _live_table(setup, study, screen), worker)
+    trials.watch = scheduler.watch()
+    scheduler.on_refresh = lambda: _share_cores_again(scheduler, trials, None)
+    end_with_the_first(lambda: setattr(scheduler, "stop", True))
+    with scheduler.interruptible(), _threads(setup, trials, worker):
+        _train(scheduler, launcher)
+    if scheduler.failure is not None:
+        raise scheduler.failure
+
+
+def _share_cores_again(scheduler: Scheduler, trials: Trials, processes: Processes | None) -> None:
+    """Shares the trials and cores of a process that died, and gives the last trials the cores of idle processes."""
+    worker, shared = scheduler.worker, trials.shared
+    if scheduler.stop or scheduler.failure is not None:
+        return
+    if processes is not None and processes.report_dead():
+        here = 1 + len(processes.running)
+        threads = max(1, budget(scheduler.setup) // here) if worker.threads else None
+        scheduler.worker = WorkerSettings(1, here, threads, worker.trials if here > 1 else None)
+    if worker.threads is None:  # on a GPU, or alone
+        return
+    others = scheduler.study.others_at_work()
+    threads = scheduler.worker.threads if others is None else max(1, budget(scheduler.setup) // (1 + others))
+    if threads != shared.threads:
+        shared.threads = threads
+        shared.keep_threads()
+
+
+@contextmanager
+def _threads(setup: SweepConfig, trials: Trials, worker: WorkerSettings) -> Iterator[None]:
+    """This process's share of the cores while trials train; then all of them."""
+    if worker.threads is None:
+        yield
+        return
+    import torch
+
+    trials.shared.threads = worker.threads
+    trials.shared.keep_threads()
+    try:
+        yield
+    finally:
+        trials.shared.threads = None
+        torch.set_num_threads(budget(setup))
+
+
+def _refuse_unmeasurable(setup: SweepConfig, texts: Texts) -> None:
+    """Raises before the first trial what would make every trial fail."""
+    chooses = bool(texts.split.choose)
+    by_token = [name for name in TOKENWISE if name in setup.sweep.objectives]
+    if by_token and not chooses:
+        what = "no example was held out, so it cannot be measured"
+        fix = "hold more out (split.share=0.5), or write more examples of each fact"
+        raise UserError(Problem(what, "hydra.sweeper.objective", by_token[0], fix))
+    if "recall" in setup.sweep.objectives and not chooses and not setup.plan.dev:
+        what, fix = "no probe is held out for validation, so no recall can be measured", "add questions=FILE dev=0.3"
+        raise UserError(Problem(what, "hydra.sweeper.objective", "recall", fix))
+
+
+def _train(scheduler: Scheduler, launcher: Launcher) -> None:
+    waited = False
+    while not scheduler.stop and scheduler.failure is None:
+        before = len(scheduler.study.known())
+        if isinstance(launcher, StreamingLauncher):
+            launcher.stream(scheduler)
+        else:
+            _launch(scheduler, launcher)
+        if scheduler.handed_out or len(scheduler.study.known()) > before or scheduler.stop or scheduler.failure:
+            continue
+        others = scheduler.study.others_running()
+        if not others and scheduler.study.complete():
+            scheduler.refresh(now=True)
+            return
+        if others and not waited:
+            scheduler.live_table.say(f"waiting for trials that run in another process: {', '.join(map(str, others))}")
+            waited = True
+        time.sleep(PAUSE_S if others or scheduler.waiting else 0.0)
+        scheduler.refresh()
+
+
+def _launch(scheduler: Scheduler, launcher: Launcher) -> None:
+    """Hydra's own launchers take a batch and return when it ends. Only trials in this process are shown while they train."""
+    while True:
+        batch: list[Suggestion] = []
+        while len(batch) < scheduler.setup.sweep.n_jobs and (suggestion := scheduler.next()) is not None:
+            batch.append(suggestion)
+        if not batch:
+            return
+        overrides = [scheduler.overrides(suggestion) for suggestion in batch]
+        results: Sequence[JobReturn] = launcher.launch(overrides, initial_job_idx=batch[0].number)
+        for suggestion, result in zip(batch, results, strict=True):
+            found = result._return_value  # return_value would print a line of Hydra's own
+            if result.status == JobStatus.COMPLETED and isinstance(found, Outcome):
+                scheduler.ended(suggestion.number, found)
+            else:
+                error = found if isinstance(found, BaseException) else RuntimeError(str(found))
+                scheduler.failed(suggestion.number, error)
+
+
+def _live_table(setup: SweepConfig, study: Study, screen: Terminal) -> LiveTable:
+    name = setup.sweep.objectives[0]
+    live_table = LiveTable(screen, name, setup.sweep.directions[0] == "maximize", study.wanted)
+    known = [trial for trial in study.known() if trial.state in ("complete", "failed")]
+    for trial in known:
+        live_table.remember(trial)
+    screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
+    if (limit := setup.sweep.n_trials) and limit > study.wanted:
+        screen.say(f"  n_trials={limit}, but there are only {study.wanted} combinations")
+    if known:
+        screen.say(f"  {len(known)} of them are there already: the study continues")
+    return live_table

@@ -1,0 +1,203 @@
+"""The task of a sweep's jobs: `prepare`, `fit` and `finish` one trial. Calling it does all three; the packed launcher
+calls `prepare` and `finish`, and trains many trials together."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from byheart.config.compose import Config, job_folder
+from byheart.errors import Diverged, Problem, UserError
+from byheart.model.language import LanguageModel
+from byheart.pipeline.evaluate import Opened
+from byheart.pipeline.learn import open_logbook
+from byheart.pipeline.run import Run
+from byheart.pipeline.run_config import Plan
+from byheart.pipeline.train import account_of, lesson_of, tokens_per_row
+from byheart.progress import Checked, Progress, RunEnded
+from byheart.records import CurvePoint
+from byheart.report.loggers.logbook import Logbook
+from byheart.store import read_json, write_json
+from byheart.sweep.run.shared import Shared, lend
+from byheart.sweep.search.config import SweepConfig
+from byheart.sweep.search.results import Outcome, write_outcome
+from byheart.training.curve import forget_peak, read_curve
+from byheart.training.job import Hooks, Learned, Lesson
+from byheart.training.multi_lora.job import GO_ON, PRUNE
+from byheart.training.stopping import MONITORS
+
+PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
+
+
+@dataclass
+class Watch:
+    """What the sweep does while a trial trains in this process."""
+
+    on_check: Callable[[int, CurvePoint, Sequence[CurvePoint]], str] = lambda number, point, curve: GO_ON
+    on_step: Callable[[int, int, int], None] = lambda number, step, steps: None
+    stop_requested: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trial that is ready to train."""
+
+    number: int
+    folder: Path
+    plan: Plan
+    lesson: Lesson
+    opened: Opened
+    measure: Callable[[LanguageModel, int], float | None] | None
+    log: Logbook
+    forgetting: dict[int, float] = field(default_factory=dict)  # by epoch
+
+
+class Trials:
+    """One for a sweep. `plan_of` gives the plan of a job's config and what is wrong with it."""
+
+    def __init__(self, plan_of: PlanOf, setup: SweepConfig, words: Sequence[str] = ()):
+        """`words`: the command line, with which the other workers are started."""
+        self.plan_of, self.setup, self.words = plan_of, setup, words
+        self.watch = Watch()
+        self.failure: Exception | None = None  # what ended the sweep; Hydra would print it in its own way
+        self._shared: Shared | None = None
+
+    def __getstate__(self) -> dict[str, object]:  # for launchers that run their jobs in other processes
+        return {**vars(self), "watch": Watch(), "_shared": None, "failure": None}
+
+    @property
+    def shared(self) -> Shared:
+        if self._shared is None:
+            self._shared = Shared(self.setup.folder / "shared")
+        return self._shared
+
+    def share(self, progress: Progress) -> None:
+        self._shared = Shared(self.setup.folder / "shared", progress)
+
+    def __call__(self, config: Config) -> Outcome:
+        prepared = self.prepare(config, job_folder())
+        try:
+            learned = self.fit(prepared)
+        except Diverged as error:
+            return self.finish_diverged(prepared, str(error))
+        return self.finish(prepared, learned)
+
+    def is_ready(self, plan: Plan) -> bool:
+        """Whether a trial can be prepared without the base model."""
+        forgets = "forgetting" in self.setup.sweep.objectives
+        return self.shared.has(plan, general=forgets)
+
+    def prepare(self, config: Config, folder: Path) -> Prepared:
+        plan, problems = self.plan_of(config)
+        if problems:
+            raise UserError(*problems)
+        shared, probes = self.shared, self.setup.probes_asked
+        train, validate = shared.rows(plan)
+        watched = set(MONITORS) & set(self.setup.sweep.objectives)
+        if watched and not validate and not probes:
+            what, fix = "no held-out example, so nothing can be measured on it", "hold more out: split.share=0.5"
+            raise UserError(Problem(what, "hydra.sweeper.objective", min(watched), fix))
+        opened = shared.opened(plan)
+        recall = shared.recall(plan, probes, self.setup.only_their_probes) if probes else None
+        forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
+        kept = folder / "checkpoint" / "forgetting.json"  # for a trial that is interrupted: no curve holds it
+        forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
+
+        def measure(model: LanguageModel, epoch: int) -> float | None:
+            if forgets is not None:
+                forgetting[epoch] = forgets(model)
+                write_json(kept, forgetting)
+            return recall(model) if recall is not None else None
+
+        lesson = lesson_of(plan, train, validate, opened)
+        log = open_logbook(plan, Run(folder, shared.progress), self.setup.name, folder.name)
+        measured = measure if recall or forgets else None
+        return Prepared(int(folder.name), folder, plan, lesson, opened, measured, log, forgetting)
+
+    def checked(self, prepared: Prepared, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
+        """Called at every validation check; gives GO_ON, PAUSE or PRUNE."""
+        prepared.log(Checked("training", point, curve, tokens_per_row(prepared.lesson.train)))
+        return self.watch.on_check(prepared.number, point, curve)
+
+    def fit(self, prepared: Prepared) -> Learned:
+        """Trains this trial alone, from its checkpoint where there is one. Raises Diverged."""
+        plan, number, watch, measure = prepared.plan, prepared.number, self.watch, prepared.measure
+        opened = prepared.opened
+        lend(opened)
+        model = opened.attach(plan.adapter, plan.seed)
+        pruned = False
+        begun = any((prepared.folder / "checkpoint").glob("step-*"))  # not by a pack, whose checkpoints are its own
+        epoch = len([1 for p in _curve(prepared.folder) if float(p.epoch).is_integer()]) if begun else 0
+        forget_peak()
+
+        def on_check(point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
+            nonlocal pruned
+            pruned = self.checked(prepared, point, curve) == PRUNE or pruned
+
+        def recall() -> float | None:
+            nonlocal epoch
+            epoch += 1
+            assert measure is not None
+            return measure(opened.language_model(), epoch)
+
+        learned = plan.trainer.fit(
+            model,
+            prepared.lesson,
+            plan.optimizer,
+            plan.stopping,
+            prepared.folder,
+            Hooks(
+                on_step=lambda step, steps: watch.on_step(number, step, steps),
+                on_check=on_check,
+                stop_requested=lambda: pruned or watch.stop_requested(),
+                recall=recall if measure else None,
+            ),
+        )
+        opened.save(prepared.folder / "adapter")
+        return learned
+
+    def finish(self, prepared: Prepared, learned: Learned, halved: str = "") -> Outcome:
+        """Writes the trial's records, its outcome last. `halved`: why halving ended it."""
+        pruned = learned.state == "pruned" or (learned.state == "stopped" and not self.watch.stop_requested())
+        outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
+        if halved:
+            outcome = replace(outcome, reason=halved)
+        prepared.log(RunEnded())
+        if outcome.state in ("stopped", "paused"):
+            return outcome  # its checkpoint stays, to be resumed
+        account = account_of(replace(learned, state="stopped") if pruned else learned, prepared.plan.stopping) | (
+            {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
+        )
+        run = self._record(prepared, "trained")
+        run.record |= {"training": account, "peak_memory_gib": outcome.peak_memory}
+        run.record["timings"]["training"] = outcome.seconds
+        run.save()
+        write_json(prepared.folder / "adapter" / "byheart.json", account)
+        return self._written(prepared, outcome)
+
+    def finish_diverged(self, prepared: Prepared, reason: str) -> Outcome:
+        """Writes the records of a trial whose loss diverged: a failure, with the curve so far."""
+        curve = tuple(_curve(prepared.folder))
+        learned = Learned("diverged", curve, 0, 0, 0.0, None, None, curve[-1].seconds if curve else 0.0, (reason,))
+        outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting)
+        run = self._record(prepared, "failed")
+        run.record["error"] = reason
+        prepared.log(RunEnded(failed=True))
+        run.save()
+        return self._written(prepared, outcome)
+
+    def _record(self, prepared: Prepared, state: str) -> Run:
+        plan = prepared.plan
+        run = Run(prepared.folder, name=plan.name, seed=plan.seed, model=plan.model.path)
+        run.record["state"] = state
+        return run
+
+    def _written(self, prepared: Prepared, outcome: Outcome) -> Outcome:
+        write_outcome(prepared.folder, outcome)
+        shutil.rmtree(prepared.folder / "checkpoint", ignore_errors=True)
+        return outcome
+
+
+def _curve(folder: Path) -> list[CurvePoint]:
+    file = folder / "curve.csv"
+    return read_curve(file) if file.is_file() else []

@@ -1,0 +1,68 @@
+"""Epochs read from a curve: at a constant rate one training has the result of every shorter one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from byheart.errors import Problem
+from byheart.pipeline.run_config import Plan
+from byheart.sweep.search.override import Override
+from byheart.sweep.search.space import Params, Space
+
+EPOCHS = "epochs"
+NO_PATIENCE = Override.of("stopping.patience", None)  # early stopping would leave the later epochs without a result
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How a study treats `epochs`. `space` is what Optuna proposes values of."""
+
+    space: Space
+    fixed_epochs: int
+    most: int | None = None  # the highest number of epochs in the space; None: epochs is not swept
+    answered: tuple[int, ...] = ()  # the numbers of epochs in the final table
+    schedule: str = "constant"
+    free: bool = True  # a training of N epochs contains every shorter one, where the rate is constant
+    extra: tuple[Override, ...] = ()
+
+    @classmethod
+    def of(cls, space: Space, plan: Plan) -> "tuple[Axis, list[Problem]]":
+        schedules = space.values("schedule") if "schedule" in space.distributions else [plan.schedule]
+        free = not plan.optimizer.warmup and ("schedule" in space.distributions or plan.schedule == "constant")
+        if EPOCHS not in space.distributions:
+            return cls(space, plan.epochs, None, tuple(range(1, plan.epochs + 1)), plan.schedule, free), []
+        values = space.values(EPOCHS)
+        if values is None or not all(isinstance(value, int) and value >= 1 for value in values):
+            fix = "epochs=1,2,4 or epochs=range(1,8)"
+            return cls(space, plan.epochs), [Problem("must be whole numbers of at least 1", EPOCHS, fix=fix)]
+        always = free and schedules == ["constant"]
+        varied = space.without(EPOCHS) if always else space
+        most = max(values)
+        if always and not varied.distributions:
+            fix = "one training answers every number of epochs: byheart learn epochs=" + str(most)
+            return cls(space, plan.epochs), [Problem("nothing varies but the number of epochs", EPOCHS, fix=fix)]
+        return cls(varied, most, most, tuple(sorted(values)), plan.schedule, free, (NO_PATIENCE,)), []
+
+    def overrides(self, params: Params) -> list[Override]:
+        """What a trial is trained with besides its parameters; a later override wins."""
+        if self.most is None:
+            return []
+        return [*self.extra, Override.of(EPOCHS, self.trained(params))]
+
+    def trained(self, params: Params) -> int:
+        """For how many epochs a trial is trained."""
+        return self.most if self.most is not None and self.is_free(params) else self.epochs_of(params)
+
+    def epochs_of(self, params: Params) -> int:
+        """Up to which epoch a trial's value is read."""
+        return int(params.get(EPOCHS, self.fixed_epochs))
+
+    def same_curve(self, one: Params, other: Params) -> bool:
+        """Whether both are parts of one training."""
+        return self._without(one) == self._without(other) and (one == other or self.is_free(one))
+
+    def is_free(self, params: Params) -> bool:
+        return self.free and params.get("schedule", self.schedule) == "constant"
+
+    @staticmethod
+    def _without(params: Params) -> dict[str, Any]:
+        return {key: value for key, value in params.items() if key != EPOCHS}

@@ -1,0 +1,49 @@
+"""The settings that all trials of a study share. A study refuses to continue with others."""
+
+import hashlib
+from pathlib import Path
+
+from byheart.config.compose import Config
+from byheart.documents.load import find_documents
+from byheart.errors import UserError
+from byheart.stable_ids import DROPPED, id_of
+from byheart.sweep.search.options import SweepOptions
+from byheart.sweep.search.override import bare, below, settings_of
+from byheart.sweep.search.space import Space
+
+# Where and how fast it is computed, and what only describes the result: none of it changes a trial's numbers.
+MAY_DIFFER = ("hydra", "logger", "name", "run", "resume", "estimate", "trainer.device", "trainer.threads")
+MAY_DIFFER_TOO = ("trainer.layout", "trainer.rows_at_once", "evaluation", "retrain")
+
+
+def fingerprint(config: Config, sweep: SweepOptions, space: Space, examples_vary: bool) -> dict[str, object]:
+    """Each fixed setting by its key, the documents and questions by their content, the space by its text."""
+    swept = {bare(key) for key in space.distributions}
+    fixed = {
+        key: id_of(str(value)) if key.endswith("_target_") else value
+        for key, value in settings_of(config, resolve=True)
+        if not below(key, (*MAY_DIFFER, *MAY_DIFFER_TOO)) and not below(key, swept) and key != "optimizer.lr"
+    }
+    for key, target in [each for each in fixed.items() if each[0].endswith("._target_")]:
+        fixed |= {key.replace("_target_", name): value for name, value in DROPPED.get(str(target), {}).items()}
+    fixed |= {f"content of {file}": _digest(Path(file)) for file in _files(config)}
+    fixed |= {f"hydra.sweeper.params {key}": text for key, text in space.as_text().items()}
+    fixed["hydra.sweeper.objective"] = ", ".join(sweep.objectives)
+    if "recall" in sweep.objectives:
+        fixed["hydra.sweeper.probes"] = sweep.probes_asked(examples_vary)
+    return fixed
+
+
+def _files(config: Config) -> list[str]:
+    documents = config.documents
+    names = [documents] if isinstance(documents, str) else list(documents or ())
+    try:
+        found = [str(path) for path in find_documents(tuple(names))]
+    except UserError:  # where the documents vary, each trial checks its own
+        found = []
+    return [*found, *([str(config.questions)] if config.questions else [])]
+
+
+def _digest(file: Path) -> str:
+    file = file.expanduser()
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else "absent"

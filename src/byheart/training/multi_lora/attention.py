@@ -1,0 +1,99 @@
+"""Attention over many rows in one flat sequence, registered with transformers under a name."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from byheart.training.layout import Row
+from byheart.training.loss import token_scores
+from byheart.training.multi_lora.attention_layout import AttentionLayout
+from byheart.training.multi_lora.batch import PackedRow, lay_out
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+ATTENTION = "byheart_packed"
+
+
+def choose_attention(model: "PreTrainedModel") -> str | None:
+    """The name of our attention if the model's losses with it equal those with its own; else None: use a grid."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(ATTENTION, packed_attention)
+    own = model.config._attn_implementation
+    device = next(model.parameters()).device
+    rows = [Row(list(range(1, 8)), 1), Row(list(range(3, 6)), 1), Row(list(range(2, 7)), 1)]
+    packed_rows = [PackedRow(0, row, torch.ones(len(row.tokens) - 1)) for row in rows]
+    found: list[Tensor] = []
+    with torch.no_grad():
+        for grid in (True, False):
+            part, _ = lay_out(packed_rows, 1, 0, grid, device)
+            try:
+                if not grid:
+                    model.set_attn_implementation(ATTENTION)
+                found.append(token_scores(model, part.batch, **part.model_inputs)[0])
+            except (TypeError, NotImplementedError, ValueError):
+                if grid:
+                    raise
+            finally:
+                model.set_attn_implementation(own)
+    near = 0.02 if next(model.parameters()).dtype.itemsize < 4 else 1e-4
+    alike = len(found) == 2 and torch.allclose(found[0], found[1], rtol=near)
+    return ATTENTION if alike else None
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    *,
+    attention_layout: AttentionLayout,
+    **other: object,
+) -> tuple[Tensor, None]:
+    """Causal attention within each sequence of a flat one: (1, H, N, D); keys and values may have fewer heads.
+
+    A transformers attention function; `attention_layout` reaches it through the model's keyword arguments.
+    """
+    for name in ("sliding_window", "softcap", "s_aux"):
+        if other.get(name) is not None:
+            raise NotImplementedError(name)
+    heads, size = query.shape[1], query.shape[3]
+    scaling = scaling or size**-0.5
+
+    def blocks(x: Tensor) -> list[Tensor]:  # (1, H, N, D) -> (sequences, H, W, D) of each block
+        flat_NK = x.transpose(1, 2).reshape(x.shape[2], -1)
+        grouped = attention_layout.sequences.gather(flat_NK)
+        return [block.view(*block.shape[:2], x.shape[1], size).transpose(1, 2) for block in grouped]
+
+    found = []
+    attend = _on_gpu if query.is_cuda else _on_cpu
+    for i, (q, k, v) in enumerate(zip(blocks(query), blocks(key), blocks(value), strict=True)):
+        # (sequences, H, W, D) -> (sequences, W, H * D)
+        found.append(attend(scaling, attention_layout, i, q, k, v).transpose(1, 2).flatten(2))
+    return attention_layout.sequences.scatter(*found).view(1, -1, heads, size), None
+
+
+def _on_gpu(scaling: float, layout: AttentionLayout, block: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    assert layout.owners[block] is None, "rows share a prefix on a CPU only: see PackedTrainer.together"
+    return torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, is_causal=True, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
+    )
+
+
+def _on_cpu(scaling: float, layout: AttentionLayout, block: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of (sequences, H, W, D) by plain products."""
+    count, heads, width, size = query.shape
+    groups = count * key.shape[1]
+    # Query heads that share a key head are stacked: no key is repeated.
+    share = heads // key.shape[1]
+    q = query.reshape(groups, share * width, size)
+    k, v = (x.reshape(groups, width, size) for x in (key, value))
+    mask = layout.mask(block, heads, query)
+    mask = mask.repeat(share, 1) if mask.dim() == 2 else mask.view(groups, share * width, width)
+    # The softmax of bfloat16 sums in float32 inside its kernel: no copies in float32 are needed.
+    shares = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=scaling).softmax(-1)
+    return torch.bmm(shares, v).view(count, heads, width, size)

@@ -1,0 +1,45 @@
+"""What the packed trainer is given for one training, and what it asks its caller and notifies it of."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byheart.model.adapter import Lora
+from byheart.records import CurvePoint
+from byheart.training.job import Lesson, Paused
+from byheart.training.optimizer import AdamW
+from byheart.training.stopping import Stopping
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+GO_ON, PAUSE, PRUNE = "go on", "pause", "prune"  # what PackedHooks.on_check may answer
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: what `Trainer.fit` is given, as a record. `folder` receives curve.csv and adapter/ (peft's files)."""
+
+    id: str
+    lesson: Lesson
+    adapter: Lora  # rank up to the pack's max_rank, any alpha; the pack's targets; no dropout
+    optimizer: AdamW
+    stopping: Stopping
+    folder: Path
+    paused: Paused | None = None
+
+
+@dataclass(frozen=True)
+class PackedHooks:
+    """What the caller of `PackedTrainer.stream` wants to be asked and notified of.
+
+    on_check: after each validation check; answers GO_ON, PAUSE or PRUNE.
+    recall: at each epoch's end, with the job and a model that computes with this job's adapter alone.
+    on_step: after each step of all jobs, job id -> (steps done, steps in all).
+    """
+
+    on_check: Callable[[Job, CurvePoint, Sequence[CurvePoint]], str] = lambda job, point, curve: GO_ON
+    recall: "Callable[[Job, PreTrainedModel], float | None] | None" = None
+    stop_requested: Callable[[], bool] = lambda: False
+    on_step: Callable[[dict[str, tuple[int, int]]], None] = lambda steps: None

@@ -1,0 +1,291 @@
+"""Many adapters trained together on one frozen base model, each exactly as if it were alone.
+
+The rows of all jobs go through one forward and one backward pass (as in PLoRA, arXiv 2508.02932); each slot has its
+own LoRA matrices, optimizer, order of rows, curve and early stopping. Tests compare it with `training.trainer.Trainer`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from byheart.errors import Diverged, Problem, gather
+from byheart.model.adapter import Lora
+from byheart.training.job import Learned, Paused
+from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, Job, PackedHooks
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from byheart.training.layout import Part
+    from byheart.training.multi_lora.batch import PackedRow
+    from byheart.training.multi_lora.slot_state import SlotState
+    from byheart.training.validation import Validation
+
+VALIDATED_AT_ONCE = 8192  # tokens
+TOGETHER = 4  # rows of a slot that share a prefix: in longer sequences attention costs more than the prefix saves
+
+
+class PackedTrainer:
+    """Trains up to `slots` jobs at a time on `model`, a loaded transformers model, which it freezes and borrows.
+
+    with PackedTrainer(model, slots=8, max_rank=16) as trainer:
+        trainer.stream(next_job, on_result)
+
+    On leaving the `with` block the model is as it was. All jobs share `targets` (peft's target_modules).
+    """
+
+    def __init__(
+        self,
+        model: "PreTrainedModel",
+        slots: int,
+        max_rank: int,
+        targets: str | tuple[str, ...] = "all-linear",
+        tokens_at_once: int | None = None,
+    ):
+        """`tokens_at_once` bounds the tokens of one forward pass (None: the whole batch); gradients add up exactly.
+
+        Device and dtype are the model's own. Raises UserError where this model cannot be packed.
+        """
+        from byheart.training.multi_lora.attention import choose_attention
+        from byheart.training.multi_lora.stack import Stack
+
+        gather(_model_problems(model))
+        self.model, self.slots, self.max_rank, self.targets = model, slots, max_rank, targets
+        self.tokens_at_once = tokens_at_once
+        self._own_attention: str = model.config._attn_implementation
+        self._grads = {name: p.requires_grad for name, p in model.named_parameters()}
+        self._training = model.training
+        model.eval().requires_grad_(False)
+        self.stack = Stack(model, slots, max_rank, targets)
+        self.attention = choose_attention(model)
+        # The gradients of a shared token are summed before they pass the model's float32 norms, which changes them by
+        # 1e-7, where tests promise 1e-9. bfloat16 weights have only eight bits: there it does not matter.
+        half = self.stack.weights.dtype.itemsize < 4
+        self.together = TOGETHER if half and self.stack.weights.device.type == "cpu" else 1
+        self._active: dict[int, SlotState] = {}  # by slot
+        self._paused: dict[str, Paused] = {}
+        # The last initial adapter, with what it depends on: the trials of a sweep often start alike, and peft is slow.
+        self._initial: tuple[tuple[Lora, int], dict[str, tuple[Tensor, Tensor]]] | None = None
+
+    def problems(self, job: Job) -> list[Problem]:
+        """Why this job cannot join the pack, before anything is computed."""
+        adapter, problems = job.adapter, list[Problem]()
+        if not isinstance(adapter, Lora):
+            return [Problem("only LoRA adapters are packed", "adapter", type(adapter).__name__, "train it by itself")]
+        if adapter.rank > self.max_rank:
+            fix = "raise the pack's max_rank"
+            problems.append(Problem(f"above the pack's {self.max_rank}", "adapter.rank", str(adapter.rank), fix))
+        if adapter.dropout:
+            fix = "set it to 0, or train this trial by itself"
+            problems.append(Problem("packed adapters have no dropout", "adapter.dropout", str(adapter.dropout), fix))
+        if adapter.targets != self.targets:
+            fix = "trials with other targets form a pack of their own"
+            problems.append(Problem("not the pack's targets", "adapter.targets", str(adapter.targets), fix))
+        if not job.lesson.train:
+            problems.append(Problem("there are no rows to learn", "examples", job.id, "see rejected.jsonl for why"))
+        return problems
+
+    def stream(
+        self,
+        next_job: Callable[[], Job | None],
+        on_result: Callable[[Job, Learned], None],
+        hooks: PackedHooks | None = None,
+    ) -> None:
+        """Runs until `next_job` gives None while no job is left.
+
+        next_job: called once for each free slot, at the start and again after every result; None means "none now".
+          Raises UserError where a job has `problems`.
+        on_result: called once for each job that leaves. `Learned.state` is finished, upturn, budget, diverged (the reason
+          is in `notes`), pruned or paused (on_check said so), or stopped (by stop_requested; training can resume from
+          `paused(job.id)`, as it can for paused ones). Before the call, the adapter of the best epoch is written to
+          `job.folder`/adapter and the curve to curve.csv; without a finished epoch it is the last step's adapter, and
+          none where that diverged. Paused and stopped jobs have no adapter yet.
+        """
+        hooks = hooks or PackedHooks()
+        ask = True
+        while True:
+            while ask and len(self._active) < self.slots:
+                job = next_job()
+                if job is None:
+                    ask = False
+                else:
+                    self._join(job)
+            leaving = self._step(hooks) if self._active else {}
+            stop = hooks.stop_requested()  # asked once a step: a stop during `on_result` must not leave jobs unsaved
+            if stop:
+                leaving = {state: leaving.get(state, ("stopped", "")) for state in self._active.values()}
+            for state, (how, note) in leaving.items():
+                on_result(state.job, self._leave(state, how, note))
+                ask = True
+            if stop or not (self._active or ask):
+                return
+
+    def paused(self, job_id: str) -> Paused:
+        """What a paused or stopped job resumes from; it can be fetched once."""
+        return self._paused.pop(job_id)
+
+    def bytes_per_slot(self) -> int:
+        """Device memory that one more slot takes without activations: master, mean, gradient, two moments, working copy."""
+        row = self.stack.masters[0]
+        return int(row.numel() * (5 * row.itemsize + self.stack.weights.itemsize))
+
+    def bytes_of_moments(self) -> int:
+        """Device memory that a slot's first step adds."""
+        row = self.stack.masters[0]
+        return int(row.numel() * 2 * row.itemsize)
+
+    def close(self) -> None:
+        """Gives the model back as it was."""
+        self.stack.close()
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(self._grads[name])
+        self.model.train(self._training)
+
+    def __enter__(self) -> "PackedTrainer":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _join(self, job: Job) -> None:
+        from byheart.training.multi_lora.adapters import initial
+        from byheart.training.multi_lora.slot_state import SlotState
+
+        gather(self.problems(job))
+        slot = next(i for i in range(self.slots) if i not in self._active)
+        self.stack.reach(max(slot, *self._active, 0) + 1)
+        if job.paused:
+            self.stack.rejoin(slot, job.adapter, job.optimizer, job.paused.tensors)
+        else:
+            key = job.adapter, job.lesson.seed
+            if self._initial is None or self._initial[0] != key:
+                self._initial = key, initial(job.adapter, self.model, job.lesson.seed)
+            self.stack.join(slot, job.adapter, job.optimizer, self._initial[1])
+        self._active[slot] = SlotState(job, slot)
+
+    def _leave(self, state: "SlotState", how: str, note: str) -> Learned:
+        from byheart.training.multi_lora.adapters import save
+
+        job, rank = state.job, state.job.adapter.rank
+        if how in ("paused", "stopped"):
+            self._paused[job.id] = state.paused_with(self.stack.state(state.slot, rank))
+        else:
+            weights = state.best
+            if weights is None and how != "diverged":
+                weights = self.stack.snapshot(state.slot, rank)
+            if weights is not None:
+                save(job.adapter, self.model, self.stack.matrices_of(weights, rank), job.folder / "adapter")
+        self.stack.leave(state.slot)
+        del self._active[state.slot]
+        self.stack.reach(max(self._active, default=0) + 1)
+        return state.result(how, [note] if note else [])
+
+    def _step(self, hooks: PackedHooks) -> "dict[SlotState, tuple[str, str]]":
+        """One optimizer step of every job, and the checks that are due; the jobs that leave, each with how and a note."""
+        states = [state for state in self._active.values() if not state.over]
+        leaving: dict[SlotState, tuple[str, str]] = {}
+        losses, known = self._losses([row for state in states for row in state.next_rows()])
+        rates = {state.slot: state.rate(state.step) for state in states}
+        for state in states:
+            try:
+                state.advance(losses[state.slot], known[state.slot])
+            except Diverged as error:
+                leaving[state] = ("diverged", str(error))
+                del rates[state.slot]
+        self.stack.step(rates)
+        hooks.on_step({state.job.id: (state.step, state.lesson.steps) for state in states})
+        due = [state for state in states if state not in leaving and state.check_due]
+        rows = [row for state in due for row in state.validation_rows()]
+        found = self._validated(rows) if rows else []
+        for state in due:
+            try:
+                answer = self._check(state, found[state.slot] if state.lesson.validate else None, hooks)
+                if not state.over and answer != GO_ON:
+                    leaving[state] = ({PAUSE: "paused", PRUNE: "pruned"}[answer], "")
+            except Diverged as error:
+                leaving[state] = ("diverged", str(error))
+        return leaving | {s: (s.over, "") for s in self._active.values() if s.over and s not in leaving}
+
+    def _check(self, state: "SlotState", found: "Validation | None", hooks: PackedHooks) -> str:
+        """GO_ON, PAUSE or PRUNE. Raises Diverged."""
+
+        def recall() -> float | None:
+            with self._alone(state.slot):
+                return hooks.recall(state.job, self.model) if hooks.recall else None
+
+        point = state.record(found, recall if hooks.recall else None)
+        if state.is_best:
+            state.best = self.stack.snapshot(state.slot, state.job.adapter.rank)
+        return hooks.on_check(state.job, point, tuple(state.curve))
+
+    def _losses(self, rows: "list[PackedRow]") -> tuple[list[float], list[list[int]]]:
+        """The loss of each slot, and how many of its rows were predicted word for word and how many there are.
+
+        The gradients add up over the parts of the batch.
+        """
+        import torch
+
+        from byheart.training.loss import token_scores
+        from byheart.training.validation import known_by_slot
+
+        known = torch.zeros(2, self.slots, dtype=torch.long, device=self.stack.masters.device)
+        totals = torch.zeros(self.slots, dtype=self.stack.masters.dtype, device=self.stack.masters.device)
+        with torch.enable_grad(), self._borrowed(self.attention):
+            for part in self._parts(rows, self.tokens_at_once):
+                losses, right = token_scores(self.model, part.batch, **part.model_inputs)
+                known += known_by_slot(right, part, self.slots)
+                slots = torch.zeros_like(totals, dtype=losses.dtype).index_add(0, part.slots, part.weighted(losses))
+                slots.sum().backward()
+                totals += slots.detach()
+        return totals.tolist(), known.T.tolist()
+
+    def _validated(self, rows: "list[PackedRow]") -> "list[Validation]":
+        from byheart.training.validation import validate
+
+        with self._borrowed(self.attention), self.stack.measured({row.slot for row in rows}):
+            return validate(self.model, self._parts(rows, VALIDATED_AT_ONCE), self.slots)
+
+    def _parts(self, rows: "list[PackedRow]", at_once: int | None) -> "Iterator[Part]":
+        """The rows in one forward pass after another, each of at most `at_once` tokens."""
+        from byheart.training.multi_lora.batch import lay_out, split
+
+        filler = next(iter(self._active.values())).lesson.filler
+        device = self.stack.masters.device
+        for some in split(rows, at_once):
+            part, slots = lay_out(some, self.stack.used, filler, self.attention is None, device, self.together)
+            self.stack.routing = slots
+            yield part
+
+    @contextmanager
+    def _borrowed(self, attention: str | None) -> Iterator[None]:
+        """Inside the `with` block the model has this attention (None: its own) and may use the slots' adapters.
+
+        Outside, callbacks see the bare model with its own attention.
+        """
+        self.model.set_attn_implementation(attention or self._own_attention)
+        try:
+            yield
+        finally:
+            self.stack.bypass()
+            self.model.set_attn_implementation(self._own_attention)
+
+    @contextmanager
+    def _alone(self, slot: int) -> Iterator[None]:
+        """Inside the `with` block the model computes with this slot's adapter alone; the random state is restored."""
+        import torch
+
+        with self._borrowed(None), self.stack.measured([slot]), torch.random.fork_rng(), torch.no_grad():
+            self.stack.routing = slot
+            yield
+
+
+def _model_problems(model: "PreTrainedModel") -> list[Problem]:
+    import torch
+
+    found = [name for name, m in model.named_modules() if isinstance(m, torch.nn.Dropout) and m.p > 0]
+    value = getattr(model.config, "attention_dropout", 0.0) or 0.0
+    if not found and not value:
+        return []
+    what = "this model has dropout, whose random numbers packed trials would share"
+    return [Problem(what, "model.path", found[0] if found else f"attention_dropout={value}", "train one at a time")]

@@ -1,0 +1,219 @@
+"""The whole way with a toy model: what is asked for is done and reported, and a stopped or killed run goes on."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from byheart import cli
+from byheart.report.terminal import Terminal
+from byheart.store import read_json, read_records
+from sweep.toy import QUICK, TEXT, make_model
+
+NAMES = {"Ada": "Bern", "Otto": "Graz", "Mia": "Lyon", "Karl": "Bonn", "Nora": "Oslo", "Emil": "Rome"}
+WORDS = ["learn", *QUICK, "questions=exam.jsonl", "epochs=2"]
+
+
+@pytest.fixture(scope="module")
+def toy_model(tmp_path_factory):
+    return make_model(tmp_path_factory.mktemp("toy") / "model")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch, toy_model):
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text(TEXT + "\n")
+    Path("model").symlink_to(toy_model)
+    lines = [{"question": f"Where was {name} born?", "answers": [town]} for name, town in NAMES.items()]
+    Path("exam.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return tmp_path
+
+
+def learn(folder, *more):
+    return cli.main([*WORDS, f"hydra.run.dir={folder}", *more])
+
+
+def curve(folder):
+    with Path(folder, "curve.csv").open() as file:
+        return [
+            {key: row[key] for key in ("step", "epoch", "train_loss", "val_loss", "recall", "lr")}
+            for row in csv.DictReader(file)
+        ]
+
+
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
+    words = [word for word in WORDS if adapter == "lora" or "adapter" not in word]
+    extra = [f"adapter={adapter}", "retrain=cosine", "split.heldout_facts=0.2", "dev=0.5", "hydra.run.dir=run"]
+    assert cli.main([*words, *extra]) == 0
+    shown = capsys.readouterr().out
+    split, scores, run = (read_json(f"run/{name}.json") for name in ("split", "scores", "run"))
+
+    assert scores["retrained"].keys() == scores["tuned"].keys() and "retrained" in shown
+    again = curve("run/retrained")
+    assert float(again[-1]["epoch"]) == run["training"]["chosen_epoch"] and float(again[-1]["lr"]) < float(
+        again[0]["lr"]
+    )
+    assert run["retraining"]["chosen_epoch"] is None  # exactly so many epochs, not the best of them
+
+    examples = {row["id"]: row for row in read_records("run/examples.jsonl")}
+    untaught = set(split["heldout_facts"])
+    assert len(untaught) == round(0.2 * len(read_records("run/facts.jsonl")))
+    assert not any(untaught & set(examples[i]["facts"]) for key in ("train", "choose", "judge") for i in split[key])
+    assert scores["untaught"]["tuned"]["contains"]["count"] == len(split["untaught"]) > 0
+    assert "held out whole" in shown
+
+    asked = {row["question"] for row in read_records("run/answers.jsonl") if row["source"] == "questions"}
+    theirs = {f"Where was {name} born?" for name in NAMES}
+    assert 0 < len(asked) < len(theirs)
+    assert f"{len(theirs - asked)} of your questions choose too (dev=0.5)" in shown
+    assert "Once more from the base" in shown and Path("run/report.html").is_file()
+    assert run["training"]["held_out"] == len(split["choose"]) + len(theirs - asked)
+    told = " ".join(shown.split())
+    assert f"of {run['training']['held_out']} held-out answers word for word" in told and "Each fact was seen" in told
+
+
+def test_questions_that_choose_are_validated_on(capsys):
+    """In a small text a few real questions judge better than a few held-out forms."""
+    assert learn("without") == learn("with", "dev=0.5") == 0
+    assert curve("without")[0]["train_loss"] == curve("with")[0]["train_loss"]
+    assert curve("without")[0]["val_loss"] != curve("with")[0]["val_loss"]
+
+
+def test_an_estimate_counts_what_the_run_would_take(capsys):
+    assert learn("estimated", "estimate=true", "batch_size=4", "rows.replay=0.2") == 0
+    shown = capsys.readouterr().out
+    told = len(read_json("estimated/split.json")["train"])
+    assert f"{told} rows of about" in shown and f"{round(told / 4)} that replay" in shown
+    assert f"{-(-(told + round(told / 4)) // 4) * 2} steps of batch size 4" in shown
+    assert not Path("estimated/adapter").exists()
+
+
+def test_a_budget_of_steps_ends_to_the_step_and_is_scored(capsys):
+    assert learn("run", "budget=7", "epochs=30") == 0
+    run = read_json("run/run.json")
+    assert (run["training"]["state"], run["training"]["steps"]) == ("budget", 7)
+    assert "its budget was used up" in capsys.readouterr().out
+    assert read_json("run/scores.json")["tuned"]["contains"]["count"] == len(NAMES)
+
+
+def test_a_budget_of_time_ends_with_the_best_so_far_scored(capsys):
+    assert learn("run", "budget=12s", "epochs=100000", "stopping.patience=null") == 0
+    run = read_json("run/run.json")
+    assert (run["state"], run["training"]["state"]) == ("finished", "budget")
+    assert run["training"]["chosen_epoch"] and Path("run/report.html").is_file()
+    assert cli.main([*WORDS, "budget=15m", "schedule=cosine", "hydra.run.dir=other"]) == 2
+    assert cli.main([*WORDS, "budget=soon", "hydra.run.dir=other"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "a falling rate must know its last step" in told and "must be optimizer steps (2000) or a time" in told
+
+
+def test_with_nothing_held_out_recall_of_the_trained_answers_ends_the_training(capsys):
+    words = ["split.share=0", "split.at_least=0", "stopping.monitor=token_accuracy", "stopping.patience=2", "lr=3e-2"]
+    usual = [word for word in WORDS if "adapter" not in word]
+    assert cli.main([*usual, *words, "adapter=full", "epochs=40", "hydra.run.dir=run"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    run = read_json("run/run.json")
+    assert "stopping.monitor=train_recall ends the training" in shown and "held-out answers word for word" not in shown
+    assert (run["training"]["held_out"], run["training"]["state"]) == (0, "upturn") and run["training"]["chosen_epoch"]
+    assert "recall of trained answers improved no more" in shown
+
+
+def test_replayed_rows_ask_for_what_the_untuned_model_expects_and_a_resumed_run_has_the_same(capsys):
+    words = ["rows.replay=0.3", "budget=9"]
+    assert learn("whole", *words) == learn("again", *words) == 0
+    assert (
+        curve("whole") == curve("again")
+        and Path("whole/replay.jsonl").read_text() == Path("again/replay.jsonl").read_text()
+    )
+    assert "texts of its own" in capsys.readouterr().out
+    assert learn("without", "budget=9") == 0 and curve("without") != curve("whole")
+
+
+def test_few_rows_are_sampled_and_replayed_several_times(capsys, monkeypatch):
+    words = ["rows.replay=0.4", "budget=9"]
+    assert learn("many", *words) == 0
+    sampled = Path("many/replay.jsonl").read_text().splitlines()
+    monkeypatch.setattr("byheart.pipeline.train.DISTINCT", 2)
+    capsys.readouterr()
+    assert learn("few", *words) == 0
+    assert len(Path("few/replay.jsonl").read_text().splitlines()) == 2 < len(sampled)
+    assert [point["epoch"] for point in curve("few")] == [point["epoch"] for point in curve("many")]
+    assert f"{len(sampled) / 2:.2g} times an epoch" in capsys.readouterr().out
+
+
+def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
+    drawn, seen = Terminal.curve, []
+
+    def press_ctrl_c(self, point, points):
+        seen.append(point)
+        drawn(self, point, points)
+        if len(seen) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Terminal, "curve", press_ctrl_c)
+        assert learn("run") == 130
+    shown = capsys.readouterr().out
+    folder = Path("run").absolute()
+    assert f'byheart learn "resume={folder}"' in shown and f'byheart evaluate "run={folder}"' in shown
+    assert read_json("run/run.json")["state"] == "interrupted"
+
+    assert cli.main(["evaluate", "run=run", "evaluation=[recall]"]) == 0  # scored, if the user wishes
+    assert read_json("run/evaluations/again/scores.json")["tuned"]["contains"]["count"] == len(NAMES)
+
+    assert cli.main(["learn", "resume=run"]) == 0
+    assert read_json("run/run.json")["state"] == "finished"
+    assert "written already" in capsys.readouterr().out
+    assert learn("whole") == 0
+    assert curve("run") == curve("whole")
+
+
+def test_ctrl_c_before_training_says_how_to_go_on(capsys, monkeypatch):
+    def press_ctrl_c(*words):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("byheart.pipeline.learn.gather_probes", press_ctrl_c)
+    assert learn("run") == 130
+    assert f'byheart learn "resume={Path("run").absolute()}"' in capsys.readouterr().err
+
+
+KILLED = """
+import os, signal, sys
+from byheart import cli
+from byheart.report.terminal import Terminal
+
+def die(self, point, points):
+    if point.epoch >= 1.5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Terminal.curve = die
+cli.main(sys.argv[1:])
+"""
+
+
+def test_a_killed_run_goes_on_without_writing_its_examples_again(capsys):
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *WORDS, "hydra.run.dir=run"], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    written = Path("run/examples.jsonl").stat().st_mtime_ns
+    assert cli.main(["learn", "resume=run"]) == 0 and learn("whole") == 0
+    assert Path("run/examples.jsonl").stat().st_mtime_ns == written
+    assert curve("run") == curve("whole")
+
+
+def test_other_questions_are_scored_on_a_finished_run(capsys):
+    assert learn("run") == 0
+    Path("other.jsonl").write_text('{"question": "Who built the bridge of Bern?", "answers": ["Ada"]}\n')
+    assert cli.main(["evaluate", "run=run", "questions=other.jsonl"]) == 0
+    asked = [
+        row["question"] for row in read_records("run/evaluations/other/answers.jsonl") if row["source"] == "questions"
+    ]
+    assert asked == ["Who built the bridge of Bern?"]
+    assert cli.main(["evaluate", "run=run", "trainer.device=tpu"]) == 2
+    assert "trainer.device" in capsys.readouterr().err
