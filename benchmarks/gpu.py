@@ -17,9 +17,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.model.adapter import Lora
-from byheart.training.job import Hooks, Lesson
+from byheart.training.job import Hooks, TrainJob
 from byheart.training.layout import Row
-from byheart.training.multi_lora.job import Job, PackedHooks
+from byheart.training.multi_lora.job import PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
 from byheart.training.stopping import Stopping
@@ -53,8 +53,8 @@ def build(shape, device, dtype):
 def job(number, steps, words, folder):
     draw = random.Random(number)
     rows = [Row([draw.randrange(words) for _ in range(draw.randrange(64, 129))], 45) for _ in range(steps)]
-    lesson = Lesson(rows, [], 1, 1, number, "constant", "row_mean", 0)
-    return Job(str(number), lesson, Lora(), AdamW(lr=1e-4), NEVER, folder / str(number))
+    train_job = TrainJob(rows, [], 1, 1, number, "constant", "row_mean", 0)
+    return PackedJob(str(number), train_job, Lora(), AdamW(lr=1e-4), NEVER, folder / str(number))
 
 
 def now(device):
@@ -89,7 +89,7 @@ def single(model, device, steps, words, folder, seconds):
     until = time.perf_counter() + seconds
     with tempfile.TemporaryDirectory() as name:
         Trainer(device=device).fit(
-            wrapped, one.lesson, one.optimizer, one.stopping, Path(name),
+            wrapped, one.train_job, one.optimizer, one.stopping, Path(name),
             Hooks(
                 on_step=lambda *_: times.append(now(device)),
                 stop_requested=lambda: len(times) > 8 and time.perf_counter() > until,

@@ -19,8 +19,8 @@ from training_speed import rows
 
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
-from byheart.training.job import Lesson
-from byheart.training.multi_lora.job import Job
+from byheart.training.job import TrainJob
+from byheart.training.multi_lora.job import PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
 from byheart.training.stopping import Stopping
@@ -43,7 +43,7 @@ def packed(model, jobs):
     with PackedTrainer(model, len(jobs), max_rank=16) as trainer:
         trainer.stream(
             lambda: waiting.pop(0) if waiting else None,
-            lambda job, learned: losses.update({job.id: best(learned)}),
+            lambda job, result: losses.update({job.id: best(result)}),
         )
     return losses
 
@@ -51,19 +51,19 @@ def packed(model, jobs):
 def alone(model, jobs, dtype):
     losses = {}
     for job in jobs:
-        torch.manual_seed(job.lesson.seed)
+        torch.manual_seed(job.train_job.seed)
         wrapped = job.adapter.attach(model)
         with tempfile.TemporaryDirectory() as folder:
             trainer = Trainer(device="cpu", precision=dtype)
-            losses[job.id] = best(trainer.fit(wrapped, job.lesson, job.optimizer, job.stopping, Path(folder)))
+            losses[job.id] = best(trainer.fit(wrapped, job.train_job, job.optimizer, job.stopping, Path(folder)))
         wrapped.unload()
         print(f"  alone {job.id}: {losses[job.id][0]:.4f}", flush=True)
     return losses
 
 
-def best(learned):
+def best(result):
     """(final validation loss, lowest at an epoch's end: what a sweep compares)."""
-    ends = [point.val_loss for point in learned.curve if float(point.epoch).is_integer()]
+    ends = [point.val_loss for point in result.curve if float(point.epoch).is_integer()]
     return ends[-1], min(ends)
 
 
@@ -81,9 +81,9 @@ def main():
         folder = Path(name)
         train, validate = short_rows(tokenizer, folder / "rows", *((4, 2) if said.quick else (40, 8)))
         jobs = [
-            Job(
+            PackedJob(
                 f"lr={lr:g} seed={seed}",
-                Lesson(train, validate, 4, epochs, seed, "constant", "row_mean", tokenizer.pad_token_id),
+                TrainJob(train, validate, 4, epochs, seed, "constant", "row_mean", tokenizer.pad_token_id),
                 Lora(), AdamW(lr=lr), WHOLE, folder / f"{lr:g}-{seed}",
             )
             for lr in rates for seed in seeds

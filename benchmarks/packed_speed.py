@@ -24,8 +24,8 @@ from training_speed import rows, trl
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.training.cores import cores
-from byheart.training.job import Hooks, Lesson
-from byheart.training.multi_lora.job import Job, PackedHooks
+from byheart.training.job import Hooks, TrainJob
+from byheart.training.multi_lora.job import PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
@@ -41,9 +41,9 @@ def trials(every, slots, steps, batch, folder):
     assert len(spread) >= slots * steps * batch, "fewer rows than steps: lower --steps"
     own = [spread[i : slots * steps * batch : slots] for i in range(slots)]
     return [
-        Job(
+        PackedJob(
             str(i),
-            Lesson(some, [], batch, 1, i, "constant", "row_mean", 0),
+            TrainJob(some, [], batch, 1, i, "constant", "row_mean", 0),
             Lora(),
             AdamW(lr=3e-4),
             ONCE,
@@ -58,7 +58,7 @@ def together(model, jobs):
     with PackedTrainer(model, len(jobs), max_rank=16) as trainer:
         trainer.stream(
             lambda: waiting.pop(0) if waiting else None,
-            lambda job, learned: losses.append(learned.curve[-1].train_loss),
+            lambda job, result: losses.append(result.curve[-1].train_loss),
             PackedHooks(on_step=lambda steps: times.append(time.perf_counter())),
         )
     return times[-1] - times[0], statistics.mean(losses)
@@ -88,25 +88,25 @@ def in_processes(jobs, count):
 def one_after_another(model, jobs):
     took, losses = 0.0, []
     for job in jobs:
-        torch.manual_seed(job.lesson.seed)
+        torch.manual_seed(job.train_job.seed)
         wrapped, times = job.adapter.attach(model), []
         with tempfile.TemporaryDirectory() as folder:
-            learned = Trainer().fit(
-                wrapped, job.lesson, job.optimizer, job.stopping, Path(folder), Hooks(lambda *_, t=times: t.append(time.perf_counter()))
+            result = Trainer().fit(
+                wrapped, job.train_job, job.optimizer, job.stopping, Path(folder), Hooks(lambda *_, t=times: t.append(time.perf_counter()))
             )  # fmt: skip
         wrapped.unload()
         took += times[-1] - times[0]
-        losses.append(learned.curve[-1].train_loss)
+        losses.append(result.curve[-1].train_loss)
     return took, statistics.mean(losses)
 
 
 def trl_seconds_per_token(job, dtype):
     """Of one trial by itself, its first step left out; TRL's adapter in the base's dtype, as ours."""
-    lesson = job.lesson
-    first = next(stream(len(lesson.train), lesson.batch_size, 1, 0))
-    tokens = sum(len(row.tokens) for row in lesson.train) - sum(len(lesson.train[i].tokens) for i in first)
-    steps = len(lesson.train) // lesson.batch_size
-    return trl(lesson.train, lesson.batch_size, steps, dtype, True)[0] / tokens
+    train_job = job.train_job
+    first = next(stream(len(train_job.train), train_job.batch_size, 1, 0))
+    tokens = sum(len(row.tokens) for row in train_job.train) - sum(len(train_job.train[i].tokens) for i in first)
+    steps = len(train_job.train) // train_job.batch_size
+    return trl(train_job.train, train_job.batch_size, steps, dtype, True)[0] / tokens
 
 
 def matrix_rate(dtype):
@@ -126,8 +126,8 @@ def work(model, jobs):
         m.weight.numel() for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and "lm_head" not in n
     )
     head = model.get_output_embeddings().weight.numel()
-    share = 1 - jobs[0].lesson.batch_size / len(jobs[0].lesson.train)
-    every = [row for job in jobs for row in job.lesson.train]
+    share = 1 - jobs[0].train_job.batch_size / len(jobs[0].train_job.train)
+    every = [row for job in jobs for row in job.train_job.train]
     tokens, targets = sum(len(r.tokens) for r in every), sum(len(r.tokens) - r.loss_from for r in every)
     return 4 * share * (linear * tokens + head * targets)
 
@@ -160,7 +160,7 @@ def main():
                     peer.append(trl_seconds_per_token(jobs[0], dtype))
             ratios = [b / a for a, b in zip(packed, single, strict=True)]
             if peer:
-                tokens = sum(len(row.tokens) for job in jobs for row in job.lesson.train) * (1 - 1 / options.steps)
+                tokens = sum(len(row.tokens) for job in jobs for row in job.train_job.train) * (1 - 1 / options.steps)
                 times = [b * tokens / a for a, b in zip(packed, peer, strict=True)]
                 print(
                     f"{slots:>2} slots: {statistics.median(times):.2f} times TRL's tokens per second ({min(times):.2f} to {max(times):.2f})"

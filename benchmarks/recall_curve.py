@@ -32,10 +32,10 @@ from byheart.evaluation.retrieval import ask_with
 from byheart.interface import check
 from byheart.model.chat import prompt_tokens
 from byheart.model.replay import LIKELIEST
-from byheart.pipeline.evaluate import Opened
-from byheart.pipeline.prepare_data import Texts, write_texts
+from byheart.pipeline.model_session import ModelSession
+from byheart.pipeline.prepare_data import PreparedData, prepare_data
 from byheart.pipeline.run import Run
-from byheart.pipeline.train import _rows, lesson_of, lesson_rows
+from byheart.pipeline.train import _rows, make_rows, train_job_of
 from byheart.records import FORWARD, Example
 from byheart.report.terminal import Terminal
 from byheart.store import read_records
@@ -82,37 +82,37 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         rows = [row for row in read_records(DATA / "teacher/examples.jsonl") if _wanted(row, options)]
         pairs.write_text("\n".join(map(json.dumps, rows)))
         words += [f"expansion=[{'rules,' * (options.source == 'both')}file]", f"expansion.file.path={pairs}"]
-    plan = check(read_request([*words, *overrides])).plans[0]
+    config = check(read_request([*words, *overrides])).plans[0]
     human = [q for q in read_records(DATA / "questions.jsonl") if q["document"] == f"{options.article}.md"]
-    with Run(folder / "run", Terminal(), name=plan.name, seed=plan.seed) as run:
-        texts = write_texts(plan, run)
-        opened = Opened.load(plan, run)
-        general = Forgetting().score(opened.untrained())
-        train, validate = lesson_rows(plan, texts, opened, run)
+    with Run(folder / "run", Terminal(), name=config.name, seed=config.seed) as run:
+        data = prepare_data(config, run)
+        session = ModelSession.load(config, run)
+        general = Forgetting().score(session.untrained())
+        train, validate = make_rows(config, data, session, run)
         written = [row for row in train if row.soft is None]
         replayed = [row for row in train if row.soft is not None]
         copies = _rows(
-            plan, [*dropped(options.dropped, texts), *masked(options.masked, texts)], opened, folder / "copies"
+            config, [*dropped(options.dropped, data), *masked(options.masked, data)], session, folder / "copies"
         )
-        told = distilled(options, texts, written, opened) if options.distil else written
+        told = distilled(options, data, written, session) if options.distil else written
         train = [*told, *replayed, *copies]
-        lesson = lesson_of(plan, train, validate, opened)
-        model = opened.attach(plan.adapter, plan.seed)
+        train_job = train_job_of(config, train, validate, session)
+        model = session.attach(config.adapter, config.seed)
         head = {"article": options.article, "source": options.source, "forms": options.forms, "overrides": list(overrides),
-                "rows": len(told), "replayed": len(replayed), "copies": len(copies), "validated": len(validate), "facts": len(texts.facts)}  # fmt: skip
+                "rows": len(told), "replayed": len(replayed), "copies": len(copies), "validated": len(validate), "facts": len(data.facts)}  # fmt: skip
         out.write_text(json.dumps(head) + "\n")
         asked = [
             Example(q["id"], q["question"], min(q["answers"], key=len), (), "simple", FORWARD, "people") for q in human
         ]
-        people = _rows(plan, asked, opened, folder / "people")
+        people = _rows(config, asked, session, folder / "people")
         epoch = 0
 
         def at_epoch_end() -> None:
             nonlocal epoch
             epoch += 1
-            if epoch % options.every and epoch != plan.epochs:
+            if epoch % options.every and epoch != config.epochs:
                 return
-            lm = replace(opened.language_model(), rows_at_once=40)
+            lm = replace(session.language_model(), rows_at_once=40)
             answers = lm.answer([q["question"] for q in human], 24)
             scored = [compare(answer, q["answers"]) for answer, q in zip(answers, human, strict=True)]
             record = {"epoch": epoch, "signals": signals(model, validate), "people": signals(model, people),
@@ -131,11 +131,11 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
                   f" {record['signals']['exact']:.2f}, people's tokens {record['people']['token_accuracy']:.3f} bounded"
                   f" {record['people']['bounded']:.3f}, trained {record['trained']['exact']:.2f}, general x {record['forgetting']:.2f}", flush=True)  # fmt: skip
 
-        plan.trainer.fit(
+        config.trainer.fit(
             model,
-            lesson,
-            plan.optimizer,
-            replace(plan.stopping, patience=None),
+            train_job,
+            config.optimizer,
+            replace(config.stopping, patience=None),
             run.folder,
             Hooks(recall=at_epoch_end),
             keep_best=False,
@@ -173,15 +173,15 @@ def signals(model: torch.nn.Module, rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
-def masked(what: str, texts: Texts) -> list[Example]:
+def masked(what: str, data: PreparedData) -> list[Example]:
     """Copies of each fact or chunk with 30 to 70 % of the words masked, to be restored whole (arXiv 2510.09885)."""
     if not what:
         return []
     unit, _, copies = what.partition(":")
     dice = random.Random(0)
-    title = {document.id: document.title for document in texts.documents}
-    home = {chunk.id: title[chunk.document] for chunk in texts.chunks}
-    passages = [(f.text, f.chunk) for f in texts.facts] if unit == "fact" else [(c.text, c.id) for c in texts.chunks]
+    title = {document.id: document.title for document in data.documents}
+    home = {chunk.id: title[chunk.document] for chunk in data.chunks}
+    passages = [(f.text, f.chunk) for f in data.facts] if unit == "fact" else [(c.text, c.id) for c in data.chunks]
     found = []
     for text, chunk in passages:
         for _ in range(int(copies)):
@@ -192,11 +192,11 @@ def masked(what: str, texts: Texts) -> list[Example]:
     return found
 
 
-def dropped(copies: int, texts: Texts) -> list[Example]:
+def dropped(copies: int, data: PreparedData) -> list[Example]:
     """Copies of the trained questions without some of the words behind their first (word dropout, Iyyer et al. 2015)."""
     dice = random.Random(0)
     found = []
-    for example in texts.examples_named(texts.split.train):
+    for example in data.examples_of(data.split.train):
         for copy in range(copies):
             first, *rest = example.question.split()
             ask = " ".join([first, *(word for word in rest if dice.random() >= 0.3)])
@@ -204,17 +204,19 @@ def dropped(copies: int, texts: Texts) -> list[Example]:
     return found
 
 
-def distilled(options: argparse.Namespace, texts: Texts, written: Sequence[Row], opened: Opened) -> list[Row]:
+def distilled(
+    options: argparse.Namespace, data: PreparedData, written: Sequence[Row], session: ModelSession
+) -> list[Row]:
     """Each written row with what the untuned model expects of its answer when the passage stands before the question.
 
     "answer": the pair itself stands behind the passage too (context distillation, arXiv 2209.15189; 2412.14964).
     The question that is trained on never holds the passage. Rows of one chunk are read behind it in batches of 16.
     """
-    model, tokenizer = opened.untrained().model, opened.tokenizer
-    chunk_of = {fact.id: fact.chunk for fact in texts.facts}
-    text_of = {chunk.id: chunk.text for chunk in texts.chunks}
+    model, tokenizer = session.untrained().model, session.tokenizer
+    chunk_of = {fact.id: fact.chunk for fact in data.facts}
+    text_of = {chunk.id: chunk.text for chunk in data.chunks}
     groups: dict[str, list[int]] = {}
-    examples = texts.examples_named(texts.split.train)
+    examples = data.examples_of(data.split.train)
     for i, example in enumerate(examples):
         groups.setdefault(chunk_of[example.facts[0]] if example.facts else example.chunk, []).append(i)
     soft: list[SoftTargets | None] = [None] * len(examples)

@@ -28,7 +28,7 @@ from byheart.expansion.base import Source
 from byheart.expansion.rules.rules import Rules
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
-from byheart.training.job import Hooks, Lesson
+from byheart.training.job import Hooks, TrainJob
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
@@ -52,12 +52,12 @@ def ours(some, batch_size, steps, dtype, layout):
     torch.manual_seed(0)
     model = Lora().attach(model)
     times = []
-    lesson = Lesson(some, [], batch_size, 1, 0, "constant", "token_mean", tokenizer.pad_token_id)
+    train_job = TrainJob(some, [], batch_size, 1, 0, "constant", "token_mean", tokenizer.pad_token_id)
     with tempfile.TemporaryDirectory() as folder:
-        learned = Trainer(layout=layout).fit(
-            model, lesson, AdamW(lr=LR), Stopping(checks_per_epoch=1), Path(folder), Hooks(lambda *_: times.append(time.perf_counter()))
+        result = Trainer(layout=layout).fit(
+            model, train_job, AdamW(lr=LR), Stopping(checks_per_epoch=1), Path(folder), Hooks(lambda *_: times.append(time.perf_counter()))
         )  # fmt: skip
-    return times[-1] - times[0], learned.curve[-1].train_loss
+    return times[-1] - times[0], result.curve[-1].train_loss
 
 
 def trl(some, batch_size, steps, dtype, same_adapter):

@@ -30,8 +30,8 @@ class ToyStage:
     def __init__(self, error: BaseException | None = None, state: str = "finished"):
         self.error, self.state, self.calls = error, state, []
 
-    def __call__(self, plan, folder, *rest):
-        self.calls.append((plan, folder, *rest[:-1]))
+    def __call__(self, config, folder, *rest):
+        self.calls.append((config, folder, *rest[:-1]))
         (folder / "run.json").write_text(json.dumps({"state": self.state}))
         (folder / "scores.json").write_text("{}")
         (folder / "answers.jsonl").write_text("")
@@ -138,8 +138,8 @@ def test_a_run_gets_its_folder_and_config(stage, folder):
     name = "my file [v2], final=1.txt"
     Path(name).write_text("The ball is round.\n")
     assert cli.main(["learn", f"documents={name}", "lr=1e-4"]) == 0
-    ((plan, where),) = stage.calls
-    assert plan.documents == (name,) and plan.lr == 1e-4
+    ((config, where),) = stage.calls
+    assert config.documents == (name,) and config.lr == 1e-4
     assert where.parent == folder / "outputs" / "my_file_v2_final_1"
     saved = OmegaConf.load(where / ".hydra" / "config.yaml")
     assert saved.lr == 1e-4 and saved.documents == name
@@ -148,7 +148,7 @@ def test_a_run_gets_its_folder_and_config(stage, folder):
 
 def test_multirun_runs_each(stage, folder, capsys):
     assert cli.main(["learn", "-m", "documents=a.txt", "lr=1e-3,1e-4", "hydra.sweep.dir=swept"]) == 0
-    assert [(plan.lr, where) for plan, where in stage.calls] == [
+    assert [(config.lr, where) for config, where in stage.calls] == [
         (1e-3, folder / "swept/0"),
         (1e-4, folder / "swept/1"),
     ]
@@ -206,10 +206,10 @@ def test_evaluate_uses_the_saved_config(stage, folder, capsys):
     assert stage.calls[-1][2] is None
     words = ["evaluate", "run=here", "questions=exam.jsonl"]
     assert cli.main([*words, "evaluation=[recall]", "trainer.threads=1"]) == 0
-    plan, where, questions = stage.calls[-1]
-    assert (plan.seed, list(plan.evaluation), plan.evaluation["recall"].max_new_tokens) == (5, ["recall"], 7)
+    config, where, questions = stage.calls[-1]
+    assert (config.seed, list(config.evaluation), config.evaluation["recall"].max_new_tokens) == (5, ["recall"], 7)
     assert where == folder / "here" and questions == str(folder / "exam.jsonl")
-    assert plan.trainer.threads == 1
+    assert config.trainer.threads == 1
     capsys.readouterr()
     assert cli.main([*words, "lr=1", "evaluation.recal.sample=3", "evaluation=[recal]"]) == 2
     shown = capsys.readouterr().err

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from byheart import cli
-from byheart.pipeline.prepare_data import read_texts
+from byheart.pipeline.prepare_data import read_prepared_data
 from byheart.store import read_json, read_records
 from expansion.scripted import well
 from sweep.toy import QUICK, make_model
@@ -54,12 +54,12 @@ def losses(file):
 
 def test_a_stopped_run_is_resumed_from_its_checkpoint(here, capsys):
     restore(here, "run")
-    texts = {name: Path("run", name).stat().st_mtime_ns for name in ("facts.jsonl", "examples.jsonl", "split.json")}
+    data = {name: Path("run", name).stat().st_mtime_ns for name in ("facts.jsonl", "examples.jsonl", "split.json")}
     scored = Path("run/scored/untuned.jsonl").stat().st_mtime_ns
     before = losses("run/curve.csv")
     assert cli.main(["learn", "resume=run"]) == 0
     assert "written already" in capsys.readouterr().out
-    assert {name: Path("run", name).stat().st_mtime_ns for name in texts} == texts
+    assert {name: Path("run", name).stat().st_mtime_ns for name in data} == data
     assert Path("run/scored/untuned.jsonl").stat().st_mtime_ns == scored
     found = losses("run/curve.csv")
     assert found[: len(before)] == before and len(found) > len(before)
@@ -75,8 +75,8 @@ def test_an_old_split_is_read(here):
     restore(here, "run")
     saved = read_json("run/split.json")
     assert {"train", "choose", "judge"} <= saved.keys()
-    texts = read_texts(Path("run"))
-    assert texts.split.train == tuple(saved["train"]) and len(texts.examples) == len(read_records("run/examples.jsonl"))
+    data = read_prepared_data(Path("run"))
+    assert data.split.train == tuple(saved["train"]) and len(data.examples) == len(read_records("run/examples.jsonl"))
 
 
 def test_no_cached_answer_is_asked_for_again(here):

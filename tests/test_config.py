@@ -40,7 +40,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     Path("a.txt").write_text("The ball is round. A player may kick it.\n")
 
 
-def plan(*words):
+def run_config(*words):
     return check(read_request(words))[0][0]
 
 
@@ -68,7 +68,7 @@ def test_file_names_arrive_as_typed(name):
 
 def test_a_nasty_name_gets_through_the_whole_way():
     Path(NASTY[0]).write_text("The ball is round.\n")
-    assert plan(f"documents={NASTY[0]}").documents == (NASTY[0],)
+    assert run_config(f"documents={NASTY[0]}").documents == (NASTY[0],)
 
 
 def test_a_missing_name_is_reported_not_parsed():
@@ -78,20 +78,20 @@ def test_a_missing_name_is_reported_not_parsed():
 
 def test_commas_split_a_run_but_sweep_a_multirun():
     Path("b c.txt").write_text("The ball is round.\n")
-    assert plan("documents=a.txt,b c.txt").documents == ("a.txt", "b c.txt")
+    assert run_config("documents=a.txt,b c.txt").documents == ("a.txt", "b c.txt")
     plans, _, multirun, _ = check(read_request(["-m", "documents=a.txt,b c.txt"]))
     assert multirun and [each.documents for each in plans] == [("a.txt",), ("b c.txt",)]
 
 
 def test_home_is_expanded(monkeypatch):
     monkeypatch.setenv("HOME", str(Path.cwd()))
-    assert plan("documents=~/a.txt").documents == (str(Path.cwd() / "a.txt"),)
+    assert run_config("documents=~/a.txt").documents == (str(Path.cwd() / "a.txt"),)
 
 
 def test_names_and_numbers():
-    assert plan("documents=a.txt").name == "a"
-    assert plan("documents=a.txt", "name=my run (2)").name == "my run (2)"
-    assert plan("documents=a.txt", "name=2024").name == "2024"
+    assert run_config("documents=a.txt").name == "a"
+    assert run_config("documents=a.txt", "name=my run (2)").name == "my run (2)"
+    assert run_config("documents=a.txt", "name=2024").name == "2024"
     assert "name" in problems("documents=a.txt", "name=../up")
     assert run_name(None, ["docs/*.pdf"]) == "docs" and run_name(None, None) == "run"
     assert quote_overrides(["lr=1e-3", "expansion=[rules]", "+x"]) == ["lr=1e-3", "expansion=[rules]", "+x"]
@@ -221,7 +221,7 @@ def test_a_users_config_folder():
     Path("mine/short.yaml").write_text(
         "defaults: [learn, {override model: tiny}, _self_]\ndocuments: a.txt\nepochs: 2\n"
     )
-    made = plan("-cd", "mine", "-cn", "short", "lr=1e-2")
+    made = run_config("-cd", "mine", "-cn", "short", "lr=1e-2")
     assert (made.epochs, made.lr, made.model.hub_id) == (2, 0.01, None)
     Path("mine/documents").mkdir()
     assert "documents" in problems("-cd", "mine", "-cn", "short")["--config-dir"].what
@@ -256,14 +256,14 @@ def test_every_shipped_option_builds(option):
         extra = ["teacher=openai"]
     if {"teacher=openai", "teacher=batch"} & {option, *extra}:
         extra += ["teacher.model=toy", "teacher.base_url=http://localhost:8000/v1"]
-    assert plan("documents=a.txt", option, *extra)
+    assert run_config("documents=a.txt", option, *extra)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in sweeps_folder().glob("*.yaml")))
 def test_every_shipped_sweep_composes(name):
     Path("exam.jsonl").write_text("".join(f'{{"question": "What is {n}?", "answers": ["{n}"]}}\n' for n in range(4)))
     needed = ["questions=exam.jsonl", "dev=0.5"] if name == "expansion" else []
-    assert plan("-cd", str(sweeps_folder()), "-cn", name, "documents=a.txt", *needed)
+    assert run_config("-cd", str(sweeps_folder()), "-cn", name, "documents=a.txt", *needed)
 
 
 def test_every_shipped_group_is_in_the_cast_or_can_be_added():
@@ -275,7 +275,7 @@ def test_every_shipped_group_is_in_the_cast_or_can_be_added():
 
 def test_shipped_defaults_are_the_classes_defaults():
     """One truth: a class built in Python without settings is the one that the command line builds without settings."""
-    made = plan("documents=a.txt")
+    made = run_config("documents=a.txt")
     for name in ("chunks", "rows", "stopping", "split", "adapter", "trainer"):
         assert getattr(made, name) == type(getattr(made, name))(), name
     assert made.optimizer == type(made.optimizer)(lr=made.lr)  # optimizer.lr is ${lr}

@@ -42,12 +42,12 @@ def test_recorded_examples_are_pairs_of_the_shipped_document():
 def test_an_exam_question_that_the_teacher_happened_to_write_is_never_trained(tmp_path):
     """One of 711 recorded questions is word for word one of the exam's: it is refused, with the reason."""
     from byheart.expansion.file import File
-    from byheart.pipeline.prepare_data import write_texts
+    from byheart.pipeline.prepare_data import prepare_data
     from byheart.pipeline.run import Run
-    from byheart.pipeline.run_config import Plan
+    from byheart.pipeline.run_config import RunConfig
     from byheart.report.terminal import Terminal
 
-    plan = Plan(
+    config = RunConfig(
         documents=(str(HAM_RADIO / "amateur_radio_rules.md"),),
         questions=str(HAM_RADIO / "questions.jsonl"),
         expansion={"file": File(path=str(HAM_RADIO / "examples.jsonl"))},
@@ -55,7 +55,7 @@ def test_an_exam_question_that_the_teacher_happened_to_write_is_never_trained(tm
         split=Forms(),
     )
     with Run(tmp_path, Terminal(io.StringIO())) as run:
-        texts = write_texts(plan, run)
+        texts = prepare_data(config, run)
     exam = {question["question"].lower() for question in lines("questions.jsonl")}
     assert not exam & {example.question.lower() for example in texts.examples}
     assert "never trained on" in (tmp_path / "rejected.jsonl").read_text()

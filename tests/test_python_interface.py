@@ -98,5 +98,5 @@ def test_values_arrive_as_they_were_given():
     name = "my file [v2], it's=${x} ünd.txt"
     Path(name).write_text("The ball is round.\n")
     options = {"documents": [name, "a.txt"], "name": None, "lr": 3e-4, "estimate": False, "expansion": ["rules"]}
-    (plan,) = check(read_request(_words([], options))).plans
-    assert (plan.documents, plan.lr, list(plan.expansion)) == ((name, "a.txt"), 3e-4, ["rules"])
+    (config,) = check(read_request(_words([], options))).plans
+    assert (config.documents, config.lr, list(config.expansion)) == ((name, "a.txt"), 3e-4, ["rules"])

@@ -70,11 +70,11 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 def test_the_keys_are_those_of_the_first_release(in_an_empty_folder):
     words = ["documents=a.txt", "expansion=[rules,ladder,rewrites,angles]", "teacher=openai", "teacher.model=toy"]
-    plan = check(read_request(words))[0][0]
+    run_config = check(read_request(words))[0][0]
     found = {}
     for key in KEYS:
         name, _, member = key.partition(".")
-        found[key] = content_key(getattr(plan, name)[member] if member else getattr(plan, name))
+        found[key] = content_key(getattr(run_config, name)[member] if member else getattr(run_config, name))
     assert found == KEYS
     assert content_key(Chunking()) == KEYS["chunks"] and content_key(Rows()) == KEYS["rows"]
     request = Request("s", "u", 0.7, 100, 1, "v1", {"type": "object"})

@@ -8,7 +8,7 @@ from byheart.config.checking import show
 from byheart.config.compose import Config, Request, job_title, read_request
 from byheart.documents.load import find_documents
 from byheart.interface import Checked, Job
-from byheart.pipeline.run_config import Plan
+from byheart.pipeline.run_config import RunConfig
 from byheart.report.terminal import Terminal
 from byheart.results import INTERRUPTED
 
@@ -19,7 +19,7 @@ def carry_out(command: str, words: Sequence[str]) -> int:
         from byheart.sweep.run.command import pick, sweep_words
 
         if command == "pick":
-            return pick(words, interface.plan_of)
+            return pick(words, interface.config_of)
         words, command = sweep_words(words), "learn"
     request = read_request(words)
     if request.only_shows:
@@ -51,9 +51,9 @@ def _run(command: str, request: Request, checked: Checked | None = None) -> int:
 
 
 def _resume(command: str, request: Request) -> int:
-    folder, plan = interface.resumable(request)
+    folder, run_config = interface.resumable(request)
     page = folder / "report.html"
-    if plan is None:
+    if run_config is None:
         print(f"this run is finished: {page if page.is_file() else folder}")
     elif command == "check":
         print(f"ready to go on with {folder}")
@@ -83,21 +83,21 @@ def _show_checked(checked: Checked) -> None:
     print(f"\nready{', and so is each value of this sweep' if checked.multirun else ''}: nothing was spent")
 
 
-def _findings(plan: Plan) -> list[str]:
+def _findings(run_config: RunConfig) -> list[str]:
     lines = ["documents"]
-    lines += [f"  {_size(path.stat().st_size):>9}  {path}" for path in find_documents(plan.documents)]
-    if plan.questions:
-        with Path(plan.questions).open("rb") as file:
-            lines.append(f"questions\n  {sum(1 for line in file if line.strip()):>9}  {plan.questions}")
+    lines += [f"  {_size(path.stat().st_size):>9}  {path}" for path in find_documents(run_config.documents)]
+    if run_config.questions:
+        with Path(run_config.questions).open("rb") as file:
+            lines.append(f"questions\n  {sum(1 for line in file if line.strip()):>9}  {run_config.questions}")
     lines.append("settings")
     for name in ("model", "expansion", "teacher", "split", "adapter", "optimizer", "trainer", "evaluation"):
-        value = getattr(plan, name)
+        value = getattr(run_config, name)
         lines.append(f"  {name:<12} {', '.join(value) if isinstance(value, dict) else _brief(value)}")
-    budget = "" if plan.budget is None else f" budget={plan.budget}"
+    budget = "" if run_config.budget is None else f" budget={run_config.budget}"
     lines.append(
-        f"  training     batch_size={plan.batch_size} lr={plan.lr:g} epochs={plan.epochs}{budget} seed={plan.seed}"
+        f"  training     batch_size={run_config.batch_size} lr={run_config.lr:g} epochs={run_config.epochs}{budget} seed={run_config.seed}"
     )
-    lines.append(f"  stopping     {_brief(plan.stopping)}")
+    lines.append(f"  stopping     {_brief(run_config.stopping)}")
     return lines
 
 

@@ -23,7 +23,7 @@ from byheart.config.quoting import quoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
-from byheart.pipeline.run_config import RULES, Plan
+from byheart.pipeline.run_config import RULES, RunConfig
 from byheart.progress import Progress, no_progress
 from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 from byheart.store import FULL, read_json
@@ -98,7 +98,7 @@ def sweep(name: str | Path, /, *words: str, **options: Unpack[Options]) -> Sweep
 # -- what the command line uses too -----------------------------------------------------------------------------------
 
 Result = LearnResult | ExpandResult
-STAGES: dict[str, Callable[[Plan, Path, Progress], Result]] = {"learn": stages.learn, "expand": stages.expand}
+STAGES: dict[str, Callable[[RunConfig, Path, Progress], Result]] = {"learn": stages.learn, "expand": stages.expand}
 
 
 class Job:
@@ -114,10 +114,10 @@ class Job:
 
     def __call__(self, config: Config) -> None:
         try:
-            plan, problems = plan_of(config)
+            run_config, problems = config_of(config)
             if problems:
                 raise UserError(*problems)
-            self.result = STAGES[self.stage](plan, job_folder(), self.progress)
+            self.result = STAGES[self.stage](run_config, job_folder(), self.progress)
         except KeyboardInterrupt as stop:
             stop.__dict__.setdefault("run_folder", str(job_folder()))
             raise
@@ -131,7 +131,7 @@ class Job:
 class Checked(NamedTuple):
     """A command line without problems: a plan for each variant, and their folder."""
 
-    plans: list[Plan]
+    plans: list[RunConfig]
     folder: Path
     multirun: bool
     setup: "SweepConfig | None" = None  # where our own sweeper is asked for
@@ -172,7 +172,7 @@ def start(request: Request, checked: Checked, job: Job) -> None:
 def run_sweep(request: Request, setup: "SweepConfig") -> SweepResult:
     from byheart.sweep.run.command import sweep
 
-    sweep(request, setup, plan_of)
+    sweep(request, setup, config_of)
     return SweepResult(setup.folder)
 
 
@@ -180,17 +180,17 @@ def check(request: Request) -> Checked:
     """What a request asks for; or one UserError with every problem."""
     composer = Composer(request.flags.config_dir)
     composed = compose_checked(composer, request)
-    problems, plans = list(composed.problems), list[Plan]()
+    problems, plans = list(composed.problems), list[RunConfig]()
     if is_given(request, "run"):
         fix = "to go on with a run say resume=DIR; `byheart evaluate run=DIR` scores it"
         problems.append(Problem("this key is for evaluate", "run", request.value("run") or "", fix))
     for config in composed.configs:
         if any("may not run this code" in problem.what for problem in problems):
             break
-        plan, found = plan_of(config, composer)
+        run_config, found = config_of(config, composer)
         places = {problem.where for problem in problems}
         problems += [problem for problem in found if problem.where not in places]
-        plans.append(plan)
+        plans.append(run_config)
     setup, found = _set_up(request, composed.configs, plans) if composed.multirun and plans else (None, [])
     problems += found
     if problems:
@@ -200,7 +200,7 @@ def check(request: Request) -> Checked:
 
 
 def _set_up(
-    request: Request, configs: Sequence[Config], plans: Sequence[Plan]
+    request: Request, configs: Sequence[Config], plans: Sequence[RunConfig]
 ) -> "tuple[SweepConfig | None, list[Problem]]":
     """What our own sweeper would do; nothing where another one sweeps."""
     from byheart.sweep.search.config import is_study, set_up, study_folder
@@ -213,7 +213,7 @@ def _set_up(
     return set_up(config, arguments, plans[0], folder)
 
 
-def plan_of(config: Config, composer: Composer | None = None) -> tuple[Plan, list[Problem]]:
+def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConfig, list[Problem]]:
     """The plan and what is wrong with it; what is at fault is replaced by its default, so that the rest is checked."""
 
     def shipped() -> Config:
@@ -225,15 +225,15 @@ def plan_of(config: Config, composer: Composer | None = None) -> tuple[Plan, lis
         values = {key: defaults.get(key) if value is None else value for key, value in values.items()}
     for family in ("expansion", "evaluation", "logger"):
         values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
-    plan = Plan(**{field.name: values[field.name] for field in fields(Plan) if field.name in values})
+    run_config = RunConfig(**{field.name: values[field.name] for field in fields(RunConfig) if field.name in values})
     places = {problem.where for problem in problems}
     # "expansion: nothing would be written" is no news where expansion.rules could not be built.
     news = [
         problem
-        for problem in plan.problems()
+        for problem in run_config.problems()
         if not any(place == problem.where or place.startswith(f"{problem.where}.") for place in places)
     ]
-    return plan, problems + news
+    return run_config, problems + news
 
 
 def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
@@ -257,18 +257,18 @@ def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
 
 def _resume(stage: str, request: Request, progress: Progress) -> Result:
     """Goes on with a stopped run; of a finished one, its result."""
-    folder, plan = resumable(request)
-    if plan is None:
+    folder, run_config = resumable(request)
+    if run_config is None:
         return LearnResult.read(folder) if stage == "learn" else ExpandResult(FINISHED, folder)
     try:
         with chdir(started_in(folder)):
-            return STAGES[stage](plan, folder, progress)
+            return STAGES[stage](run_config, folder, progress)
     except BaseException as error:
         error.__dict__.setdefault("run_folder", str(folder))
         raise
 
 
-def resumable(request: Request) -> tuple[Path, Plan | None]:
+def resumable(request: Request) -> tuple[Path, RunConfig | None]:
     """The folder that `resume` names, and the plan of its run; no plan where the run is finished."""
     refuse_other_overrides(request, "resume")
     folder = _folder_given(request, "resume")
@@ -276,12 +276,12 @@ def resumable(request: Request) -> tuple[Path, Plan | None]:
     if state_of(folder) == FINISHED:
         return folder, None
     with chdir(started_in(folder)):
-        plan, problems = plan_of(config)
+        run_config, problems = config_of(config)
     if (folder / "split.json").exists():  # its texts are with it; the documents may be gone
         problems = [problem for problem in problems if _key(problem) not in ("documents", "expansion")]
     if problems:
         raise UserError(*problems)
-    return folder, plan
+    return folder, run_config
 
 
 def score_again(request: Request, progress: Progress) -> EvaluateResult:
@@ -297,11 +297,13 @@ def score_again(request: Request, progress: Progress) -> EvaluateResult:
         fix = f'first let it finish: byheart learn "resume={folder}"'
         raise UserError(Problem("this run has nothing trained yet", "run", str(folder), fix))
     with chdir(started_in(folder)):
-        plan, problems = plan_of(config)
+        run_config, problems = config_of(config)
         problems = [problem for problem in problems if _key(problem) in ("questions", "evaluation", "trainer")]
         if problems:
             raise UserError(*problems)
-        return stages.evaluate(plan, folder, plan.questions if request.value("questions") else None, progress)
+        return stages.evaluate(
+            run_config, folder, run_config.questions if request.value("questions") else None, progress
+        )
 
 
 def state_of(folder: Path) -> str:

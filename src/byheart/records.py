@@ -84,15 +84,15 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Split:
-    """Which examples are trained, which choose (stop training, pick epochs), which are only scored at the end.
+    """Which examples are trained, which are validated on (they stop training and pick epochs), which are only scored at the end.
 
-    All are example ids. `choose` and `judge` never share a fact. `refused` maps the id of an example, that was
+    All are example ids. `validation` and `test` never share a fact. `refused` maps the id of an example, that was
     neither trained nor held out, to the reason. `untaught` ask about `heldout_facts`, which no row teaches.
     """
 
     train: tuple[str, ...]
-    choose: tuple[str, ...]
-    judge: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
     heldout_facts: tuple[str, ...] = ()
     untaught: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)

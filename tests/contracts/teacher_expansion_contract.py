@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from byheart.expansion.base import Asking, Source
+from byheart.expansion.base import Source, TeacherExpansion
 from byheart.teacher.base import Failure, Reply
 from contracts.expansion_contract import ExpansionContract
 from expansion.scripted import Scripted, badly, randomly, well
@@ -26,7 +26,7 @@ class AskingContract(ExpansionContract):
     def test_it_says_beforehand_what_it_will_ask_and_asks_it(self):
         source = self.source()
         expansion = self.expansion()
-        assert isinstance(expansion, Asking)
+        assert isinstance(expansion, TeacherExpansion)
         announced = expansion.requests(source)
         assert announced
         assert not source.teacher.asked

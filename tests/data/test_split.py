@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toys
-from byheart.data.contamination import LeakFinder
+from byheart.data.contamination import ContaminationFinder
 from byheart.data.split import NEVER_HELD_OUT, Forms
 from byheart.expansion.rules.rules import Rules
 from byheart.records import Example
@@ -28,17 +28,17 @@ def test_no_held_out_example_and_no_exam_question_occurs_among_the_training_rows
     parts = split(seed)
     train = [BY_ID[i] for i in parts.train]
     texts = {f"{e.question} {e.answer}".lower() for e in train}
-    for held in (BY_ID[i] for i in (*parts.choose, *parts.judge)):
+    for held in (BY_ID[i] for i in (*parts.validation, *parts.test)):
         assert f"{held.question} {held.answer}".lower() not in texts
         assert not any(held.question == e.question and held.answer == e.answer for e in train)
-        assert not LeakFinder(train).reason(held)
+        assert not ContaminationFinder(train).reason(held)
 
 
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=8, deadline=None)
 def test_the_promises_of_the_split(seed):
     parts = split(seed)
-    held = [BY_ID[i] for i in (*parts.choose, *parts.judge)]
+    held = [BY_ID[i] for i in (*parts.validation, *parts.test)]
     train = [BY_ID[i] for i in parts.train]
     assert not any(e.angle in NEVER_HELD_OUT for e in held)
     assert not {e.form for e in held} & {e.form for e in train}, "a form is held out whole"
@@ -52,28 +52,30 @@ def test_the_promises_of_the_split(seed):
     )
     per_chunk = Counter(e.chunk for e in train)
     assert all(per_chunk[chunk] >= count for chunk, count in ASKED.items()), "the floors are met by what remains"
-    assert not {BY_ID[i].facts for i in parts.choose} & {BY_ID[i].facts for i in parts.judge}
+    assert not {BY_ID[i].facts for i in parts.validation} & {BY_ID[i].facts for i in parts.test}
     assert len(gone) >= 0.25 * len(SOURCE.facts) - 1
     assert len(held) >= 40
 
 
 def test_the_split_depends_on_its_own_seed_alone():
     assert split(0) == split(0)
-    assert split(0).choose != split(1).choose
+    assert split(0).validation != split(1).validation
 
 
 def test_whole_facts_are_held_out_on_request():
     parts = split(heldout_facts=0.1)
     assert len(parts.heldout_facts) == round(0.1 * len(SOURCE.facts))
-    assert not any(set(BY_ID[i].facts) & set(parts.heldout_facts) for i in (*parts.train, *parts.choose, *parts.judge))
+    assert not any(
+        set(BY_ID[i].facts) & set(parts.heldout_facts) for i in (*parts.train, *parts.validation, *parts.test)
+    )
     assert {BY_ID[i].facts[0] for i in parts.untaught} == set(parts.heldout_facts), "each is asked about"
-    assert not set(parts.untaught) & {*parts.train, *parts.choose, *parts.judge, *parts.refused}
+    assert not set(parts.untaught) & {*parts.train, *parts.validation, *parts.test, *parts.refused}
 
 
 def test_a_source_with_one_phrasing_says_that_none_can_be_held_out():
     one_each = [e for e in EXAMPLES if e.angle == "recitation"]
     parts = Forms().split(one_each, SOURCE.facts, SOURCE.chunks, {})
-    assert not parts.choose and not parts.judge
+    assert not parts.validation and not parts.test
     assert "No held-out phrasing exists" in parts.note
 
 
@@ -86,12 +88,14 @@ def test_a_prompt_whose_end_and_answer_were_trained_is_a_leak():
     end = example("Fill in: “An amateur service license is normally granted for a ____” (FCC)", "10-year term",
                   "An amateur service license is normally granted for a ____")  # fmt: skip
     other = example("How long is a license valid? (FCC)", "For ten years.", "How long is a license valid?")
-    assert "end of its prompt" in LeakFinder(trained).reason(end)
-    assert not LeakFinder(trained).reason(other)
+    assert "end of its prompt" in ContaminationFinder(trained).reason(end)
+    assert not ContaminationFinder(trained).reason(other)
 
 
 def test_a_look_alike_is_a_leak_only_where_both_question_and_answer_match():
     trained = [example("What must each station have?", "A control operator.")]
-    assert "match" in LeakFinder(trained).reason(example("What must each ham station have?", "A control operator"))
-    assert not LeakFinder(trained).reason(example("What must each station have?", "A call sign."))
-    assert not LeakFinder(trained).reason(example("Who runs it?", "A control operator."))
+    assert "match" in ContaminationFinder(trained).reason(
+        example("What must each ham station have?", "A control operator")
+    )
+    assert not ContaminationFinder(trained).reason(example("What must each station have?", "A call sign."))
+    assert not ContaminationFinder(trained).reason(example("Who runs it?", "A control operator."))

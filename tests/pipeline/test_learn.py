@@ -63,16 +63,16 @@ def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
     examples = {row["id"]: row for row in read_records("run/examples.jsonl")}
     untaught = set(split["heldout_facts"])
     assert len(untaught) == round(0.2 * len(read_records("run/facts.jsonl")))
-    assert not any(untaught & set(examples[i]["facts"]) for key in ("train", "choose", "judge") for i in split[key])
+    assert not any(untaught & set(examples[i]["facts"]) for key in ("train", "validation", "test") for i in split[key])
     assert scores["untaught"]["tuned"]["contains"]["count"] == len(split["untaught"]) > 0
     assert "held out whole" in shown
 
     asked = {row["question"] for row in read_records("run/answers.jsonl") if row["source"] == "questions"}
     theirs = {f"Where was {name} born?" for name in NAMES}
     assert 0 < len(asked) < len(theirs)
-    assert f"{len(theirs - asked)} of your questions choose too (dev=0.5)" in shown
+    assert f"{len(theirs - asked)} of your questions are validated on too (dev=0.5)" in shown
     assert "Once more from the base" in shown and Path("run/report.html").is_file()
-    assert run["training"]["held_out"] == len(split["choose"]) + len(theirs - asked)
+    assert run["training"]["held_out"] == len(split["validation"]) + len(theirs - asked)
     told = " ".join(shown.split())
     assert f"of {run['training']['held_out']} held-out answers word for word" in told and "Each fact was seen" in told
 

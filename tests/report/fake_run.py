@@ -50,7 +50,7 @@ def write_fake_run(folder: Path, *, hostile: bool = False, questions: bool = Tru
     _json(folder / "split.json", asdict(split))
 
     answers = [_answer(probe, rng, hostile) for probe in exam] if questions else []
-    judged = [example for example in examples if example.id in set(split.judge)]
+    judged = [example for example in examples if example.id in set(split.test)]
     answers += [_generated(example, document, rng, hostile) for example in judged]
     _lines(folder / "answers.jsonl", answers)
     _json(folder / "scores.json", _scores(answers, document, questions))

@@ -23,24 +23,24 @@ def test_what_a_budget_may_not_say(said):
 
 def test_time_that_is_up_ends_after_the_step_with_a_last_check(tmp_path):
     steps = []
-    learned, _ = fit(
+    result, _ = fit(
         tmp_path, epochs=50, on_step=lambda step, total: steps.append(step), out_of_time=lambda: len(steps) == 8
     )
-    assert (learned.state, learned.steps) == ("budget", 8), "22 rows in fours are 6 steps an epoch"
-    assert learned.curve[-1].step == 8 and learned.epochs_run == pytest.approx(8 / 6)
+    assert (result.state, result.steps) == ("budget", 8), "22 rows in fours are 6 steps an epoch"
+    assert result.curve[-1].step == 8 and result.epochs_run == pytest.approx(8 / 6)
 
 
 def test_the_last_weights_are_kept_where_they_are_the_best(tmp_path):
     """A budget that ends in the middle of an epoch loses nothing of it."""
     calls = []
     options = {"epochs": 9, "stopping": Stopping("val_loss", patience=None)}
-    learned, model = fit(tmp_path, on_step=lambda *_: calls.append(1), out_of_time=lambda: len(calls) == 15, **options)
+    result, model = fit(tmp_path, on_step=lambda *_: calls.append(1), out_of_time=lambda: len(calls) == 15, **options)
     losses = {
-        point.epoch: point.val_loss for point in learned.curve if float(point.epoch).is_integer() or point.step == 15
+        point.epoch: point.val_loss for point in result.curve if float(point.epoch).is_integer() or point.step == 15
     }
-    assert learned.chosen_epoch == min(losses, key=losses.get)
+    assert result.chosen_epoch == min(losses, key=losses.get)
     same = all(model.get_parameter(name).equal(mean) for name, mean in kept_by(tmp_path, model).items())
-    assert same == (learned.chosen_epoch == 15 / 6)
+    assert same == (result.chosen_epoch == 15 / 6)
 
 
 def test_twice_a_budget_can_be_said():

@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.model.adapter import Lora
-from byheart.training.job import Lesson
+from byheart.training.job import TrainJob
 from byheart.training.layout import Batch, Row, packed, padded
 from byheart.training.loss import row_weights, token_scores
 from byheart.training.module import SFTModule
@@ -74,7 +74,7 @@ def test_a_batch_read_in_parts_has_the_loss_and_gradient_of_the_whole(reduction)
     for rows_at_once in (None, 1, 2):
         model = tiny()
         trained = [p for p in model.parameters() if p.requires_grad]
-        state = TrainState(Lesson(ROWS, [], 3, 1, 0, "constant", reduction, 0), AdamW(), Stopping(), Path())
+        state = TrainState(TrainJob(ROWS, [], 3, 1, 0, "constant", reduction, 0), AdamW(), Stopping(), Path())
         module = SFTModule(model, AdamW(lr=1e-3).build(trained), state)
         loss = sum(
             (token_scores(model, part.batch)[0] * part.weights).sum()

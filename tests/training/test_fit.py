@@ -14,7 +14,7 @@ from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Full, Lora
 from byheart.records import CurvePoint
 from byheart.training.curve import read_curve
-from byheart.training.job import Hooks, Lesson
+from byheart.training.job import Hooks, TrainJob
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
 from byheart.training.order import batches, is_check, stream
@@ -37,11 +37,11 @@ def tiny(adapter=None):
 
 
 def fit(folder, seed=0, epochs=3, lr=1e-2, model=None, keep_best=True, **hooks):
-    lesson = Lesson(ROWS, CHOOSE, 4, epochs, seed, "constant", "row_mean", 0)
+    train_job = TrainJob(ROWS, CHOOSE, 4, epochs, seed, "constant", "row_mean", 0)
     model = model or tiny()
     stopping = hooks.pop("stopping", Stopping(patience=None))
     return Trainer(device="cpu", precision="float32").fit(
-        model, lesson, AdamW(lr=lr), stopping, folder, Hooks(**hooks), keep_best
+        model, train_job, AdamW(lr=lr), stopping, folder, Hooks(**hooks), keep_best
     ), model
 
 
@@ -92,21 +92,21 @@ def test_a_finished_training_is_not_trained_again(tmp_path):
 
 def test_a_requested_stop_ends_after_the_step_and_can_be_resumed(tmp_path):
     seen = []
-    learned, _ = fit(tmp_path, on_step=lambda s, t: seen.append(s), stop_requested=lambda: len(seen) == 8)
-    assert (learned.state, learned.steps) == ("stopped", 8)
+    result, _ = fit(tmp_path, on_step=lambda s, t: seen.append(s), stop_requested=lambda: len(seen) == 8)
+    assert (result.state, result.steps) == ("stopped", 8)
     assert fit(tmp_path)[0].state == "finished"
 
 
 def test_the_model_holds_the_best_epoch_at_the_end(tmp_path):
-    learned, model = fit(tmp_path, epochs=6, lr=0.3, stopping=Stopping("val_loss", patience=4, checks_per_epoch=2))
-    assert learned.chosen_epoch == best_by("val_loss", learned.curve)
+    result, model = fit(tmp_path, epochs=6, lr=0.3, stopping=Stopping("val_loss", patience=4, checks_per_epoch=2))
+    assert result.chosen_epoch == best_by("val_loss", result.curve)
     again, alone = fit(
         tmp_path / "alone",
-        epochs=learned.chosen_epoch,
+        epochs=result.chosen_epoch,
         lr=0.3,
         stopping=Stopping("val_loss", patience=None, checks_per_epoch=2),
     )
-    assert again.chosen_epoch == learned.chosen_epoch
+    assert again.chosen_epoch == result.chosen_epoch
     for a, b in zip(model.parameters(), alone.parameters(), strict=True):
         assert torch.equal(a, b), "a run of N epochs contains every shorter one"
 
@@ -151,9 +151,9 @@ def test_a_disk_that_fills_during_training_leaves_the_last_whole_checkpoint(tmp_
 
 
 def test_a_sum_over_targets_is_not_taken_for_divergence(tmp_path):
-    lesson = Lesson(ROWS, CHOOSE, 16, 2, 0, "constant", "sum", 0)
+    train_job = TrainJob(ROWS, CHOOSE, 16, 2, 0, "constant", "sum", 0)
     trainer = Trainer(device="cpu", precision="float32")
-    assert trainer.fit(tiny(), lesson, AdamW(lr=1e-3), Stopping(patience=None), tmp_path).state == "finished"
+    assert trainer.fit(tiny(), train_job, AdamW(lr=1e-3), Stopping(patience=None), tmp_path).state == "finished"
 
 
 def test_checkpoints_hold_no_base_weights(tmp_path):

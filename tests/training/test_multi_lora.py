@@ -9,10 +9,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
-from byheart.training.job import Lesson
+from byheart.training.job import TrainJob
 from byheart.training.layout import Row, padded
 from byheart.training.loss import row_weights
-from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, Job, PackedHooks
+from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
 from byheart.training.order import stream
@@ -37,8 +37,8 @@ def job(
 ):
     optimizer = options.pop("optimizer", AdamW(lr=lr))
     stopping = options.pop("stopping", Stopping(patience=None))
-    lesson = Lesson(rows, options.pop("validate", CHOOSE), size, epochs, seed, "constant", reduction, 0)
-    return Job(name, lesson, Lora(rank=rank, alpha=alpha), optimizer, stopping, folder / name, **options)
+    train_job = TrainJob(rows, options.pop("validate", CHOOSE), size, epochs, seed, "constant", reduction, 0)
+    return PackedJob(name, train_job, Lora(rank=rank, alpha=alpha), optimizer, stopping, folder / name, **options)
 
 
 def train(model, jobs, slots=4, max_rank=8, **options):
@@ -46,7 +46,7 @@ def train(model, jobs, slots=4, max_rank=8, **options):
     with PackedTrainer(model, slots, max_rank, tokens_at_once=options.pop("tokens_at_once", None)) as trainer:
         trainer.stream(
             lambda: waiting.pop(0) if waiting else None,
-            lambda j, learned: results.update({j.id: learned}),
+            lambda j, train_result: results.update({j.id: train_result}),
             PackedHooks(**options),
         )
     return results
@@ -56,18 +56,20 @@ def alone(one, dtype=torch.float64):
     """Stock peft, one padded batch a step, torch's AdamW and clip_grad_norm_: losses, A and B of each layer in the mean."""
     base = tiny(dtype)
     base.set_attn_implementation("sdpa")  # eager attention takes its softmax in float32, whatever the model's dtype
-    torch.manual_seed(one.lesson.seed)
+    torch.manual_seed(one.train_job.seed)
     model = one.adapter.attach(base)
     trained = [p for p in model.parameters() if p.requires_grad]
     o = one.optimizer
     adamw = torch.optim.AdamW(trained, lr=o.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay)
-    lesson, losses = one.lesson, []
+    train_job, losses = one.train_job, []
     means = [torch.zeros_like(p) for p in trained]
-    for batch in stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed):
-        laid = padded([lesson.train[i] for i in batch], 0)
+    for batch in stream(len(train_job.train), train_job.batch_size, train_job.epochs, train_job.seed):
+        laid = padded([train_job.train[i] for i in batch], 0)
         logits = model(input_ids=laid.tokens).logits.flatten(0, 1)[laid.predicted_at]
         each = torch.nn.functional.cross_entropy(logits, laid.targets, reduction="none")
-        loss = (each * torch.cat(row_weights([lesson.train[i] for i in batch], lesson.reduction)).to(each.dtype)).sum()
+        loss = (
+            each * torch.cat(row_weights([train_job.train[i] for i in batch], train_job.reduction)).to(each.dtype)
+        ).sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, o.clip or math.inf)
         adamw.step()
@@ -106,9 +108,9 @@ def test_unlike_adapters_equal_stock_peft_alone(tmp_path, tokens_at_once):
     results = train(tiny(), jobs, tokens_at_once=tokens_at_once)
     for one in jobs:
         losses, trained = alone(one)
-        learned = results[one.id]
-        assert len(losses) == learned.steps >= 50 and learned.state == "finished"
-        assert [p.train_loss for p in learned.curve] == pytest.approx(losses, rel=1e-9)
+        train_result = results[one.id]
+        assert len(losses) == train_result.steps >= 50 and train_result.state == "finished"
+        assert [p.train_loss for p in train_result.curve] == pytest.approx(losses, rel=1e-9)
         saved = list(adapters(tmp_path, [one.id])[one.id].items())
         wrapped = one.adapter.attach(tiny())
         names = [name.replace(".default", "") for name, p in wrapped.named_parameters() if p.requires_grad]
@@ -226,8 +228,8 @@ def test_a_pause_leaves_no_trace(tmp_path, dtype):
         pause = lambda j, point, curve: PAUSE if point.step == 15 else GO_ON  # noqa: E731
         seen = []
         trainer.stream(lambda: jobs.pop() if jobs else None, lambda *result: seen.append(result), PackedHooks(pause))
-        ((paused, learned),) = seen
-        assert (learned.state, learned.steps) == ("paused", 15) and not (paused.folder / "adapter").exists()
+        ((paused, train_result),) = seen
+        assert (train_result.state, train_result.steps) == ("paused", 15) and not (paused.folder / "adapter").exists()
         state = trainer.paused("a")
     # Another pack, with room for a higher rank, goes on; a neighbour has used its slot.
     again = train(tiny(dtype), [job(tmp_path, "x", lr=0.3), replace(paused, paused=state)], slots=1, max_rank=8)["a"]
@@ -243,7 +245,7 @@ def test_a_stop_can_be_gone_on_from(tmp_path):
     with PackedTrainer(tiny(), 2, 8) as trainer:
         trainer.stream(
             lambda: jobs.pop() if jobs else None,
-            lambda j, learned: results.update({j.id: learned}),
+            lambda j, train_result: results.update({j.id: train_result}),
             PackedHooks(stop_requested=lambda: len(steps) == 7, on_step=steps.append),
         )
         assert {r.state for r in results.values()} == {"stopped"} and trainer.paused("b").steps == 7
@@ -255,7 +257,7 @@ def test_a_stop_while_one_leaves_saves_the_others(tmp_path):
     with PackedTrainer(tiny(), 2, 8) as trainer:
         trainer.stream(
             lambda: jobs.pop() if jobs else None,
-            lambda j, learned: results.update({j.id: learned}),
+            lambda j, train_result: results.update({j.id: train_result}),
             PackedHooks(stop_requested=lambda: bool(results)),  # Ctrl-C comes while a's result is written
         )
         assert results["a"].state == "finished" and results["b"].state == "stopped"
@@ -269,18 +271,18 @@ def test_the_epoch_chosen_and_the_stop_are_those_of_the_single_trainer(tmp_path,
     stopping, rates = Stopping(monitor, patience=2, tolerance=0.0, checks_per_epoch=2), (0.1, 0.02, 1e-5)
     jobs = [job(tmp_path, str(i), lr=lr, size=4, epochs=8, seed=i, stopping=stopping) for i, lr in enumerate(rates)]
     if "budget" in states:  # in the middle of an epoch
-        jobs = [replace(one, lesson=replace(one.lesson, most_steps=13)) for one in jobs]
+        jobs = [replace(one, train_job=replace(one.train_job, most_steps=13)) for one in jobs]
     results = train(tiny(), jobs, slots=2)
     for one in jobs:
         model = tiny()
-        torch.manual_seed(one.lesson.seed)
+        torch.manual_seed(one.train_job.seed)
         model = one.adapter.attach(model)
         expected = Trainer(device="cpu", precision="float64").fit(
-            model, one.lesson, one.optimizer, one.stopping, tmp_path / "alone" / one.id
+            model, one.train_job, one.optimizer, one.stopping, tmp_path / "alone" / one.id
         )
-        learned = results[one.id]
+        train_result = results[one.id]
         for name in ("state", "steps", "rows", "epochs_run", "chosen_epoch"):
-            assert getattr(learned, name) == getattr(expected, name), name
+            assert getattr(train_result, name) == getattr(expected, name), name
         for name, rel in (
             ("val_loss", 2e-3),
             ("bounded_loss", 2e-3),
@@ -288,7 +290,7 @@ def test_the_epoch_chosen_and_the_stop_are_those_of_the_single_trainer(tmp_path,
             ("token_accuracy", 1e-9),
             ("train_recall", 1e-9),
         ):
-            told = [[getattr(p, name) for p in each.curve] for each in (learned, expected)]
+            told = [[getattr(p, name) for p in each.curve] for each in (train_result, expected)]
             assert told[0] == pytest.approx(told[1], rel=rel), name
         assert (tmp_path / one.id / "curve.csv").is_file()
     assert {r.state for r in results.values()} == states

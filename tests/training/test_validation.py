@@ -6,7 +6,7 @@ import torch
 from test_fit import CHOOSE, ROWS, tiny
 
 from byheart.model.adapter import Full
-from byheart.training.job import Lesson
+from byheart.training.job import TrainJob
 from byheart.training.layout import Row
 from byheart.training.loss import token_scores
 from byheart.training.module import SFTModule
@@ -17,7 +17,7 @@ from byheart.training.stopping import Stopping
 
 def module(model):
     masters = AdamW(lr=3e-2).build([p for p in model.parameters() if p.requires_grad])
-    state = TrainState(Lesson(ROWS, [], 4, 1, 0, "constant", "row_mean", 0), AdamW(), Stopping(), Path())
+    state = TrainState(TrainJob(ROWS, [], 4, 1, 0, "constant", "row_mean", 0), AdamW(), Stopping(), Path())
     return SFTModule(model, masters, state)
 
 

@@ -16,7 +16,7 @@ _CONTINUES = "a training row contains the end of its prompt followed by its answ
 _RESEMBLES = f"its question and answer match a training row at {ALIKE} or more"
 
 
-class LeakFinder:
+class ContaminationFinder:
     """Looks examples up among many: by their continuation (verbatim), and by likeness of question and answer.
 
     A completion's prompt and answer together are the recitation, so a held-out prompt whose last words and answer stand

@@ -1,12 +1,15 @@
-"""The leak-free split: what is trained, what chooses, what judges. Whole forms are held out, fact by fact."""
+"""The leak-free split: training, validation and test examples. Whole forms are held out, fact by fact."""
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from byheart.data.contamination import LeakFinder
+from byheart.data.contamination import ContaminationFinder
 from byheart.records import Chunk, Example, Fact, Split
+from byheart.store import read_json
 
 NEVER_HELD_OUT = ("recitation", "completion")  # their answers are the text itself, which every other form repeats
 _PER_UNTAUGHT = 2
@@ -54,16 +57,16 @@ class Forms:
             before = len(held)
             held = self._give(groups, wanted)
             held_ids = {e.id for e in held}
-            refused = LeakFinder([e for e in pool if e.id not in held_ids]).reasons(held)
+            refused = ContaminationFinder([e for e in pool if e.id not in held_ids]).reasons(held)
             kept = [e for e in held if e.id not in refused]
             if len(kept) >= self.at_least or len(held) == before:
                 break
             wanted += self.at_least - len(kept)
-        choose, judge = self._halves(kept, facts)
+        validation, test = self._halves(kept, facts)
         return Split(
             train=tuple(e.id for e in pool if e.id not in held_ids),
-            choose=tuple(e.id for e in choose),
-            judge=tuple(e.id for e in judge),
+            validation=tuple(e.id for e in validation),
+            test=tuple(e.id for e in test),
             heldout_facts=tuple(sorted(untaught)),
             untaught=tuple(asked_anyway := self._questions([e for e in examples if e.id in set_aside])),
             refused=refused
@@ -114,7 +117,7 @@ class Forms:
         return next((form for form in forms if groups.may_give(form)), None)
 
     def _halves(self, held: Sequence[Example], facts: Sequence[Fact]) -> tuple[list[Example], list[Example]]:
-        """Halved by fact, so that what chooses never judges the same fact; the halves differ by one fact at most.
+        """Halved by fact, so that no fact is in both the validation and the test half; the halves differ by one fact at most.
 
         Where an example is tied to several facts or to a chunk, all the facts that it may ask about stay together.
         """
@@ -135,13 +138,13 @@ class Forms:
             return f"chunk:{min(tied[chunk])}" if chunk in tied else e.form[0]
 
         size = Counter(bundle(e) for e in {e.form[0]: e for e in held}.values())
-        choosing: set[str] = set()
-        balance = 0  # facts that choose, less those that judge
+        validation: set[str] = set()
+        balance = 0  # facts of the validation half, less those of the test half
         for name in sorted(size, key=lambda name: (-size[name], self._dice("half", name))):
             if balance <= 0:
-                choosing.add(name)
+                validation.add(name)
             balance += size[name] if balance <= 0 else -size[name]
-        return [e for e in held if bundle(e) in choosing], [e for e in held if bundle(e) not in choosing]
+        return [e for e in held if bundle(e) in validation], [e for e in held if bundle(e) not in validation]
 
     def _note(self, held: Sequence[Example], groups: "_Groups") -> str:
         if not held:
@@ -183,10 +186,21 @@ class _Groups:
     def sound(self, form: Form) -> list[Example]:
         """Those examples of the form that no sibling of the same fact gives away."""
         forms = self.by_fact[form[0]]
-        leaks = LeakFinder([e for other, group in forms.items() if other != form for e in group]).reasons(forms[form])
+        leaks = ContaminationFinder([e for other, group in forms.items() if other != form for e in group]).reasons(
+            forms[form]
+        )
         return [example for example in forms[form] if example.id not in leaks]
 
     def give(self, form: Form) -> list[Example]:
         examples = self.by_fact[form[0]][form]
         self.in_chunk.subtract(example.chunk for example in examples)
         return examples
+
+
+OLD_KEYS = {"choose": "validation", "judge": "test"}  # of split.json up to 2026-11-27
+
+
+def read_split(file: Path) -> Split:
+    """A run's split.json."""
+    values: dict[str, Any] = {OLD_KEYS.get(key, key): value for key, value in read_json(file).items()}
+    return Split(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

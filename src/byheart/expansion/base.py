@@ -50,7 +50,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Written:
+class ExpansionResult:
     """What one expansion wrote. Nothing is dropped in silence: refusals and uncovered facts carry their reason."""
 
     examples: tuple[Example, ...]
@@ -68,7 +68,7 @@ class Expansion(Protocol):
     training seed never changes the examples. The same source and options give the same examples, in the same order.
     """
 
-    def expand(self, source: Source) -> Written:
+    def expand(self, source: Source) -> ExpansionResult:
         """Examples on every fact, in both directions where it can."""
         ...
 
@@ -78,7 +78,7 @@ class Expansion(Protocol):
 
 
 @runtime_checkable
-class Asking(Protocol):
+class TeacherExpansion(Protocol):
     """An expansion that asks `source.teacher`: it can say beforehand what."""
 
     def requests(self, source: Source) -> list[Request]:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from byheart.errors import Problem, UserError
-from byheart.expansion.base import Source, Written, example_id
-from byheart.expansion.quotas import Density, choose, shortfalls
+from byheart.expansion.base import ExpansionResult, Source, example_id
+from byheart.expansion.quotas import Quotas, choose, shortfalls
 from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 
 SUPPORT = 55.0  # rapidfuzz token_set_ratio below which a pair is tied to its chunk, not to a fact
 
 
 @dataclass(frozen=True, kw_only=True)
-class File(Density):
+class File(Quotas):
     """Reads JSONL lines with `question` and `answer`; `angle`, `direction`, `document`, `section`, `fact` are optional.
 
     Lines that share a `fact` (any value; or a list of them) are tied to the same fact of the document: the one whose
@@ -32,9 +32,9 @@ class File(Density):
             return error.problems
         return []
 
-    def expand(self, source: Source) -> Written:
+    def expand(self, source: Source) -> ExpansionResult:
         if not source.chunks:
-            return Written(())
+            return ExpansionResult(())
         tied: dict[Any, tuple[Fact | None, Chunk]] = {}
         pairs = list(read_pairs(Path(self.path).expanduser()))
         groups: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
@@ -61,7 +61,7 @@ class File(Density):
             chosen = chosen[: self.max_examples]
         uncovered = {fact.id: "no line of the file asks about it" for fact in source.facts if fact.id not in candidates}
         short = shortfalls(self, source.chunks, source.facts, chosen, "file")
-        return Written(tuple(chosen), tuple(rejected), uncovered, tuple(short))
+        return ExpansionResult(tuple(chosen), tuple(rejected), uncovered, tuple(short))
 
 
 def read_pairs(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from byheart.expansion.base import Source, Tally, Written
+from byheart.expansion.base import ExpansionResult, Source, Tally
 from byheart.expansion.filters.checks import REPEATED, UNSUPPORTED
 from byheart.expansion.filters.words import plain
 from byheart.expansion.from_teacher.chunk_progress import COPIED
@@ -13,7 +13,7 @@ from byheart.records import FORWARD, REVERSE, Example, Rejection
 COPIES = (REPEATED, COPIED)
 
 
-def join(written: Mapping[str, Written]) -> tuple[list[Example], list[Rejection]]:
+def join(written: Mapping[str, ExpansionResult]) -> tuple[list[Example], list[Rejection]]:
     """The examples of all members in their order; a pair that an earlier member wrote already is refused."""
     examples: list[Example] = []
     rejected: list[Rejection] = []
@@ -31,7 +31,7 @@ def join(written: Mapping[str, Written]) -> tuple[list[Example], list[Rejection]
 
 def ledger(
     source: Source,
-    written: Mapping[str, Written],
+    written: Mapping[str, ExpansionResult],
     examples: Sequence[Example],
     rejected: Sequence[Rejection],
     asked: Mapping[str, int],

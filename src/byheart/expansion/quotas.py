@@ -10,7 +10,7 @@ from byheart.records import FORWARD, REVERSE, Chunk, Example, Fact
 
 
 @dataclass(frozen=True, kw_only=True)
-class Density:
+class Quotas:
     """The counts that every expansion takes; mixed into each member's options."""
 
     seed: int = 0
@@ -38,7 +38,7 @@ Candidates = Mapping[str, Sequence[Example]]  # Fact.id -> its examples, the mos
 
 
 def choose(
-    density: Density, chunks: Sequence[Chunk], facts: Sequence[Fact], candidates: Candidates, usual: int
+    density: Quotas, chunks: Sequence[Chunk], facts: Sequence[Fact], candidates: Candidates, usual: int
 ) -> list[Example]:
     """`usual` examples of each fact, topped up to the floors, then cut to `max_examples` round-robin over facts."""
     kept: dict[str, list[Example]] = {fact.id: list(candidates.get(fact.id, ()))[:usual] for fact in facts}
@@ -60,7 +60,7 @@ def choose(
 
 
 def shortfalls(
-    density: Density,
+    density: Quotas,
     chunks: Sequence[Chunk],
     facts: Sequence[Fact],
     examples: Sequence[Example],

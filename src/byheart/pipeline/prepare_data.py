@@ -5,21 +5,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from byheart.data.facts import find_facts, lead_ins
+from byheart.data.split import read_split
 from byheart.documents.load import load_documents
 from byheart.errors import Problem, UserError
 from byheart.evaluation.questions import load_questions
-from byheart.expansion.base import Asking, Expansion, Source, Written
+from byheart.expansion.base import Expansion, ExpansionResult, Source, TeacherExpansion
 from byheart.expansion.from_teacher.observed import ObservedTeacher, TeacherProgress
 from byheart.expansion.ledger import join, ledger
-from byheart.expansion.quotas import Density
+from byheart.expansion.quotas import Quotas
 from byheart.pipeline.run import Run
-from byheart.pipeline.run_config import Plan
+from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Advanced, LedgerWritten, Said
 from byheart.records import Chunk, Document, Example, Fact, Json, Rejection, Split
-from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
+from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 from byheart.teacher.base import Estimate, Teacher
 
 _TELLING = 4  # words of a question that make it yours within a longer one ("..., who must designate the operator?")
@@ -28,7 +28,7 @@ LAST = "split.json"  # the last file of the text half: its marker vouches for th
 
 
 @dataclass(frozen=True)
-class Texts:
+class PreparedData:
     """All that the text half leaves behind."""
 
     documents: tuple[Document, ...]
@@ -37,66 +37,66 @@ class Texts:
     examples: tuple[Example, ...]
     split: Split
 
-    def examples_named(self, ids: tuple[str, ...]) -> list[Example]:
+    def examples_of(self, ids: tuple[str, ...]) -> list[Example]:
         by_id = {example.id: example for example in self.examples}
         return [by_id[i] for i in ids]
 
 
-def write_texts(plan: Plan, run: Run) -> Texts:
+def prepare_data(config: RunConfig, run: Run) -> PreparedData:
     """The records of the text half, from the run's folder where they were finished under the same settings."""
-    key = texts_key(plan)
+    key = data_key(config)
     if is_done(run.folder / LAST, key):
         run.send(Said("the examples are written already: taken from the run's folder"))
-        texts = read_texts(run.folder)
-        _warn_of_edits(texts.documents, run)
-        return texts
-    source = _read(plan, run)
-    examples = _expand(plan, source, run)
-    split = _split(plan, source, examples, run)
+        data = read_prepared_data(run.folder)
+        _warn_of_edits(data.documents, run)
+        return data
+    source = _read(config, run)
+    examples = _expand(config, source, run)
+    split = _split(config, source, examples, run)
     mark_done(run.folder / LAST, key)
-    return Texts(source.documents, source.chunks, source.facts, tuple(examples), split)
+    return PreparedData(source.documents, source.chunks, source.facts, tuple(examples), split)
 
 
-def texts_key(plan: Plan) -> str:
+def data_key(config: RunConfig) -> str:
     """What the records of the text half depend on; whom it asks counts only where somebody is asked."""
-    asking = _asking(plan).values()
-    whom = [plan.teacher.fingerprint, *(member.prompt_key for member in asking)] if asking else []
-    return content_key(plan.documents, plan.questions, plan.chunks, plan.expansion, plan.split, *whom)
+    asking = _asking(config).values()
+    whom = [config.teacher.fingerprint, *(member.prompt_key for member in asking)] if asking else []
+    return content_key(config.documents, config.questions, config.chunks, config.expansion, config.split, *whom)
 
 
-def asks_a_teacher(plan: Plan) -> bool:
-    return bool(_asking(plan))
+def asks_teacher(config: RunConfig) -> bool:
+    return bool(_asking(config))
 
 
-def _asking(plan: Plan) -> dict[str, Asking]:
-    return {name: member for name, member in plan.expansion.items() if isinstance(member, Asking)}
+def _asking(config: RunConfig) -> dict[str, TeacherExpansion]:
+    return {name: member for name, member in config.expansion.items() if isinstance(member, TeacherExpansion)}
 
 
-def estimate_asking(plan: Plan, run: Run) -> dict[str, Estimate]:
+def estimate_teacher(config: RunConfig, run: Run) -> dict[str, Estimate]:
     """What the first round of each expansion that asks a teacher would take. Nothing is sent."""
-    source = replace(_read(plan, run), teacher=plan.teacher)
-    return {name: plan.teacher.estimate(member.requests(source)) for name, member in _asking(plan).items()}
+    source = replace(_read(config, run), teacher=config.teacher)
+    return {name: config.teacher.estimate(member.requests(source)) for name, member in _asking(config).items()}
 
 
-def read_texts(folder: Path) -> Texts:
+def read_prepared_data(folder: Path) -> PreparedData:
     """The records of a run whose text half is finished."""
     if not (folder / LAST).is_file():
         raise UserError(
             Problem("this run has no examples yet", str(folder), fix="name a run that got past its expansion")
         )
-    return Texts(
+    return PreparedData(
         tuple(read_jsonl(folder / "documents.jsonl", Document)),
         tuple(read_jsonl(folder / "chunks.jsonl", Chunk)),
         tuple(read_jsonl(folder / "facts.jsonl", Fact)),
         tuple(read_jsonl(folder / "examples.jsonl", Example)),
-        _split_of(read_json(folder / LAST)),
+        read_split(folder / LAST),
     )
 
 
-def _read(plan: Plan, run: Run) -> Source:
+def _read(config: RunConfig, run: Run) -> Source:
     with run.stage("documents", "Reading") as note:
-        loaded = load_documents(plan.documents)
-        chunks = [(document, plan.chunks.split(document)) for document in loaded.documents]
+        loaded = load_documents(config.documents)
+        chunks = [(document, config.chunks.split(document)) for document in loaded.documents]
         facts = [(document, find_facts(document, own)) for document, own in chunks]
         governed = {fact: lead for document, own in facts for fact, lead in lead_ins(document, own).items()}
         source = Source(
@@ -107,7 +107,7 @@ def _read(plan: Plan, run: Run) -> Source:
         )
         if not source.facts:
             raise UserError(
-                Problem("there is nothing to learn in them: not one sentence", "documents", ", ".join(plan.documents))
+                Problem("there is nothing to learn in them: not one sentence", "documents", ", ".join(config.documents))
             )
         write_jsonl(run.folder / "documents.jsonl", source.documents)
         write_jsonl(run.folder / "chunks.jsonl", source.chunks)
@@ -130,24 +130,24 @@ def _warn_of_edits(documents: tuple[Document, ...], run: Run) -> None:
             run.note(f"{file} was changed after this run read it: the run goes on with the text as it was then")
 
 
-def _expand(plan: Plan, source: Source, run: Run) -> list[Example]:
-    with run.stage("expansion", f"Writing examples ({', '.join(plan.expansion)})") as note:
-        written = {name: _write(name, member, plan.teacher, source, run) for name, member in plan.expansion.items()}
+def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
+    with run.stage("expansion", f"Writing examples ({', '.join(config.expansion)})") as note:
+        written = {name: _write(name, member, config.teacher, source, run) for name, member in config.expansion.items()}
         examples, rejected = join(written)
         write_jsonl(run.folder / "rejected.jsonl", rejected)
-        examples, given_away = _without_probes(plan, examples)
+        examples, given_away = _without_probes(config, examples)
         rejected += given_away
         if not examples:
             raise UserError(
                 Problem(
                     "not one example could be written",
                     "expansion",
-                    ", ".join(plan.expansion),
+                    ", ".join(config.expansion),
                     f"{_commonest(rejected, written)}see rejected.jsonl, or try expansion=rules",
                 )
             )
-        account = ledger(source, written, examples, rejected, _asked(plan, source.chunks))
-        account["tokens_per_question"] = min((member.tokens_per_question for member in _dense(plan)), default=None)
+        account = ledger(source, written, examples, rejected, _asked(config, source.chunks))
+        account["tokens_per_question"] = min((member.tokens_per_question for member in _dense(config)), default=None)
         write_jsonl(run.folder / "examples.jsonl", examples)
         write_jsonl(run.folder / "rejected.jsonl", rejected)
         write_json(run.folder / "ledger.json", account)
@@ -173,9 +173,9 @@ def _report_ledger(account: Json, source: Source, run: Run) -> None:
     run.send(LedgerWritten(account, names))
 
 
-def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: Run) -> Written:
+def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: Run) -> ExpansionResult:
     """What one expansion writes. Where it asks a teacher, each reply is progress, and tokens and cost go to run.json."""
-    if not isinstance(member, Asking):
+    if not isinstance(member, TeacherExpansion):
         return member.expand(source)
 
     def show(progress: TeacherProgress) -> None:
@@ -199,31 +199,31 @@ def _add_to_bill(progress: TeacherProgress, run: Run) -> None:
     run.save()
 
 
-def _commonest(rejected: Sequence[Rejection], written: Mapping[str, Written]) -> str:
+def _commonest(rejected: Sequence[Rejection], written: Mapping[str, ExpansionResult]) -> str:
     reasons = Counter(rejection.reason for rejection in rejected)
     reasons.update(why for part in written.values() for tally in part.tallies.values() for why in tally.failed)
     return f"mostly because {reasons.most_common(1)[0][0]}; " if reasons else ""
 
 
-def _split(plan: Plan, source: Source, examples: list[Example], run: Run) -> Split:
+def _split(config: RunConfig, source: Source, examples: list[Example], run: Run) -> Split:
     with run.stage("split", "Splitting, free of leaks") as note:
-        per_fact = max((member.examples_per_fact for member in _dense(plan)), default=1)
-        split = plan.split.split(examples, source.facts, source.chunks, _asked(plan, source.chunks), per_fact)
+        per_fact = max((member.examples_per_fact for member in _dense(config)), default=1)
+        split = config.split.split(examples, source.facts, source.chunks, _asked(config, source.chunks), per_fact)
         if not split.train:
             raise UserError(
                 Problem("no example is left to train on", "split", fix="lower split.share or split.heldout_facts")
             )
         write_json(run.folder / LAST, split)
-        note(f"{len(split.train)} to train, {len(split.choose)} to choose the epoch, {len(split.judge)} to judge")
+        note(f"{len(split.train)} to train, {len(split.validation)} to validate on, {len(split.test)} to test on")
     run.note(split.note)
     return split
 
 
-def _without_probes(plan: Plan, examples: list[Example]) -> tuple[list[Example], list[Rejection]]:
+def _without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Example], list[Rejection]]:
     """The examples that ask none of the user's questions: those are never trained on, whoever wrote them down."""
-    if not plan.questions:
+    if not config.questions:
         return examples, []
-    asked = {_folded(probe.question) for probe in load_questions(plan.questions)}
+    asked = {_folded(probe.question) for probe in load_questions(config.questions)}
     long = [f" {question} " for question in asked if len(question.split()) >= _TELLING]
     refused = {
         e.id
@@ -238,18 +238,13 @@ def _folded(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def _dense(plan: Plan) -> list[Density]:
+def _dense(config: RunConfig) -> list[Quotas]:
     """The expansions that ask for so many questions of each chunk."""
-    return [member for member in plan.expansion.values() if isinstance(member, Density)]
+    return [member for member in config.expansion.values() if isinstance(member, Quotas)]
 
 
-def _asked(plan: Plan, chunks: tuple[Chunk, ...]) -> dict[str, int]:
-    return {chunk.id: max((member.asked_of(chunk) for member in _dense(plan)), default=0) for chunk in chunks}
-
-
-def _split_of(saved: Json) -> Split:
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
-    return Split(**values)
+def _asked(config: RunConfig, chunks: tuple[Chunk, ...]) -> dict[str, int]:
+    return {chunk.id: max((member.asked_of(chunk) for member in _dense(config)), default=0) for chunk in chunks}
 
 
 def _counted(count: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from byheart.data.rows import Rows
 from byheart.data.split import Forms
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import Evaluation
-from byheart.expansion.base import Asking, Expansion
+from byheart.expansion.base import Expansion, TeacherExpansion
 from byheart.model.adapter import Adapter
 from byheart.model.base_model import BaseModel
 from byheart.report.loggers.base import Logger
@@ -62,7 +62,7 @@ RULES = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunConfig:
     """The composed config of a run; the fields bear the names that stand on the command line."""
 
     documents: tuple[str, ...]
@@ -130,7 +130,7 @@ class Plan:
                 fault if isinstance(fault, Problem) else Problem(fault, f"expansion.{name}", fix=HELP)
                 for fault in expansion.problems()
             )
-        asking = [name for name, member in self.expansion.items() if isinstance(member, Asking)]
+        asking = [name for name, member in self.expansion.items() if isinstance(member, TeacherExpansion)]
         if asking and isinstance(self.teacher, NoTeacher):
             yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)
         yield from self.teacher.problems()

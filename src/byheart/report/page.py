@@ -9,7 +9,8 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
-from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json
+from byheart.data.split import read_split
+from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json, Split
 from byheart.report import curve, tables
 from byheart.store import read_json, read_records, write_text
 from byheart.training.curve import read_curve
@@ -32,7 +33,7 @@ class Folder:
     run: Json
     scores: Json
     ledger: Json
-    split: Json
+    split: Split | None
     documents: Sequence[Json]
     answers: Sequence[Json]
     points: list[CurvePoint]
@@ -51,7 +52,7 @@ class Folder:
             run=_json(folder / "run.json"),
             scores=_json(folder / "scores.json"),
             ledger=_json(folder / "ledger.json"),
-            split=_json(folder / "split.json"),
+            split=read_split(folder / "split.json") if (folder / "split.json").is_file() else None,
             documents=documents,
             answers=_records(folder / "answers.jsonl"),
             points=read_curve(curve_csv) if curve_csv.exists() else [],

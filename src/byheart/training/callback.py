@@ -28,7 +28,7 @@ class CheckCallback(L.Callback):
     ) -> None:
         assert isinstance(module, SFTModule)
         state = self.state
-        self.hooks.on_step(state.step, state.lesson.steps)
+        self.hooks.on_step(state.step, state.train_job.steps)
         state.out_of_time = state.out_of_time or self.hooks.out_of_time()
         if state.check_due:
             self._check(module)
@@ -38,7 +38,7 @@ class CheckCallback(L.Callback):
     def _check(self, module: SFTModule) -> None:
         state, checkpoints = self.state, self.state.folder / "checkpoint"
         with module.masters.measured():
-            found = module.validate(state.lesson.validate) if state.lesson.validate else None
+            found = module.validate(state.train_job.validate) if state.train_job.validate else None
             point = state.record(found, self.hooks.recall)
             if self.keep_best and state.is_best:
                 best = best_weights(state.folder, point.epoch)

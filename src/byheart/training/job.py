@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainJob:
     """The rows to train on and to validate on, in which batches and for how long."""
 
     train: Sequence[Row]
@@ -49,7 +49,7 @@ class Hooks:
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainResult:
     """How a fit ended. `state` is finished (all epochs), upturn (the monitor has passed its best), budget (its steps or
     its time are used up), or stopped (Ctrl-C). A packed job may also be paused, pruned or diverged."""
 

@@ -51,7 +51,7 @@ class SFTModule(L.LightningModule):
         """One optimizer step on a whole batch; gives its loss. Raises Diverged."""
         total = torch.zeros((), device=self.device)
         known = torch.zeros(2, dtype=torch.long)
-        for part in self._parts(rows, self.state.lesson.reduction, self.rows_at_once or len(rows)):
+        for part in self._parts(rows, self.state.train_job.reduction, self.rows_at_once or len(rows)):
             losses, right = token_scores(self.model, part.batch)
             known += known_by_slot(right, part, 1)[:, 0].cpu()
             loss = part.weighted(losses).sum()
@@ -74,6 +74,6 @@ class SFTModule(L.LightningModule):
         shares = row_weights(rows, reduction)
         for start in range(0, len(rows), size):
             some = rows[start : start + size]
-            batch = packed(some) if self.layout == "packed" else padded(some, self.state.lesson.filler)
+            batch = packed(some) if self.layout == "packed" else padded(some, self.state.train_job.filler)
             part = Part(batch, torch.cat(shares[start : start + size]), torch.zeros_like(batch.rows))
             yield part.to(self.device)

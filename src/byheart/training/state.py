@@ -6,7 +6,7 @@ from pathlib import Path
 
 from byheart.records import CurvePoint
 from byheart.training.curve import peak_memory_gib, write_curve
-from byheart.training.job import Learned, Lesson, Paused
+from byheart.training.job import Paused, TrainJob, TrainResult
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
 from byheart.training.order import is_check, stream
@@ -21,10 +21,12 @@ class TrainState:
     `check_due`.
     """
 
-    def __init__(self, lesson: Lesson, optimizer: AdamW, stopping: Stopping, folder: Path, start: Paused | None = None):
+    def __init__(
+        self, train_job: TrainJob, optimizer: AdamW, stopping: Stopping, folder: Path, start: Paused | None = None
+    ):
         """`folder` receives curve.csv. `start`: the state to resume from."""
         start = start or Paused()
-        self.lesson, self.optimizer, self.stopping, self.folder = lesson, optimizer, stopping, folder
+        self.train_job, self.optimizer, self.stopping, self.folder = train_job, optimizer, stopping, folder
         self.step, self.curve = start.steps, list(start.curve)
         self.losses, self.known = list(start.losses), start.known
         self.out_of_time = False  # set by a loop that has a time budget: the step just taken is the last
@@ -32,13 +34,13 @@ class TrainState:
 
     def batches(self) -> Iterator[list[Row]]:
         """The rows of each step from the current one on."""
-        lesson = self.lesson
-        for batch in stream(len(lesson.train), lesson.batch_size, lesson.epochs, lesson.seed, self.step):
-            yield [lesson.train[i] for i in batch]
+        train_job = self.train_job
+        for batch in stream(len(train_job.train), train_job.batch_size, train_job.epochs, train_job.seed, self.step):
+            yield [train_job.train[i] for i in batch]
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0; `rate(self.step)` is that of the next one."""
-        return self.optimizer.rate(step, self.lesson.steps, self.lesson.schedule)
+        return self.optimizer.rate(step, self.train_job.steps, self.train_job.schedule)
 
     def advance(self, loss: float, known: Sequence[int]) -> None:
         """Counts an optimizer step. `known`: how many of its rows were predicted word for word, and how many there were.
@@ -48,26 +50,26 @@ class TrainState:
         self.step += 1
         self.losses.append(loss)
         self.known = self.known[0] + known[0], self.known[1] + known[1]
-        refuse_divergence(loss, self.curve, self.step, self.lesson.steps, self.lesson.reduction)
+        refuse_divergence(loss, self.curve, self.step, self.train_job.steps, self.train_job.reduction)
 
     @property
     def at_end(self) -> bool:
         """Whether no step may follow: all are taken, or the time is used up."""
-        return self.out_of_time or self.step >= self.lesson.steps
+        return self.out_of_time or self.step >= self.train_job.steps
 
     @property
     def epoch_end(self) -> bool:
-        return self.step % self.lesson.steps_per_epoch == 0
+        return self.step % self.train_job.steps_per_epoch == 0
 
     @property
     def epoch(self) -> float:
-        whole, rest = divmod(self.step, self.lesson.steps_per_epoch)
-        return self.step / self.lesson.steps_per_epoch if rest else whole
+        whole, rest = divmod(self.step, self.train_job.steps_per_epoch)
+        return self.step / self.train_job.steps_per_epoch if rest else whole
 
     @property
     def rows_seen(self) -> int:
-        whole, rest = divmod(self.step, self.lesson.steps_per_epoch)
-        return whole * len(self.lesson.train) + rest * self.lesson.batch_size
+        whole, rest = divmod(self.step, self.train_job.steps_per_epoch)
+        return whole * len(self.train_job.train) + rest * self.train_job.batch_size
 
     @property
     def seconds(self) -> float:
@@ -76,7 +78,7 @@ class TrainState:
 
     @property
     def check_due(self) -> bool:
-        return self.at_end or is_check(self.step, self.lesson.steps_per_epoch, self.stopping.checks_per_epoch)
+        return self.at_end or is_check(self.step, self.train_job.steps_per_epoch, self.stopping.checks_per_epoch)
 
     def record(self, found: Validation | None, recall: Callable[[], float | None] | None = None) -> CurvePoint:
         """Adds a check to the curve and to curve.csv.
@@ -85,7 +87,7 @@ class TrainState:
         an epoch's end. Raises Diverged, before it is called.
         """
         if found is not None:
-            refuse_divergence(found.loss, self.curve, self.step, self.lesson.steps)
+            refuse_divergence(found.loss, self.curve, self.step, self.train_job.steps)
         measured = recall() if recall and self.epoch_end else None
         point = CurvePoint(
             step=self.step,
@@ -122,23 +124,23 @@ class TrainState:
             return "upturn"
         if not self.at_end:
             return None
-        return "finished" if self.step >= self.lesson.steps_per_epoch * self.lesson.epochs else "budget"
+        return "finished" if self.step >= self.train_job.steps_per_epoch * self.train_job.epochs else "budget"
 
     def paused(self) -> Paused:
         """What training resumes from, without tensors."""
         return Paused(self.step, tuple(self.curve), tuple(self.losses), self.seconds, {}, self.known)
 
-    def result(self, state: str, notes: Sequence[str] = (), keep_best: bool = True) -> Learned:
-        """`state` as in `Learned`. Without `keep_best` no epoch is chosen."""
+    def result(self, state: str, notes: Sequence[str] = (), keep_best: bool = True) -> TrainResult:
+        """`state` as in `TrainResult`. Without `keep_best` no epoch is chosen."""
         chosen = self.best_epoch if keep_best else None
-        if chosen is None and keep_best and self.lesson.validate and self.step:
+        if chosen is None and keep_best and self.train_job.validate and self.step:
             notes = (*notes, "stopped before the end of the first epoch: the adapter is that of the last step")
-        return Learned(
+        return TrainResult(
             state=state,
             curve=tuple(self.curve),
             steps=self.step,
             rows=self.rows_seen,
-            epochs_run=self.step / self.lesson.steps_per_epoch,
+            epochs_run=self.step / self.train_job.steps_per_epoch,
             chosen_epoch=chosen,
             loss_would_choose=best_by("val_loss", self.curve, self.at_end),
             seconds=self.seconds,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from byheart.training.checkpoint import load_checkpoint, load_weights
 from byheart.training.cores import cores
-from byheart.training.job import Hooks, Learned, Lesson
+from byheart.training.job import Hooks, TrainJob, TrainResult
 from byheart.training.optimizer import AdamW, base_of
 from byheart.training.stopping import Stopping
 
@@ -59,13 +59,13 @@ class Trainer:
     def fit(
         self,
         model: "PreTrainedModel | PeftModel",
-        lesson: Lesson,
+        train_job: TrainJob,
         optimizer: AdamW,
         stopping: Stopping,
         folder: Path,
         hooks: Hooks | None = None,
         keep_best: bool = True,
-    ) -> Learned:
+    ) -> TrainResult:
         """Trains `model` in place, from the newest checkpoint in `folder`/checkpoint where there is one.
 
         Afterwards the model holds the weights of the best epoch, or with `keep_best=False` those of the last step. Where
@@ -81,10 +81,10 @@ class Trainer:
 
         trained = [p for p in model.parameters() if p.requires_grad]
         masters = optimizer.build(trained, base_of(model) if optimizer.toward_base else None)
-        state = TrainState(lesson, optimizer, stopping, folder, load_checkpoint(folder / "checkpoint", masters))
+        state = TrainState(train_job, optimizer, stopping, folder, load_checkpoint(folder / "checkpoint", masters))
         callback = CheckCallback(state, hooks or Hooks(), keep_best)
         if state.over is None:
-            batches = list(islice(state.batches(), lesson.steps - state.step))
+            batches = list(islice(state.batches(), train_job.steps - state.step))
             device = next(model.parameters()).device.type
             quiet_lightning()
             runner = L.Trainer(

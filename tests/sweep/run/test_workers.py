@@ -24,7 +24,7 @@ from byheart.sweep.search.locks import StudyLocks
 from byheart.sweep.search.options import SweepOptions
 from byheart.sweep.search.results import End, Outcome
 from byheart.sweep.search.space import Space
-from byheart.sweep.search.study import TrialRecord, opened
+from byheart.sweep.search.study import TrialRecord, open_study
 from byheart.training import cores
 from byheart.training.curve import write_curve
 from sweep.run.test_sweep import answers, assert_same
@@ -199,9 +199,9 @@ def test_how_many_processes(tmp_path, monkeypatch, options, device, threads, hal
     monkeypatch.setattr(crew, "free_bytes", lambda device: 100 * 2**30)
     trainer = SimpleNamespace(threads=threads, place=lambda: (device, "float32"))
     setup = SimpleNamespace(
-        sweep=SimpleNamespace(halved=halved, in_memory=False), plan=SimpleNamespace(trainer=trainer)
+        sweep=SimpleNamespace(halved=halved, in_memory=False), run_config=SimpleNamespace(trainer=trainer)
     )
-    with opened("study", SweepOptions(), SPACE, tmp_path, {}) as study:
+    with open_study("study", SweepOptions(), SPACE, tmp_path, {}) as study:
         monkeypatch.setattr(study.locks, "others_here", lambda: beside)
         assert plan_workers(setup, options, study, 0) == expected
         monkeypatch.setattr(crew, "free_bytes", lambda device: 2 * 2**30)
@@ -228,8 +228,8 @@ def schedulers(folder, first, second):
 def test_a_curve_that_another_process_trains_is_not_trained_twice(tmp_path):
     space = Space.read(["epochs=choice(1,2)", "lr=choice(1,2)"])[0]
     with (
-        opened("study", SweepOptions(), space, tmp_path, {}) as one,
-        opened("study", SweepOptions(), space, tmp_path, {}) as two,
+        open_study("study", SweepOptions(), space, tmp_path, {}) as one,
+        open_study("study", SweepOptions(), space, tmp_path, {}) as two,
     ):
         mine, theirs = schedulers(tmp_path, one, two)
         first, second = mine.next(), theirs.next()
@@ -247,8 +247,8 @@ def test_a_curve_that_another_process_trains_is_not_trained_twice(tmp_path):
 def test_what_others_train_is_shown_with_its_curve(tmp_path):
     space = Space.read(["lr=choice(1,2)"])[0]
     with (
-        opened("study", SweepOptions(), space, tmp_path, {}) as one,
-        opened("study", SweepOptions(), space, tmp_path, {}) as two,
+        open_study("study", SweepOptions(), space, tmp_path, {}) as one,
+        open_study("study", SweepOptions(), space, tmp_path, {}) as two,
     ):
         setup = SimpleNamespace(axis=Axis(space, 2), space=space, folder=tmp_path, sweep=SweepOptions(max_failures=1))
         mine = Scheduler(setup, one, LiveTable(Terminal(), "val_loss", False, 2))

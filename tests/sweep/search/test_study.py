@@ -13,7 +13,7 @@ from byheart.sweep.search import storage as storage
 from byheart.sweep.search.options import SweepOptions
 from byheart.sweep.search.results import End, Outcome
 from byheart.sweep.search.space import Space
-from byheart.sweep.search.study import Study, opened
+from byheart.sweep.search.study import Study, open_study
 
 GRID = Space.read(["lr=choice(1,2)", "batch_size=choice(1,2)"])[0]
 LINE = Space.read(["lr=interval(0.0,1.0)"])[0]
@@ -21,7 +21,7 @@ SAME = {"seed": 0}
 
 
 def begun(folder, sweep=None, space=GRID, same=SAME):
-    return opened("study", sweep or SweepOptions(), space, folder, same)
+    return open_study("study", sweep or SweepOptions(), space, folder, same)
 
 
 def tell(study, suggestion, value):

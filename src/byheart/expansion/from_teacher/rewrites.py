@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from byheart.errors import Problem, gather
-from byheart.expansion.base import Source, Tally, Written, example_id
+from byheart.expansion.base import ExpansionResult, Source, Tally, example_id
 from byheart.expansion.citation import cite
 from byheart.expansion.filters.checks import REPEATED, Gates, Refusal
 from byheart.expansion.filters.ground import Ground
 from byheart.expansion.filters.words import content_stems, plain
 from byheart.expansion.from_teacher.chunk_progress import CUT_OFF
 from byheart.expansion.from_teacher.prompts import fenced, load_prompt, named_source, prompt_problems
-from byheart.expansion.quotas import Density
+from byheart.expansion.quotas import Quotas
 from byheart.records import FORWARD, Chunk, Example, Rejection
 from byheart.store import content_key
 from byheart.teacher.base import Failure, Reply, Request
@@ -38,7 +38,7 @@ TOKENS_PER_TOKEN = 3  # of a rewritten text, at most, for each of the chunk
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rewrites(Density):
+class Rewrites(Quotas):
     """As many rewritten texts of each chunk as questions are its floor, the styles in turn: one to one by default.
 
     They go forward only: `examples_per_fact` counts the texts that state a fact.
@@ -72,7 +72,7 @@ class Rewrites(Density):
     def requests(self, source: Source) -> list[Request]:
         return [self._request(ask, source) for chunk in source.chunks for ask in self._first(chunk, source)]
 
-    def expand(self, source: Source) -> Written:
+    def expand(self, source: Source) -> ExpansionResult:
         chunks = {c.id: _ChunkRewrites(c, source, self) for c in source.chunks if source.facts_of(c)}
         asks = [ask for chunk in source.chunks for ask in self._first(chunk, source)]
         for attempt in range(self.max_attempts + 1):
@@ -97,7 +97,7 @@ class Rewrites(Density):
         number = ask.attempt * 1000 + ask.sample
         return Request(prompt.system, user, self.temperature, max_tokens, number, prompt.key)
 
-    def _written(self, chunks: dict[str, "_ChunkRewrites"], source: Source) -> Written:
+    def _written(self, chunks: dict[str, "_ChunkRewrites"], source: Source) -> ExpansionResult:
         kept = [example for each in chunks.values() for example, _ in each.kept]
         # Round-robin over the chunks: the first text of each before the second of any.
         rounds = zip_longest(*([example for example, _ in each.kept] for each in chunks.values()))
@@ -124,7 +124,7 @@ class Rewrites(Density):
             short.append(f"rewrites: max_examples={self.max_examples} was reached; raise it to meet the floors above")
         notes = tuple(sorted({note for each in chunks.values() for note in each.notes}))
         tallies = {chunk: each.tally() for chunk, each in chunks.items()}
-        return Written(examples, tuple(rejected), uncovered, tuple(short), tallies, notes)
+        return ExpansionResult(examples, tuple(rejected), uncovered, tuple(short), tallies, notes)
 
 
 @dataclass(frozen=True)

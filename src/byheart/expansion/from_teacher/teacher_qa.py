@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from byheart.errors import Problem, gather
-from byheart.expansion.base import Source, Written
+from byheart.expansion.base import ExpansionResult, Source
 from byheart.expansion.filters.checks import JUDGED, Gates
 from byheart.expansion.from_teacher.chunk_progress import (
     CUT_OFF,
@@ -23,7 +23,7 @@ from byheart.expansion.from_teacher.chunk_progress import (
 )
 from byheart.expansion.from_teacher.judge import find_unsupported
 from byheart.expansion.from_teacher.prompts import fenced, list_schema, load_prompt, named_source, prompt_problems
-from byheart.expansion.quotas import Density, choose, shortfalls
+from byheart.expansion.quotas import Quotas, choose, shortfalls
 from byheart.records import FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 from byheart.store import content_key
 from byheart.teacher.base import Reply, Request
@@ -42,7 +42,7 @@ SCHEMA = list_schema(
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherQA(Density):
+class TeacherQA(Quotas):
     """The options of every strategy that asks a teacher for pairs."""
 
     prompt: str | None = None
@@ -82,7 +82,7 @@ class TeacherQA(Density):
         run = _Run(self, source)
         return [run.request(ask) for ask in run.first_round()]
 
-    def expand(self, source: Source) -> Written:
+    def expand(self, source: Source) -> ExpansionResult:
         return _Run(self, source).expand()
 
     @abstractmethod
@@ -117,7 +117,7 @@ class _Run:
         }
         self.notes: Counter[str] = Counter()
 
-    def expand(self) -> Written:
+    def expand(self) -> ExpansionResult:
         self._ask(self._probed_first_round())
         for attempt in range(1, self.options.max_attempts + 1):
             if not (asks := self._top_up(attempt)):
@@ -196,7 +196,7 @@ class _Run:
         attempt = ask.attempt * 1000 + ask.sample
         return Request(self.prompt.system, user, ask.temperature, max_tokens, attempt, self.prompt.key, SCHEMA)
 
-    def _written(self) -> Written:
+    def _written(self) -> ExpansionResult:
         options, source, chunks = self.options, self.source, self.chunks.values()
         kept = [candidate.example for each in chunks for candidate in each.kept]
         by_fact: dict[str, list[Example]] = defaultdict(list)
@@ -209,7 +209,7 @@ class _Run:
         rejected = [refusal for each in chunks for refusal in each.rejected]
         rejected += [Rejection(example, CUT_OFF) for example in kept if example.id not in chosen]
         outcomes = {each.chunk.id: each.outcome() for each in chunks}
-        return Written(
+        return ExpansionResult(
             tuple(examples),
             tuple(rejected),
             self._uncovered(examples),

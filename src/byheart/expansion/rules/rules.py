@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from byheart.expansion.base import Source, Written, example_id
+from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.question_generation.compose import FULL, TITLE, Asked
 from byheart.expansion.question_generation.parse import parse
 from byheart.expansion.question_generation.reading import ask_facts
 from byheart.expansion.question_generation.wording import capital, sentences_of, small
-from byheart.expansion.quotas import Density, choose, shortfalls
+from byheart.expansion.quotas import Quotas, choose, shortfalls
 from byheart.expansion.rules.phrases import cuts, key_phrases
 from byheart.expansion.rules.questions import (
     Draft,
@@ -45,7 +45,7 @@ FAMILIES = tuple(dict.fromkeys(ORDER))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules(Density):
+class Rules(Quotas):
     """Recitation, completion, blanks, what comes before, who says it, and questions read off the sentence."""
 
     usual: int = 14  # examples of each fact before any topping up
@@ -57,7 +57,7 @@ class Rules(Density):
         if not self.families or set(self.families) - set(FAMILIES):
             raise ValueError(f"families must be some of {', '.join(FAMILIES)}, got {list(self.families)}")
 
-    def expand(self, source: Source) -> Written:
+    def expand(self, source: Source) -> ExpansionResult:
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in source.facts}
         statements = {fact.id: state(fact.text, lead_ins[fact.id]) for fact in source.facts}
         parsed = dict(zip(statements, parse(list(statements.values())), strict=True))
@@ -80,7 +80,7 @@ class Rules(Density):
             if missing:
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(missing)}: too short"
         short = shortfalls(self, source.chunks, source.facts, examples, "rules")
-        return Written(tuple(examples), (), uncovered, tuple(short))
+        return ExpansionResult(tuple(examples), (), uncovered, tuple(short))
 
     def problems(self) -> Sequence[str]:
         return []

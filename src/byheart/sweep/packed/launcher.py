@@ -13,13 +13,13 @@ from omegaconf import OmegaConf, open_dict, read_write
 from byheart.config.compose import Config, hydra_node
 from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Lora
-from byheart.pipeline.run_config import Plan
+from byheart.pipeline.run_config import RunConfig
 from byheart.store import content_key
 from byheart.sweep.packed.memory import PackSettings, choose_slots
 from byheart.sweep.packed.slots import Pack
 from byheart.sweep.run.scheduler import Scheduler
 from byheart.sweep.run.shared import lend
-from byheart.sweep.run.trial import Prepared, Trials
+from byheart.sweep.run.trial import PreparedTrial, TrialTask
 from byheart.sweep.search.study import Suggestion
 
 
@@ -30,21 +30,21 @@ class Planned:
     suggestion: Suggestion
     config: Config
     folder: Path
-    plan: Plan
+    run_config: RunConfig
 
     @property
     def pack(self) -> str | None:
         """What trials of one pack share; None for those that train by themselves."""
-        adapter = self.plan.adapter
+        adapter = self.run_config.adapter
         if not isinstance(adapter, Lora) or adapter.dropout:
             return None
-        return content_key(self.plan.model, self.plan.trainer, adapter.targets)
+        return content_key(self.run_config.model, self.run_config.trainer, adapter.targets)
 
 
 class PackLauncher:
     """`options` are those of conf/hydra/launcher/packed.yaml."""
 
-    def __init__(self, options: Mapping[str, int | None], context: HydraContext, task: Trials, config: Config):
+    def __init__(self, options: Mapping[str, int | None], context: HydraContext, task: TrialTask, config: Config):
         self.slots, self.tokens_at_once = options.get("slots"), options.get("tokens_at_once")
         self.context, self.task, self.config = context, task, config
         self.waiting: deque[Planned] = deque()
@@ -64,15 +64,15 @@ class PackLauncher:
         while (suggestion := scheduler.next()) is not None:
             try:
                 config, folder = make_job(self.context, self.config, scheduler.overrides(suggestion), suggestion.number)
-                plan, problems = self.task.plan_of(config)
+                run_config, problems = self.task.config_of(config)
                 if problems:
                     raise UserError(*problems)
-                return Planned(suggestion, config, folder, plan)
+                return Planned(suggestion, config, folder, run_config)
             except Exception as error:
                 scheduler.failed(suggestion.number, error)
         return None
 
-    def _prepared(self, planned: Planned, scheduler: Scheduler) -> Prepared | None:
+    def _prepared(self, planned: Planned, scheduler: Scheduler) -> PreparedTrial | None:
         try:
             return self.task.prepare(planned.config, planned.folder)
         except Exception as error:
@@ -95,33 +95,33 @@ class PackLauncher:
         first = self._prepared(planned, scheduler)
         if first is None:
             return
-        lend(first.opened)
-        adapter = first.plan.adapter
+        lend(first.session)
+        adapter = first.run_config.adapter
         assert isinstance(adapter, Lora)
         space = scheduler.setup.space
         rank = max(int(space.ends("adapter.rank")[1]), adapter.rank)
-        opened = PackSettings(first, rank, adapter.targets, self.tokens_at_once)
-        own = first.lesson.batch_size
+        session = PackSettings(first, rank, adapter.targets, self.tokens_at_once)
+        own = first.train_job.batch_size
         least, most = map(int, space.ends("batch_size"))
         batches = least or own, max(most, own)
         said, worker = self.slots, scheduler.worker
         if said is not None and worker.trials is not None:
             said = min(said, worker.trials)
-        slots = choose_slots(opened, said, worker.trials or scheduler.study.wanted, batches, worker.processes)
-        Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, slots, scheduler), opened).run(slots)
+        slots = choose_slots(session, said, worker.trials or scheduler.study.wanted, batches, worker.processes)
+        Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, slots, scheduler), session).run(slots)
 
-    def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> Prepared | None:
+    def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> PreparedTrial | None:
         """A trial for this pack: one that waited, else the scheduler's next. Trials of another kind wait for their own
         pack, and so do those whose rows are not made yet: that needs the base model, which the pack is using."""
         for _ in range(len(self.waiting)):
             planned = self.waiting.popleft()
-            if planned.pack == pack and self.task.is_ready(planned.plan):
+            if planned.pack == pack and self.task.is_ready(planned.run_config):
                 if (prepared := self._prepared(planned, scheduler)) is not None:
                     return prepared
             else:
                 self.waiting.append(planned)
         while len(self.waiting) < slots and (found := self._planned(scheduler)) is not None:
-            if found.pack != pack or not self.task.is_ready(found.plan):
+            if found.pack != pack or not self.task.is_ready(found.run_config):
                 self.waiting.append(found)
             elif (prepared := self._prepared(found, scheduler)) is not None:
                 return prepared

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from byheart.errors import Problem, UserError
 from byheart.model.adapter import Lora
-from byheart.sweep.run.trial import Prepared
+from byheart.sweep.run.trial import PreparedTrial
 from byheart.sweep.run.workers import SHARE, free_bytes
 from byheart.training.curve import forget_peak, peak_memory_gib
 from byheart.training.layout import Row
-from byheart.training.multi_lora.job import Job, PackedHooks
+from byheart.training.multi_lora.job import PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 
 MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/results.md
@@ -26,7 +26,7 @@ SLOWER = 0.95  # half the slots must take less than this share of the time for e
 class PackSettings:
     """The settings of a pack but for the number of its slots."""
 
-    first: Prepared
+    first: PreparedTrial
     rank: int
     targets: str | tuple[str, ...]
     tokens_at_once: int | None
@@ -44,7 +44,7 @@ def choose_slots(
 ) -> int:
     """The number that the user sets, if it fits in memory; else as measured, at most `wanted`. `batches`: the lowest and
     the highest batch size of the sweep. `processes` share the memory."""
-    device = pack.first.opened.device
+    device = pack.first.session.device
     if said is None and wanted == 1:
         return 1
     one = measure_step(pack, 1, batches[1] if said is None else batches[0], steps=1)
@@ -63,23 +63,25 @@ def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASUR
     """Measures a step of `slots` copies of a trial on its longest rows; changes nothing."""
     import torch
 
-    lesson = pack.first.lesson
-    rows: Sequence[Row] = sorted(lesson.train, key=lambda row: len(row.tokens))[-batch:]
-    short = replace(lesson, train=list(rows), validate=[], batch_size=batch, epochs=steps)
-    plan, marks = pack.first.plan, [time.monotonic()]
-    adapter = plan.adapter
+    train_job = pack.first.train_job
+    rows: Sequence[Row] = sorted(train_job.train, key=lambda row: len(row.tokens))[-batch:]
+    short = replace(train_job, train=list(rows), validate=[], batch_size=batch, epochs=steps)
+    config, marks = pack.first.run_config, [time.monotonic()]
+    adapter = config.adapter
     assert isinstance(adapter, Lora)
     forget_peak()
     before = peak_memory_gib()
     with (
         tempfile.TemporaryDirectory() as scratch,
         torch.random.fork_rng(),
-        PackedTrainer(pack.first.opened.model, slots, pack.rank, pack.targets, pack.tokens_at_once) as trainer,
+        PackedTrainer(pack.first.session.model, slots, pack.rank, pack.targets, pack.tokens_at_once) as trainer,
     ):
-        jobs = [Job(str(i), short, adapter, plan.optimizer, plan.stopping, Path(scratch)) for i in range(slots)]
+        jobs = [
+            PackedJob(str(i), short, adapter, config.optimizer, config.stopping, Path(scratch)) for i in range(slots)
+        ]
         trainer.stream(
             lambda: jobs.pop() if jobs else None,
-            lambda job, learned: None,
+            lambda job, result: None,
             PackedHooks(
                 stop_requested=lambda: len(marks) > steps,
                 on_step=lambda done: marks.append(time.monotonic()),
@@ -102,11 +104,11 @@ def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int
 
 def _quickest(pack: PackSettings, most: int, wanted: int) -> int:
     """Halves the slots while that makes a row faster; where measuring would take too long, takes them all."""
-    lesson = pack.first.lesson
-    steps = wanted * lesson.epochs * -(-len(lesson.train) // lesson.batch_size)
+    train_job = pack.first.train_job
+    steps = wanted * train_job.epochs * -(-len(train_job.train) // train_job.batch_size)
     if most == 1 or 1.5 * MEASURED_STEPS * most > SPENT * steps:
         return most
-    batch = lesson.batch_size
+    batch = train_job.batch_size
     slots, pace = most, measure_step(pack, most, batch).seconds / most
     while slots > 1:
         fewer = slots // 2

@@ -12,11 +12,11 @@ from byheart.records import CurvePoint
 from byheart.sweep.packed.checkpoints import load_paused, save_paused
 from byheart.sweep.packed.memory import PackSettings
 from byheart.sweep.run.scheduler import Scheduler, is_out_of_memory
-from byheart.sweep.run.trial import Prepared, Trials
+from byheart.sweep.run.trial import PreparedTrial, TrialTask
 from byheart.sweep.search.results import Outcome
 from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
-from byheart.training.job import Learned, Paused
-from byheart.training.multi_lora.job import GO_ON, PAUSE, Job, PackedHooks
+from byheart.training.job import Paused, TrainResult
+from byheart.training.multi_lora.job import GO_ON, PAUSE, PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.stopping import best_by
 
@@ -27,9 +27,9 @@ SAVE_S = 300.0  # a killed trial loses at most this; pausing and resuming change
 class SlotState:
     """A trial in a slot, or one that is paused."""
 
-    prepared: Prepared
+    prepared: PreparedTrial
     paused: Paused | None = None
-    learned: Learned | None = None  # while it is paused: the result so far
+    train_result: TrainResult | None = None  # while it is paused: the result so far
     epochs: int = 0  # ended
     saved: float = 0.0  # time.monotonic() of its last checkpoint
     memory: float = 0.0  # GiB: the model, and this trial's share of the rest
@@ -38,11 +38,13 @@ class SlotState:
 class Pack:
     """`supply` gives the next trial of this kind; `scheduler` takes the results."""
 
-    def __init__(self, task: Trials, scheduler: Scheduler, supply: Callable[[], Prepared | None], opened: PackSettings):
-        self.task, self.scheduler, self.supply, self.opened = task, scheduler, supply, opened
+    def __init__(
+        self, task: TrialTask, scheduler: Scheduler, supply: Callable[[], PreparedTrial | None], session: PackSettings
+    ):
+        self.task, self.scheduler, self.supply, self.session = task, scheduler, supply, session
         self.in_slots: dict[str, SlotState] = {}
         self.paused_trials: dict[int, SlotState] = {}  # at a rung of halving
-        self.joining = [SlotState(opened.first)]
+        self.joining = [SlotState(session.first)]
         self.trainer: PackedTrainer
         self.base = 0.0  # GiB before the first step
 
@@ -60,12 +62,14 @@ class Pack:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _stream(self, slots: int) -> None:
-        first, scheduler = self.opened.first, self.scheduler
+        first, scheduler = self.session.first, self.scheduler
         scheduler.live_table.slots = self.slots = slots
         forget_peak()
         self.base = peak_memory_gib()
-        opened = self.opened
-        with PackedTrainer(first.opened.model, slots, opened.rank, opened.targets, opened.tokens_at_once) as trainer:
+        session = self.session
+        with PackedTrainer(
+            first.session.model, slots, session.rank, session.targets, session.tokens_at_once
+        ) as trainer:
             self.trainer = trainer
             trainer.stream(
                 self._next_job,
@@ -78,8 +82,8 @@ class Pack:
                 ),
             )
         for number, each in self.paused_trials.items():  # Ctrl-C: they are saved, and the same command continues them
-            assert each.learned is not None
-            scheduler.ended(number, self.task.finish(each.prepared, each.learned))
+            assert each.train_result is not None
+            scheduler.ended(number, self.task.finish(each.prepared, each.train_result))
 
     def _free_memory(self, error: BaseException, slots: int) -> int:
         """How many slots to continue with. A trial that is too large alone fails; the others continue from their checkpoints."""
@@ -104,7 +108,7 @@ class Pack:
             self.scheduler.live_table.say(f"out of memory with {slots} slots: continuing with {fewer}")
         return fewer
 
-    def _next_job(self) -> Job | None:
+    def _next_job(self) -> PackedJob | None:
         while (each := self._next()) is not None:
             number = each.prepared.number
             begun = each.paused is None  # now, or by a command that was interrupted
@@ -117,7 +121,7 @@ class Pack:
             if each.paused is not None:
                 each.epochs = sum(float(point.epoch).is_integer() for point in each.paused.curve)
             if begun and each.paused is not None and not self.scheduler.resumes(number, each.paused.curve):
-                each.learned = _so_far(each)
+                each.train_result = _so_far(each)
                 self.paused_trials[number] = each
                 continue
             each.paused, each.saved = None, time.monotonic()
@@ -137,7 +141,7 @@ class Pack:
                 self._end_at_rung(each)
         return SlotState(found) if found is not None else None
 
-    def _on_check(self, job: Job, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
+    def _on_check(self, job: PackedJob, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
         each = self.in_slots[job.id]
         each.memory = max(each.memory, self._share(job))
         answer = self.task.checked(each.prepared, replace(point, peak_memory=round(each.memory, 3)), curve)
@@ -145,29 +149,29 @@ class Pack:
             return PAUSE
         return answer
 
-    def _on_result(self, job: Job, learned: Learned) -> None:
+    def _on_result(self, job: PackedJob, result: TrainResult) -> None:
         each = self.in_slots.pop(job.id)
         number = each.prepared.number
-        if learned.state in ("paused", "stopped"):
-            each.paused, each.learned = self.trainer.paused(job.id), learned
+        if result.state in ("paused", "stopped"):
+            each.paused, each.train_result = self.trainer.paused(job.id), result
             save_paused(each.prepared.folder, each.paused)
             if number in self.scheduler.rungs.paused:  # else it is paused only to be saved
                 self.paused_trials[number] = each
                 self.scheduler.live_table.set_state(number, "paused")
                 return
-            if learned.state == "paused":
+            if result.state == "paused":
                 self.joining.append(each)
                 return
-        self._ends(each, replace(learned, curve=_with_memory(learned.curve, each.memory)))
+        self._ends(each, replace(result, curve=_with_memory(result.curve, each.memory)))
 
-    def _ends(self, each: SlotState, learned: Learned, halved: str = "") -> None:
+    def _ends(self, each: SlotState, result: TrainResult, halved: str = "") -> None:
         number = each.prepared.number
         try:
-            if learned.state == "diverged":
-                outcome: Outcome = self.task.finish_diverged(each.prepared, "; ".join(learned.notes))
+            if result.state == "diverged":
+                outcome: Outcome = self.task.finish_diverged(each.prepared, "; ".join(result.notes))
             else:
-                write_curve(each.prepared.folder / "curve.csv", learned.curve)
-                outcome = self.task.finish(each.prepared, learned, halved)
+                write_curve(each.prepared.folder / "curve.csv", result.curve)
+                outcome = self.task.finish(each.prepared, result, halved)
         except Exception as error:
             self.scheduler.failed(number, error)
         else:
@@ -177,47 +181,49 @@ class Pack:
         """Ends a trial that stays at its rung with what it reached, and saves the adapter of its best epoch."""
         from byheart.training.multi_lora.adapters import save
 
-        assert each.paused is not None and each.learned is not None
-        adapter = each.prepared.plan.adapter
+        assert each.paused is not None and each.train_result is not None
+        adapter = each.prepared.run_config.adapter
         assert isinstance(adapter, Lora)
-        model, stack = each.prepared.opened.model, self.trainer.stack
+        model, stack = each.prepared.session.model, self.trainer.stack
         weights = each.paused.tensors.get("best", each.paused.tensors["masters"].to(stack.weights.dtype))
         save(adapter, model, stack.matrices_of(weights, adapter.rank), each.prepared.folder / "adapter")
-        learned = replace(each.learned, state="pruned", curve=_with_memory(each.learned.curve, each.memory))
-        self._ends(each, learned, self.scheduler.rungs.reason(each.prepared.number))
+        result = replace(each.train_result, state="pruned", curve=_with_memory(each.train_result.curve, each.memory))
+        self._ends(each, result, self.scheduler.rungs.reason(each.prepared.number))
 
-    def _recall(self, job: Job, model: Any) -> float | None:
+    def _recall(self, job: PackedJob, model: Any) -> float | None:
         each = self.in_slots[job.id]
         each.epochs += 1
         prepared = each.prepared
         assert prepared.measure is not None
-        return prepared.measure(LanguageModel(model, prepared.opened.tokenizer), each.epochs)
+        return prepared.measure(LanguageModel(model, prepared.session.tokenizer), each.epochs)
 
     def _on_tick(self, steps: dict[str, tuple[int, int]]) -> None:
         for name, (step, of) in steps.items():
             self.task.watch.on_step(int(name), step, of)
 
-    def _share(self, job: Job) -> float:
+    def _share(self, job: PackedJob) -> float:
         """GiB that this trial would take alone: the model, its adapter, its rows' part of the activations."""
         adapter = self.trainer.bytes_per_slot() / 2**30
-        rows = sum(each.prepared.lesson.batch_size for each in self.in_slots.values())
+        rows = sum(each.prepared.train_job.batch_size for each in self.in_slots.values())
         active = max(0.0, peak_memory_gib() - self.base - adapter * self.slots)
-        return self.base + adapter + active * job.lesson.batch_size / max(1, rows)
+        return self.base + adapter + active * job.train_job.batch_size / max(1, rows)
 
 
-def _job(prepared: Prepared, paused: Paused | None) -> Job:
-    plan, adapter = prepared.plan, prepared.plan.adapter
+def _job(prepared: PreparedTrial, paused: Paused | None) -> PackedJob:
+    config, adapter = prepared.run_config, prepared.run_config.adapter
     assert isinstance(adapter, Lora)
-    return Job(str(prepared.number), prepared.lesson, adapter, plan.optimizer, plan.stopping, prepared.folder, paused)
+    return PackedJob(
+        str(prepared.number), prepared.train_job, adapter, config.optimizer, config.stopping, prepared.folder, paused
+    )
 
 
-def _so_far(each: SlotState) -> Learned:
+def _so_far(each: SlotState) -> TrainResult:
     """The result so far of a trial that an earlier command paused at a rung."""
     paused = each.paused
     assert paused is not None
     last = paused.curve[-1]
-    chosen = each.prepared.plan.stopping.best_epoch(paused.curve), best_by("val_loss", paused.curve)
-    return Learned("paused", paused.curve, paused.steps, last.rows_seen, last.epoch, *chosen, paused.seconds, ())
+    chosen = each.prepared.run_config.stopping.best_epoch(paused.curve), best_by("val_loss", paused.curve)
+    return TrainResult("paused", paused.curve, paused.steps, last.rows_seen, last.epoch, *chosen, paused.seconds, ())
 
 
 def _with_memory(curve: Sequence[CurvePoint], memory: float) -> tuple[CurvePoint, ...]:

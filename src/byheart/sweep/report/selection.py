@@ -118,7 +118,7 @@ def _smooth(setup: SweepConfig, trials: Sequence[TrialRecord]) -> Chosen:
     """The highest rate below the first whose validation loss oscillates, or that failed."""
     ladder = sorted(trials, key=lambda trial: float(trial.params.get("lr", 0.0)))
     held: TrialRecord | None = None
-    tolerance = setup.plan.stopping.tolerance
+    tolerance = setup.run_config.stopping.tolerance
     notes = []
     for trial in ladder:
         rough = trial.outcome.roughness(tolerance) if trial.outcome and trial.state == "complete" else None

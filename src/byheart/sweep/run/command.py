@@ -14,7 +14,7 @@ from byheart.config.saved import saved_config, started_in
 from byheart.errors import Problem, UserError
 from byheart.report.terminal import Terminal
 from byheart.sweep.run.conclude import conclude
-from byheart.sweep.run.trial import PlanOf, Trials
+from byheart.sweep.run.trial import PlanOf, TrialTask
 from byheart.sweep.search.config import SweepConfig, set_up
 from byheart.sweep.search.study import Study, look_ahead
 
@@ -39,11 +39,11 @@ def sweep_words(words: Sequence[str]) -> list[str]:
     return ["-cd", str(found.parent.absolute()), "-cn", found.stem, "--multirun", *documents, *rest]
 
 
-def sweep(request: Request, setup: SweepConfig, plan_of: PlanOf) -> int:
+def sweep(request: Request, setup: SweepConfig, config_of: PlanOf) -> int:
     """Runs a study to its end. The same command continues a study that was stopped."""
     look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint)
     place = f"hydra.sweep.dir={quoted(str(setup.folder))}"
-    task = Trials(plan_of, setup, (*request.words, place))
+    task = TrialTask(config_of, setup, (*request.words, place))
     request = request.with_overrides(place)
     run_hydra(request, task)
     if task.failure is not None:
@@ -51,7 +51,7 @@ def sweep(request: Request, setup: SweepConfig, plan_of: PlanOf) -> int:
     return 0
 
 
-def pick(words: Sequence[str], plan_of: PlanOf) -> int:
+def pick(words: Sequence[str], config_of: PlanOf) -> int:
     """Shows the table of a finished or running sweep, and scores its best trial, or the one of `trial=N`."""
     folders = [word for word in words if not word.startswith("trial=")]
     numbers = [word.partition("=")[2] for word in words if word.startswith("trial=")]
@@ -70,15 +70,15 @@ def pick(words: Sequence[str], plan_of: PlanOf) -> int:
     if trial is None:
         raise UserError(Problem("this sweep has no trial yet", "pick", str(folder)))
     os.chdir(started_in(trial.parent))
-    plan, _ = plan_of(saved_config(trial.parent, "pick"))
+    run_config, _ = config_of(saved_config(trial.parent, "pick"))
     arguments = [str(line) for line in OmegaConf.select(config, "hydra.overrides.task") or []]
     # The sweep's own config over a trial's: Hydra composes a sweep's without the fixed overrides.
     whole = DictConfig(OmegaConf.merge({"hydra": config.hydra}, saved_config(trial.parent, "pick")))
-    setup, problems = set_up(whole, arguments, plan, folder)
+    setup, problems = set_up(whole, arguments, run_config, folder)
     if problems:
         raise UserError(*problems)
     study = Study(setup.name, setup.sweep, setup.space, folder)
-    conclude(setup, study, Trials(plan_of, setup), Terminal(), int(numbers[0]) if numbers else None)
+    conclude(setup, study, TrialTask(config_of, setup), Terminal(), int(numbers[0]) if numbers else None)
     return 0
 
 

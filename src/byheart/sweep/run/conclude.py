@@ -10,12 +10,14 @@ from byheart.sweep.report.live_table import in_short
 from byheart.sweep.report.page import write_page
 from byheart.sweep.report.selection import Chosen, cells, choose
 from byheart.sweep.report.tables import answer_table, write_best, write_trials
-from byheart.sweep.run.trial import Trials
+from byheart.sweep.run.trial import TrialTask
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.study import Study, TrialRecord
 
 
-def conclude(setup: SweepConfig, study: Study, trials: Trials, screen: Terminal, number: int | None = None) -> Chosen:
+def conclude(
+    setup: SweepConfig, study: Study, trials: TrialTask, screen: Terminal, number: int | None = None
+) -> Chosen:
     """Chooses the best trial (or takes trial `number`), writes tables and page, and scores its adapter."""
     known = study.known()
     chosen = choose(setup, known, number)
@@ -49,7 +51,7 @@ def _tell(setup: SweepConfig, known: list[TrialRecord], chosen: Chosen, screen: 
         screen.say(f"  {note}")
 
 
-def _score(setup: SweepConfig, chosen: Chosen, trials: Trials, screen: Terminal, study: Study) -> Path | None:
+def _score(setup: SweepConfig, chosen: Chosen, trials: TrialTask, screen: Terminal, study: Study) -> Path | None:
     """Makes the chosen trial's folder a whole run: scored on the test set, with its report. One worker does it."""
     folder = setup.folder / str(chosen.trained)
     report = folder / "report.html"
@@ -64,12 +66,12 @@ def _score(setup: SweepConfig, chosen: Chosen, trials: Trials, screen: Terminal,
         else:
             from byheart.pipeline import learn as stages
 
-            plan, problems = trials.plan_of(saved_config(folder, "sweep"))
+            config, problems = trials.config_of(saved_config(folder, "sweep"))
             if problems:
                 raise UserError(*problems)
-            trials.shared.copy_texts(plan, folder)
+            trials.shared.copy_texts(config, folder)
             trials.shared.forget_models()  # two copies of the base would need twice the memory
             screen.say(f"\nScoring it like any run, in {folder}")
-            screen.result(stages.learn(plan, folder, screen))
+            screen.result(stages.learn(config, folder, screen))
     write_json(setup.folder / "best.json", {"trial": chosen.trial.number, "folder": str(folder), **chosen.as_dict()})
     return report if report.is_file() else None

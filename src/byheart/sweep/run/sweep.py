@@ -11,14 +11,14 @@ from omegaconf import OmegaConf
 
 from byheart.config.compose import Config
 from byheart.errors import Problem, UserError
-from byheart.pipeline.prepare_data import Texts
+from byheart.pipeline.prepare_data import PreparedData
 from byheart.progress import only_warnings
 from byheart.report.terminal import Terminal
 from byheart.store import write_text
 from byheart.sweep.report.live_table import LiveTable
 from byheart.sweep.run.conclude import conclude
 from byheart.sweep.run.scheduler import Scheduler
-from byheart.sweep.run.trial import Trials
+from byheart.sweep.run.trial import TrialTask
 from byheart.sweep.run.workers import (
     ALONE,
     Processes,
@@ -31,7 +31,7 @@ from byheart.sweep.run.workers import (
 )
 from byheart.sweep.search.config import TOKENWISE, SweepConfig
 from byheart.sweep.search.results import Outcome
-from byheart.sweep.search.study import Study, Suggestion, opened
+from byheart.sweep.search.study import Study, Suggestion, open_study
 
 PAUSE_S = 0.5  # between two looks at whether the other workers are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
@@ -46,7 +46,7 @@ class StreamingLauncher(Protocol):
     def stream(self, scheduler: Scheduler) -> None: ...
 
 
-def sweep(trials: Trials, launcher: Launcher, config: Config) -> None:
+def sweep(trials: TrialTask, launcher: Launcher, config: Config) -> None:
     """Called by the sweeper plugin. Keeps an error in `trials.failure`, since Hydra would print a line of its own first."""
     try:
         run_sweep(trials.setup, trials, launcher, config, Terminal())
@@ -54,7 +54,7 @@ def sweep(trials: Trials, launcher: Launcher, config: Config) -> None:
         trials.failure = error
 
 
-def run_sweep(setup: SweepConfig, trials: Trials, launcher: Launcher, config: Config, screen: Terminal) -> None:
+def run_sweep(setup: SweepConfig, trials: TrialTask, launcher: Launcher, config: Config, screen: Terminal) -> None:
     """Trains the trials of the study through the launcher, then concludes: table, best trial, page."""
     if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
         what = "a pruner needs a launcher that trains in this process"
@@ -68,9 +68,9 @@ def run_sweep(setup: SweepConfig, trials: Trials, launcher: Launcher, config: Co
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
         trials.share(screen)
-        _refuse_unmeasurable(setup, trials.shared.texts(setup.plan))
+        _refuse_unmeasurable(setup, trials.shared.prepared(setup.run_config))
     trials.share(only_warnings(screen))
-    with opened(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
+    with open_study(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
         if worker is not None:
             _work_for_the_first(setup, study, trials, launcher, worker, screen)
             return
@@ -96,7 +96,7 @@ def run_sweep(setup: SweepConfig, trials: Trials, launcher: Launcher, config: Co
 def _start_workers(
     setup: SweepConfig,
     study: Study,
-    trials: Trials,
+    trials: TrialTask,
     options: Mapping[str, int | None],
     processes: Processes,
     screen: Terminal,
@@ -116,18 +116,18 @@ def _start_workers(
     return worker
 
 
-def _make_rows(setup: SweepConfig, trials: Trials) -> int:
+def _make_rows(setup: SweepConfig, trials: TrialTask) -> int:
     """Makes the rows of the first trial; gives the bytes of the base model. An error comes again with the trial itself."""
     try:
-        trials.shared.rows(setup.plan)
-        model = trials.shared.opened(setup.plan).model
+        trials.shared.rows(setup.run_config)
+        model = trials.shared.session(setup.run_config).model
         return sum(p.numel() * p.element_size() for p in model.parameters())
     except Exception:
         return 0
 
 
 def _work_for_the_first(
-    setup: SweepConfig, study: Study, trials: Trials, launcher: Launcher, worker: WorkerSettings, screen: Terminal
+    setup: SweepConfig, study: Study, trials: TrialTask, launcher: Launcher, worker: WorkerSettings, screen: Terminal
 ) -> None:
     """One of the other processes: trains until no trial is left or the first process ends."""
     scheduler = Scheduler(setup, study, _live_table(setup, study, screen), worker)
@@ -140,7 +140,7 @@ def _work_for_the_first(
         raise scheduler.failure
 
 
-def _share_cores_again(scheduler: Scheduler, trials: Trials, processes: Processes | None) -> None:
+def _share_cores_again(scheduler: Scheduler, trials: TrialTask, processes: Processes | None) -> None:
     """Shares the trials and cores of a process that died, and gives the last trials the cores of idle processes."""
     worker, shared = scheduler.worker, trials.shared
     if scheduler.stop or scheduler.failure is not None:
@@ -159,7 +159,7 @@ def _share_cores_again(scheduler: Scheduler, trials: Trials, processes: Processe
 
 
 @contextmanager
-def _threads(setup: SweepConfig, trials: Trials, worker: WorkerSettings) -> Iterator[None]:
+def _threads(setup: SweepConfig, trials: TrialTask, worker: WorkerSettings) -> Iterator[None]:
     """This process's share of the cores while trials train; then all of them."""
     if worker.threads is None:
         yield
@@ -175,15 +175,15 @@ def _threads(setup: SweepConfig, trials: Trials, worker: WorkerSettings) -> Iter
         torch.set_num_threads(budget(setup))
 
 
-def _refuse_unmeasurable(setup: SweepConfig, texts: Texts) -> None:
+def _refuse_unmeasurable(setup: SweepConfig, data: PreparedData) -> None:
     """Raises before the first trial what would make every trial fail."""
-    chooses = bool(texts.split.choose)
+    has_validation = bool(data.split.validation)
     by_token = [name for name in TOKENWISE if name in setup.sweep.objectives]
-    if by_token and not chooses:
+    if by_token and not has_validation:
         what = "no example was held out, so it cannot be measured"
         fix = "hold more out (split.share=0.5), or write more examples of each fact"
         raise UserError(Problem(what, "hydra.sweeper.objective", by_token[0], fix))
-    if "recall" in setup.sweep.objectives and not chooses and not setup.plan.dev:
+    if "recall" in setup.sweep.objectives and not has_validation and not setup.run_config.dev:
         what, fix = "no probe is held out for validation, so no recall can be measured", "add questions=FILE dev=0.3"
         raise UserError(Problem(what, "hydra.sweeper.objective", "recall", fix))
 

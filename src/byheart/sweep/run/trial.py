@@ -9,11 +9,11 @@ from pathlib import Path
 from byheart.config.compose import Config, job_folder
 from byheart.errors import Diverged, Problem, UserError
 from byheart.model.language import LanguageModel
-from byheart.pipeline.evaluate import Opened
 from byheart.pipeline.learn import open_logbook
+from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.run import Run
-from byheart.pipeline.run_config import Plan
-from byheart.pipeline.train import account_of, lesson_of, tokens_per_row
+from byheart.pipeline.run_config import RunConfig
+from byheart.pipeline.train import account_of, tokens_per_row, train_job_of
 from byheart.progress import Checked, Progress, RunEnded
 from byheart.records import CurvePoint
 from byheart.report.loggers.logbook import Logbook
@@ -22,11 +22,11 @@ from byheart.sweep.run.shared import Shared, lend
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.results import Outcome, write_outcome
 from byheart.training.curve import forget_peak, read_curve
-from byheart.training.job import Hooks, Learned, Lesson
+from byheart.training.job import Hooks, TrainJob, TrainResult
 from byheart.training.multi_lora.job import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS
 
-PlanOf = Callable[[Config], tuple[Plan, list[Problem]]]
+PlanOf = Callable[[Config], tuple[RunConfig, list[Problem]]]
 
 
 @dataclass
@@ -39,25 +39,25 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTrial:
     """A trial that is ready to train."""
 
     number: int
     folder: Path
-    plan: Plan
-    lesson: Lesson
-    opened: Opened
+    run_config: RunConfig
+    train_job: TrainJob
+    session: ModelSession
     measure: Callable[[LanguageModel, int], float | None] | None
     log: Logbook
     forgetting: dict[int, float] = field(default_factory=dict)  # by epoch
 
 
-class Trials:
-    """One for a sweep. `plan_of` gives the plan of a job's config and what is wrong with it."""
+class TrialTask:
+    """One for a sweep. `config_of` gives the plan of a job's config and what is wrong with it."""
 
-    def __init__(self, plan_of: PlanOf, setup: SweepConfig, words: Sequence[str] = ()):
+    def __init__(self, config_of: PlanOf, setup: SweepConfig, words: Sequence[str] = ()):
         """`words`: the command line, with which the other workers are started."""
-        self.plan_of, self.setup, self.words = plan_of, setup, words
+        self.config_of, self.setup, self.words = config_of, setup, words
         self.watch = Watch()
         self.failure: Exception | None = None  # what ended the sweep; Hydra would print it in its own way
         self._shared: Shared | None = None
@@ -77,29 +77,29 @@ class Trials:
     def __call__(self, config: Config) -> Outcome:
         prepared = self.prepare(config, job_folder())
         try:
-            learned = self.fit(prepared)
+            result = self.fit(prepared)
         except Diverged as error:
             return self.finish_diverged(prepared, str(error))
-        return self.finish(prepared, learned)
+        return self.finish(prepared, result)
 
-    def is_ready(self, plan: Plan) -> bool:
+    def is_ready(self, run_config: RunConfig) -> bool:
         """Whether a trial can be prepared without the base model."""
         forgets = "forgetting" in self.setup.sweep.objectives
-        return self.shared.has(plan, general=forgets)
+        return self.shared.has(run_config, general=forgets)
 
-    def prepare(self, config: Config, folder: Path) -> Prepared:
-        plan, problems = self.plan_of(config)
+    def prepare(self, config: Config, folder: Path) -> PreparedTrial:
+        run_config, problems = self.config_of(config)
         if problems:
             raise UserError(*problems)
         shared, probes = self.shared, self.setup.probes_asked
-        train, validate = shared.rows(plan)
+        train, validate = shared.rows(run_config)
         watched = set(MONITORS) & set(self.setup.sweep.objectives)
         if watched and not validate and not probes:
             what, fix = "no held-out example, so nothing can be measured on it", "hold more out: split.share=0.5"
             raise UserError(Problem(what, "hydra.sweeper.objective", min(watched), fix))
-        opened = shared.opened(plan)
-        recall = shared.recall(plan, probes, self.setup.only_their_probes) if probes else None
-        forgets = shared.forgetting(plan) if "forgetting" in self.setup.sweep.objectives else None
+        session = shared.session(run_config)
+        recall = shared.recall(run_config, probes, self.setup.only_their_probes) if probes else None
+        forgets = shared.forgetting(run_config) if "forgetting" in self.setup.sweep.objectives else None
         kept = folder / "checkpoint" / "forgetting.json"  # for a trial that is interrupted: no curve holds it
         forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
 
@@ -109,22 +109,22 @@ class Trials:
                 write_json(kept, forgetting)
             return recall(model) if recall is not None else None
 
-        lesson = lesson_of(plan, train, validate, opened)
-        log = open_logbook(plan, Run(folder, shared.progress), self.setup.name, folder.name)
+        train_job = train_job_of(run_config, train, validate, session)
+        log = open_logbook(run_config, Run(folder, shared.progress), self.setup.name, folder.name)
         measured = measure if recall or forgets else None
-        return Prepared(int(folder.name), folder, plan, lesson, opened, measured, log, forgetting)
+        return PreparedTrial(int(folder.name), folder, run_config, train_job, session, measured, log, forgetting)
 
-    def checked(self, prepared: Prepared, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
+    def checked(self, prepared: PreparedTrial, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
         """Called at every validation check; gives GO_ON, PAUSE or PRUNE."""
-        prepared.log(Checked("training", point, curve, tokens_per_row(prepared.lesson.train)))
+        prepared.log(Checked("training", point, curve, tokens_per_row(prepared.train_job.train)))
         return self.watch.on_check(prepared.number, point, curve)
 
-    def fit(self, prepared: Prepared) -> Learned:
+    def fit(self, prepared: PreparedTrial) -> TrainResult:
         """Trains this trial alone, from its checkpoint where there is one. Raises Diverged."""
-        plan, number, watch, measure = prepared.plan, prepared.number, self.watch, prepared.measure
-        opened = prepared.opened
-        lend(opened)
-        model = opened.attach(plan.adapter, plan.seed)
+        run_config, number, watch, measure = prepared.run_config, prepared.number, self.watch, prepared.measure
+        session = prepared.session
+        lend(session)
+        model = session.attach(run_config.adapter, run_config.seed)
         pruned = False
         begun = any((prepared.folder / "checkpoint").glob("step-*"))  # not by a pack, whose checkpoints are its own
         epoch = len([1 for p in _curve(prepared.folder) if float(p.epoch).is_integer()]) if begun else 0
@@ -138,13 +138,13 @@ class Trials:
             nonlocal epoch
             epoch += 1
             assert measure is not None
-            return measure(opened.language_model(), epoch)
+            return measure(session.language_model(), epoch)
 
-        learned = plan.trainer.fit(
+        result = run_config.trainer.fit(
             model,
-            prepared.lesson,
-            plan.optimizer,
-            plan.stopping,
+            prepared.train_job,
+            run_config.optimizer,
+            run_config.stopping,
             prepared.folder,
             Hooks(
                 on_step=lambda step, steps: watch.on_step(number, step, steps),
@@ -153,19 +153,19 @@ class Trials:
                 recall=recall if measure else None,
             ),
         )
-        opened.save(prepared.folder / "adapter")
-        return learned
+        session.save(prepared.folder / "adapter")
+        return result
 
-    def finish(self, prepared: Prepared, learned: Learned, halved: str = "") -> Outcome:
+    def finish(self, prepared: PreparedTrial, result: TrainResult, halved: str = "") -> Outcome:
         """Writes the trial's records, its outcome last. `halved`: why halving ended it."""
-        pruned = learned.state == "pruned" or (learned.state == "stopped" and not self.watch.stop_requested())
-        outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting, "pruned" if pruned else None)
+        pruned = result.state == "pruned" or (result.state == "stopped" and not self.watch.stop_requested())
+        outcome = Outcome.of(result, prepared.run_config.epochs, prepared.forgetting, "pruned" if pruned else None)
         if halved:
             outcome = replace(outcome, reason=halved)
         prepared.log(RunEnded())
         if outcome.state in ("stopped", "paused"):
             return outcome  # its checkpoint stays, to be resumed
-        account = account_of(replace(learned, state="stopped") if pruned else learned, prepared.plan.stopping) | (
+        account = account_of(replace(result, state="stopped") if pruned else result, prepared.run_config.stopping) | (
             {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
         )
         run = self._record(prepared, "trained")
@@ -175,24 +175,24 @@ class Trials:
         write_json(prepared.folder / "adapter" / "byheart.json", account)
         return self._written(prepared, outcome)
 
-    def finish_diverged(self, prepared: Prepared, reason: str) -> Outcome:
+    def finish_diverged(self, prepared: PreparedTrial, reason: str) -> Outcome:
         """Writes the records of a trial whose loss diverged: a failure, with the curve so far."""
         curve = tuple(_curve(prepared.folder))
-        learned = Learned("diverged", curve, 0, 0, 0.0, None, None, curve[-1].seconds if curve else 0.0, (reason,))
-        outcome = Outcome.of(learned, prepared.plan.epochs, prepared.forgetting)
+        result = TrainResult("diverged", curve, 0, 0, 0.0, None, None, curve[-1].seconds if curve else 0.0, (reason,))
+        outcome = Outcome.of(result, prepared.run_config.epochs, prepared.forgetting)
         run = self._record(prepared, "failed")
         run.record["error"] = reason
         prepared.log(RunEnded(failed=True))
         run.save()
         return self._written(prepared, outcome)
 
-    def _record(self, prepared: Prepared, state: str) -> Run:
-        plan = prepared.plan
-        run = Run(prepared.folder, name=plan.name, seed=plan.seed, model=plan.model.path)
+    def _record(self, prepared: PreparedTrial, state: str) -> Run:
+        run_config = prepared.run_config
+        run = Run(prepared.folder, name=run_config.name, seed=run_config.seed, model=run_config.model.path)
         run.record["state"] = state
         return run
 
-    def _written(self, prepared: Prepared, outcome: Outcome) -> Outcome:
+    def _written(self, prepared: PreparedTrial, outcome: Outcome) -> Outcome:
         write_outcome(prepared.folder, outcome)
         shutil.rmtree(prepared.folder / "checkpoint", ignore_errors=True)
         return outcome

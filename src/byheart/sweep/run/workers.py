@@ -56,7 +56,7 @@ def plan_workers(setup: SweepConfig, options: Mapping[str, int | None], study: S
     said = options.get("processes")
     if left < 2 or said == 1 or setup.sweep.halved or setup.sweep.in_memory:
         return ALONE
-    ours, device = budget(setup), setup.plan.trainer.place()[0]
+    ours, device = budget(setup), setup.run_config.trainer.place()[0]
     others = study.locks.others_here()
     if said is None:
         fit = int(SHARE * free_bytes("cpu") / max(LEAST_BYTES, 2 * weights))
@@ -73,13 +73,13 @@ def plan_workers(setup: SweepConfig, options: Mapping[str, int | None], study: S
 
 def budget(setup: SweepConfig) -> int:
     """The cores that this sweep may use."""
-    said = setup.plan.trainer.threads or os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    said = setup.run_config.trainer.threads or os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return min(int(said), cores()) if str(said).isdigit() and int(said) else cores()
 
 
 def weights_on_disk(setup: SweepConfig) -> int | None:
     """Bytes of the base model's files; None where it must be fetched or converted first, which one process does."""
-    model = setup.plan.model
+    model = setup.run_config.model
     folder = None if model.unconverted else Path(model.find())
     if folder is None or not folder.is_dir():
         return None

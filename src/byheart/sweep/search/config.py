@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from byheart.config.compose import PRIMARY, Config, run_name
 from byheart.errors import Problem
-from byheart.pipeline.run_config import Plan
+from byheart.pipeline.run_config import RunConfig
 from byheart.sweep.search.epochs import Axis
 from byheart.sweep.search.fingerprint import fingerprint
 from byheart.sweep.search.options import SweepOptions
@@ -44,7 +44,7 @@ class SweepConfig:
     folder: Path
     fingerprint: dict[str, object]
     only_their_probes: bool  # where examples vary, only the user's questions are the same for all
-    plan: Plan  # of the first trial; what does not vary is the same in all
+    run_config: RunConfig  # of the first trial; what does not vary is the same in all
 
     @property
     def probes_asked(self) -> int:
@@ -56,22 +56,22 @@ class SweepConfig:
         return self.axis.space
 
 
-def _time_budget(plan: Plan) -> list[Problem]:
+def _time_budget(run_config: RunConfig) -> list[Problem]:
     try:
-        seconds = plan.limit.seconds
+        seconds = run_config.limit.seconds
     except ValueError:  # a wrong budget is a problem of the plan
         seconds = None
     if seconds is None:
         return []
     fix = "say the optimizer steps of each trial: budget=2000"
-    return [Problem("trials that train together have no time of their own", "budget", str(plan.budget), fix)]
+    return [Problem("trials that train together have no time of their own", "budget", str(run_config.budget), fix)]
 
 
-def _monitored(sweep: SweepOptions, plan: Plan) -> list[Override]:
+def _monitored(sweep: SweepOptions, run_config: RunConfig) -> list[Override]:
     """Trials stop, and choose their epoch, by the first objective, unless stopping.monitor is set."""
     first = sweep.objectives[0] if sweep.objectives else ""
-    said = plan.stopping.monitor != Stopping().monitor
-    if said or first not in MONITORS or first == plan.stopping.monitor:
+    said = run_config.stopping.monitor != Stopping().monitor
+    if said or first not in MONITORS or first == run_config.stopping.monitor:
         return []
     return [Override.of("stopping.monitor", first)]
 
@@ -95,23 +95,25 @@ def study_folder(config: Config) -> Path:
     return Path("outputs") / "sweeps" / study_name(config)
 
 
-def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -> tuple[SweepConfig, list[Problem]]:
+def set_up(
+    config: Config, arguments: Sequence[str], run_config: RunConfig, folder: Path
+) -> tuple[SweepConfig, list[Problem]]:
     """`arguments` are the overrides of the command line; those of `hydra.sweeper.params` go before them."""
     raw = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     assert isinstance(raw, dict)
     sweep, problems = SweepOptions.read({str(key): value for key, value in raw.items()})
     if raw.get("objective") is None:
-        sweep = replace(sweep, objective=COMPARED.get(plan.stopping.monitor, plan.stopping.monitor))
+        sweep = replace(sweep, objective=COMPARED.get(run_config.stopping.monitor, run_config.stopping.monitor))
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
-    axis, wrong_axis = Axis.of(space, plan) if space.distributions else (Axis(space, plan.epochs), [])
+    axis, wrong_axis = Axis.of(space, run_config) if space.distributions else (Axis(space, run_config.epochs), [])
     problems += [
         *_launcher(config, sweep),
         *wrong,
         *wrong_axis,
-        *_objective(sweep, space.distributions, plan),
+        *_objective(sweep, space.distributions, run_config),
         *_given(sweep, axis.space),
         *_smooth(sweep, space),
-        *_time_budget(plan),
+        *_time_budget(run_config),
     ]
     keys = list(space.distributions)
     there = bool(other_texts(keys))
@@ -119,7 +121,7 @@ def set_up(config: Config, arguments: Sequence[str], plan: Plan, folder: Path) -
     name = study_name(config)
     own = from_yaml(config, keys) if not problems else []
     return SweepConfig(
-        name, sweep, axis, (*_monitored(sweep, plan), *fixed), tuple(own), folder, same, there, plan
+        name, sweep, axis, (*_monitored(sweep, run_config), *fixed), tuple(own), folder, same, there, run_config
     ), problems
 
 
@@ -170,7 +172,7 @@ def other_texts(keys: Iterable[str]) -> list[str]:
     return [key for key in keys if _head(key) in OTHER_TEXTS]
 
 
-def _objective(sweep: SweepOptions, keys: Iterable[str], plan: Plan) -> list[Problem]:
+def _objective(sweep: SweepOptions, keys: Iterable[str], run_config: RunConfig) -> list[Problem]:
     """What is wrong with the objective, given what varies."""
     keys, where, problems = list(keys), "hydra.sweeper.objective", []
     for key in keys:
@@ -182,10 +184,10 @@ def _objective(sweep: SweepOptions, keys: Iterable[str], plan: Plan) -> list[Pro
     if clashing and by_token:
         words = f"{TOKENWISE[by_token[0]]} do not compare where {', '.join(clashing)} varies: the rows they are taken on differ"
         problems.append(Problem(words, where, by_token[0], f"{where}=recall, measured on one fixed set of probes"))
-    if other_texts(keys) and "recall" in sweep.objectives and not (plan.questions and plan.dev):
+    if other_texts(keys) and "recall" in sweep.objectives and not (run_config.questions and run_config.dev):
         words = f"where {', '.join(other_texts(keys))} varies, so do the generated probes: recall needs a fixed set"
         problems.append(Problem(words, where, "recall", "add questions=FILE dev=0.3: that share of them is asked"))
-    if "forgetting" in sweep.objectives and "forgetting" not in plan.evaluation:
+    if "forgetting" in sweep.objectives and "forgetting" not in run_config.evaluation:
         problems.append(Problem("forgetting is not measured", where, "forgetting", "evaluation=[recall,forgetting]"))
     return problems
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from byheart.errors import Problem
-from byheart.pipeline.run_config import Plan
+from byheart.pipeline.run_config import RunConfig
 from byheart.sweep.search.override import Override
 from byheart.sweep.search.space import Params, Space
 
@@ -25,22 +25,22 @@ class Axis:
     extra: tuple[Override, ...] = ()
 
     @classmethod
-    def of(cls, space: Space, plan: Plan) -> "tuple[Axis, list[Problem]]":
-        schedules = space.values("schedule") if "schedule" in space.distributions else [plan.schedule]
-        free = not plan.optimizer.warmup and ("schedule" in space.distributions or plan.schedule == "constant")
+    def of(cls, space: Space, config: RunConfig) -> "tuple[Axis, list[Problem]]":
+        schedules = space.values("schedule") if "schedule" in space.distributions else [config.schedule]
+        free = not config.optimizer.warmup and ("schedule" in space.distributions or config.schedule == "constant")
         if EPOCHS not in space.distributions:
-            return cls(space, plan.epochs, None, tuple(range(1, plan.epochs + 1)), plan.schedule, free), []
+            return cls(space, config.epochs, None, tuple(range(1, config.epochs + 1)), config.schedule, free), []
         values = space.values(EPOCHS)
         if values is None or not all(isinstance(value, int) and value >= 1 for value in values):
             fix = "epochs=1,2,4 or epochs=range(1,8)"
-            return cls(space, plan.epochs), [Problem("must be whole numbers of at least 1", EPOCHS, fix=fix)]
+            return cls(space, config.epochs), [Problem("must be whole numbers of at least 1", EPOCHS, fix=fix)]
         always = free and schedules == ["constant"]
         varied = space.without(EPOCHS) if always else space
         most = max(values)
         if always and not varied.distributions:
             fix = "one training answers every number of epochs: byheart learn epochs=" + str(most)
-            return cls(space, plan.epochs), [Problem("nothing varies but the number of epochs", EPOCHS, fix=fix)]
-        return cls(varied, most, most, tuple(sorted(values)), plan.schedule, free, (NO_PATIENCE,)), []
+            return cls(space, config.epochs), [Problem("nothing varies but the number of epochs", EPOCHS, fix=fix)]
+        return cls(varied, most, most, tuple(sorted(values)), config.schedule, free, (NO_PATIENCE,)), []
 
     def overrides(self, params: Params) -> list[Override]:
         """What a trial is trained with besides its parameters; a later override wins."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from byheart.store import read_json, write_json
-from byheart.training.job import Learned
+from byheart.training.job import TrainResult
 from byheart.training.stopping import MONITORS, watched
 from byheart.training.stopping import ends as ends_of
 
@@ -52,8 +52,8 @@ class Outcome:
     source: int | None = None  # the trial that was trained, where this one is a part of its curve
 
     @classmethod
-    def of(cls, learned: Learned, epochs: int, forgetting: dict[int, float], state: str | None = None) -> "Outcome":
-        known = {point.step: value for point, value in watched("train_recall", learned.curve)}
+    def of(cls, result: TrainResult, epochs: int, forgetting: dict[int, float], state: str | None = None) -> "Outcome":
+        known = {point.step: value for point, value in watched("train_recall", result.curve)}
         ends = tuple(
             End(
                 round(p.epoch) if float(p.epoch).is_integer() else round(p.epoch, 4),
@@ -65,14 +65,14 @@ class Outcome:
                 p.bounded_loss,
                 known.get(p.step),
             )
-            for p in ends_of(learned.curve, state == "budget" or learned.state == "budget")
+            for p in ends_of(result.curve, state == "budget" or result.state == "budget")
         )
-        checks = tuple((round(p.epoch, 4), p.val_loss) for p in learned.curve if p.val_loss is not None)
-        memory = max((p.peak_memory for p in learned.curve), default=0.0)
-        state = state or learned.state
-        reason = "; ".join(learned.notes) if state == "diverged" and learned.notes else WHY.get(state, state)
-        pace = round(learned.steps / learned.epochs_run) if learned.epochs_run else 0
-        return cls(state, reason, epochs, ends, checks, round(learned.seconds, 2), memory, pace)
+        checks = tuple((round(p.epoch, 4), p.val_loss) for p in result.curve if p.val_loss is not None)
+        memory = max((p.peak_memory for p in result.curve), default=0.0)
+        state = state or result.state
+        reason = "; ".join(result.notes) if state == "diverged" and result.notes else WHY.get(state, state)
+        pace = round(result.steps / result.epochs_run) if result.epochs_run else 0
+        return cls(state, reason, epochs, ends, checks, round(result.seconds, 2), memory, pace)
 
     @property
     def shown(self) -> str:

@@ -280,7 +280,7 @@ def _refuse_others(name: str, before: dict[str, object], now: dict[str, object])
 
 
 @contextmanager
-def opened(
+def open_study(
     name: str, sweep: SweepOptions, space: Space, folder: Path, fingerprint: dict[str, object]
 ) -> Iterator[Study]:
     """The study with its settings checked and its first trials queued."""

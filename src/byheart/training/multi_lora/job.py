@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from byheart.model.adapter import Lora
 from byheart.records import CurvePoint
-from byheart.training.job import Lesson, Paused
+from byheart.training.job import Paused, TrainJob
 from byheart.training.optimizer import AdamW
 from byheart.training.stopping import Stopping
 
@@ -18,11 +18,11 @@ GO_ON, PAUSE, PRUNE = "go on", "pause", "prune"  # what PackedHooks.on_check may
 
 
 @dataclass(frozen=True)
-class Job:
+class PackedJob:
     """One training: what `Trainer.fit` is given, as a record. `folder` receives curve.csv and adapter/ (peft's files)."""
 
     id: str
-    lesson: Lesson
+    train_job: TrainJob
     adapter: Lora  # rank up to the pack's max_rank, any alpha; the pack's targets; no dropout
     optimizer: AdamW
     stopping: Stopping
@@ -39,7 +39,7 @@ class PackedHooks:
     on_step: after each step of all jobs, job id -> (steps done, steps in all).
     """
 
-    on_check: Callable[[Job, CurvePoint, Sequence[CurvePoint]], str] = lambda job, point, curve: GO_ON
-    recall: "Callable[[Job, PreTrainedModel], float | None] | None" = None
+    on_check: Callable[[PackedJob, CurvePoint, Sequence[CurvePoint]], str] = lambda job, point, curve: GO_ON
+    recall: "Callable[[PackedJob, PreTrainedModel], float | None] | None" = None
     stop_requested: Callable[[], bool] = lambda: False
     on_step: Callable[[dict[str, tuple[int, int]]], None] = lambda steps: None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from byheart.errors import Diverged, Problem, gather
 from byheart.model.adapter import Lora
-from byheart.training.job import Learned, Paused
-from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, Job, PackedHooks
+from byheart.training.job import Paused, TrainResult
+from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, PackedHooks, PackedJob
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +68,7 @@ class PackedTrainer:
         # The last initial adapter, with what it depends on: the trials of a sweep often start alike, and peft is slow.
         self._initial: tuple[tuple[Lora, int], dict[str, tuple[Tensor, Tensor]]] | None = None
 
-    def problems(self, job: Job) -> list[Problem]:
+    def problems(self, job: PackedJob) -> list[Problem]:
         """Why this job cannot join the pack, before anything is computed."""
         adapter, problems = job.adapter, list[Problem]()
         if not isinstance(adapter, Lora):
@@ -82,21 +82,21 @@ class PackedTrainer:
         if adapter.targets != self.targets:
             fix = "trials with other targets form a pack of their own"
             problems.append(Problem("not the pack's targets", "adapter.targets", str(adapter.targets), fix))
-        if not job.lesson.train:
+        if not job.train_job.train:
             problems.append(Problem("there are no rows to learn", "examples", job.id, "see rejected.jsonl for why"))
         return problems
 
     def stream(
         self,
-        next_job: Callable[[], Job | None],
-        on_result: Callable[[Job, Learned], None],
+        next_job: Callable[[], PackedJob | None],
+        on_result: Callable[[PackedJob, TrainResult], None],
         hooks: PackedHooks | None = None,
     ) -> None:
         """Runs until `next_job` gives None while no job is left.
 
         next_job: called once for each free slot, at the start and again after every result; None means "none now".
           Raises UserError where a job has `problems`.
-        on_result: called once for each job that leaves. `Learned.state` is finished, upturn, budget, diverged (the reason
+        on_result: called once for each job that leaves. `TrainResult.state` is finished, upturn, budget, diverged (the reason
           is in `notes`), pruned or paused (on_check said so), or stopped (by stop_requested; training can resume from
           `paused(job.id)`, as it can for paused ones). Before the call, the adapter of the best epoch is written to
           `job.folder`/adapter and the curve to curve.csv; without a finished epoch it is the last step's adapter, and
@@ -148,7 +148,7 @@ class PackedTrainer:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _join(self, job: Job) -> None:
+    def _join(self, job: PackedJob) -> None:
         from byheart.training.multi_lora.adapters import initial
         from byheart.training.multi_lora.slot_state import SlotState
 
@@ -158,13 +158,13 @@ class PackedTrainer:
         if job.paused:
             self.stack.rejoin(slot, job.adapter, job.optimizer, job.paused.tensors)
         else:
-            key = job.adapter, job.lesson.seed
+            key = job.adapter, job.train_job.seed
             if self._initial is None or self._initial[0] != key:
-                self._initial = key, initial(job.adapter, self.model, job.lesson.seed)
+                self._initial = key, initial(job.adapter, self.model, job.train_job.seed)
             self.stack.join(slot, job.adapter, job.optimizer, self._initial[1])
         self._active[slot] = SlotState(job, slot)
 
-    def _leave(self, state: "SlotState", how: str, note: str) -> Learned:
+    def _leave(self, state: "SlotState", how: str, note: str) -> TrainResult:
         from byheart.training.multi_lora.adapters import save
 
         job, rank = state.job, state.job.adapter.rank
@@ -194,13 +194,13 @@ class PackedTrainer:
                 leaving[state] = ("diverged", str(error))
                 del rates[state.slot]
         self.stack.step(rates)
-        hooks.on_step({state.job.id: (state.step, state.lesson.steps) for state in states})
+        hooks.on_step({state.job.id: (state.step, state.train_job.steps) for state in states})
         due = [state for state in states if state not in leaving and state.check_due]
         rows = [row for state in due for row in state.validation_rows()]
         found = self._validated(rows) if rows else []
         for state in due:
             try:
-                answer = self._check(state, found[state.slot] if state.lesson.validate else None, hooks)
+                answer = self._check(state, found[state.slot] if state.train_job.validate else None, hooks)
                 if not state.over and answer != GO_ON:
                     leaving[state] = ({PAUSE: "paused", PRUNE: "pruned"}[answer], "")
             except Diverged as error:
@@ -250,7 +250,7 @@ class PackedTrainer:
         """The rows in one forward pass after another, each of at most `at_once` tokens."""
         from byheart.training.multi_lora.batch import lay_out, split
 
-        filler = next(iter(self._active.values())).lesson.filler
+        filler = next(iter(self._active.values())).train_job.filler
         device = self.stack.masters.device
         for some in split(rows, at_once):
             part, slots = lay_out(some, self.stack.used, filler, self.attention is None, device, self.together)
