@@ -202,5 +202,7 @@ OLD_KEYS = {"choose": "validation", "judge": "test"}  # of split.json up to 2026
 
 def read_split(file: Path) -> Split:
     """A run's split.json."""
-    values: dict[str, Any] = {OLD_KEYS.get(key, key): value for key, value in read_json(file).items()}
-    return Split(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    values: dict[str, Any] = {}
+    for key, value in read_json(file).items():
+        values[OLD_KEYS.get(key, key)] = tuple(value) if isinstance(value, list) else value
+    return Split(**values)
