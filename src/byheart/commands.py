@@ -1,6 +1,6 @@
 """What each command does once its words are known: it calls the Python interface and shows the result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from byheart import interface
@@ -9,8 +9,9 @@ from byheart.config.compose import Config, Request, job_title, read_request
 from byheart.documents.load import find_documents
 from byheart.interface import Checked, Job
 from byheart.pipeline.run_config import RunConfig
+from byheart.progress import Progress
 from byheart.report.terminal import Terminal
-from byheart.results import INTERRUPTED
+from byheart.results import INTERRUPTED, SweepResult
 
 
 def carry_out(command: str, words: Sequence[str]) -> int:
@@ -19,7 +20,7 @@ def carry_out(command: str, words: Sequence[str]) -> int:
         from byheart.sweep.run.command import pick, sweep_words
 
         if command == "pick":
-            return pick(words, interface.config_of)
+            return _sweep(lambda progress: pick(words, interface.config_of, progress))
         words, command = sweep_words(words), "learn"
     request = read_request(words)
     if request.only_shows:
@@ -35,7 +36,8 @@ def carry_out(command: str, words: Sequence[str]) -> int:
     if command == "check":
         _show_checked(checked)
     elif checked.setup is not None:
-        interface.run_sweep(request, checked.setup)
+        setup = checked.setup
+        return _sweep(lambda progress: interface.run_sweep(request, setup, progress))
     elif checked.multirun:
         interface.start(request, checked, EachJob(command, Terminal()))
     else:
@@ -48,6 +50,16 @@ def _run(command: str, request: Request, checked: Checked | None = None) -> int:
     result = interface.run_one(command, request, terminal, checked)
     terminal.result(result)
     return 130 if result.state == INTERRUPTED else 0
+
+
+def _sweep(run: Callable[[Progress], SweepResult | None]) -> int:
+    from byheart.sweep.report.live_table import LiveTable
+
+    terminal = Terminal()
+    result = run(LiveTable(terminal))
+    if result is not None:
+        terminal.result(result)
+    return 0
 
 
 def _resume(command: str, request: Request) -> int:

@@ -81,8 +81,10 @@ def evaluate(
     return score_again(read_request([f"run={run}", *_words(words, options)]), progress)
 
 
-def sweep(name: str | Path, /, *words: str, **options: Unpack[Options]) -> SweepResult:
-    """Trains what a sweep asks for, or goes on with it, and prints its table. `name`: a shipped sweep or a YAML file.
+def sweep(
+    name: str | Path, /, *words: str, progress: Progress = no_progress, **options: Unpack[Options]
+) -> SweepResult:
+    """Trains what a sweep asks for, or goes on with it. `name`: a shipped sweep or a YAML file.
 
     Values to try are words: sweep("batch_lr_epochs", "lr=1e-4,3e-4", documents="handbook.pdf").
     """
@@ -92,7 +94,9 @@ def sweep(name: str | Path, /, *words: str, **options: Unpack[Options]) -> Sweep
     setup = check(request).setup
     if setup is None:
         raise UserError(Problem("this sweep has no study", "hydra/sweeper", fix="give it on the command line"))
-    return run_sweep(request, setup)
+    result = run_sweep(request, setup, progress)
+    assert result is not None
+    return result
 
 
 # -- what the command line uses too -----------------------------------------------------------------------------------
@@ -169,11 +173,11 @@ def start(request: Request, checked: Checked, job: Job) -> None:
         raise job.failure
 
 
-def run_sweep(request: Request, setup: "SweepConfig") -> SweepResult:
+def run_sweep(request: Request, setup: "SweepConfig", progress: Progress) -> SweepResult | None:
+    """None in one of the processes that a sweep starts."""
     from byheart.sweep.run.command import sweep
 
-    sweep(request, setup, config_of)
-    return SweepResult(setup.folder)
+    return sweep(request, setup, config_of, progress)
 
 
 def check(request: Request) -> Checked:

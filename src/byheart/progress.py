@@ -11,14 +11,18 @@ from typing import Protocol
 from byheart.records import CurvePoint, Json
 
 
+class Event:
+    """Something that happened. A room may define events of its own."""
+
+
 @dataclass(frozen=True)
-class StageBegan:
+class StageBegan(Event):
     name: str  # as in the timings of run.json
     title: str
 
 
 @dataclass(frozen=True)
-class StageEnded:
+class StageEnded(Event):
     name: str
     title: str
     seconds: float
@@ -27,7 +31,7 @@ class StageEnded:
 
 
 @dataclass(frozen=True)
-class Advanced:
+class Advanced(Event):
     """How far a long stage is. `done=0` announces that it begins."""
 
     label: str
@@ -37,7 +41,7 @@ class Advanced:
 
 
 @dataclass(frozen=True)
-class Checked:
+class Checked(Event):
     """A validation check. `curve` holds all points so far, the last is `point`."""
 
     stage: str  # training or retraining
@@ -47,7 +51,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class LedgerWritten:
+class LedgerWritten(Event):
     """The content of ledger.json; `names` maps the id of each chunk to its heading."""
 
     account: Json
@@ -55,28 +59,25 @@ class LedgerWritten:
 
 
 @dataclass(frozen=True)
-class Said:
+class Said(Event):
     text: str
 
 
 @dataclass(frozen=True)
-class Warned:
+class Warned(Event):
     text: str
 
 
 @dataclass(frozen=True)
-class Reported:
+class Reported(Event):
     """Scores, answers and the page of a run are in its folder."""
 
     folder: Path
 
 
 @dataclass(frozen=True)
-class RunEnded:
+class RunEnded(Event):
     failed: bool = False
-
-
-Event = StageBegan | StageEnded | Advanced | Checked | LedgerWritten | Said | Warned | Reported | RunEnded
 
 
 class Progress(Protocol):

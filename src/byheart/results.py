@@ -99,6 +99,8 @@ class SweepResult:
     """A sweep that ended. `best.yaml` in its folder trains the chosen trial again; trials.csv lists them all."""
 
     folder: Path
+    overrides: tuple[str, ...]  # `byheart learn` with these trains the chosen trial again
+    scored: LearnResult | None = None  # of the chosen trial; None where it was scored before, or trained elsewhere
 
     @property
     def best(self) -> Json:

@@ -5,6 +5,7 @@ lines, and progress every ten seconds at most.
 """
 
 import io
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, Stag
 from byheart.records import CurvePoint, Json
 from byheart.report.asking import estimate_lines, ledger_tables
 from byheart.report.tables import MODELS, printable
-from byheart.results import EvaluateResult, ExpandResult, LearnResult
+from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -187,7 +188,7 @@ class Terminal:
 
     # -- results ------------------------------------------------------------------------------------------------------
 
-    def result(self, result: LearnResult | ExpandResult | EvaluateResult) -> None:
+    def result(self, result: LearnResult | ExpandResult | EvaluateResult | SweepResult) -> None:
         """What a command ends with."""
         match result:
             case LearnResult(estimate=estimate) | ExpandResult(estimate=estimate) if estimate:
@@ -209,6 +210,11 @@ class Terminal:
                 self.scores(scores)
                 self.probes(result.answers)
                 self.say(f"\nscores   {folder / 'scores.json'}\nanswers  {folder / 'answers.jsonl'}")
+            case SweepResult(folder, overrides, scored):
+                if scored is not None:
+                    self.result(scored)
+                self.say(f"\nbest     {shlex.join(overrides)}\nagain    {folder / 'best.yaml'}")
+                self.say(f"sweep    {folder / 'sweep.html'}")
 
     def scores(self, scores: Json) -> None:
         """The small table: each metric for each condition, with its 95 % interval and count."""

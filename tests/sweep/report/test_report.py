@@ -12,6 +12,7 @@ from byheart.report.terminal import Terminal
 from byheart.sweep.packed.memory import StepCost, _slots_that_fit
 from byheart.sweep.report import plots as plots
 from byheart.sweep.report.comparisons import equal_steps, marginals
+from byheart.sweep.report.events import TrialAdvanced, TrialBegan
 from byheart.sweep.report.live_table import LiveTable
 from byheart.sweep.report.selection import Cell
 from byheart.sweep.report.tables import answer_table
@@ -21,24 +22,24 @@ from byheart.sweep.search.space import Space
 from byheart.sweep.search.study import TrialRecord
 
 
-def live_table(wanted, slots=1):
-    found = LiveTable(Terminal(), "val_loss", False, wanted)
-    found.slots = slots
+def live_table(wanted):
+    found = LiveTable(Terminal())
+    found.objective, found.wanted = "val_loss", wanted
     return found
 
 
 def test_the_time_left_is_shown_before_the_first_trial_has_ended(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("byheart.sweep.report.live_table.time.monotonic", lambda: now[0])
-    shown = live_table(wanted=4, slots=2)
+    shown = live_table(wanted=4)
     for number in (0, 1):
-        shown.starts(number, {"lr": 1}, "running")
+        shown(TrialBegan(number, {"lr": 1}))
         shown.lines[number].began = 100.0
     assert shown.left() is None
     now[0] += 10
     for number in (0, 1):
-        shown.steps(number, 1, 1000)
-        shown.steps(number, 500, 1000)
+        shown(TrialAdvanced(number, 0.001, 0.0))
+        shown(TrialAdvanced(number, 0.5, 0.499))
     assert shown.left() == pytest.approx(30, rel=0.01), "two halves of 20 s, and two whole trials, by two"
 
 
@@ -47,9 +48,8 @@ def test_the_live_table_fits_eighty_columns_and_shows_what_was_asked():
 
     shown = live_table(wanted=3)
     for number, state in enumerate(("running", "paused", "finished")):
-        shown.starts(
-            number, {"batch_size": 16, "lr": 0.000123, "adapter.rank": 16, "optimizer.weight_decay": 0.1}, state
-        )
+        params = {"batch_size": 16, "lr": 0.000123, "adapter.rank": 16, "optimizer.weight_decay": 0.1}
+        shown(TrialBegan(number, params, state))
         shown.lines[number].losses, shown.lines[number].memory, shown.lines[number].epoch = [3.0, 2.0], 1.234, 1.5
     shown.lines[2].value = 2.0
     console = Console(width=80, record=True, force_terminal=False)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from byheart import cli
+from byheart.progress import no_progress
 from byheart.records import CurvePoint
 from byheart.report.terminal import Terminal
 from byheart.sweep.report.live_table import LiveTable
@@ -46,8 +47,8 @@ def test_two_processes_find_what_one_finds(here, quick, monkeypatch, capsys):
     assert cli.main([*words, "hydra.launcher.processes=1", "name=one"]) == 0
     begun = sweeper._start_workers
 
-    def begun_by_both(setup, study, *rest):
-        found = begun(setup, study, *rest)
+    def begun_by_both(study, *rest):
+        found = begun(study, *rest)
         until(study.others_running)  # toys would be over before the other process is there
         return found
 
@@ -222,7 +223,7 @@ def schedulers(folder, first, second):
     """Two sweepers of one study in which every number of epochs is read off one curve."""
     axis = Axis(Space.read(["epochs=choice(1,2)", "lr=choice(1,2)"])[0], 2, 2, (1, 2))
     setup = SimpleNamespace(axis=axis, space=axis.space, folder=folder, sweep=SweepOptions())
-    return [Scheduler(setup, study, LiveTable(Terminal(), "val_loss", False, 4)) for study in (first, second)]
+    return [Scheduler(setup, study, no_progress) for study in (first, second)]
 
 
 def test_a_curve_that_another_process_trains_is_not_trained_twice(tmp_path):
@@ -241,7 +242,7 @@ def test_a_curve_that_another_process_trains_is_not_trained_twice(tmp_path):
         for each in (mine, theirs):
             each.refresh(now=True)
         assert one.complete() and not mine.waiting and not theirs.waiting
-        assert sorted(trial.values[0] for trial in one.known()) == [1.0, 1.0, 2.0, 2.0]
+        assert sorted(trial.values[0] for trial in one.trials()) == [1.0, 1.0, 2.0, 2.0]
 
 
 def test_what_others_train_is_shown_with_its_curve(tmp_path):
@@ -251,14 +252,15 @@ def test_what_others_train_is_shown_with_its_curve(tmp_path):
         open_study("study", SweepOptions(), space, tmp_path, {}) as two,
     ):
         setup = SimpleNamespace(axis=Axis(space, 2), space=space, folder=tmp_path, sweep=SweepOptions(max_failures=1))
-        mine = Scheduler(setup, one, LiveTable(Terminal(), "val_loss", False, 2))
+        shown = LiveTable(Terminal())
+        mine = Scheduler(setup, one, shown)
         suggestion = two.ask()
         points = [CurvePoint(n, n / 2, n, 3.0, 3.0 - n / 2, None, 0.1, float(n), 0.5) for n in (1, 2)]
         (tmp_path / "0").mkdir()
         write_curve(tmp_path / "0" / "curve.csv", points)
         mine.refresh(now=True)
-        line = mine.live_table.lines[0]
-        assert line.elsewhere and line.state == "running" and line.losses == [2.5, 2.0] and line.share == 0.5
+        line = shown.lines[0]
+        assert line.state == "running" and line.losses == [2.5, 2.0] and line.share == 0.5
         two.fail(suggestion.number, "it was too much")
         assert mine.failure is None
         mine.refresh(now=True)

@@ -33,7 +33,7 @@ def tell(study, suggestion, value):
 
 
 def states(folder, sweep=None, space=GRID):
-    return [trial.state for trial in Study("study", sweep or SweepOptions(), space, folder).known()]
+    return [trial.state for trial in Study("study", sweep or SweepOptions(), space, folder).trials()]
 
 
 def test_a_grid_is_asked_once_each_and_then_no_more(tmp_path):
@@ -139,7 +139,7 @@ def test_failures_keep_their_reason_and_counted_in_a_row(tmp_path):
         tell(study, study.ask(), 1.0)
         assert study.failures_in_a_row() == []
         study.fail(study.ask().number, "three")
-        assert study.complete() and [trial.reason for trial in study.known()] == ["one", "two", "", "three"]
+        assert study.complete() and [trial.reason for trial in study.trials()] == ["one", "two", "", "three"]
 
 
 @pytest.mark.parametrize("target", ["TPESampler", "RandomSampler", "QMCSampler"])

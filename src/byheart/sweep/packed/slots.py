@@ -8,9 +8,11 @@ from typing import Any
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.model.language import LanguageModel
+from byheart.progress import Said
 from byheart.records import CurvePoint
 from byheart.sweep.packed.checkpoints import load_paused, save_paused
 from byheart.sweep.packed.memory import PackSettings
+from byheart.sweep.report.events import TrialChanged
 from byheart.sweep.run.scheduler import Scheduler, is_out_of_memory
 from byheart.sweep.run.trial import PreparedTrial, TrialTask
 from byheart.sweep.search.results import Outcome
@@ -63,7 +65,7 @@ class Pack:
 
     def _stream(self, slots: int) -> None:
         first, scheduler = self.session.first, self.scheduler
-        scheduler.live_table.slots = self.slots = slots
+        self.slots = slots
         forget_peak()
         self.base = peak_memory_gib()
         session = self.session
@@ -105,7 +107,7 @@ class Pack:
             self.joining = [*there, *(each for each in self.joining if each not in there)]
         fewer = max(1, min(slots, len(there)) // 2)
         if fewer < slots:
-            self.scheduler.live_table.say(f"out of memory with {slots} slots: continuing with {fewer}")
+            self.scheduler.progress(Said(f"out of memory with {slots} slots: continuing with {fewer}"))
         return fewer
 
     def _next_job(self) -> PackedJob | None:
@@ -157,7 +159,7 @@ class Pack:
             save_paused(each.prepared.folder, each.paused)
             if number in self.scheduler.rungs.paused:  # else it is paused only to be saved
                 self.paused_trials[number] = each
-                self.scheduler.live_table.set_state(number, "paused")
+                self.scheduler.progress(TrialChanged(number, "paused"))
                 return
             if result.state == "paused":
                 self.joining.append(each)

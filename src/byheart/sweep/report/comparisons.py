@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
-from byheart.sweep.report.live_table import row_of, spread
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.results import Outcome
+from byheart.sweep.search.space import row_of
 from byheart.sweep.search.study import TrialRecord
 
+Number = TypeVar("Number", int, float)
 MARKS = 8  # columns of a table
 FEW = 8  # values of a parameter that are listed one by one
 
@@ -75,3 +76,10 @@ def _ranked(setup: SweepConfig, reached: Sequence[tuple[Any, float]]) -> str:
 
 def _last(key: str) -> str:
     return key.rpartition(".")[2]
+
+
+def spread(values: Sequence[Number], most: int) -> list[Number]:
+    """At most so many of them (two or more), evenly chosen, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]

@@ -2,22 +2,24 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from byheart.records import CurvePoint
+from byheart.progress import Event
 from byheart.report.tables import printable
 from byheart.report.terminal import Terminal, clock, spark
-from byheart.sweep.search.results import Outcome
-from byheart.sweep.search.space import Params
-from byheart.sweep.search.study import TrialRecord
+from byheart.sweep.report import events
+from byheart.sweep.report.comparisons import spread
+from byheart.sweep.report.selection import cells
+from byheart.sweep.report.tables import answer_table
+from byheart.sweep.search.results import STATES, Outcome
+from byheart.sweep.search.space import Params, brief, in_short
 
 if TYPE_CHECKING:
     from rich.console import Group, JustifyMethod
     from rich.live import Live
 
-Number = TypeVar("Number", int, float)
 SPARK = 10  # characters of a curve
 WIDTH, OTHERS = 80, 55  # characters of the table, and of its columns beside the parameters
 SHOWN = 18  # trials at a time: the live table must fit on a screen
@@ -29,8 +31,6 @@ STYLES = {
     "interrupted": "yellow",
     "paused": "yellow",
 }
-WORDS = {"upturn": "turned", "budget": "done", "finished": "done", "known": "from curve", "interrupted": "queued again"}
-GOING_ON = ("running", "waiting", "paused")
 
 
 @dataclass
@@ -49,15 +49,10 @@ class Line:
     share: float = 0.0  # of its steps done
     before: float | None = None  # of its steps that an earlier command did
     began: float = field(default_factory=time.monotonic)
-    elsewhere: bool = False  # another worker trains it
-
-    @property
-    def unfinished(self) -> bool:
-        return self.state in GOING_ON
 
     @property
     def ended(self) -> bool:
-        return self.state not in (*GOING_ON, "interrupted")
+        return self.state not in ("running", "waiting", "paused", "interrupted")
 
     def fill(self, outcome: Outcome | None) -> None:
         if outcome is not None:
@@ -67,66 +62,82 @@ class Line:
 
 
 class LiveTable:
-    """Trials by number; `wanted` is how many end the sweep."""
+    """Listens to a sweep: shows its trials as a table, its result as another, and all other events as the terminal does."""
 
-    def __init__(self, screen: Terminal, objective: str, maximize: bool, wanted: int):
-        self.screen, self.objective, self.maximize, self.wanted = screen, objective, maximize, wanted
+    def __init__(self, terminal: Terminal):
+        self.terminal = terminal
+        self.objective, self.maximize, self.wanted = "", False, 0  # set when the sweep begins
         self.lines: dict[int, Line] = {}
         self.live: Live | None = None
-        self.slots = 1
 
-    def __enter__(self) -> "LiveTable":
-        if self.screen.alive:
-            from rich.live import Live
-
-            self.live = Live(
-                console=self.screen.console, get_renderable=self.table, transient=True, refresh_per_second=2
-            )
-            self.live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.live is not None:
-            self.live.stop()
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.SweepBegan():
+                self._begin(event)
+            case events.TrialBegan(number, params, state):
+                self.lines[number] = Line(number, params, state)
+                self._show()
+            case events.TrialChanged(number, state):
+                self.lines[number].state = state
+            case events.TrialAdvanced(number, share, before):
+                line = self.lines[number]
+                line.share = share
+                line.before = before if line.before is None else line.before
+            case events.TrialChecked(number, curve):
+                line, last = self.lines[number], curve[-1]
+                line.epoch, line.losses = last.epoch, _finite(point.val_loss for point in curve)
+                line.seconds, line.memory = last.seconds, max(line.memory, last.peak_memory)
+            case events.TrialEnded(number):
+                line = self.lines[number]
+                line.state, line.value, line.reason = event.state, event.value, event.reason
+                line.fill(event.outcome)
+                if not self.terminal.alive:
+                    self.terminal.say(self.summary(line))
+            case events.TrialsEnded():
+                if self.live is not None:
+                    self.live.stop()
+            case events.TrialChosen():
+                self._choose(event)
+            case _:
+                self.terminal(event)
 
     # -- events -----------------------------------------------------------------------------------------------------
 
-    def remember(self, trial: TrialRecord) -> None:
-        """A trial that ended before this command began."""
-        state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
-        self.lines[trial.number] = line = Line(trial.number, trial.params, state, value=trial.value)
-        line.fill(trial.outcome)
+    def _begin(self, began: events.SweepBegan) -> None:
+        setup, self.wanted = began.setup, began.wanted
+        self.objective, self.maximize = setup.sweep.objectives[0], setup.sweep.directions[0] == "maximize"
+        for trial in began.ended:
+            state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
+            self.lines[trial.number] = line = Line(trial.number, trial.params, state, value=trial.value)
+            line.fill(trial.outcome)
+        self.terminal.say(f"Sweep {setup.name}: {self.wanted} trials over {', '.join(setup.space.distributions)}")
+        if (limit := setup.sweep.n_trials) and limit > self.wanted:
+            self.terminal.say(f"  n_trials={limit}, but there are only {self.wanted} combinations")
+        if began.ended:
+            self.terminal.say(f"  {len(began.ended)} of them are there already: the study continues")
 
-    def starts(self, number: int, params: Params, state: str, elsewhere: bool = False) -> None:
-        self.lines[number] = Line(number, params, state, elsewhere=elsewhere)
+    def _show(self) -> None:
+        if self.live is None and self.terminal.alive:
+            from rich.live import Live
 
-    def set_state(self, number: int, state: str) -> None:
-        """`paused` or `running`."""
-        self.lines[number].state = state
+            console = self.terminal.console
+            self.live = Live(console=console, get_renderable=self.table, transient=True, refresh_per_second=2)
+            self.live.start()
 
-    def steps(self, number: int, step: int, steps: int) -> None:
-        self.reaches(number, step / max(1, steps), max(0.0, (step - 1) / max(1, steps)))
-
-    def reaches(self, number: int, share: float, before: float) -> None:
-        """The share of a trial that is done, and the share that was done `before` this command."""
-        line = self.lines[number]
-        line.share = share
-        line.before = before if line.before is None else line.before
-
-    def checks(self, number: int, curve: Sequence[CurvePoint]) -> None:
-        line, last = self.lines[number], curve[-1]
-        line.epoch, line.losses = last.epoch, _finite(point.val_loss for point in curve)
-        line.seconds, line.memory = last.seconds, max(line.memory, last.peak_memory)
-
-    def ends(self, number: int, state: str, value: float | None, outcome: Outcome | None, reason: str = "") -> None:
-        line = self.lines[number]
-        line.state, line.value, line.reason = state, value, reason
-        line.fill(outcome)
-        if not self.screen.alive:
-            self.say(self.summary(line))
-
-    def say(self, text: str) -> None:
-        self.screen.say(text)
+    def _choose(self, event: events.TrialChosen) -> None:
+        """The results of all trials, and which one was chosen."""
+        answered, chosen, console = cells(event.setup, event.trials), event.chosen, self.terminal.console
+        console.print()
+        objective = event.setup.sweep.objectives[0].replace("_", " ")
+        console.print(answer_table(answered, objective, chosen.row, console.width))
+        if any(cell.after_upturn for cell in answered):
+            self.terminal.say("  * after the upturn: the value of the best epoch before it")
+        failed = [trial for trial in event.trials if trial.state == "failed"]
+        for trial in failed[:5]:
+            self.terminal.say(f"  trial {trial.number} failed ({in_short(trial.params)}): {trial.reason}")
+        self.terminal.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
+        for note in chosen.notes:
+            self.terminal.say(f"  {note}")
 
     # -- drawing ----------------------------------------------------------------------------------------------------
 
@@ -136,7 +147,7 @@ class LiveTable:
         if line.value is not None:
             value = f"{self.objective.replace('_', ' ')} {line.value:.4f}"
         cost = f"  {clock(line.seconds)}  {line.memory:.2f} GiB" if line.seconds else ""
-        state = WORDS.get(line.state, line.state)
+        state = STATES.get(line.state, line.state)
         words = (
             f"{line.number:>4}  {in_short(line.params)}  {spark(spread(line.losses, SPARK))}  {state}  {value}{cost}"
         )
@@ -155,9 +166,9 @@ class LiveTable:
 
         table = Table(box=None, padding=(0, 1, 0, 0), expand=False, header_style="dim")
         best, shown = self.best(), self._shown()
-        room = min(self.screen.console.width, WIDTH) - OTHERS
-        brief = any(len(in_short(line.params)) > room for line in shown)  # then the head names the keys, once
-        keys = " ".join(key.rpartition(".")[2] for key in shown[0].params) if shown and brief else "parameters"
+        room = min(self.terminal.console.width, WIDTH) - OTHERS
+        keys_in_head = any(len(in_short(line.params)) > room for line in shown)
+        keys = " ".join(key.rpartition(".")[2] for key in shown[0].params) if shown and keys_in_head else "parameters"
         for head, right, least, most in (
             ("#", True, 2, None), (keys, False, None, room), ("epoch", True, 5, None), ("validation", False, 10, None),
             ("state", False, 12, None), (self.objective.replace("_", " "), True, 8, None), ("time", True, 5, None),
@@ -166,12 +177,12 @@ class LiveTable:
             side: JustifyMethod = "right" if right else "left"
             table.add_column(head, justify=side, no_wrap=True, overflow="ellipsis", min_width=least, max_width=most)
         for line in shown:
-            state = line.reason or WORDS.get(line.state, line.state)
+            state = line.reason or STATES.get(line.state, line.state)
             if line.state == "running":
                 state = f"running {line.share:.0%}"
             style = "green" if line is best else STYLES.get(line.state, "")
             seconds = time.monotonic() - line.began if line.state == "running" else line.seconds
-            params = " ".join(map(_brief, line.params.values())) if brief else in_short(line.params)
+            params = " ".join(map(brief, line.params.values())) if keys_in_head else in_short(line.params)
             cells = [str(line.number), params, f"{line.epoch:g}" if line.epoch else "",
                      spark(spread(line.losses, SPARK)), printable(state)[:14], f"{line.value:.3f}" if line.value is not None else "",
                      short(seconds) if seconds else "", f"{line.memory:.2f}" if line.memory else ""]  # fmt: skip
@@ -203,8 +214,7 @@ class LiveTable:
         if not whole:
             return None
         to_come = max(0, self.wanted - len(ended) - len(running)) * sum(whole) / len(whole)
-        at_once = self.slots + sum(line.elsewhere for line in running)
-        return max(max(rest, default=0.0), (sum(rest) + to_come) / at_once)
+        return max(max(rest, default=0.0), (sum(rest) + to_come) / max(1, len(running)))
 
     def _shown(self) -> list[Line]:
         """The running trials, the best, and the latest of the others."""
@@ -216,32 +226,11 @@ class LiveTable:
         return sorted([*first[:SHOWN], *rest], key=lambda line: line.number)
 
 
-def in_short(params: Params) -> str:
-    """A combination in few characters: the last part of each key, short numbers."""
-    return " ".join(f"{key.rpartition('.')[2]}={_brief(value)}" for key, value in params.items())
-
-
 def _finite(losses: Iterable[float | None]) -> list[float]:
     return [loss for loss in losses if loss is not None and math.isfinite(loss)]
-
-
-def row_of(params: Params) -> str:
-    """The name of a table's row whose columns are epochs or steps."""
-    return in_short({key: value for key, value in params.items() if key != "epochs"})
 
 
 def short(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}" if hours else f"{minutes}m{rest:02d}" if minutes else f"{rest}s"
-
-
-def _brief(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def spread(values: Sequence[Number], most: int) -> list[Number]:
-    """At most so many of them (two or more), evenly chosen, the first and the last among them."""
-    if len(values) <= most:
-        return list(values)
-    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]

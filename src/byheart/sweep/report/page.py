@@ -9,11 +9,11 @@ from byheart.report.tables import printable
 from byheart.store import write_text
 from byheart.sweep.report import plots as plots
 from byheart.sweep.report.comparisons import equal_steps
-from byheart.sweep.report.live_table import WORDS, in_short
 from byheart.sweep.report.selection import Chosen, cells, grid
 from byheart.sweep.search.config import SweepConfig
-from byheart.sweep.search.results import OBJECTIVES
+from byheart.sweep.search.results import OBJECTIVES, STATES
 from byheart.sweep.search.samplers import quiet
+from byheart.sweep.search.space import in_short
 from byheart.sweep.search.study import Study, TrialRecord
 
 
@@ -48,7 +48,7 @@ def write_page(
         setup=setup,
         known=known,
         chosen=chosen,
-        words=WORDS,
+        words=STATES,
         objective=objective.replace("_", " "),
         counts=sorted({cell.epochs for cell in answered}),
         grid=grid(answered),

@@ -7,10 +7,10 @@ from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.report.comparisons import marginals
-from byheart.sweep.report.live_table import row_of
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.override import Override, last_of_each_key
 from byheart.sweep.search.results import Outcome
+from byheart.sweep.search.space import row_of
 from byheart.sweep.search.study import TrialRecord
 
 

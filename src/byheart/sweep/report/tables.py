@@ -9,7 +9,7 @@ import yaml
 
 from byheart.config.compose import Composer
 from byheart.store import write_text
-from byheart.sweep.report.live_table import spread
+from byheart.sweep.report.comparisons import spread
 from byheart.sweep.report.selection import Cell, Chosen, cells, grid
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.study import TrialRecord

@@ -12,9 +12,10 @@ from byheart.config.folders import sweeps_folder
 from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.saved import saved_config, started_in
 from byheart.errors import Problem, UserError
-from byheart.report.terminal import Terminal
+from byheart.progress import Progress
+from byheart.results import SweepResult
 from byheart.sweep.run.conclude import conclude
-from byheart.sweep.run.trial import PlanOf, TrialTask
+from byheart.sweep.run.trial import ConfigOf, TrialTask
 from byheart.sweep.search.config import SweepConfig, set_up
 from byheart.sweep.search.study import Study, look_ahead
 
@@ -39,20 +40,20 @@ def sweep_words(words: Sequence[str]) -> list[str]:
     return ["-cd", str(found.parent.absolute()), "-cn", found.stem, "--multirun", *documents, *rest]
 
 
-def sweep(request: Request, setup: SweepConfig, config_of: PlanOf) -> int:
-    """Runs a study to its end. The same command continues a study that was stopped."""
+def sweep(request: Request, setup: SweepConfig, config_of: ConfigOf, progress: Progress) -> SweepResult | None:
+    """Runs a study to its end; a study that was stopped continues. None in a process that another sweep started."""
     look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint)
     place = f"hydra.sweep.dir={quoted(str(setup.folder))}"
-    task = TrialTask(config_of, setup, (*request.words, place))
+    task = TrialTask(config_of, setup, progress, (*request.words, place))
     request = request.with_overrides(place)
     run_hydra(request, task)
     if task.failure is not None:
         raise task.failure
-    return 0
+    return task.result
 
 
-def pick(words: Sequence[str], config_of: PlanOf) -> int:
-    """Shows the table of a finished or running sweep, and scores its best trial, or the one of `trial=N`."""
+def pick(words: Sequence[str], config_of: ConfigOf, progress: Progress) -> SweepResult:
+    """Reports the table of a finished or running sweep, and scores its best trial, or the one of `trial=N`."""
     folders = [word for word in words if not word.startswith("trial=")]
     numbers = [word.partition("=")[2] for word in words if word.startswith("trial=")]
     if len(folders) != 1 or len(numbers) > 1 or not all(number.isdigit() for number in numbers):
@@ -78,8 +79,7 @@ def pick(words: Sequence[str], config_of: PlanOf) -> int:
     if problems:
         raise UserError(*problems)
     study = Study(setup.name, setup.sweep, setup.space, folder)
-    conclude(setup, study, TrialTask(config_of, setup), Terminal(), int(numbers[0]) if numbers else None)
-    return 0
+    return conclude(study, TrialTask(config_of, setup, progress), int(numbers[0]) if numbers else None)
 
 
 def _shipped() -> list[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import FrameType
 
 from byheart.errors import Problem, UserError
+from byheart.progress import Progress, Said
 from byheart.records import CurvePoint
-from byheart.sweep.report.live_table import LiveTable
+from byheart.sweep.report.events import TrialAdvanced, TrialBegan, TrialChanged, TrialChecked, TrialEnded
 from byheart.sweep.run.other_workers import OtherWorkers, is_covered
 from byheart.sweep.run.trial import Watch
 from byheart.sweep.run.workers import ALONE, WorkerSettings
@@ -18,7 +19,7 @@ from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.halving import Rungs
 from byheart.sweep.search.override import last_of_each_key
 from byheart.sweep.search.results import Outcome, read_outcome
-from byheart.sweep.search.study import Study, Suggestion
+from byheart.sweep.search.study import Study, Suggestion, TrialRecord
 from byheart.training.multi_lora.job import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS, watched
 
@@ -27,9 +28,18 @@ class Scheduler:
     """A launcher calls `next` for a trial to train, then `ended` or `failed` with its result. A trial that is a part of
     another trial's curve is never handed out: its result is read from that curve."""
 
-    def __init__(self, setup: SweepConfig, study: Study, live_table: LiveTable, worker: WorkerSettings = ALONE):
-        self.setup, self.study, self.live_table, self.axis, self.worker = setup, study, live_table, setup.axis, worker
-        self.other_workers = OtherWorkers(study, live_table, setup.axis, setup.folder)
+    def __init__(
+        self,
+        setup: SweepConfig,
+        study: Study,
+        progress: Progress,
+        ended: Sequence[TrialRecord] = (),
+        worker: WorkerSettings = ALONE,
+    ):
+        """`ended`: the trials of earlier commands."""
+        self.setup, self.study, self.progress, self.axis, self.worker = setup, study, progress, setup.axis, worker
+        self.other_workers = OtherWorkers(study, progress, setup.axis, setup.folder)
+        self.other_workers.skipped |= {trial.number for trial in ended}
         self.handed_out: dict[int, Suggestion] = {}  # to a launcher
         self.waiting: list[Suggestion] = []  # for the curve of a trial that is being trained
         self.stop = False
@@ -37,7 +47,7 @@ class Scheduler:
         self.on_refresh: Callable[[], None] = lambda: None
         self.failure: UserError | None = None
         self.rungs = Rungs(setup.sweep.halved, setup.sweep.objectives[0])
-        for trial in study.known():
+        for trial in ended:
             if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
                 self.rungs.ended(trial.number, trial.outcome)
 
@@ -51,7 +61,8 @@ class Scheduler:
             suggestion = self.study.ask()
             if suggestion is None:
                 return None
-            self.live_table.starts(suggestion.number, suggestion.params, "waiting")
+            self.other_workers.skipped.add(suggestion.number)
+            self.progress(TrialBegan(suggestion.number, suggestion.params, "waiting"))
             if self._answer_from_curves(suggestion):
                 continue
             if self._is_covered(suggestion):
@@ -59,7 +70,7 @@ class Scheduler:
                 continue
             self._take_checkpoint(suggestion)
             self.handed_out[suggestion.number] = suggestion
-            self.live_table.starts(suggestion.number, suggestion.params, "running")
+            self.progress(TrialBegan(suggestion.number, suggestion.params))
             return suggestion
         return None
 
@@ -75,7 +86,7 @@ class Scheduler:
             self.rungs.ended(number, outcome)
         if outcome.state in ("stopped", "paused"):
             self.study.hand_back(number)
-            self.live_table.ends(number, "interrupted", None, outcome)
+            self.progress(TrialEnded(number, "interrupted", outcome=outcome))
         else:
             self._tell(suggestion, outcome)
         self._answer_waiting()
@@ -105,16 +116,16 @@ class Scheduler:
         """A paused trial that may go on, since enough worse ones came to its rung."""
         number = None if self.stop else self.rungs.next(paused)
         if number is not None:
-            self.live_table.set_state(number, "running")
+            self.progress(TrialChanged(number, "running"))
         return number
 
     def resumes(self, number: int, curve: Sequence[CurvePoint]) -> bool:
         """Whether a trial that an earlier command began goes on at once, or stays paused."""
         if curve:
-            self.live_table.checks(number, curve)
+            self.progress(TrialChecked(number, curve))
         goes_on = self.rungs.resumes(number, curve)
         if not goes_on:
-            self.live_table.set_state(number, "paused")
+            self.progress(TrialChanged(number, "paused"))
         return goes_on
 
     @contextmanager
@@ -126,7 +137,7 @@ class Scheduler:
                 raise KeyboardInterrupt
             self.stop = True
             self.on_stop()
-            self.live_table.say("Ctrl-C: saving after this step, then ending (press it again to end at once)")
+            self.progress(Said("Ctrl-C: saving after this step, then ending (press it again to end at once)"))
 
         try:  # a terminal sends it to all workers: the others ignore it, and the first one tells them
             before = signal.signal(signal.SIGINT, on_interrupt if self.worker.number == 1 else signal.SIG_IGN)
@@ -141,11 +152,11 @@ class Scheduler:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _on_step(self, number: int, step: int, steps: int) -> None:
-        self.live_table.steps(number, step, steps)
+        self.progress(TrialAdvanced(number, step / max(1, steps), max(0, step - 1) / max(1, steps)))
         self.refresh()
 
     def _on_check(self, number: int, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
-        self.live_table.checks(number, curve)
+        self.progress(TrialChecked(number, curve))
         objective = self.setup.sweep.objectives[0]
         if self.setup.sweep.prunes and objective in MONITORS and float(point.epoch).is_integer():
             measured = watched(objective, curve)
@@ -165,11 +176,11 @@ class Scheduler:
             self._fail(suggestion, "nothing was measured at an epoch's end", outcome)
             return
         self.study.tell(suggestion.number, values, outcome)
-        self.live_table.ends(suggestion.number, outcome.shown, values[0], outcome)
+        self.progress(TrialEnded(suggestion.number, outcome.shown, values[0], outcome))
 
     def _fail(self, suggestion: Suggestion, reason: str, outcome: Outcome | None) -> None:
         self.study.fail(suggestion.number, reason, outcome)
-        self.live_table.ends(suggestion.number, "failed", None, outcome, reason)
+        self.progress(TrialEnded(suggestion.number, "failed", None, outcome, reason))
         self._count_failures()
 
     def _count_failures(self) -> None:
@@ -188,10 +199,10 @@ class Scheduler:
                 self._tell(suggestion, outcome.part(self.axis.epochs_of(suggestion.params), suggestion.continues))
                 return True
         epochs = self.axis.epochs_of(suggestion.params)
-        for known in self.study.known():
-            outcome = known.outcome if known.state == "complete" else None
-            if outcome and self.axis.same_curve(known.params, suggestion.params) and outcome.covers(epochs):
-                self._tell(suggestion, outcome.part(epochs, known.number))
+        for trial in self.study.trials():
+            outcome = trial.outcome if trial.state == "complete" else None
+            if outcome and self.axis.same_curve(trial.params, suggestion.params) and outcome.covers(epochs):
+                self._tell(suggestion, outcome.part(epochs, trial.number))
                 return True
         return False
 
@@ -204,13 +215,13 @@ class Scheduler:
                 self.waiting.append(suggestion)
             else:  # the trial that it waited for failed or was interrupted
                 self.study.hand_back(suggestion.number)
-                self.live_table.ends(suggestion.number, "interrupted", None, None)
+                self.progress(TrialEnded(suggestion.number, "interrupted"))
 
     def _is_covered(self, suggestion: Suggestion) -> bool:
         """Whether a trial that is being trained, here or by another worker, has a curve that contains this one."""
         if any(self.axis.same_curve(suggestion.params, other.params) for other in self.handed_out.values()):
             return True
-        others = (trial for trial in self.study.known() if trial.number not in self.study.mine)
+        others = (trial for trial in self.study.trials() if trial.number not in self.study.mine)
         return is_covered(suggestion.number, suggestion.params, others, self.axis)
 
     def _take_checkpoint(self, suggestion: Suggestion) -> None:

@@ -12,23 +12,15 @@ from omegaconf import OmegaConf
 from byheart.config.compose import Config
 from byheart.errors import Problem, UserError
 from byheart.pipeline.prepare_data import PreparedData
-from byheart.progress import only_warnings
-from byheart.report.terminal import Terminal
+from byheart.progress import Said, only_warnings
+from byheart.results import SweepResult
 from byheart.store import write_text
-from byheart.sweep.report.live_table import LiveTable
+from byheart.sweep.report.events import SweepBegan, TrialsEnded
+from byheart.sweep.run import workers
 from byheart.sweep.run.conclude import conclude
 from byheart.sweep.run.scheduler import Scheduler
 from byheart.sweep.run.trial import TrialTask
-from byheart.sweep.run.workers import (
-    ALONE,
-    Processes,
-    WorkerSettings,
-    budget,
-    end_with_the_first,
-    plan_workers,
-    weights_on_disk,
-    worker_settings,
-)
+from byheart.sweep.run.workers import ALONE, Processes, WorkerSettings, budget
 from byheart.sweep.search.config import TOKENWISE, SweepConfig
 from byheart.sweep.search.results import Outcome
 from byheart.sweep.search.study import Study, Suggestion, open_study
@@ -46,16 +38,18 @@ class StreamingLauncher(Protocol):
     def stream(self, scheduler: Scheduler) -> None: ...
 
 
-def sweep(trials: TrialTask, launcher: Launcher, config: Config) -> None:
-    """Called by the sweeper plugin. Keeps an error in `trials.failure`, since Hydra would print a line of its own first."""
+def sweep(task: TrialTask, launcher: Launcher, config: Config) -> None:
+    """Called by the sweeper plugin. Keeps an error in `task.failure`, since Hydra would print a line of its own first."""
     try:
-        run_sweep(trials.setup, trials, launcher, config, Terminal())
+        task.result = run_sweep(task, launcher, config)
     except Exception as error:
-        trials.failure = error
+        task.failure = error
 
 
-def run_sweep(setup: SweepConfig, trials: TrialTask, launcher: Launcher, config: Config, screen: Terminal) -> None:
-    """Trains the trials of the study through the launcher, then concludes: table, best trial, page."""
+def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResult | None:
+    """Trains the trials of the study through the launcher, then concludes: table, best trial, page. None in a process
+    that the first one of the sweep started."""
+    setup, progress = task.setup, task.progress
     if setup.sweep.prunes and type(launcher).__name__ not in IN_PROCESS:
         what = "a pruner needs a launcher that trains in this process"
         fix = "hydra/launcher=packed or basic, or leave the pruner out"
@@ -63,86 +57,67 @@ def run_sweep(setup: SweepConfig, trials: TrialTask, launcher: Launcher, config:
     if setup.sweep.halved and not isinstance(launcher, StreamingLauncher):
         what = "halving pauses trials, so they must train together"
         raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
-    options = launcher.options if isinstance(launcher, StreamingLauncher) else {"processes": 1}
-    worker = worker_settings()
+    worker = workers.worker_settings()
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
-        trials.share(screen)
-        _refuse_unmeasurable(setup, trials.shared.prepared(setup.run_config))
-    trials.share(only_warnings(screen))
+        task.share(progress)
+        _refuse_unmeasurable(setup, task.shared.prepared(setup.run_config))
+    task.share(only_warnings(progress))
     with open_study(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
+        ended = [trial for trial in study.trials() if trial.state in ("complete", "failed")]
+        if worker is None:
+            write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
+        progress(SweepBegan(setup, study.wanted, ended))
         if worker is not None:
-            _work_for_the_first(setup, study, trials, launcher, worker, screen)
-            return
-        write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
-        live_table = _live_table(setup, study, screen)
-        with Processes(trials.words, study.locks.folder, live_table.say) as processes:
-            worker = _start_workers(setup, study, trials, options, processes, screen)
-            scheduler = Scheduler(setup, study, live_table, worker)
-            scheduler.on_stop, trials.watch = processes.release, scheduler.watch()
-            scheduler.on_refresh = lambda: _share_cores_again(scheduler, trials, processes)
-            with scheduler.interruptible(), live_table, _threads(setup, trials, worker):
-                _train(scheduler, launcher)
-            processes.release()
-            if scheduler.failure is not None:
-                raise scheduler.failure
+            scheduler = Scheduler(setup, study, progress, ended, worker)
+            workers.end_with_the_first(lambda: setattr(scheduler, "stop", True))
+            _train(scheduler, task, launcher)
+            return None
+        with Processes(task.words, study.locks.folder, lambda text: progress(Said(text))) as processes:
+            options = launcher.options if isinstance(launcher, StreamingLauncher) else {"processes": 1}
+            worker = _start_workers(study, task, options, processes)
+            scheduler = Scheduler(setup, study, progress, ended, worker)
+            scheduler.on_stop = processes.release
+            _train(scheduler, task, launcher, processes)
             if scheduler.stop:
                 processes.wait()
-                screen.say(f"Stopped. The same command continues; finished trials are in {setup.folder}")
+                progress(Said(f"Stopped. The same command continues; finished trials are in {setup.folder}"))
                 raise KeyboardInterrupt
-            conclude(setup, study, trials, screen)
+            return conclude(study, task)
 
 
 def _start_workers(
-    setup: SweepConfig,
-    study: Study,
-    trials: TrialTask,
-    options: Mapping[str, int | None],
-    processes: Processes,
-    screen: Terminal,
+    study: Study, task: TrialTask, options: Mapping[str, int | None], processes: Processes
 ) -> WorkerSettings:
     """Starts the other processes, which need seconds to start; meanwhile this one makes the rows with all threads."""
-    if options.get("processes") == 1 or not trials.words or study.complete():
+    if options.get("processes") == 1 or not task.words or study.complete():
         return ALONE
-    weights = weights_on_disk(setup)
+    weights = workers.weights_on_disk(task.setup)
     if weights is None:  # the model must be fetched or converted, once
-        weights = _make_rows(setup, trials)
-    worker = plan_workers(setup, options, study, weights)
+        weights = _make_rows(task)
+    worker = workers.plan_workers(task.setup, options, study, weights)
     processes.start(worker)
     if worker.processes > 1:
         threads = f" of {worker.threads} thread{'s' * (worker.threads > 1)}" if worker.threads else ""
-        screen.say(f"  in {worker.processes} processes{threads}; the others write to {processes.folder}")
-        _make_rows(setup, trials)
+        text = f"  in {worker.processes} processes{threads}; the others write to {processes.folder}"
+        task.progress(Said(text))
+        _make_rows(task)
     return worker
 
 
-def _make_rows(setup: SweepConfig, trials: TrialTask) -> int:
+def _make_rows(task: TrialTask) -> int:
     """Makes the rows of the first trial; gives the bytes of the base model. An error comes again with the trial itself."""
     try:
-        trials.shared.rows(setup.run_config)
-        model = trials.shared.session(setup.run_config).model
+        task.shared.rows(task.setup.run_config)
+        model = task.shared.session(task.setup.run_config).model
         return sum(p.numel() * p.element_size() for p in model.parameters())
     except Exception:
         return 0
 
 
-def _work_for_the_first(
-    setup: SweepConfig, study: Study, trials: TrialTask, launcher: Launcher, worker: WorkerSettings, screen: Terminal
-) -> None:
-    """One of the other processes: trains until no trial is left or the first process ends."""
-    scheduler = Scheduler(setup, study, _live_table(setup, study, screen), worker)
-    trials.watch = scheduler.watch()
-    scheduler.on_refresh = lambda: _share_cores_again(scheduler, trials, None)
-    end_with_the_first(lambda: setattr(scheduler, "stop", True))
-    with scheduler.interruptible(), _threads(setup, trials, worker):
-        _train(scheduler, launcher)
-    if scheduler.failure is not None:
-        raise scheduler.failure
-
-
-def _share_cores_again(scheduler: Scheduler, trials: TrialTask, processes: Processes | None) -> None:
+def _share_cores_again(scheduler: Scheduler, task: TrialTask, processes: Processes | None) -> None:
     """Shares the trials and cores of a process that died, and gives the last trials the cores of idle processes."""
-    worker, shared = scheduler.worker, trials.shared
+    worker, shared = scheduler.worker, task.shared
     if scheduler.stop or scheduler.failure is not None:
         return
     if processes is not None and processes.report_dead():
@@ -159,20 +134,20 @@ def _share_cores_again(scheduler: Scheduler, trials: TrialTask, processes: Proce
 
 
 @contextmanager
-def _threads(setup: SweepConfig, trials: TrialTask, worker: WorkerSettings) -> Iterator[None]:
+def _threads(task: TrialTask, worker: WorkerSettings) -> Iterator[None]:
     """This process's share of the cores while trials train; then all of them."""
     if worker.threads is None:
         yield
         return
     import torch
 
-    trials.shared.threads = worker.threads
-    trials.shared.keep_threads()
+    task.shared.threads = worker.threads
+    task.shared.keep_threads()
     try:
         yield
     finally:
-        trials.shared.threads = None
-        torch.set_num_threads(budget(setup))
+        task.shared.threads = None
+        torch.set_num_threads(budget(task.setup))
 
 
 def _refuse_unmeasurable(setup: SweepConfig, data: PreparedData) -> None:
@@ -188,22 +163,38 @@ def _refuse_unmeasurable(setup: SweepConfig, data: PreparedData) -> None:
         raise UserError(Problem(what, "hydra.sweeper.objective", "recall", fix))
 
 
-def _train(scheduler: Scheduler, launcher: Launcher) -> None:
+def _train(scheduler: Scheduler, task: TrialTask, launcher: Launcher, processes: Processes | None = None) -> None:
+    """Trains until no trial is left, or until Ctrl-C. Raises what ended the sweep. `processes`: the other workers."""
+    task.watch = scheduler.watch()
+    scheduler.on_refresh = lambda: _share_cores_again(scheduler, task, processes)
+    try:
+        with scheduler.interruptible(), _threads(task, scheduler.worker):
+            _train_all(scheduler, launcher)
+    finally:
+        scheduler.progress(TrialsEnded())
+    if processes is not None:
+        processes.release()
+    if scheduler.failure is not None:
+        raise scheduler.failure
+
+
+def _train_all(scheduler: Scheduler, launcher: Launcher) -> None:
     waited = False
     while not scheduler.stop and scheduler.failure is None:
-        before = len(scheduler.study.known())
+        before = len(scheduler.study.trials())
         if isinstance(launcher, StreamingLauncher):
             launcher.stream(scheduler)
         else:
             _launch(scheduler, launcher)
-        if scheduler.handed_out or len(scheduler.study.known()) > before or scheduler.stop or scheduler.failure:
+        if scheduler.handed_out or len(scheduler.study.trials()) > before or scheduler.stop or scheduler.failure:
             continue
         others = scheduler.study.others_running()
         if not others and scheduler.study.complete():
             scheduler.refresh(now=True)
             return
         if others and not waited:
-            scheduler.live_table.say(f"waiting for trials that run in another process: {', '.join(map(str, others))}")
+            numbers = ", ".join(map(str, others))
+            scheduler.progress(Said(f"waiting for trials that run in another process: {numbers}"))
             waited = True
         time.sleep(PAUSE_S if others or scheduler.waiting else 0.0)
         scheduler.refresh()
@@ -226,17 +217,3 @@ def _launch(scheduler: Scheduler, launcher: Launcher) -> None:
             else:
                 error = found if isinstance(found, BaseException) else RuntimeError(str(found))
                 scheduler.failed(suggestion.number, error)
-
-
-def _live_table(setup: SweepConfig, study: Study, screen: Terminal) -> LiveTable:
-    name = setup.sweep.objectives[0]
-    live_table = LiveTable(screen, name, setup.sweep.directions[0] == "maximize", study.wanted)
-    known = [trial for trial in study.known() if trial.state in ("complete", "failed")]
-    for trial in known:
-        live_table.remember(trial)
-    screen.say(f"Sweep {setup.name}: {study.wanted} trials over {', '.join(setup.space.distributions)}")
-    if (limit := setup.sweep.n_trials) and limit > study.wanted:
-        screen.say(f"  n_trials={limit}, but there are only {study.wanted} combinations")
-    if known:
-        screen.say(f"  {len(known)} of them are there already: the study continues")
-    return live_table

@@ -14,9 +14,10 @@ from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import account_of, tokens_per_row, train_job_of
-from byheart.progress import Checked, Progress, RunEnded
+from byheart.progress import Checked, Progress, RunEnded, no_progress
 from byheart.records import CurvePoint
 from byheart.report.loggers.logbook import Logbook
+from byheart.results import SweepResult
 from byheart.store import read_json, write_json
 from byheart.sweep.run.shared import Shared, lend
 from byheart.sweep.search.config import SweepConfig
@@ -26,7 +27,7 @@ from byheart.training.job import Hooks, TrainJob, TrainResult
 from byheart.training.multi_lora.job import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS
 
-PlanOf = Callable[[Config], tuple[RunConfig, list[Problem]]]
+ConfigOf = Callable[[Config], tuple[RunConfig, list[Problem]]]
 
 
 @dataclass
@@ -55,15 +56,16 @@ class PreparedTrial:
 class TrialTask:
     """One for a sweep. `config_of` gives the plan of a job's config and what is wrong with it."""
 
-    def __init__(self, config_of: PlanOf, setup: SweepConfig, words: Sequence[str] = ()):
+    def __init__(self, config_of: ConfigOf, setup: SweepConfig, progress: Progress, words: Sequence[str] = ()):
         """`words`: the command line, with which the other workers are started."""
-        self.config_of, self.setup, self.words = config_of, setup, words
+        self.config_of, self.setup, self.progress, self.words = config_of, setup, progress, words
         self.watch = Watch()
+        self.result: SweepResult | None = None
         self.failure: Exception | None = None  # what ended the sweep; Hydra would print it in its own way
         self._shared: Shared | None = None
 
     def __getstate__(self) -> dict[str, object]:  # for launchers that run their jobs in other processes
-        return {**vars(self), "watch": Watch(), "_shared": None, "failure": None}
+        return {**vars(self), "watch": Watch(), "progress": no_progress, "_shared": None, "failure": None}
 
     @property
     def shared(self) -> Shared:

@@ -52,7 +52,7 @@ def plan_workers(setup: SweepConfig, options: Mapping[str, int | None], study: S
 
     `weights`: bytes of the base model. The cores are those of `trainer.threads` or $OMP_NUM_THREADS where one is said.
     """
-    left = study.wanted - sum(trial.state in ("complete", "failed") for trial in study.known())
+    left = study.wanted - sum(trial.state in ("complete", "failed") for trial in study.trials())
     said = options.get("processes")
     if left < 2 or said == 1 or setup.sweep.halved or setup.sweep.in_memory:
         return ALONE

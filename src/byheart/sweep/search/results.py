@@ -13,6 +13,13 @@ from byheart.training.stopping import ends as ends_of
 
 FILE = "outcome.json"
 OBJECTIVES = {**MONITORS, "forgetting": "minimize"}  # what trials may be compared by
+STATES = {
+    "upturn": "turned",
+    "budget": "done",
+    "finished": "done",
+    "known": "from curve",
+    "interrupted": "queued again",
+}
 WHY = {
     "finished": "all epochs were run",
     "upturn": "its best epoch was over",

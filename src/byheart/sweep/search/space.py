@@ -125,6 +125,20 @@ class Space:
         return found.low + round(value - found.low) if isinstance(found.low, int) else value
 
 
+def in_short(params: Params) -> str:
+    """A combination in few characters: the last part of each key, short numbers."""
+    return " ".join(f"{key.rpartition('.')[2]}={brief(value)}" for key, value in params.items())
+
+
+def row_of(params: Params) -> str:
+    """The name of a table's row whose columns are epochs or steps."""
+    return in_short({key: value for key, value in params.items() if key != "epochs"})
+
+
+def brief(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def _as_text(distribution: Any) -> str:
     if hasattr(distribution, "choices"):
         return ", ".join(map(str, distribution.choices))

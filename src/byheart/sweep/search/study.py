@@ -164,9 +164,9 @@ class Study:
         trial.report(value, epoch)
         return bool(trial.should_prune())
 
-    def known(self) -> list[TrialRecord]:
+    def trials(self) -> list[TrialRecord]:
         """All trials, in the order of their numbers."""
-        return [_known(trial) for trial in self._trials()]
+        return [_record(trial) for trial in self._trials()]
 
     def complete(self) -> bool:
         """Whether as many trials are finished as were asked for."""
@@ -302,7 +302,7 @@ def _finished(trial: "FrozenTrial") -> bool:
     return trial.state.is_finished() and not (trial.state.name == "FAIL" and _interrupted(trial))
 
 
-def _known(trial: "FrozenTrial") -> TrialRecord:
+def _record(trial: "FrozenTrial") -> TrialRecord:
     states = {"COMPLETE": "complete", "PRUNED": "complete", "RUNNING": "running", "WAITING": "waiting"}
     state = states.get(trial.state.name, "interrupted" if _interrupted(trial) else "failed")
     raw = trial.user_attrs.get("outcome")
