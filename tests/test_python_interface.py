@@ -11,6 +11,7 @@ from byheart import cli
 from byheart.errors import UserError
 from byheart.progress import Advanced, Checked, StageEnded
 from byheart.store import read_json
+from byheart.sweep.report.events import TrialEnded
 from sweep.toy import furnished, make_model
 
 OPTIONS = {
@@ -90,6 +91,20 @@ def test_every_fault_is_in_one_error():
         byheart.learn("-m", "seed=1,2", documents="a.txt")
     with pytest.raises(UserError, match="no such sweep"):
         byheart.sweep("batch_lr_epoch", documents="a.txt")
+
+
+def test_a_sweep_is_silent_and_its_trials_are_events(capsys):
+    events, options = [], {**OPTIONS, "evaluation": "recall", "epochs": 1, "questions": None}
+    overrides = {**OPTIONS["overrides"], "stopping.monitor": "val_loss"}
+    words = ("lr=1e-3,3e-3", "batch_size=8", "hydra.launcher.processes=1")
+    result = byheart.sweep("batch_lr_epochs", *words, progress=events.append, **{**options, "overrides": overrides})
+    assert capsys.readouterr().out == ""
+    assert [type(event).__name__ for event in events if "Trial" in type(event).__name__][-2:] == [
+        "TrialsEnded",
+        "TrialChosen",
+    ]
+    assert {event.number for event in events if isinstance(event, TrialEnded)} == {0, 1}
+    assert result.adapter.is_dir() and result.scored.scores and "epochs=1" in result.overrides
 
 
 def test_values_arrive_as_they_were_given():

@@ -169,7 +169,6 @@ def test_a_process_that_dies_is_reported_once_and_ends_no_sweep(tmp_path, monkey
         (["hydra.launcher.processes=0"], "hydra.launcher.processes: must be a whole number"),
         (["hydra.launcher.slots=many"], "hydra.launcher.slots: must be a whole number"),
         ([TWO, "hydra.sweeper.halving={after:[1],keep:0.5}"], "compares trials within one process"),
-        ([TWO, "hydra.sweeper.storage='sqlite:///:memory:'"], "only one process sees a study in memory"),
     ],
 )
 def test_numbers_that_cannot_be_are_said(here, quick, words, said, capsys):
@@ -181,7 +180,7 @@ SPACE = Space.read(["lr=choice(1,2,3)", "batch_size=choice(1,2)"])[0]
 
 
 @pytest.mark.parametrize(
-    ("options", "device", "threads", "halved", "beside", "expected"),
+    ("options", "device", "threads", "halving", "beside", "expected"),
     [
         ({}, "cpu", None, False, 0, WorkerSettings(1, 4, 1, 2)),
         ({}, "cpu", 2, False, 0, WorkerSettings(1, 2, 1, 3)),  # threads that were said are cores that may be used
@@ -194,14 +193,12 @@ SPACE = Space.read(["lr=choice(1,2,3)", "batch_size=choice(1,2)"])[0]
         ({"processes": 9}, "cuda", None, False, 0, WorkerSettings(1, 6, None, 1)),
     ],
 )
-def test_how_many_processes(tmp_path, monkeypatch, options, device, threads, halved, beside, expected):
+def test_how_many_processes(tmp_path, monkeypatch, options, device, threads, halving, beside, expected):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(crew, "cores", lambda: 4)
     monkeypatch.setattr(crew, "free_bytes", lambda device: 100 * 2**30)
     trainer = SimpleNamespace(threads=threads, place=lambda: (device, "float32"))
-    setup = SimpleNamespace(
-        sweep=SimpleNamespace(halved=halved, in_memory=False), run_config=SimpleNamespace(trainer=trainer)
-    )
+    setup = SimpleNamespace(sweep=SimpleNamespace(halving=halving), run_config=SimpleNamespace(trainer=trainer))
     with open_study("study", SweepOptions(), SPACE, tmp_path, {}) as study:
         monkeypatch.setattr(study.locks, "others_here", lambda: beside)
         assert plan_workers(setup, options, study, 0) == expected

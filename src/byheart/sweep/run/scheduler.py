@@ -46,7 +46,7 @@ class Scheduler:
         self.on_stop: Callable[[], None] = lambda: None
         self.on_refresh: Callable[[], None] = lambda: None
         self.failure: UserError | None = None
-        self.rungs = Rungs(setup.sweep.halved, setup.sweep.objectives[0])
+        self.rungs = Rungs(setup.sweep.halving, setup.sweep.objectives[0])
         for trial in ended:
             if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
                 self.rungs.ended(trial.number, trial.outcome)

@@ -54,7 +54,7 @@ def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResul
         what = "a pruner needs a launcher that trains in this process"
         fix = "hydra/launcher=packed or basic, or leave the pruner out"
         raise UserError(Problem(what, "hydra.sweeper.pruner", str(setup.sweep.pruner["_target_"]), fix))
-    if setup.sweep.halved and not isinstance(launcher, StreamingLauncher):
+    if setup.sweep.halving and not isinstance(launcher, StreamingLauncher):
         what = "halving pauses trials, so they must train together"
         raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
     worker = workers.worker_settings()

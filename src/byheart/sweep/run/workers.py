@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -50,18 +51,18 @@ def worker_settings() -> WorkerSettings | None:
 def plan_workers(setup: SweepConfig, options: Mapping[str, int | None], study: Study, weights: int) -> WorkerSettings:
     """As many processes as the user asks for, else as free cores and memory allow; never more than trials are left.
 
-    `weights`: bytes of the base model. The cores are those of `trainer.threads` or $OMP_NUM_THREADS where one is said.
+    `weights`: bytes of the base model. The cores are those of `trainer.threads` or $OMP_NUM_THREADS where one is set.
     """
     left = study.wanted - sum(trial.state in ("complete", "failed") for trial in study.trials())
-    said = options.get("processes")
-    if left < 2 or said == 1 or setup.sweep.halved or setup.sweep.in_memory:
+    processes = options.get("processes")
+    if left < 2 or processes == 1 or setup.sweep.halving:
         return ALONE
     ours, device = budget(setup), setup.run_config.trainer.place()[0]
     others = study.locks.others_here()
-    if said is None:
+    if processes is None:
         fit = int(SHARE * free_bytes("cpu") / max(LEAST_BYTES, 2 * weights))
-        said = min(ours - others, fit) if device == "cpu" else 1
-    processes = max(1, min(said, left))
+        processes = min(ours - others, fit) if device == "cpu" else 1
+    processes = max(1, min(processes, left))
     if processes == 1 and not others:
         return ALONE
     trials = -(-left // (processes + others))
@@ -73,8 +74,8 @@ def plan_workers(setup: SweepConfig, options: Mapping[str, int | None], study: S
 
 def budget(setup: SweepConfig) -> int:
     """The cores that this sweep may use."""
-    said = setup.run_config.trainer.threads or os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return min(int(said), cores()) if str(said).isdigit() and int(said) else cores()
+    threads = str(setup.run_config.trainer.threads or os.environ.get("OMP_NUM_THREADS", "").partition(",")[0])
+    return min(int(threads), cores()) if threads.isdigit() and int(threads) else cores()
 
 
 def weights_on_disk(setup: SweepConfig) -> int | None:
@@ -93,21 +94,13 @@ def free_bytes(device: str) -> int:
         import torch
 
         return int(torch.cuda.mem_get_info()[0])
-    found = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
-        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        if most.strip().isdigit():
-            found.append(int(most) - int(used))
-    except (OSError, StopIteration, ValueError):  # not Linux, or no limit
-        pass
-    if found:
-        return max(0, min(found))
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # this system does not say
-        return 4 * 2**30
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError):  # no limit, or not Linux
+        most, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        free = min(free, most - used)
+    return max(0, free)
 
 
 class Processes:
@@ -153,13 +146,14 @@ class Processes:
 
     def wait(self) -> None:
         """Until all have ended. Those that take longer than GRACE_S are killed; the next command continues their trials."""
-        until, worker_settings = time.monotonic() + GRACE_S, False
+        began, reported = time.monotonic(), False
         while any(process.poll() is None for process in self.running.values()):
-            if time.monotonic() > until:
+            waited = time.monotonic() - began
+            if waited > GRACE_S:
                 self.kill()
-            elif not worker_settings and time.monotonic() > until - GRACE_S + WAITING_AFTER_S:
+            elif not reported and waited > WAITING_AFTER_S:
                 self.say("waiting for the other processes of this sweep to save")
-                worker_settings = True
+                reported = True
             time.sleep(0.05)
 
     def kill(self) -> None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from byheart.config.schema import Rule
 from byheart.errors import Problem
 from byheart.records import CurvePoint
 from byheart.sweep.search.results import OBJECTIVES, Outcome
@@ -17,6 +18,10 @@ from byheart.training.stopping import MONITORS, watched
 
 WHERE = "hydra.sweeper.halving"
 EXAMPLE = f"{WHERE}={{after:[1,2],keep:0.5}}"
+RULES = {
+    "after": Rule(list[int], "whole epochs of at least 1", lambda epochs: epochs and min(epochs) >= 1, EXAMPLE),
+    "keep": Rule(float, "a number above 0 and below 1", lambda share: 0 < share < 1, EXAMPLE),
+}
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,10 @@ class Halving:
             return None, []
         if not isinstance(raw, Mapping) or not set(raw) <= {"after", "keep"} or "after" not in raw:
             return None, [Problem("must say after which epochs, and which share stays", WHERE, str(raw), EXAMPLE)]
-        after = raw["after"] if isinstance(raw["after"], list | tuple) else [raw["after"]]
-        keep, problems = raw.get("keep", 0.5), []
-        if not after or any(isinstance(e, bool) or not isinstance(e, int) or e < 1 for e in after):
-            problems.append(Problem("must be whole epochs of at least 1", f"{WHERE}.after", str(raw["after"]), EXAMPLE))
-        if isinstance(keep, bool) or not isinstance(keep, int | float) or not 0 < keep < 1:
-            problems.append(Problem("must lie between 0 and 1", f"{WHERE}.keep", str(keep), EXAMPLE))
-        return (None, problems) if problems else (cls(tuple(sorted({*after})), float(keep)), [])
+        after, keep = raw["after"], raw.get("keep", 0.5)
+        found = {"after": after if isinstance(after, list | tuple) else [after], "keep": keep}
+        problems = [wrong for key, rule in RULES.items() if (wrong := rule.problem(f"{WHERE}.{key}", found[key]))]
+        return (None, problems) if problems else (cls(tuple(sorted({*found["after"]})), float(keep)), [])
 
 
 class Rungs:

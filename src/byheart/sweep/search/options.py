@@ -1,16 +1,26 @@
 """The options of `hydra/sweeper=byheart_optuna`."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from byheart.config.schema import Rule
 from byheart.errors import Problem
 from byheart.sweep.search.halving import Halving
 from byheart.sweep.search.results import OBJECTIVES
 from byheart.sweep.search.space import Params
 
 PICKS = ("best", "smooth")
+COUNT = Rule(int | None, "a whole number of at least 1", lambda count: count is None or count >= 1)
+FROM_0 = Rule(int | None, "a whole number of at least 0", lambda count: count is None or count >= 0)
+RULES = {
+    **dict.fromkeys(("n_trials", "n_jobs", "max_failures", "first"), COUNT),
+    **dict.fromkeys(("probes", "seed"), FROM_0),
+    "roughest": Rule(float, "a number above 0 and at most 1", lambda share: 0 < share <= 1),
+    "expire_s": Rule(float, "a number above 0", lambda seconds: seconds > 0),
+    "study_name": Rule(object, "the name of one folder", lambda name: name is None or _names_a_folder(str(name))),
+    "pick": Rule(str, f"one of {', '.join(PICKS)}", PICKS.__contains__),
+}
 NO_PRUNER = "optuna.pruners.NopPruner"
 DEFAULT_TRIALS = 20  # where the space is infinite and n_trials is not set
 DEFAULT_PROBES = 32  # where recall is an objective
@@ -38,50 +48,40 @@ class SweepOptions:
         default_factory=lambda: {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "constant_liar": True}
     )
     pruner: Mapping[str, object] = field(default_factory=lambda: {"_target_": NO_PRUNER})
-    halving: Mapping[str, object] | None = (
-        None  # {after: [1, 2], keep: 0.5}: after these epochs the better half goes on
-    )
+    halving: Halving | None = None
     params: Mapping[str, object] = field(default_factory=dict)  # the space: key -> choice(), range(), interval(), ...
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> "tuple[SweepOptions, list[Problem]]":
         """The options under `hydra.sweeper`, and what is wrong with them."""
-        known = {each.name for each in fields(cls)}
-        fix = f"the keys are: {', '.join(sorted(known))}"
-        unknown = [key for key in raw if key not in known and not str(key).startswith("_")]
+        names = {each.name for each in fields(cls)}
+        fix = f"the keys are: {', '.join(sorted(names))}"
+        unknown = [key for key in raw if key not in names and not key.startswith("_")]
+        halving, wrong = Halving.read(raw.get("halving"))
         # null means the default, but for max_failures, where it means "never"
-        said = {key: raw[key] for key in raw if key in known and (raw[key] is not None or key == "max_failures")}
-        sweep = cls(**said)
-        return sweep, [*(Problem("there is no such key", _key(key), fix=fix) for key in unknown), *sweep.problems()]
+        given = {key: raw[key] for key in raw if key in names and (raw[key] is not None or key == "max_failures")}
+        sweep = cls(**{**given, "halving": halving})
+        return sweep, [
+            *(Problem("there is no such key", _key(key), fix=fix) for key in unknown),
+            *wrong,
+            *sweep.problems(),
+        ]
 
     def problems(self) -> list[Problem]:
-        found = []
-        for name in ("n_trials", "n_jobs", "max_failures", "probes", "first", "seed"):
-            value, least = getattr(self, name), 0 if name in ("probes", "seed") else 1
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-                found.append(Problem(f"must be a whole number of at least {least}", _key(name), str(value)))
-        for name, most in (("roughest", 1.0), ("expire_s", math.inf)):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
-                words = f"must be a number above 0{f' and at most {most:g}' if most < math.inf else ''}"
-                found.append(Problem(words, _key(name), str(value)))
-        if self.study_name is not None and not _names_a_folder(str(self.study_name)):
-            found.append(Problem("must be the name of one folder", _key("study_name"), str(self.study_name)))
+        wrong = (rule.problem(_key(name), getattr(self, name)) for name, rule in RULES.items())
+        return [*filter(None, wrong), *self._problems()]
+
+    def _problems(self) -> Iterator[Problem]:
         strange = [name for name in self.objectives if name not in OBJECTIVES]
         if strange or not self.objectives:
-            words = f"must be among {', '.join(OBJECTIVES)}"
-            found.append(Problem(words, _key("objective"), ", ".join(strange) or "[]", f"{_key('objective')}=val_loss"))
-        if self.pick not in PICKS:
-            found.append(Problem(f"must be one of {', '.join(PICKS)}", _key("pick"), str(self.pick)))
+            what, fix = f"must be among {', '.join(OBJECTIVES)}", f"{_key('objective')}=val_loss"
+            yield Problem(what, _key("objective"), ", ".join(strange) or "[]", fix)
         if len(self.objectives) > 1 and self.prunes:
-            found.append(Problem("several objectives cannot be pruned", _key("pruner"), str(self.pruner["_target_"])))
-        found += Halving.read(self.halving)[1]
+            yield Problem("several objectives cannot be pruned", _key("pruner"), str(self.pruner["_target_"]))
         if self.halving is not None and (len(self.objectives) > 1 or self.prunes):
-            what = "halving needs one objective, and no pruner"
-            found.append(Problem(what, _key("halving"), str(self.halving)))
+            yield Problem("halving needs one objective, and no pruner", _key("halving"), str(self.halving))
         if self.storage and self.storage_env:
-            found.append(Problem("say storage or storage_env, not both", _key("storage_env"), self.storage_env))
-        return found
+            yield Problem("say storage or storage_env, not both", _key("storage_env"), self.storage_env)
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -99,15 +99,6 @@ class SweepOptions:
     @property
     def prunes(self) -> bool:
         return str(self.pruner.get("_target_")) != NO_PRUNER
-
-    @property
-    def halved(self) -> Halving | None:
-        return Halving.read(self.halving)[0]
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether only one process sees the study."""
-        return self.storage in ("sqlite://", "sqlite:///:memory:")
 
     def probes_asked(self, examples_vary: bool) -> int:
         """How many probes are asked at each epoch's end; with 0, recall is that of the validation rows, and costs nothing."""
