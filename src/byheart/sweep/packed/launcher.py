@@ -11,7 +11,7 @@ from hydra.types import HydraContext
 from omegaconf import OmegaConf, open_dict, read_write
 
 from byheart.config.compose import Config, hydra_node
-from byheart.errors import Diverged, UserError
+from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.pipeline.run_config import RunConfig
 from byheart.store import content_key
@@ -85,8 +85,6 @@ class PackLauncher:
             return
         try:
             scheduler.ended(prepared.number, self.task.finish(prepared, self.task.fit(prepared)))
-        except Diverged as error:
-            scheduler.ended(prepared.number, self.task.finish_diverged(prepared, str(error)))
         except Exception as error:
             scheduler.failed(prepared.number, error)
 

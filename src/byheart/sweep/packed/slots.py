@@ -15,7 +15,6 @@ from byheart.sweep.packed.memory import PackSettings
 from byheart.sweep.report.events import TrialChanged
 from byheart.sweep.run.scheduler import Scheduler, is_out_of_memory
 from byheart.sweep.run.trial import PreparedTrial, TrialTask
-from byheart.sweep.search.results import Outcome
 from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
 from byheart.training.job import Paused, TrainResult
 from byheart.training.multi_lora.job import GO_ON, PAUSE, PackedHooks, PackedJob
@@ -169,11 +168,8 @@ class Pack:
     def _ends(self, each: SlotState, result: TrainResult, halved: str = "") -> None:
         number = each.prepared.number
         try:
-            if result.state == "diverged":
-                outcome: Outcome = self.task.finish_diverged(each.prepared, "; ".join(result.notes))
-            else:
-                write_curve(each.prepared.folder / "curve.csv", result.curve)
-                outcome = self.task.finish(each.prepared, result, halved)
+            write_curve(each.prepared.folder / "curve.csv", result.curve)
+            outcome = self.task.finish(each.prepared, result, halved)
         except Exception as error:
             self.scheduler.failed(number, error)
         else:

@@ -3,9 +3,10 @@
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import yaml
+from omegaconf import OmegaConf
 
 from byheart.config.compose import Composer
 from byheart.store import write_text
@@ -43,22 +44,18 @@ def write_best(setup: SweepConfig, chosen: Chosen) -> Path:
     """best.yaml, in the form of `sweeps/`: `byheart learn -cd DIR -cn best` trains it again."""
     plain = {override.name: override.value for override in chosen.overrides}
     known = Composer().groups()
-    groups = {key: value for key, value in plain.items() if key in known}
-    tree: dict[str, Any] = {}
+    groups = {key: plain.pop(key) for key in list(plain) if key in known}
+    tree = OmegaConf.create({})
     for key, value in plain.items():
-        if key not in groups:
-            *above, last = key.split(".")
-            node = tree
-            for part in above:
-                node = node.setdefault(part, {})
-            node[last] = value
+        OmegaConf.update(tree, key, value)
+    content = cast(dict[str, object], OmegaConf.to_container(tree))
     defaults: list[object] = ["learn", *({f"override {key}": value} for key, value in groups.items()), "_self_"]
     head = (
         f"# Lab note: the best of the sweep {setup.name}: {chosen.sentence}.\n"
         f"#   byheart learn -cd {setup.folder} -cn best\n"
     )
     path = setup.folder / "best.yaml"
-    write_text(path, head + yaml.safe_dump({"defaults": defaults, **tree}, sort_keys=False, allow_unicode=True))
+    write_text(path, head + yaml.safe_dump({"defaults": defaults, **content}, sort_keys=False, allow_unicode=True))
     return path
 
 

@@ -14,7 +14,7 @@ from byheart.pipeline.prepare_data import LAST, PreparedData, data_key, prepare_
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import make_rows, recall_on
-from byheart.progress import Progress, no_progress
+from byheart.progress import Progress
 from byheart.records import Probe
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_jsonl
 from byheart.training.layout import Row
@@ -23,7 +23,7 @@ from byheart.training.layout import Row
 class Shared:
     """Kept in `folder` by content, so that another process, or the same command after a crash, finds it there."""
 
-    def __init__(self, folder: Path, progress: Progress = no_progress):
+    def __init__(self, folder: Path, progress: Progress):
         from filelock import FileLock
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,10 +53,7 @@ class Shared:
         key = self._rows_key(config)
         if key not in self._rows:
             folder = self._place("rows", key)
-            files = (
-                folder / "train.jsonl",
-                folder / "choose.jsonl",
-            )  # the name that older sweeps gave the validation rows
+            files = folder / "train.jsonl", folder / "choose.jsonl"  # older sweeps gave the validation rows this name
             with self.lock:
                 if is_done(files[1], key):
                     self._rows[key] = read_jsonl(files[0], Row), read_jsonl(files[1], Row)

@@ -60,9 +60,8 @@ def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResul
     worker = workers.worker_settings()
     setup.folder.mkdir(parents=True, exist_ok=True)
     if not setup.only_their_probes:  # else each trial writes its own examples
-        task.share(progress)
         _refuse_unmeasurable(setup, task.shared.prepared(setup.run_config))
-    task.share(only_warnings(progress))
+    task.shared.progress = only_warnings(progress)
     with open_study(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
         ended = [trial for trial in study.trials() if trial.state in ("complete", "failed")]
         if worker is None:

@@ -70,19 +70,12 @@ class TrialTask:
     @property
     def shared(self) -> Shared:
         if self._shared is None:
-            self._shared = Shared(self.setup.folder / "shared")
+            self._shared = Shared(self.setup.folder / "shared", self.progress)
         return self._shared
-
-    def share(self, progress: Progress) -> None:
-        self._shared = Shared(self.setup.folder / "shared", progress)
 
     def __call__(self, config: Config) -> Outcome:
         prepared = self.prepare(config, job_folder())
-        try:
-            result = self.fit(prepared)
-        except Diverged as error:
-            return self.finish_diverged(prepared, str(error))
-        return self.finish(prepared, result)
+        return self.finish(prepared, self.fit(prepared))
 
     def is_ready(self, run_config: RunConfig) -> bool:
         """Whether a trial can be prepared without the base model."""
@@ -122,7 +115,7 @@ class TrialTask:
         return self.watch.on_check(prepared.number, point, curve)
 
     def fit(self, prepared: PreparedTrial) -> TrainResult:
-        """Trains this trial alone, from its checkpoint where there is one. Raises Diverged."""
+        """Trains this trial alone, from its checkpoint where there is one."""
         run_config, number, watch, measure = prepared.run_config, prepared.number, self.watch, prepared.measure
         session = prepared.session
         lend(session)
@@ -142,61 +135,44 @@ class TrialTask:
             assert measure is not None
             return measure(session.language_model(), epoch)
 
-        result = run_config.trainer.fit(
-            model,
-            prepared.train_job,
-            run_config.optimizer,
-            run_config.stopping,
-            prepared.folder,
-            Hooks(
-                on_step=lambda step, steps: watch.on_step(number, step, steps),
-                on_check=on_check,
-                stop_requested=lambda: pruned or watch.stop_requested(),
-                recall=recall if measure else None,
-            ),
+        hooks = Hooks(
+            on_step=lambda step, steps: watch.on_step(number, step, steps),
+            on_check=on_check,
+            stop_requested=lambda: pruned or watch.stop_requested(),
+            recall=recall if measure else None,
         )
+        options = run_config.optimizer, run_config.stopping
+        try:
+            result = run_config.trainer.fit(model, prepared.train_job, *options, prepared.folder, hooks)
+        except Diverged as error:
+            curve = tuple(_curve(prepared.folder))
+            seconds = curve[-1].seconds if curve else 0.0
+            return TrainResult("diverged", curve, 0, 0, 0.0, None, None, seconds, (str(error),))
         session.save(prepared.folder / "adapter")
         return result
 
     def finish(self, prepared: PreparedTrial, result: TrainResult, halved: str = "") -> Outcome:
         """Writes the trial's records, its outcome last. `halved`: why halving ended it."""
+        config, folder = prepared.run_config, prepared.folder
         pruned = result.state == "pruned" or (result.state == "stopped" and not self.watch.stop_requested())
-        outcome = Outcome.of(result, prepared.run_config.epochs, prepared.forgetting, "pruned" if pruned else None)
+        outcome = Outcome.of(result, config.epochs, prepared.forgetting, "pruned" if pruned else None)
         if halved:
             outcome = replace(outcome, reason=halved)
-        prepared.log(RunEnded())
+        prepared.log(RunEnded(failed=outcome.state == "diverged"))
         if outcome.state in ("stopped", "paused"):
             return outcome  # its checkpoint stays, to be resumed
-        account = account_of(replace(result, state="stopped") if pruned else result, prepared.run_config.stopping) | (
-            {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
-        )
-        run = self._record(prepared, "trained")
-        run.record |= {"training": account, "peak_memory_gib": outcome.peak_memory}
-        run.record["timings"]["training"] = outcome.seconds
+        run = Run(folder, name=config.name, seed=config.seed, model=config.model.path)
+        if outcome.state == "diverged":
+            run.record |= {"state": "failed", "error": outcome.reason}
+        else:
+            account = account_of(replace(result, state="stopped") if pruned else result, config.stopping)
+            account |= {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
+            run.record |= {"state": "trained", "training": account, "peak_memory_gib": outcome.peak_memory}
+            run.record["timings"]["training"] = outcome.seconds
+            write_json(folder / "adapter" / "byheart.json", account)
         run.save()
-        write_json(prepared.folder / "adapter" / "byheart.json", account)
-        return self._written(prepared, outcome)
-
-    def finish_diverged(self, prepared: PreparedTrial, reason: str) -> Outcome:
-        """Writes the records of a trial whose loss diverged: a failure, with the curve so far."""
-        curve = tuple(_curve(prepared.folder))
-        result = TrainResult("diverged", curve, 0, 0, 0.0, None, None, curve[-1].seconds if curve else 0.0, (reason,))
-        outcome = Outcome.of(result, prepared.run_config.epochs, prepared.forgetting)
-        run = self._record(prepared, "failed")
-        run.record["error"] = reason
-        prepared.log(RunEnded(failed=True))
-        run.save()
-        return self._written(prepared, outcome)
-
-    def _record(self, prepared: PreparedTrial, state: str) -> Run:
-        run_config = prepared.run_config
-        run = Run(prepared.folder, name=run_config.name, seed=run_config.seed, model=run_config.model.path)
-        run.record["state"] = state
-        return run
-
-    def _written(self, prepared: PreparedTrial, outcome: Outcome) -> Outcome:
-        write_outcome(prepared.folder, outcome)
-        shutil.rmtree(prepared.folder / "checkpoint", ignore_errors=True)
+        write_outcome(folder, outcome)
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
         return outcome
 
 

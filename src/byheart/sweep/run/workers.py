@@ -98,7 +98,9 @@ def free_bytes(device: str) -> int:
 
     free = int(psutil.virtual_memory().available)
     with suppress(OSError, ValueError):  # no limit, or not Linux
-        most, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        most, used = (
+            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")) for name in ("max", "current")
+        )
         free = min(free, most - used)
     return max(0, free)
 
