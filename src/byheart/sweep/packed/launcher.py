@@ -80,13 +80,13 @@ class PackLauncher:
             return None
 
     def _alone(self, planned: Planned, scheduler: Scheduler) -> None:
-        prepared = self._prepared(planned, scheduler)
-        if prepared is None:
-            return
         try:
-            scheduler.ended(prepared.number, self.task.finish(prepared, self.task.fit(prepared)))
+            prepared = self.task.prepare(planned.config, planned.folder)
+            outcome = self.task.finish(prepared, self.task.fit(prepared))
         except Exception as error:
-            scheduler.failed(prepared.number, error)
+            scheduler.failed(planned.suggestion.number, error)
+        else:
+            scheduler.ended(planned.suggestion.number, outcome)
 
     def _together(self, planned: Planned, scheduler: Scheduler) -> None:
         """A pack around one trial, joined by others of its kind as slots become free."""
@@ -98,15 +98,15 @@ class PackLauncher:
         assert isinstance(adapter, Lora)
         space = scheduler.setup.space
         rank = max(int(space.ends("adapter.rank")[1]), adapter.rank)
-        session = PackSettings(first, rank, adapter.targets, self.tokens_at_once)
+        settings = PackSettings(first, rank, adapter.targets, self.tokens_at_once)
         own = first.train_job.batch_size
         least, most = map(int, space.ends("batch_size"))
-        batches = least or own, max(most, own)
-        said, worker = self.slots, scheduler.worker
-        if said is not None and worker.trials is not None:
-            said = min(said, worker.trials)
-        slots = choose_slots(session, said, worker.trials or scheduler.study.wanted, batches, worker.processes)
-        Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, slots, scheduler), session).run(slots)
+        slots, worker = self.slots, scheduler.worker
+        if slots is not None and worker.trials is not None:
+            slots = min(slots, worker.trials)
+        wanted, batches = worker.trials or scheduler.study.wanted, (least or own, max(most, own))
+        count = choose_slots(settings, slots, wanted, batches, worker.processes)
+        Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, count, scheduler), settings).run(count)
 
     def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> PreparedTrial | None:
         """A trial for this pack: one that waited, else the scheduler's next. Trials of another kind wait for their own

@@ -40,23 +40,21 @@ class StepCost:
 
 
 def choose_slots(
-    pack: PackSettings, said: int | None, wanted: int, batches: tuple[int, int], processes: int = 1
+    pack: PackSettings, asked: int | None, wanted: int, batches: tuple[int, int], processes: int = 1
 ) -> int:
-    """The number that the user sets, if it fits in memory; else as measured, at most `wanted`. `batches`: the lowest and
-    the highest batch size of the sweep. `processes` share the memory."""
+    """The number that the user asks for, if it fits in memory; else as measured, at most `wanted`. `batches`: the lowest
+    and the highest batch size of the sweep. `processes` share the memory."""
     device = pack.first.session.device
-    if said is None and wanted == 1:
+    if asked is None and wanted == 1:
         return 1
-    one = measure_step(pack, 1, batches[1] if said is None else batches[0], steps=1)
+    one = measure_step(pack, 1, batches[1] if asked is None else batches[0], steps=1)
     fit = _slots_that_fit(one, pack.tokens_at_once, free_bytes(device) // processes)
-    if said is not None:
-        if said > fit:
-            size = (one.adapter if pack.tokens_at_once else one.held) / 2**20
-            what = f"memory holds {fit} slots of {size:.0f} MiB, as one step of a trial took"
-            fix = f"hydra.launcher.slots={fit}, or bound a step: hydra.launcher.tokens_at_once=4096"
-            raise UserError(Problem(what, "hydra.launcher.slots", str(said), fix))
-        return said
-    return _quickest(pack, min(wanted, fit, MOST.get(device, 8)), wanted)
+    if asked is not None and asked > fit:
+        size = (one.adapter if pack.tokens_at_once else one.held) / 2**20
+        what = f"memory holds {fit} slots of {size:.0f} MiB, as one step of a trial took"
+        fix = f"hydra.launcher.slots={fit}, or bound a step: hydra.launcher.tokens_at_once=4096"
+        raise UserError(Problem(what, "hydra.launcher.slots", str(asked), fix))
+    return asked or _quickest(pack, min(wanted, fit, MOST.get(device, 8)), wanted)
 
 
 def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASURED_STEPS + 1) -> StepCost:
@@ -79,14 +77,10 @@ def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASUR
         jobs = [
             PackedJob(str(i), short, adapter, config.optimizer, config.stopping, Path(scratch)) for i in range(slots)
         ]
-        trainer.stream(
-            lambda: jobs.pop() if jobs else None,
-            lambda job, result: None,
-            PackedHooks(
-                stop_requested=lambda: len(marks) > steps,
-                on_step=lambda done: marks.append(time.monotonic()),
-            ),
+        hooks = PackedHooks(
+            stop_requested=lambda: len(marks) > steps, on_step=lambda done: marks.append(time.monotonic())
         )
+        trainer.stream(lambda: jobs.pop() if jobs else None, lambda job, result: None, hooks)
         each, moments = trainer.bytes_per_slot(), trainer.bytes_of_moments()
     warm = [later - earlier for earlier, later in itertools.pairwise(marks[1:])]  # the first step warms up
     took = int((peak_memory_gib() - before) * 2**30)
@@ -97,18 +91,16 @@ def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASUR
 
 def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int:
     """Where a step is computed in parts of bounded size, its activations are there once, whatever the slots."""
-    if tokens_at_once:
-        return max(1, int((SHARE * free - (one.held - one.adapter)) / max(1, one.adapter)))
-    return max(1, int(SHARE * free / max(1, one.held)))
+    shared, each = (one.held - one.adapter, one.adapter) if tokens_at_once else (0, one.held)
+    return max(1, int((SHARE * free - shared) / max(1, each)))
 
 
 def _quickest(pack: PackSettings, most: int, wanted: int) -> int:
     """Halves the slots while that makes a row faster; where measuring would take too long, takes them all."""
-    train_job = pack.first.train_job
-    steps = wanted * train_job.epochs * -(-len(train_job.train) // train_job.batch_size)
+    train_job, batch = pack.first.train_job, pack.first.train_job.batch_size
+    steps = wanted * train_job.epochs * train_job.steps_per_epoch
     if most == 1 or 1.5 * MEASURED_STEPS * most > SPENT * steps:
         return most
-    batch = train_job.batch_size
     slots, pace = most, measure_step(pack, most, batch).seconds / most
     while slots > 1:
         fewer = slots // 2

@@ -14,7 +14,7 @@ MARKS = 8  # columns of a table
 FEW = 8  # values of a parameter that are listed one by one
 
 
-def marginals(setup: SweepConfig, known: Sequence[TrialRecord]) -> list[str]:
+def marginals(setup: SweepConfig, trials: Sequence[TrialRecord]) -> list[str]:
     """For each parameter its values, the best first, each with the best result that was reached with it."""
     keys = [key for key in setup.space.distributions if key != "epochs"]
     name = setup.sweep.objectives[0].replace("_", " ")
@@ -24,24 +24,24 @@ def marginals(setup: SweepConfig, known: Sequence[TrialRecord]) -> list[str]:
         if values is None or not 1 < len(values) <= FEW:
             continue
         reached = [
-            (trial.params[key], trial.values[0]) for trial in known if trial.state == "complete" and trial.values
+            (trial.params[key], trial.values[0]) for trial in trials if trial.state == "complete" and trial.values
         ]
         lines.append(f"by {_last(key)}: {_ranked(setup, reached)} ({name})")
-        if key == "batch_size" and (steps := equal_steps(setup, known)):
+        if key == "batch_size" and (steps := equal_steps(setup, trials)):
             last = max(steps)
-            sizes = {row_of(trial.params): trial.params[key] for trial in known}
+            sizes = {row_of(trial.params): trial.params[key] for trial in trials}
             found = [(sizes[row], value) for row, value in steps[last].items()]
             lines.append(f"by {_last(key)} at {last} steps each: {_ranked(setup, found)}")
     return lines
 
 
-def equal_steps(setup: SweepConfig, known: Sequence[TrialRecord]) -> dict[int, dict[str, float]]:
+def equal_steps(setup: SweepConfig, trials: Sequence[TrialRecord]) -> dict[int, dict[str, float]]:
     """Where batch sizes vary: steps -> the best result of each combination up to then. Equal epochs favour small batches,
     which take more steps. Only steps at which every combination had a result."""
     if "batch_size" not in setup.space.distributions:
         return {}
     reached: dict[str, dict[int, float]] = {}
-    for trial in known:
+    for trial in trials:
         if trial.state == "complete" and trial.outcome and trial.outcome.source is None:
             steps = reached.setdefault(row_of(trial.params), {})
             for epoch, value in _measured(trial.outcome, setup.sweep.objectives[0]):

@@ -7,7 +7,7 @@ from pathlib import Path
 from byheart.report.page import duration
 from byheart.report.tables import printable
 from byheart.store import write_text
-from byheart.sweep.report import plots as plots
+from byheart.sweep.report import plots
 from byheart.sweep.report.comparisons import equal_steps
 from byheart.sweep.report.selection import Chosen, cells, grid
 from byheart.sweep.search.config import SweepConfig
@@ -18,9 +18,8 @@ from byheart.sweep.search.study import Study, TrialRecord
 
 
 def write_page(
-    setup: SweepConfig, study: Study, known: Sequence[TrialRecord], chosen: Chosen, report: Path | None
-) -> Path:
-    """Returns the page's path, in the sweep's folder."""
+    setup: SweepConfig, study: Study, trials: Sequence[TrialRecord], chosen: Chosen, report: Path | None
+) -> None:
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -28,15 +27,15 @@ def write_page(
     environment.filters |= {"duration": duration, "in_short": in_short}
     objective = setup.sweep.objectives[0]
     maximize = OBJECTIVES[objective] == "maximize"
-    complete = [trial for trial in known if trial.state == "complete" and trial.values]
+    complete = [trial for trial in trials if trial.state == "complete" and trial.values]
     points = [(trial.params, trial.values[0]) for trial in complete]
     keys = list(setup.space.distributions)
     curves = [
         (f"trial {trial.number}: {in_short(trial.params)}", trial.outcome.checks, trial.number == chosen.trial.number)
-        for trial in known
+        for trial in trials
         if trial.outcome and trial.outcome.source is None
     ]
-    answered = cells(setup, known)
+    answered = cells(setup, trials)
     values, shares = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
     drawn = {
         "curves": _twice(plots.curves, curves),
@@ -46,22 +45,20 @@ def write_page(
     }
     text = environment.from_string(_source("page.html.j2")).render(
         setup=setup,
-        known=known,
+        trials=trials,
         chosen=chosen,
         words=STATES,
         objective=objective.replace("_", " "),
         counts=sorted({cell.epochs for cell in answered}),
         grid=grid(answered),
-        steps=equal_steps(setup, known),
+        steps=equal_steps(setup, trials),
         turned=any(cell.after_upturn for cell in answered),
         plots={name: Markup(drawing) for name, drawing in drawn.items()},
         contours=[Markup(each) for each in plots.contours(points, keys, maximize)] if len(points) > 2 else [],
         report=report.relative_to(setup.folder).as_posix() if report else None,
         style=Markup(files("byheart.report").joinpath("page.css").read_text("utf-8") + _source("page.css")),
     )
-    path = setup.folder / "sweep.html"
-    write_text(path, text)
-    return path
+    write_text(setup.folder / "sweep.html", text)
 
 
 def _twice(draw: Callable[..., str], *data: object) -> str:

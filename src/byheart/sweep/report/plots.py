@@ -6,7 +6,7 @@ Colours come from the page's style sheet by class; a value's colour runs from fa
 import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from itertools import combinations
+from itertools import accumulate, combinations, product
 from typing import Any
 
 Point = tuple[Mapping[str, Any], float]  # parameters and value of a completed trial
@@ -20,15 +20,12 @@ def curves(lines: Sequence[tuple[str, Sequence[tuple[float, float]], bool]], wid
         return ""
     x = Scale([0, *(epoch for epoch, _ in points)], 52, width - 12, measured=True)
     y = Scale([loss for _, loss in points], height - 34, 12, measured=True)
-    parts = [
-        _open(width, height, "Validation loss of every trial over the epochs"),
-        *_axes(x, y, width, height, "epoch"),
-    ]
+    parts = _axes(x, y, width, height, "epoch")
     for title, line, best in sorted(lines, key=lambda each: each[2]):
         path = " ".join(f"{x(epoch):.1f},{y(loss):.1f}" for epoch, loss in line)
         kind = "best" if best else "other"
         parts.append(f'<polyline class="curve {kind}" points="{path}"><title>{escape(title)}</title></polyline>')
-    return "".join([*parts, "</svg>"])
+    return _svg(width, height, "Validation loss of every trial over the epochs", parts)
 
 
 def history(values: Sequence[tuple[int, float]], maximize: bool, width: int = 760) -> str:
@@ -38,28 +35,24 @@ def history(values: Sequence[tuple[int, float]], maximize: bool, width: int = 76
         return ""
     x = Scale([number for number, _ in values], 60, width - 18, measured=True, log=False)
     y = Scale([value for _, value in values], height - 40, 14, measured=True)
-    parts = [_open(width, height, "Value of each trial"), *_axes(x, y, width, height, "trial")]
-    best, path = values[0][1], []
-    for number, value in values:
-        best = max(best, value) if maximize else min(best, value)
-        path.append(f"{x(number):.1f},{y(best):.1f}")
-        parts.append(_dot(x(number), y(value), f"trial {number}: {value:.4f}"))
-    return "".join([*parts, f'<polyline class="curve best" points="{" ".join(path)}"/>', "</svg>"])
+    dots = [_dot(x(number), y(value), f"trial {number}: {value:.4f}") for number, value in values]
+    best = accumulate((value for _, value in values), max if maximize else min)
+    path = " ".join(f"{x(number):.1f},{y(value):.1f}" for (number, _), value in zip(values, best, strict=True))
+    line = f'<polyline class="curve best" points="{path}"/>'
+    return _svg(width, height, "Value of each trial", [*_axes(x, y, width, height, "trial"), *dots, line])
 
 
 def importance(shares: Mapping[str, float], width: int = 760) -> str:
     """A bar for each parameter: its share of the spread of values."""
     if not shares:
         return ""
-    begin = min(190, width // 3)
-    parts = [_open(width, 28 * len(shares) + 6, "Importance of the parameters")]
+    begin, parts = min(190, width // 3), list[str]()
     for row, (name, share) in enumerate(shares.items()):
-        top = 28 * row + 4
-        long = (width - begin - 50) * share
+        top, long = 28 * row + 4, (width - begin - 50) * share
         parts.append(f'<text class="tick" x="0" y="{top + 15}">{escape(name)}</text>')
         parts.append(f'<rect class="bar" x="{begin}" y="{top}" width="{long:.1f}" height="20"/>')
         parts.append(f'<text class="tick" x="{begin + 6 + long:.1f}" y="{top + 15}">{share:.0%}</text>')
-    return "".join([*parts, "</svg>"])
+    return _svg(width, 28 * len(shares) + 6, "Importance of the parameters", parts)
 
 
 def contours(points: Sequence[Point], keys: Sequence[str], maximize: bool, size: int = 340) -> list[str]:
@@ -73,17 +66,16 @@ def contours(points: Sequence[Point], keys: Sequence[str], maximize: bool, size:
         for point, value in points:
             place = x(point[across]), y(point[up])
             best[place] = max(best.get(place, 0.0), shade(value))
-        parts = [_open(size, size, f"{up} over {across}"), *_axes(x, y, size, size, _short(across), _short(up))]
+        parts = _axes(x, y, size, size, _short(across), _short(up))
         cells = 26
         wide, high = (size - 74) / cells, (size - 46) / cells
-        for column in range(cells):
-            for row in range(cells):
-                left, top = 62 + wide * column, 12 + high * row
-                strength = _between(best, left + wide / 2, top + high / 2)
-                frame = f'x="{left:.1f}" y="{top:.1f}" width="{wide + 0.7:.1f}" height="{high + 0.7:.1f}"'
-                parts.append(f'<rect class="cell" {frame} style="--strength:{strength:.0%}"/>')
+        for column, row in product(range(cells), range(cells)):
+            left, top = 62 + wide * column, 12 + high * row
+            strength = _between(best, left + wide / 2, top + high / 2)
+            frame = f'x="{left:.1f}" y="{top:.1f}" width="{wide + 0.7:.1f}" height="{high + 0.7:.1f}"'
+            parts.append(f'<rect class="cell" {frame} style="--strength:{strength:.0%}"/>')
         parts += [_dot(x(point[across]), y(point[up]), f"{value:.4f}") for point, value in points]
-        drawings.append("".join([*parts, "</svg>"]))
+        drawings.append(_svg(size, size, f"{up} over {across}", parts))
     return drawings
 
 
@@ -97,22 +89,17 @@ def parallel(points: Sequence[Point], keys: Sequence[str], objective: str, maxim
     scales = {name: Scale([row[name] for row in rows], height - 34, 14, measured=name == objective) for name in names}
     at = {name: 40 + (width - 100) * place / max(1, len(names) - 1) for place, name in enumerate(names)}
     shade = _shade([value for _, value in points], maximize)
-    parts = [_open(width, height, "Parallel coordinates")]
+    parts, texts = list[str](), list[str]()
     for name in names:
         parts.append(f'<line class="grid" x1="{at[name]:.1f}" x2="{at[name]:.1f}" y1="14" y2="{height - 34}"/>')
         parts.append(_tick(at[name], height - 8, "middle", _short(name)))
-    texts = [
-        _tick(at[name] - 6, place + 4, "end", text)
-        if name == names[0]
-        else _tick(at[name] + 6, place + 4, "start", text)
-        for name in names
-        for text, place in scales[name].ticks()
-    ]
+        shift, anchor = (-6, "end") if name == names[0] else (6, "start")
+        texts += [_tick(at[name] + shift, place + 4, anchor, text) for text, place in scales[name].ticks()]
     for row in rows:
         path = " ".join(f"{at[name]:.1f},{scales[name](row[name]):.1f}" for name in names)
         style, title = f"opacity:{shade(row[objective]):.2f}", f"<title>{row[objective]:.4f}</title>"
         parts.append(f'<polyline class="curve best" style="{style}" points="{path}">{title}</polyline>')
-    return "".join([*parts, *texts, "</svg>"])
+    return _svg(width, height, "Parallel coordinates", [*parts, *texts])
 
 
 class Scale:
@@ -145,10 +132,9 @@ class Scale:
             marks = _round_numbers(self.low, self.high)
         elif len(self.values) <= 8 and not self.measured:
             marks = self.values
-        elif self.log:
-            marks = [self.low * (self.high / self.low) ** (i / 4) for i in range(5)]
         else:
-            marks = [self.low + (self.high - self.low) * i / 4 for i in range(5)]
+            span, ratio = self.high - self.low, self.high / self.low if self.log else 1.0
+            marks = [self.low * ratio ** (i / 4) if self.log else self.low + span * i / 4 for i in range(5)]
         apart = 16 if self.start > self.stop else 38  # up the page, or across it
         kept: list[tuple[str, float]] = []
         for mark in marks:
@@ -201,5 +187,6 @@ def _round_numbers(low: float, high: float) -> list[float]:
     return [step * i for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def _open(width: int, height: int, label: str) -> str:
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
+def _svg(width: int, height: int, label: str, parts: Sequence[str]) -> str:
+    head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
+    return "".join([head, *parts, "</svg>"])

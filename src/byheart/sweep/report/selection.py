@@ -49,10 +49,10 @@ class Chosen:
         return {"overrides": overrides, "params": self.trial.params, "values": list(self.trial.values)}
 
 
-def cells(setup: SweepConfig, known: Sequence[TrialRecord]) -> list[Cell]:
+def cells(setup: SweepConfig, trials: Sequence[TrialRecord]) -> list[Cell]:
     """Each completed trial at each number of epochs of the sweep."""
     found = []
-    for trial in known:
+    for trial in trials:
         last = setup.axis.epochs_of(trial.params)
         if trial.state == "failed":
             found.append(Cell(trial, last, (None,) * len(setup.sweep.objectives), None, False, 0.0))
@@ -80,10 +80,10 @@ def _order(setup: SweepConfig, trial: TrialRecord) -> tuple[Any, ...]:
     return tuple(values.index(value) if value in values else value for values, value in params)
 
 
-def choose(setup: SweepConfig, known: Sequence[TrialRecord], number: int | None = None) -> Chosen | None:
+def choose(setup: SweepConfig, trials: Sequence[TrialRecord], number: int | None = None) -> Chosen | None:
     """The trial with the best value, the highest smooth rate, or the trial that the user names. Of equal values one that was
     not pruned, then one that was trained rather than read from a curve, then the first."""
-    complete = [trial for trial in known if trial.state == "complete" and trial.values and trial.outcome]
+    complete = [trial for trial in trials if trial.state == "complete" and trial.values and trial.outcome]
     if number is not None:
         found = [trial for trial in complete if trial.number == number]
         if not found:
@@ -93,19 +93,18 @@ def choose(setup: SweepConfig, known: Sequence[TrialRecord], number: int | None 
     if not complete:
         return None
     if setup.sweep.pick == "smooth":
-        return _smooth(setup, [trial for trial in known if trial.state in ("complete", "failed")])
-    sign = setup.sweep.signs[0]
-    first = min(
-        ((sign * t.values[0], t.outcome.state == "pruned", t.outcome.source is not None, t.number), t)
-        for t in complete
-        if t.outcome
-    )[1]
+        return _smooth(setup, [trial for trial in trials if trial.state in ("complete", "failed")])
+    sign, ranked = setup.sweep.signs[0], []
+    for trial in complete:
+        assert trial.outcome is not None
+        worse = trial.outcome.state == "pruned", trial.outcome.source is not None
+        ranked.append((sign * trial.values[0], *worse, trial.number, trial))
     notes = []
     if len(setup.sweep.objectives) > 1:
         front = [trial for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
         each = (f"trial {trial.number} ({_measures(setup, trial)})" for trial in front)
         notes.append(f"no trial is better in every objective than {'; '.join(each)}")
-    return _chosen(setup, first, (*notes, *marginals(setup, known)))
+    return _chosen(setup, min(ranked)[-1], (*notes, *marginals(setup, trials)))
 
 
 def _measures(setup: SweepConfig, trial: TrialRecord) -> str:
@@ -116,24 +115,23 @@ def _measures(setup: SweepConfig, trial: TrialRecord) -> str:
 
 def _smooth(setup: SweepConfig, trials: Sequence[TrialRecord]) -> Chosen:
     """The highest rate below the first whose validation loss oscillates, or that failed."""
-    ladder = sorted(trials, key=lambda trial: float(trial.params.get("lr", 0.0)))
-    held: TrialRecord | None = None
-    tolerance = setup.run_config.stopping.tolerance
-    notes = []
+    ladder = sorted(trials, key=lambda trial: float(trial.params["lr"]))
+    smooth: TrialRecord | None = None
+    tolerance, notes = setup.run_config.stopping.tolerance, []
     for trial in ladder:
-        rough = trial.outcome.roughness(tolerance) if trial.outcome and trial.state == "complete" else None
-        rate = f"lr={float(trial.params.get('lr', 0.0)):.3g}"
-        if rough is None:
+        rate = f"lr={float(trial.params['lr']):.3g}"
+        if trial.state == "failed" or trial.outcome is None:
             notes.append(f"{rate} failed: {trial.reason}")
-        else:
-            notes.append(f"{rate}: {rough:.0%} of the checks rose by more than {tolerance:.0%}")
-        if rough is None or rough > setup.sweep.roughest:
             break
-        held = trial
-    if held is None:
+        rough = trial.outcome.roughness(tolerance)
+        notes.append(f"{rate}: {rough:.0%} of the checks rose by more than {tolerance:.0%}")
+        if rough > setup.sweep.roughest:
+            break
+        smooth = trial
+    if smooth is None:
         notes.append("even the lowest rate oscillates: try lower rates")
-        held = next(trial for trial in ladder if trial.state == "complete")
-    return _chosen(setup, held, tuple(notes))
+        smooth = next(trial for trial in ladder if trial.state == "complete")
+    return _chosen(setup, smooth, tuple(notes))
 
 
 def _chosen(setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], by_hand: bool = False) -> Chosen:

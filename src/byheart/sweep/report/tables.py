@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def write_trials(setup: SweepConfig, known: list[TrialRecord]) -> None:
+def write_trials(setup: SweepConfig, trials: list[TrialRecord]) -> None:
     """trials.csv: one line for each combination and number of epochs."""
     text = io.StringIO()
     keys = [*setup.space.distributions]
@@ -27,7 +27,7 @@ def write_trials(setup: SweepConfig, known: list[TrialRecord]) -> None:
              "after_upturn", "seconds", "peak_memory_gib", "state", "source", "reason"]  # fmt: skip
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heads)
-    for cell in cells(setup, known):
+    for cell in cells(setup, trials):
         params = [cell.trial.params.get(key, "") for key in keys if key != "epochs"]
         outcome = cell.trial.outcome
         values = ["" if value is None else value for value in cell.values]

@@ -85,8 +85,7 @@ class Scheduler:
         if outcome.state in ("finished", "upturn", "budget"):
             self.rungs.ended(number, outcome)
         if outcome.state in ("stopped", "paused"):
-            self.study.hand_back(number)
-            self.progress(TrialEnded(number, "interrupted", outcome=outcome))
+            self._hand_back(number, outcome)
         else:
             self._tell(suggestion, outcome)
         self._answer_waiting()
@@ -139,7 +138,7 @@ class Scheduler:
             self.on_stop()
             self.progress(Said("Ctrl-C: saving after this step, then ending (press it again to end at once)"))
 
-        try:  # a terminal sends it to all workers: the others ignore it, and the first one tells them
+        try:  # a terminal sends it to all workers: the others ignore it, and the first one ends them
             before = signal.signal(signal.SIGINT, on_interrupt if self.worker.number == 1 else signal.SIG_IGN)
         except ValueError:  # not in the main thread
             yield
@@ -178,6 +177,10 @@ class Scheduler:
         self.study.tell(suggestion.number, values, outcome)
         self.progress(TrialEnded(suggestion.number, outcome.shown, values[0], outcome))
 
+    def _hand_back(self, number: int, outcome: Outcome | None = None) -> None:
+        self.study.hand_back(number)
+        self.progress(TrialEnded(number, "interrupted", outcome=outcome))
+
     def _fail(self, suggestion: Suggestion, reason: str, outcome: Outcome | None) -> None:
         self.study.fail(suggestion.number, reason, outcome)
         self.progress(TrialEnded(suggestion.number, "failed", None, outcome, reason))
@@ -193,12 +196,12 @@ class Scheduler:
     def _answer_from_curves(self, suggestion: Suggestion) -> bool:
         """Reads a trial's result from a finished curve that contains it, or from the outcome file of the trial that it
         continues, where that one was trained to its end before its process was killed."""
-        if suggestion.continues is not None:
-            outcome = read_outcome(self._folder(suggestion.continues))
-            if outcome is not None and outcome.state not in ("stopped", "paused"):
-                self._tell(suggestion, outcome.part(self.axis.epochs_of(suggestion.params), suggestion.continues))
-                return True
         epochs = self.axis.epochs_of(suggestion.params)
+        if suggestion.continues is not None:
+            outcome = read_outcome(self._folder(suggestion.continues))  # not written for a stopped or paused trial
+            if outcome is not None:
+                self._tell(suggestion, outcome.part(epochs, suggestion.continues))
+                return True
         for trial in self.study.trials():
             outcome = trial.outcome if trial.state == "complete" else None
             if outcome and self.axis.same_curve(trial.params, suggestion.params) and outcome.covers(epochs):
@@ -214,8 +217,7 @@ class Scheduler:
             if self._is_covered(suggestion):
                 self.waiting.append(suggestion)
             else:  # the trial that it waited for failed or was interrupted
-                self.study.hand_back(suggestion.number)
-                self.progress(TrialEnded(suggestion.number, "interrupted"))
+                self._hand_back(suggestion.number)
 
     def _is_covered(self, suggestion: Suggestion) -> bool:
         """Whether a trial that is being trained, here or by another worker, has a curve that contains this one."""

@@ -69,22 +69,19 @@ def from_yaml(config: Config, swept: Iterable[str]) -> tuple[Override, ...]:
     """What a sweep's own YAML fixes, so that its best trial can be said without that file: the choices of groups that
     differ from those of `learn`, then the keys that differ from what these choices bring. A config of the user's own
     is no choice that others could name: its keys are listed one by one."""
-    composer, swept = Composer(), [bare(key) for key in swept]
+    composer, swept, found = Composer(), [bare(key) for key in swept], list[Override]()
     plain = composer.compose(PRIMARY)
-    found = []
     for group in composer.groups():
-        options, chosen, usual = composer.options(group), _chosen(config, group), _chosen(plain, group)
-        names = chosen if isinstance(chosen, list) else [chosen]
-        if group not in swept and chosen != usual and all(each in options for each in names):
+        chosen = _chosen(config, group)
+        names = set(chosen if isinstance(chosen, list) else [chosen])
+        if group not in swept and chosen != _chosen(plain, group) and names <= {*composer.options(group)}:
             found.append(Override.of(group, chosen))
     shipped = dict(settings_of(composer.compose(PRIMARY, [each.text for each in found]), resolve=False))
     for key, value in settings_of(config, resolve=False):
         hidden = any(part.startswith("_") for part in key.split("."))
-        if hidden or below(key, swept) or (key in shipped and shipped[key] == value):
-            continue
-        if key in SEVERAL and value in (None, {}):
-            continue  # said above as a choice of none
-        found.append(Override.of(key if key in shipped else f"+{key}", value))
+        none_chosen = key in SEVERAL and value in (None, {})  # listed above as a choice
+        if not (hidden or none_chosen or below(key, swept) or (key in shipped and shipped[key] == value)):
+            found.append(Override.of(key if key in shipped else f"+{key}", value))
     return tuple(found)
 
 

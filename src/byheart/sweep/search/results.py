@@ -60,26 +60,19 @@ class Outcome:
 
     @classmethod
     def of(cls, result: TrainResult, epochs: int, forgetting: dict[int, float], state: str | None = None) -> "Outcome":
-        known = {point.step: value for point, value in watched("train_recall", result.curve)}
-        ends = tuple(
-            End(
-                round(p.epoch) if float(p.epoch).is_integer() else round(p.epoch, 4),
-                p.val_loss,
-                _finite(p.recall),
-                forgetting.get(round(p.epoch)),
-                p.seconds,
-                p.token_accuracy,
-                p.bounded_loss,
-                known.get(p.step),
-            )
-            for p in ends_of(result.curve, state == "budget" or result.state == "budget")
-        )
+        trained = {point.step: value for point, value in watched("train_recall", result.curve)}
+        ends = []
+        for p in ends_of(result.curve, result.state == "budget"):
+            epoch = round(p.epoch) if float(p.epoch).is_integer() else round(p.epoch, 4)
+            recall = p.recall if p.recall is not None and math.isfinite(p.recall) else None
+            more = p.token_accuracy, p.bounded_loss, trained.get(p.step)
+            ends.append(End(epoch, p.val_loss, recall, forgetting.get(round(p.epoch)), p.seconds, *more))
         checks = tuple((round(p.epoch, 4), p.val_loss) for p in result.curve if p.val_loss is not None)
         memory = max((p.peak_memory for p in result.curve), default=0.0)
         state = state or result.state
         reason = "; ".join(result.notes) if state == "diverged" and result.notes else WHY.get(state, state)
         pace = round(result.steps / result.epochs_run) if result.epochs_run else 0
-        return cls(state, reason, epochs, ends, checks, round(result.seconds, 2), memory, pace)
+        return cls(state, reason, epochs, tuple(ends), checks, round(result.seconds, 2), memory, pace)
 
     @property
     def shown(self) -> str:
@@ -100,8 +93,8 @@ class Outcome:
         if epochs >= self.epochs:
             return replace(self, source=source, seconds=0.0)
         checks = tuple((epoch, loss) for epoch, loss in self.checks if epoch <= epochs)
-        ended = replace(self, state="finished", reason=WHY["finished"], epochs=epochs, seconds=0.0, source=source)
-        return replace(ended, ends=self.up_to(epochs), checks=checks)
+        same = self.peak_memory, self.steps_per_epoch, source
+        return Outcome("finished", WHY["finished"], epochs, self.up_to(epochs), checks, 0.0, *same)
 
     def up_to(self, epochs: float) -> tuple[End, ...]:
         return tuple(end for end in self.ends if end.epoch <= epochs)
@@ -119,11 +112,9 @@ class Outcome:
 
     def covers(self, epochs: int) -> bool:
         """Whether this training has the result of one of so many epochs."""
-        return (
-            self.epochs >= epochs
-            if self.state == "finished"
-            else self.state in ("upturn", "budget") or len(self.ends) >= epochs
-        )
+        if self.state == "finished":
+            return self.epochs >= epochs
+        return self.state in ("upturn", "budget") or len(self.ends) >= epochs
 
     def roughness(self, tolerance: float) -> float:
         """The share of validation checks that lie above the one before by more than `tolerance` of it."""
@@ -140,7 +131,3 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
 def read_outcome(folder: Path) -> Outcome | None:
     file = folder / FILE
     return Outcome.read(read_json(file)) if file.is_file() else None
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -26,21 +26,21 @@ EXAMPLE = "for example lr=tag(log,interval(1e-5,1e-3)) or batch_size=1,2,4"
 
 
 class Space:
-    """The swept keys with their distributions, in the order in which they were said. `texts`: for each key the choices
+    """The swept keys with their distributions, in the order of the command line. `texts`: for each key the choices
     that are texts of Hydra's grammar, with their values in YAML."""
 
     def __init__(self, distributions: Mapping[str, "BaseDistribution"], texts: Mapping[str, Mapping[str, object]]):
         self.distributions, self.texts = dict(distributions), texts
 
     @classmethod
-    def read(cls, said: Sequence[str]) -> "tuple[Space, list[Override], list[Problem]]":
+    def read(cls, lines: Sequence[str]) -> "tuple[Space, list[Override], list[Problem]]":
         """The space of `key=value` strings, those that vary nothing, and what is wrong. A later one wins."""
         distributions: dict[str, BaseDistribution] = {}
         texts: dict[str, dict[str, object]] = {}
         fixed: dict[str, Override] = {}
         problems = []
         parser = OverridesParser.create()
-        for line in said:
+        for line in lines:
             try:
                 (parsed,) = parser.parse_overrides([line])
             except HydraException as error:

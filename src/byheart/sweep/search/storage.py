@@ -73,20 +73,20 @@ def _open(address: str) -> "BaseStorage":
         from optuna.storages import GrpcStorageProxy
 
         host, _, port = rest.removeprefix("//").partition(":")
-        if port and not port.isdigit():
+        if not (port or "13000").isdigit():
             raise UserError(Problem("the port is no number", "hydra.sweeper.storage", fix="grpc://HOST:13000"))
         proxy = GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
         proxy.wait_server_ready(timeout=10)
         return proxy
-    if kind.partition("+")[0] not in DATABASES:  # what follows is the driver: the user's choice
+    in_memory = rest in ("//", "///:memory:")  # nothing of it would be left
+    if kind.partition("+")[0] not in DATABASES or in_memory:  # after "+" stands the driver: the user's choice
         fix = "sqlite:///FILE, journal:FILE, postgresql://HOST/DB or grpc://HOST:PORT"
         raise UserError(Problem("this kind of storage is not known", "hydra.sweeper.storage", kind, fix))
     from optuna.storages import RDBStorage
 
     options: dict[str, object] = {}
     if kind == "sqlite":
-        if where := rest.removeprefix("///"):
-            Path(f"/{where}" if rest.startswith("////") else where).parent.mkdir(parents=True, exist_ok=True)
+        Path(rest.removeprefix("///")).parent.mkdir(parents=True, exist_ok=True)
         options = {"connect_args": {"timeout": 60}}  # two sweepers write to one file
     return RDBStorage(address, engine_kwargs=options)
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.search.locks import StudyLocks
@@ -18,6 +19,7 @@ from byheart.sweep.search.space import Params, Space
 from byheart.sweep.search.storage import open_storage
 
 if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial, Trial
 
 BEAT_S = 10.0
@@ -67,7 +69,6 @@ class Study:
         self.over = threading.Event()
 
     def __enter__(self) -> "Study":
-        self.optuna.sampler = self._sampler()
         self.optuna.pruner = built(self.sweep.pruner, "hydra.sweeper.pruner")
         self.locks.acquire()
         self.heart.start()
@@ -95,10 +96,8 @@ class Study:
     @property
     def wanted(self) -> int:
         """How many finished trials end the sweep: no more than there are combinations."""
-        grid = self.space.grid()
-        if grid is None:
-            return self.sweep.n_trials or DEFAULT_TRIALS
-        return min(self.sweep.n_trials or len(grid), len(grid))
+        grid, limit = self.space.grid(), self.sweep.n_trials
+        return limit or DEFAULT_TRIALS if grid is None else min(limit or len(grid), len(grid))
 
     @property
     def samples(self) -> bool:
@@ -108,19 +107,17 @@ class Study:
 
     def begin(self) -> None:
         """Queues the trials that depend on no result: the whole grid, or the first cohort. Queues nothing twice."""
-        grid = self.space.grid()
-        if self.sweep.given:
-            points = [dict(point) for point in self.sweep.given]
-        elif grid is not None and not self.samples:
-            points = grid
-        else:
+        points = [dict(point) for point in self.sweep.given]
+        if not points and not self.samples:
+            points = self.space.grid() or []
+        elif not points:
             points = self.space.sobol(min(self.sweep.first, self.wanted), self.sweep.seed)
         with self.locks.asking:
-            there = [_params(trial) for trial in self._trials() if not _interrupted(trial)]
+            queued = [_params(trial) for trial in self._trials() if not _interrupted(trial)]
             for point in points:
-                if point not in there:
+                if point not in queued:
                     self.optuna.enqueue_trial(point)
-                    there.append(point)
+                    queued.append(point)
             self._remove_duplicates()
 
     # -- ask and tell -------------------------------------------------------------------------------------------------
@@ -187,18 +184,18 @@ class Study:
 
     def failures_in_a_row(self) -> list[str]:
         """The reasons of the failures since the last trial that completed, in the order in which they ended."""
-        over = sorted((t for t in self._trials() if _finished(t)), key=lambda t: t.datetime_complete or 0)
-        reasons: list[str] = []
-        for trial in over:
-            reasons = [*reasons, trial.user_attrs.get("reason", "")] if trial.state.name == "FAIL" else []
-        return reasons
+        ended = sorted(
+            (t for t in self._trials() if _finished(t)), key=lambda t: t.datetime_complete or 0, reverse=True
+        )
+        failed = list(takewhile(lambda t: t.state.name == "FAIL", ended))
+        return [t.user_attrs.get("reason", "") for t in reversed(failed)]
 
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _trials(self) -> "list[FrozenTrial]":
         return self.optuna.get_trials(deepcopy=False)
 
-    def _sampler(self) -> Any:
+    def _sampler(self) -> "BaseSampler":
         """Seeded with the number of trials too: with the same seed a restarted sampler would repeat its trials."""
         target = str(self.sweep.sampler.get("_target_"))
         seed = {} if "Grid" in target else {"seed": self.sweep.seed + len(self._trials())}
@@ -221,9 +218,7 @@ class Study:
     def _remove_duplicates(self) -> None:
         """Two machines that begin at once have no lock in common and queue everything twice: the first of each stays."""
         seen: list[Params] = []
-        for trial in self._trials():
-            if _interrupted(trial):
-                continue
+        for trial in (trial for trial in self._trials() if not _interrupted(trial)):
             if trial.state.name == "WAITING" and _params(trial) in seen:
                 self._interrupt(trial._trial_id)
             seen.append(_params(trial))
@@ -244,8 +239,7 @@ class Study:
         trial = self.storage.get_trial(trial_id)
         params = _params(trial)
         if self._interrupt(trial_id) and set(params) == set(self.space.distributions):
-            attrs: dict[str, object] = {"continues": trial.number}
-            self.optuna.enqueue_trial(params, user_attrs=attrs)
+            self.optuna.enqueue_trial(params, user_attrs={"continues": trial.number})
 
     def _beat(self) -> None:
         while not self.over.wait(BEAT_S):
@@ -269,7 +263,7 @@ def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[s
 
 
 def _refuse_others(name: str, before: dict[str, object], now: dict[str, object]) -> None:
-    fix = f"say it as it was, or begin another study: hydra.sweeper.study_name={name}-2"
+    fix = f"set it as it was, or begin another study: hydra.sweeper.study_name={name}-2"
     problems = [
         Problem(f"the study {name} was begun with {_shown(before.get(key))}", key, _shown(now.get(key)), fix)
         for key in sorted({**before, **now})
