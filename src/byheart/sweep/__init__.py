@@ -6,14 +6,14 @@
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from byheart.results import SweepResult
 
 
 class _Callable(ModuleType):
-    def __call__(self, *words: Any, **options: Any) -> "SweepResult":
+    def __call__(self, *words: object, **options: object) -> "SweepResult":
         """See `byheart.interface.sweep`, which stands above this room: looked up when it is called."""
         result: SweepResult = import_module("byheart.interface").sweep(*words, **options)
         return result

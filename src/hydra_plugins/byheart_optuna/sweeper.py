@@ -1,7 +1,5 @@
 """Where Hydra looks for sweepers. Hydra 1.3.8 imports this outside sys.modules, so nothing heavy stands here."""
 
-from typing import Any
-
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -10,7 +8,7 @@ from omegaconf import DictConfig
 class ByheartOptuna(Sweeper):
     """An Optuna study by ask and tell; byheart.sweep.run.sweep does the work."""
 
-    def __init__(self, **options: Any):
+    def __init__(self, **options: object):
         self.options = options  # read from the config again: Hydra would have resolved `_target_`s below
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:

@@ -11,7 +11,6 @@ from hydra.types import HydraContext
 from omegaconf import OmegaConf, open_dict, read_write
 
 from byheart.config.compose import Config, hydra_node
-from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.pipeline.run_config import RunConfig
 from byheart.store import content_key
@@ -20,15 +19,13 @@ from byheart.sweep.packed.slots import Pack
 from byheart.sweep.run.scheduler import Scheduler
 from byheart.sweep.run.shared import lend
 from byheart.sweep.run.trial import PreparedTrial, TrialTask
-from byheart.sweep.search.study import Suggestion
 
 
 @dataclass(frozen=True)
 class Planned:
     """A trial whose config is composed, before anything costly."""
 
-    suggestion: Suggestion
-    config: Config
+    number: int
     folder: Path
     run_config: RunConfig
 
@@ -57,36 +54,31 @@ class PackLauncher:
             else:
                 self._together(first, scheduler)
 
-    # -- within -------------------------------------------------------------------------------------------------------
-
     def _planned(self, scheduler: Scheduler) -> Planned | None:
         """The scheduler's next trial; one with a wrong config fails at once."""
         while (suggestion := scheduler.next()) is not None:
             try:
                 config, folder = make_job(self.context, self.config, scheduler.overrides(suggestion), suggestion.number)
-                run_config, problems = self.task.config_of(config)
-                if problems:
-                    raise UserError(*problems)
-                return Planned(suggestion, config, folder, run_config)
+                return Planned(suggestion.number, folder, self.task.read(config))
             except Exception as error:
                 scheduler.failed(suggestion.number, error)
         return None
 
     def _prepared(self, planned: Planned, scheduler: Scheduler) -> PreparedTrial | None:
         try:
-            return self.task.prepare(planned.config, planned.folder)
+            return self.task.prepare(planned.run_config, planned.folder)
         except Exception as error:
-            scheduler.failed(planned.suggestion.number, error)
+            scheduler.failed(planned.number, error)
             return None
 
     def _alone(self, planned: Planned, scheduler: Scheduler) -> None:
         try:
-            prepared = self.task.prepare(planned.config, planned.folder)
+            prepared = self.task.prepare(planned.run_config, planned.folder)
             outcome = self.task.finish(prepared, self.task.fit(prepared))
         except Exception as error:
-            scheduler.failed(planned.suggestion.number, error)
+            scheduler.failed(planned.number, error)
         else:
-            scheduler.ended(planned.suggestion.number, outcome)
+            scheduler.ended(planned.number, outcome)
 
     def _together(self, planned: Planned, scheduler: Scheduler) -> None:
         """A pack around one trial, joined by others of its kind as slots become free."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
@@ -20,6 +20,9 @@ from byheart.training.job import Paused, TrainResult
 from byheart.training.multi_lora.job import GO_ON, PAUSE, PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.stopping import best_by
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 SAVE_S = 300.0  # a killed trial loses at most this; pausing and resuming changes no bit
 
@@ -59,8 +62,6 @@ class Pack:
                 if not is_out_of_memory(error):
                     raise
                 slots = self._free_memory(error, slots)
-
-    # -- within -------------------------------------------------------------------------------------------------------
 
     def _stream(self, slots: int) -> None:
         first, scheduler = self.session.first, self.scheduler
@@ -188,7 +189,7 @@ class Pack:
         result = replace(each.train_result, state="pruned", curve=_with_memory(each.train_result.curve, each.memory))
         self._ends(each, result, self.scheduler.rungs.reason(each.prepared.number))
 
-    def _recall(self, job: PackedJob, model: Any) -> float | None:
+    def _recall(self, job: PackedJob, model: "PreTrainedModel") -> float | None:
         each = self.in_slots[job.id]
         each.epochs += 1
         prepared = each.prepared

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.results import Outcome
-from byheart.sweep.search.space import row_of
+from byheart.sweep.search.space import Value, row_of
 from byheart.sweep.search.study import TrialRecord
 
 Number = TypeVar("Number", int, float)
@@ -65,10 +65,10 @@ def _measured(outcome: Outcome, objective: str) -> list[tuple[float, float]]:
     return [(epoch, value) for epoch, value in found if value is not None]
 
 
-def _ranked(setup: SweepConfig, reached: Sequence[tuple[Any, float]]) -> str:
+def _ranked(setup: SweepConfig, reached: Sequence[tuple[Value, float]]) -> str:
     """Each value with its best, the best value first."""
     sign = setup.sweep.signs[0]
-    best: dict[Any, float] = {}
+    best: dict[Value, float] = {}
     for value, found in reached:
         best[value] = min(best.get(value, found), found, key=lambda each: sign * each)
     return ", ".join(f"{value} {best[value]:.4f}" for value in sorted(best, key=lambda value: sign * best[value]))

@@ -101,8 +101,6 @@ class LiveTable:
             case _:
                 self.terminal(event)
 
-    # -- events -----------------------------------------------------------------------------------------------------
-
     def _begin(self, began: events.SweepBegan) -> None:
         setup, self.wanted = began.setup, began.wanted
         self.objective, self.maximize = setup.sweep.objectives[0], setup.sweep.directions[0] == "maximize"
@@ -138,8 +136,6 @@ class LiveTable:
         self.terminal.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
         for note in chosen.notes:
             self.terminal.say(f"  {note}")
-
-    # -- drawing ----------------------------------------------------------------------------------------------------
 
     def summary(self, line: Line) -> str:
         """A trial that ended, as one line."""

@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import accumulate, combinations, product
-from typing import Any
 
-Point = tuple[Mapping[str, Any], float]  # parameters and value of a completed trial
+from byheart.sweep.search.space import Params, Value
+
+Point = tuple[Params, float]  # parameters and value of a completed trial
 
 
 def curves(lines: Sequence[tuple[str, Sequence[tuple[float, float]], bool]], width: int = 760) -> str:
@@ -84,7 +85,7 @@ def parallel(points: Sequence[Point], keys: Sequence[str], objective: str, maxim
     height = 280
     if len(points) < 2:
         return ""
-    rows = [{**point, objective: value} for point, value in points]
+    rows: list[Params] = [{**point, objective: value} for point, value in points]
     names = [*keys, objective]
     scales = {name: Scale([row[name] for row in rows], height - 34, 14, measured=name == objective) for name in names}
     at = {name: 40 + (width - 100) * place / max(1, len(names) - 1) for place, name in enumerate(names)}
@@ -95,9 +96,9 @@ def parallel(points: Sequence[Point], keys: Sequence[str], objective: str, maxim
         parts.append(_tick(at[name], height - 8, "middle", _short(name)))
         shift, anchor = (-6, "end") if name == names[0] else (6, "start")
         texts += [_tick(at[name] + shift, place + 4, anchor, text) for text, place in scales[name].ticks()]
-    for row in rows:
+    for row, (_, value) in zip(rows, points, strict=True):
         path = " ".join(f"{at[name]:.1f},{scales[name](row[name]):.1f}" for name in names)
-        style, title = f"opacity:{shade(row[objective]):.2f}", f"<title>{row[objective]:.4f}</title>"
+        style, title = f"opacity:{shade(value):.2f}", f"<title>{value:.4f}</title>"
         parts.append(f'<polyline class="curve best" style="{style}" points="{path}">{title}</polyline>')
     return _svg(width, height, "Parallel coordinates", [*parts, *texts])
 
@@ -106,22 +107,22 @@ class Scale:
     """Values to places between two ends: names evenly, numbers by size, or by their logarithm where they span decades.
     Measured ones are ticked at round numbers, settings at their values."""
 
-    def __init__(self, values: Sequence[Any], start: float, stop: float, measured: bool = False, log: bool = True):
+    def __init__(self, values: Sequence[Value], start: float, stop: float, measured: bool = False, log: bool = True):
         self.start, self.stop, self.measured = start, stop, measured
-        self.numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        numbers = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        self.numbers = len(numbers) == len(values)
         self.names = [] if self.numbers else sorted({str(value) for value in values})
-        finite = [float(value) for value in values] if self.numbers else [0.0]
-        self.low, self.high = min(finite), max(finite)
+        self.low, self.high = min(numbers, default=0.0), max(numbers, default=0.0)
         self.log = log and self.numbers and self.low > 0 and self.high / self.low > 5
-        self.values = sorted({*values}) if self.numbers else []
+        self.values = sorted({*numbers})
 
-    def __call__(self, value: Any) -> float:
-        if not self.numbers:
+    def __call__(self, value: Value) -> float:
+        if not self.numbers or not isinstance(value, int | float):
             share = self.names.index(str(value)) / max(1, len(self.names) - 1)
         elif self.log:
-            share = math.log(float(value) / self.low) / math.log(self.high / self.low)
+            share = math.log(value / self.low) / math.log(self.high / self.low)
         else:
-            share = (float(value) - self.low) / ((self.high - self.low) or 1.0)
+            share = (value - self.low) / ((self.high - self.low) or 1.0)
         return self.start + (self.stop - self.start) * share
 
     def ticks(self) -> list[tuple[str, float]]:

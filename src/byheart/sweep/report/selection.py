@@ -3,14 +3,13 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.report.comparisons import marginals
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.override import Override, last_of_each_key
 from byheart.sweep.search.results import Outcome
-from byheart.sweep.search.space import row_of
+from byheart.sweep.search.space import Value, row_of
 from byheart.sweep.search.study import TrialRecord
 
 
@@ -74,7 +73,7 @@ def grid(answered: Sequence[Cell]) -> dict[str, dict[int, Cell]]:
     return rows
 
 
-def _order(setup: SweepConfig, trial: TrialRecord) -> tuple[Any, ...]:
+def _order(setup: SweepConfig, trial: TrialRecord) -> tuple[Value, ...]:
     choices = {key: setup.space.values(key) or [] for key in setup.space.distributions}
     params = ((values, trial.params.get(key)) for key, values in choices.items())
     return tuple(values.index(value) if value in values else value for values, value in params)
@@ -115,11 +114,11 @@ def _measures(setup: SweepConfig, trial: TrialRecord) -> str:
 
 def _smooth(setup: SweepConfig, trials: Sequence[TrialRecord]) -> Chosen:
     """The highest rate below the first whose validation loss oscillates, or that failed."""
-    ladder = sorted(trials, key=lambda trial: float(trial.params["lr"]))
+    ladder = sorted(trials, key=_rate)
     smooth: TrialRecord | None = None
     tolerance, notes = setup.run_config.stopping.tolerance, []
     for trial in ladder:
-        rate = f"lr={float(trial.params['lr']):.3g}"
+        rate = f"lr={_rate(trial):.3g}"
         if trial.state == "failed" or trial.outcome is None:
             notes.append(f"{rate} failed: {trial.reason}")
             break
@@ -132,6 +131,10 @@ def _smooth(setup: SweepConfig, trials: Sequence[TrialRecord]) -> Chosen:
         notes.append("even the lowest rate oscillates: try lower rates")
         smooth = next(trial for trial in ladder if trial.state == "complete")
     return _chosen(setup, smooth, tuple(notes))
+
+
+def _rate(trial: TrialRecord) -> float:
+    return float(trial.params["lr"] or 0.0)
 
 
 def _chosen(setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], by_hand: bool = False) -> Chosen:
@@ -150,7 +153,7 @@ def _chosen(setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], by_h
     ])  # fmt: skip
     value = f"{_measures(setup, trial)} at the end of epoch {best}"
     if setup.sweep.pick == "smooth" and not by_hand:
-        sentence = f"the highest smooth rate is lr={float(trial.params['lr']):.3g}: trial {trial.number}, {value}"
+        sentence = f"the highest smooth rate is lr={_rate(trial):.3g}: trial {trial.number}, {value}"
     else:
         sentence = f"trial {trial.number} is {'the one you chose' if by_hand else 'the best'}: {value}"
     source = trial.number if outcome.source is None else outcome.source

@@ -28,8 +28,8 @@ def sweep_words(words: Sequence[str]) -> list[str]:
     name, rest = named[0], list(words)
     rest.remove(name)
     stem = name.removesuffix(".yaml")
-    said, file = Path(name).expanduser(), f"{stem}.yaml"
-    places = (said, said.with_name(f"{said.name}.yaml"), Path("sweeps") / file, sweeps_folder() / file)
+    path, file = Path(name).expanduser(), f"{stem}.yaml"
+    places = (path, path.with_name(f"{path.name}.yaml"), Path("sweeps") / file, sweeps_folder() / file)
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         fix = did_you_mean(stem, _shipped(), f"byheart carries: {', '.join(_shipped())}; or name a YAML file")
@@ -45,8 +45,7 @@ def sweep(request: Request, setup: SweepConfig, config_of: ConfigOf, progress: P
     look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint)
     place = f"hydra.sweep.dir={quoted(str(setup.folder))}"
     task = TrialTask(config_of, setup, progress, (*request.words, place))
-    request = request.with_overrides(place)
-    run_hydra(request, task)
+    run_hydra(request.with_overrides(place), task)
     if task.failure is not None:
         raise task.failure
     return task.result
@@ -55,7 +54,7 @@ def sweep(request: Request, setup: SweepConfig, config_of: ConfigOf, progress: P
 def pick(words: Sequence[str], config_of: ConfigOf, progress: Progress) -> SweepResult:
     """Reports the table of a finished or running sweep, and scores its best trial, or the one of `trial=N`."""
     folders = [word for word in words if not word.startswith("trial=")]
-    numbers = [word.partition("=")[2] for word in words if word.startswith("trial=")]
+    numbers = [word.removeprefix("trial=") for word in words if word.startswith("trial=")]
     if len(folders) != 1 or len(numbers) > 1 or not all(number.isdigit() for number in numbers):
         fix = "byheart pick outputs/sweeps/NAME [trial=3]"
         raise UserError(Problem("which sweep?", value=" ".join(words), fix=fix))

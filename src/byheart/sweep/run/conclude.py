@@ -42,9 +42,7 @@ def _score(study: Study, task: TrialTask, chosen: Chosen) -> LearnResult | None:
         if (folder / "report.html").is_file() and read_json(folder / "run.json").get("state") == "finished":
             task.progress(Said(f"report   {folder / 'report.html'}"))
         else:
-            config, problems = task.config_of(saved_config(folder, "sweep"))
-            if problems:
-                raise UserError(*problems)
+            config = task.read(saved_config(folder, "sweep"))
             task.shared.copy_texts(config, folder)
             task.shared.forget_models()  # two copies of the base would need twice the memory
             task.progress(Said(f"\nScoring it like any run, in {folder}"))

@@ -19,7 +19,8 @@ class OtherWorkers:
     def __init__(self, study: Study, progress: Progress, axis: Axis, folder: Path):
         self.study, self.progress, self.axis, self.folder = study, progress, axis, folder
         self.due = 0.0  # time.monotonic() of the next refresh
-        self.skipped: set[int] = set()  # trials of this process, and those whose end was reported
+        # Trials of this process, and those whose end was reported.
+        self.skipped = {trial.number for trial in study.ended_before}
         self.begun: set[int] = set()  # reported as begun, not yet as ended
         self.read: dict[int, int] = {}  # trial -> when the curve that was reported was written
 

@@ -19,7 +19,7 @@ from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.halving import Rungs
 from byheart.sweep.search.override import last_of_each_key
 from byheart.sweep.search.results import Outcome, read_outcome
-from byheart.sweep.search.study import Study, Suggestion, TrialRecord
+from byheart.sweep.search.study import Study, Suggestion
 from byheart.training.multi_lora.job import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS, watched
 
@@ -28,18 +28,9 @@ class Scheduler:
     """A launcher calls `next` for a trial to train, then `ended` or `failed` with its result. A trial that is a part of
     another trial's curve is never handed out: its result is read from that curve."""
 
-    def __init__(
-        self,
-        setup: SweepConfig,
-        study: Study,
-        progress: Progress,
-        ended: Sequence[TrialRecord] = (),
-        worker: WorkerSettings = ALONE,
-    ):
-        """`ended`: the trials of earlier commands."""
+    def __init__(self, setup: SweepConfig, study: Study, progress: Progress, worker: WorkerSettings = ALONE):
         self.setup, self.study, self.progress, self.axis, self.worker = setup, study, progress, setup.axis, worker
         self.other_workers = OtherWorkers(study, progress, setup.axis, setup.folder)
-        self.other_workers.skipped |= {trial.number for trial in ended}
         self.handed_out: dict[int, Suggestion] = {}  # to a launcher
         self.waiting: list[Suggestion] = []  # for the curve of a trial that is being trained
         self.stop = False
@@ -47,19 +38,16 @@ class Scheduler:
         self.on_refresh: Callable[[], None] = lambda: None
         self.failure: UserError | None = None
         self.rungs = Rungs(setup.sweep.halving, setup.sweep.objectives[0])
-        for trial in ended:
+        for trial in study.ended_before:
             if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
                 self.rungs.ended(trial.number, trial.outcome)
-
-    # -- what a launcher needs ----------------------------------------------------------------------------------------
 
     def next(self) -> Suggestion | None:
         """A trial to train; None where there is none at present."""
         while not self.stop and self.failure is None:
             if self.worker.trials is not None and len(self.handed_out) >= self.worker.trials:
                 return None  # the rest is for the other workers
-            suggestion = self.study.ask()
-            if suggestion is None:
+            if (suggestion := self.study.ask()) is None:
                 return None
             self.other_workers.skipped.add(suggestion.number)
             self.progress(TrialBegan(suggestion.number, suggestion.params, "waiting"))
@@ -148,8 +136,6 @@ class Scheduler:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    # -- within -------------------------------------------------------------------------------------------------------
-
     def _on_step(self, number: int, step: int, steps: int) -> None:
         self.progress(TrialAdvanced(number, step / max(1, steps), max(0, step - 1) / max(1, steps)))
         self.refresh()
@@ -221,10 +207,10 @@ class Scheduler:
 
     def _is_covered(self, suggestion: Suggestion) -> bool:
         """Whether a trial that is being trained, here or by another worker, has a curve that contains this one."""
-        if any(self.axis.same_curve(suggestion.params, other.params) for other in self.handed_out.values()):
-            return True
         others = (trial for trial in self.study.trials() if trial.number not in self.study.mine)
-        return is_covered(suggestion.number, suggestion.params, others, self.axis)
+        return any(
+            self.axis.same_curve(suggestion.params, other.params) for other in self.handed_out.values()
+        ) or is_covered(suggestion.number, suggestion.params, others, self.axis)
 
     def _take_checkpoint(self, suggestion: Suggestion) -> None:
         """Moves the checkpoint of an interrupted trial to the trial that continues it."""

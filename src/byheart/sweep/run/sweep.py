@@ -63,19 +63,18 @@ def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResul
         _refuse_unmeasurable(setup, task.shared.prepared(setup.run_config))
     task.shared.progress = only_warnings(progress)
     with open_study(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
-        ended = [trial for trial in study.trials() if trial.state in ("complete", "failed")]
         if worker is None:
             write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
-        progress(SweepBegan(setup, study.wanted, ended))
+        progress(SweepBegan(setup, study.wanted, study.ended_before))
         if worker is not None:
-            scheduler = Scheduler(setup, study, progress, ended, worker)
+            scheduler = Scheduler(setup, study, progress, worker)
             workers.end_with_the_first(lambda: setattr(scheduler, "stop", True))
             _train(scheduler, task, launcher)
             return None
         with Processes(task.words, study.locks.folder, lambda text: progress(Said(text))) as processes:
             options = launcher.options if isinstance(launcher, StreamingLauncher) else {"processes": 1}
             worker = _start_workers(study, task, options, processes)
-            scheduler = Scheduler(setup, study, progress, ended, worker)
+            scheduler = Scheduler(setup, study, progress, worker)
             scheduler.on_stop = processes.release
             _train(scheduler, task, launcher, processes)
             if scheduler.stop:

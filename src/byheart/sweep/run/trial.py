@@ -25,7 +25,6 @@ from byheart.sweep.search.results import Outcome, write_outcome
 from byheart.training.curve import forget_peak, read_curve
 from byheart.training.job import Hooks, TrainJob, TrainResult
 from byheart.training.multi_lora.job import GO_ON, PRUNE
-from byheart.training.stopping import MONITORS
 
 ConfigOf = Callable[[Config], tuple[RunConfig, list[Problem]]]
 
@@ -74,24 +73,24 @@ class TrialTask:
         return self._shared
 
     def __call__(self, config: Config) -> Outcome:
-        prepared = self.prepare(config, job_folder())
+        prepared = self.prepare(self.read(config), job_folder())
         return self.finish(prepared, self.fit(prepared))
+
+    def read(self, config: Config) -> RunConfig:
+        """Raises UserError where something is wrong with it."""
+        run_config, problems = self.config_of(config)
+        if problems:
+            raise UserError(*problems)
+        return run_config
 
     def is_ready(self, run_config: RunConfig) -> bool:
         """Whether a trial can be prepared without the base model."""
         forgets = "forgetting" in self.setup.sweep.objectives
         return self.shared.has(run_config, general=forgets)
 
-    def prepare(self, config: Config, folder: Path) -> PreparedTrial:
-        run_config, problems = self.config_of(config)
-        if problems:
-            raise UserError(*problems)
+    def prepare(self, run_config: RunConfig, folder: Path) -> PreparedTrial:
         shared, probes = self.shared, self.setup.probes_asked
         train, validate = shared.rows(run_config)
-        watched = set(MONITORS) & set(self.setup.sweep.objectives)
-        if watched and not validate and not probes:
-            what, fix = "no held-out example, so nothing can be measured on it", "hold more out: split.share=0.5"
-            raise UserError(Problem(what, "hydra.sweeper.objective", min(watched), fix))
         session = shared.session(run_config)
         recall = shared.recall(run_config, probes, self.setup.only_their_probes) if probes else None
         forgets = shared.forgetting(run_config) if "forgetting" in self.setup.sweep.objectives else None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
@@ -80,9 +80,8 @@ def set_up(
     config: Config, arguments: Sequence[str], run_config: RunConfig, folder: Path
 ) -> tuple[SweepConfig, list[Problem]]:
     """`arguments` are the overrides of the command line; those of `hydra.sweeper.params` go before them."""
-    raw, launcher = (OmegaConf.to_container(config.hydra[name], resolve=True) for name in ("sweeper", "launcher"))
-    assert isinstance(raw, dict) and isinstance(launcher, dict)
-    sweep, problems = SweepOptions.read({str(key): value for key, value in raw.items()})
+    raw, launcher = (_options(config.hydra[name]) for name in ("sweeper", "launcher"))
+    sweep, problems = SweepOptions.read(raw)
     if raw.get("objective") is None:
         sweep = replace(sweep, objective=COMPARED.get(run_config.stopping.monitor, run_config.stopping.monitor))
     space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
@@ -110,7 +109,7 @@ def _monitored(sweep: SweepOptions, run_config: RunConfig) -> list[Override]:
     return [Override.of("stopping.monitor", first)]
 
 
-def _launcher_problems(options: Mapping[Any, object], sweep: SweepOptions) -> Iterator[Problem]:
+def _launcher_problems(options: Mapping[str, object], sweep: SweepOptions) -> Iterator[Problem]:
     """What is wrong with the options of hydra/launcher=packed."""
     for key in ("processes", "slots", "tokens_at_once"):
         if problem := COUNT.problem(f"hydra.launcher.{key}", options.get(key)):
@@ -160,6 +159,10 @@ def _objective_problems(sweep: SweepOptions, keys: Sequence[str], run_config: Ru
 
 def other_texts(keys: Iterable[str]) -> list[str]:
     return [key for key in keys if _head(key) in OTHER_TEXTS]
+
+
+def _options(node: Config) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(node, resolve=True))
 
 
 def _text(value: object) -> str:

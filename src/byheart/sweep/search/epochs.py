@@ -1,7 +1,6 @@
 """Epochs read from a curve: at a constant rate one training has the result of every shorter one."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from byheart.errors import Problem
 from byheart.pipeline.run_config import RunConfig
@@ -9,7 +8,6 @@ from byheart.sweep.search.override import Override
 from byheart.sweep.search.space import Params, Space
 
 EPOCHS = "epochs"
-NO_PATIENCE = Override.of("stopping.patience", None)  # early stopping would leave the later epochs without a result
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,6 @@ class Axis:
     answered: tuple[int, ...] = ()  # the numbers of epochs in the final table
     schedule: str = "constant"
     free: bool = True  # a training of N epochs contains every shorter one, where the rate is constant
-    extra: tuple[Override, ...] = ()
 
     @classmethod
     def of(cls, space: Space, config: RunConfig) -> "tuple[Axis, list[Problem]]":
@@ -30,23 +27,27 @@ class Axis:
         free = not config.optimizer.warmup and ("schedule" in space.distributions or config.schedule == "constant")
         if EPOCHS not in space.distributions:
             return cls(space, config.epochs, None, tuple(range(1, config.epochs + 1)), config.schedule, free), []
-        values = space.values(EPOCHS)
-        if values is None or not all(isinstance(value, int) and value >= 1 for value in values):
+        values = space.values(EPOCHS) or ()
+        counts = [value for value in values if isinstance(value, int) and value >= 1]
+        if not counts or len(counts) < len(values):
             fix = "epochs=1,2,4 or epochs=range(1,8)"
             return cls(space, config.epochs), [Problem("must be whole numbers of at least 1", EPOCHS, fix=fix)]
-        always = free and schedules == ["constant"]
-        varied = space.without(EPOCHS) if always else space
-        most = max(values)
-        if always and not varied.distributions:
-            fix = "one training answers every number of epochs: byheart learn epochs=" + str(most)
-            return cls(space, config.epochs), [Problem("nothing varies but the number of epochs", EPOCHS, fix=fix)]
-        return cls(varied, most, most, tuple(sorted(values)), config.schedule, free, (NO_PATIENCE,)), []
+        most = max(counts)
+        if free and schedules == ["constant"]:
+            space = space.without(EPOCHS)
+            if not space.distributions:
+                fix = f"one training answers every number of epochs: byheart learn epochs={most}"
+                return cls(space, config.epochs), [Problem("nothing varies but the number of epochs", EPOCHS, fix=fix)]
+        return cls(space, most, most, tuple(sorted(counts)), config.schedule, free), []
+
+    @property
+    def extra(self) -> list[Override]:
+        """Early stopping would leave the later epochs without a result."""
+        return [] if self.most is None else [Override.of("stopping.patience", None)]
 
     def overrides(self, params: Params) -> list[Override]:
         """What a trial is trained with besides its parameters; a later override wins."""
-        if self.most is None:
-            return []
-        return [*self.extra, Override.of(EPOCHS, self.trained(params))]
+        return [] if self.most is None else [*self.extra, Override.of(EPOCHS, self.trained(params))]
 
     def trained(self, params: Params) -> int:
         """For how many epochs a trial is trained."""
@@ -54,15 +55,12 @@ class Axis:
 
     def epochs_of(self, params: Params) -> int:
         """Up to which epoch a trial's value is read."""
-        return int(params.get(EPOCHS, self.fixed_epochs))
+        epochs = params.get(EPOCHS)
+        return self.fixed_epochs if epochs is None else int(epochs)
 
     def same_curve(self, one: Params, other: Params) -> bool:
         """Whether both are parts of one training."""
-        return self._without(one) == self._without(other) and (one == other or self.is_free(one))
+        return one == other or ({**one, EPOCHS: 0} == {**other, EPOCHS: 0} and self.is_free(one))
 
     def is_free(self, params: Params) -> bool:
         return self.free and params.get("schedule", self.schedule) == "constant"
-
-    @staticmethod
-    def _without(params: Params) -> dict[str, Any]:
-        return {key: value for key, value in params.items() if key != EPOCHS}

@@ -12,8 +12,10 @@ from byheart.sweep.search.override import bare, below, settings_of
 from byheart.sweep.search.space import Space
 
 # Where and how fast it is computed, and what only describes the result: none of it changes a trial's numbers.
-MAY_DIFFER = ("hydra", "logger", "name", "run", "resume", "estimate", "trainer.device", "trainer.threads")
-MAY_DIFFER_TOO = ("trainer.layout", "trainer.rows_at_once", "evaluation", "retrain")
+MAY_DIFFER = (
+    "hydra", "logger", "name", "run", "resume", "estimate", "evaluation", "retrain",
+    "trainer.device", "trainer.threads", "trainer.layout", "trainer.rows_at_once",
+)  # fmt: skip
 
 
 def fingerprint(config: Config, sweep: SweepOptions, space: Space, examples_vary: bool) -> dict[str, object]:
@@ -22,7 +24,7 @@ def fingerprint(config: Config, sweep: SweepOptions, space: Space, examples_vary
     fixed = {
         key: id_of(str(value)) if key.endswith("_target_") else value
         for key, value in settings_of(config, resolve=True)
-        if not below(key, (*MAY_DIFFER, *MAY_DIFFER_TOO)) and not below(key, swept) and key != "optimizer.lr"
+        if not below(key, {*MAY_DIFFER, *swept}) and key != "optimizer.lr"
     }
     for key, target in [each for each in fixed.items() if each[0].endswith("._target_")]:
         fixed |= {key.replace("_target_", name): value for name, value in DROPPED.get(str(target), {}).items()}

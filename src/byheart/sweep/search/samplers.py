@@ -19,9 +19,8 @@ def built(raw: Mapping[str, object], where: str) -> Any:
     from hydra.utils import get_class, instantiate
 
     target = str(raw["_target_"])
-    if (
-        target.rpartition(".")[2] in NEED_SCIPY and find_spec("scipy") is None
-    ):  # else Optuna would say so in the middle of the sweep
+    needs_scipy = target.rpartition(".")[2] in NEED_SCIPY  # Optuna would say so in the middle of the sweep
+    if needs_scipy and find_spec("scipy") is None:
         raise UserError(Problem("this one needs scipy", where, target, "pip install scipy"))
     try:
         takes = inspect.signature(get_class(target)).parameters

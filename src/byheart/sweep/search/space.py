@@ -20,7 +20,8 @@ from byheart.sweep.search.override import Override, as_yaml, word
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-Params = dict[str, Any]  # key -> value, as Optuna keeps them
+Value = str | int | float | bool | None  # as Optuna keeps it
+Params = dict[str, Value]
 WHERE = "hydra.sweeper.params"
 EXAMPLE = "for example lr=tag(log,interval(1e-5,1e-3)) or batch_size=1,2,4"
 
@@ -65,7 +66,7 @@ class Space:
     def without(self, key: str) -> "Space":
         return Space({name: each for name, each in self.distributions.items() if name != key}, self.texts)
 
-    def values(self, key: str) -> list[Any] | None:
+    def values(self, key: str) -> Sequence[Value] | None:
         """Every value that the key may take, in order; None where there are infinitely many."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -112,7 +113,7 @@ class Space:
         """The space as the fingerprint and messages show it."""
         return {key: _as_text(distribution) for key, distribution in self.distributions.items()}
 
-    def _at(self, key: str, share: float) -> Any:
+    def _at(self, key: str, share: float) -> Value:
         """The value that lies at a share of the way through the key's values."""
         values = self.values(key)
         if values is not None:
@@ -174,7 +175,7 @@ def _distribution(parsed: Parsed) -> "BaseDistribution":
     return CategoricalDistribution(choices)
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> Value:
     """A number where the text is one, so that Optuna's plots have a scale; else the text as Hydra wrote it."""
     for kind in (int, float):
         try:

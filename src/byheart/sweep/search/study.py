@@ -67,8 +67,10 @@ class Study:
         self.mine: dict[int, Trial] = {}
         self.heart = threading.Thread(target=self._beat, daemon=True)
         self.over = threading.Event()
+        self.ended_before = [trial for trial in self.trials() if trial.state in ("complete", "failed")]
 
     def __enter__(self) -> "Study":
+        self.optuna.sampler = self._sampler()  # raises here where it cannot be built
         self.optuna.pruner = built(self.sweep.pruner, "hydra.sweeper.pruner")
         self.locks.acquire()
         self.heart.start()
@@ -80,8 +82,6 @@ class Study:
         for number in list(self.mine):  # whatever ended this process, others may take these at once
             self.hand_back(number)
         self.locks.release()
-
-    # -- settings ----------------------------------------------------------------------------------------------------
 
     def agree(self, fingerprint: dict[str, object]) -> None:
         """Raises UserError where the study was begun with other settings. The first command's are kept."""
@@ -119,8 +119,6 @@ class Study:
                     self.optuna.enqueue_trial(point)
                     queued.append(point)
             self._remove_duplicates()
-
-    # -- ask and tell -------------------------------------------------------------------------------------------------
 
     def ask(self) -> Suggestion | None:
         """The next trial; None where the finished and the running ones are all that were asked for."""
@@ -189,8 +187,6 @@ class Study:
         )
         failed = list(takewhile(lambda t: t.state.name == "FAIL", ended))
         return [t.user_attrs.get("reason", "") for t in reversed(failed)]
-
-    # -- within -------------------------------------------------------------------------------------------------------
 
     def _trials(self) -> "list[FrozenTrial]":
         return self.optuna.get_trials(deepcopy=False)
