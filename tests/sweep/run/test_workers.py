@@ -267,4 +267,4 @@ def test_what_others_train_is_shown_with_its_curve(tmp_path):
 def test_of_one_curve_no_two_wait_for_each_other():
     axis = Axis(Space.read(["epochs=choice(1,2)", "lr=choice(1,2)"])[0], 2, 2, (1, 2))
     known = [TrialRecord(n, {"epochs": 1 + n % 2, "lr": 1}, "running", (), None, "") for n in range(4)]
-    assert [is_covered(each.number, each.params, known, axis) for each in known] == [False, True, True, True]
+    assert [is_covered(each, known, axis) for each in known] == [False, True, True, True]

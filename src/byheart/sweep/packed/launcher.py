@@ -56,12 +56,12 @@ class PackLauncher:
 
     def _planned(self, scheduler: Scheduler) -> Planned | None:
         """The scheduler's next trial; one with a wrong config fails at once."""
-        while (suggestion := scheduler.next()) is not None:
+        while (trial := scheduler.next()) is not None:
             try:
-                config, folder = make_job(self.context, self.config, scheduler.overrides(suggestion), suggestion.number)
-                return Planned(suggestion.number, folder, self.task.read(config))
+                config, folder = make_job(self.context, self.config, scheduler.overrides(trial), trial.number)
+                return Planned(trial.number, folder, self.task.read(config))
             except Exception as error:
-                scheduler.failed(suggestion.number, error)
+                scheduler.failed(trial.number, error)
         return None
 
     def _prepared(self, planned: Planned, scheduler: Scheduler) -> PreparedTrial | None:

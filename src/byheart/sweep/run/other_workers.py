@@ -7,7 +7,6 @@ from pathlib import Path
 from byheart.progress import Progress
 from byheart.sweep.report.events import TrialAdvanced, TrialBegan, TrialChanged, TrialChecked, TrialEnded
 from byheart.sweep.search.epochs import Axis
-from byheart.sweep.search.space import Params
 from byheart.sweep.search.study import Study, TrialRecord
 from byheart.training.curve import read_curve
 
@@ -43,7 +42,7 @@ class OtherWorkers:
     def _report_running(self, trial: TrialRecord, trials: Iterable[TrialRecord]) -> None:
         number = trial.number
         if number not in self.begun:
-            waits = is_covered(number, trial.params, trials, self.axis)
+            waits = is_covered(trial, trials, self.axis)
             self.progress(TrialBegan(number, trial.params, "waiting" if waits else "running"))
             self.begun.add(number)
         file = self.folder / str(number) / "curve.csv"
@@ -66,9 +65,8 @@ class OtherWorkers:
         self.skipped.add(trial.number)
 
 
-def is_covered(number: int, params: Params, others: Iterable[TrialRecord], axis: Axis) -> bool:
+def is_covered(trial: TrialRecord, others: Iterable[TrialRecord], axis: Axis) -> bool:
     """Whether the curve of another running trial will contain this one. Of the trials of one curve that with the lowest
     number is trained, so that no two wait for each other."""
-    return any(
-        each.state == "running" and each.number < number and axis.same_curve(each.params, params) for each in others
-    )
+    earlier = (each for each in others if each.state == "running" and each.number < trial.number)
+    return any(axis.same_curve(each.params, trial.params) for each in earlier)

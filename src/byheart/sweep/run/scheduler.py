@@ -19,7 +19,7 @@ from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.halving import Rungs
 from byheart.sweep.search.override import last_of_each_key
 from byheart.sweep.search.results import Outcome, read_outcome
-from byheart.sweep.search.study import Study, Suggestion
+from byheart.sweep.search.study import Study, TrialRecord
 from byheart.training.multi_lora.job import GO_ON, PRUNE
 from byheart.training.stopping import MONITORS, watched
 
@@ -31,8 +31,8 @@ class Scheduler:
     def __init__(self, setup: SweepConfig, study: Study, progress: Progress, worker: WorkerSettings = ALONE):
         self.setup, self.study, self.progress, self.axis, self.worker = setup, study, progress, setup.axis, worker
         self.other_workers = OtherWorkers(study, progress, setup.axis, setup.folder)
-        self.handed_out: dict[int, Suggestion] = {}  # to a launcher
-        self.waiting: list[Suggestion] = []  # for the curve of a trial that is being trained
+        self.handed_out: dict[int, TrialRecord] = {}  # to a launcher
+        self.waiting: list[TrialRecord] = []  # for the curve of a trial that is being trained
         self.stop = False
         self.on_stop: Callable[[], None] = lambda: None
         self.on_refresh: Callable[[], None] = lambda: None
@@ -42,47 +42,47 @@ class Scheduler:
             if trial.state == "complete" and trial.outcome is not None and trial.outcome.source is None:
                 self.rungs.ended(trial.number, trial.outcome)
 
-    def next(self) -> Suggestion | None:
+    def next(self) -> TrialRecord | None:
         """A trial to train; None where there is none at present."""
         while not self.stop and self.failure is None:
             if self.worker.trials is not None and len(self.handed_out) >= self.worker.trials:
                 return None  # the rest is for the other workers
-            if (suggestion := self.study.ask()) is None:
+            if (trial := self.study.ask()) is None:
                 return None
-            self.other_workers.skipped.add(suggestion.number)
-            self.progress(TrialBegan(suggestion.number, suggestion.params, "waiting"))
-            if self._answer_from_curves(suggestion):
+            self.other_workers.skipped.add(trial.number)
+            self.progress(TrialBegan(trial.number, trial.params, "waiting"))
+            if self._answer_from_curves(trial):
                 continue
-            if self._is_covered(suggestion):
-                self.waiting.append(suggestion)
+            if self._is_covered(trial):
+                self.waiting.append(trial)
                 continue
-            self._take_checkpoint(suggestion)
-            self.handed_out[suggestion.number] = suggestion
-            self.progress(TrialBegan(suggestion.number, suggestion.params))
-            return suggestion
+            self._take_checkpoint(trial)
+            self.handed_out[trial.number] = trial
+            self.progress(TrialBegan(trial.number, trial.params))
+            return trial
         return None
 
-    def overrides(self, suggestion: Suggestion) -> list[str]:
+    def overrides(self, trial: TrialRecord) -> list[str]:
         """The trial as Hydra's overrides; its folder is its number."""
-        varied = self.setup.space.overrides(suggestion.params)
-        overrides = last_of_each_key([*self.setup.fixed, *varied, *self.axis.overrides(suggestion.params)])
-        return [*(each.text for each in overrides), f"hydra.sweep.subdir={suggestion.number}"]
+        varied = self.setup.space.overrides(trial.params)
+        overrides = last_of_each_key([*self.setup.fixed, *varied, *self.axis.overrides(trial.params)])
+        return [*(each.text for each in overrides), f"hydra.sweep.subdir={trial.number}"]
 
     def ended(self, number: int, outcome: Outcome) -> None:
-        suggestion = self.handed_out.pop(number)
+        trial = self.handed_out.pop(number)
         if outcome.state in ("finished", "upturn", "budget"):
             self.rungs.ended(number, outcome)
         if outcome.state in ("stopped", "paused"):
             self._hand_back(number, outcome)
         else:
-            self._tell(suggestion, outcome)
+            self._tell(trial, outcome)
         self._answer_waiting()
 
     def failed(self, number: int, error: BaseException) -> None:
         """One failure does not end the sweep; `max_failures` in a row do."""
-        suggestion = self.handed_out.pop(number)
+        del self.handed_out[number]
         self.rungs.failed(number)
-        self._fail(suggestion, reason_of(error), read_outcome(self._folder(number)))
+        self._fail(number, reason_of(error), read_outcome(self._folder(number)))
         self._answer_waiting()
 
     def refresh(self, now: bool = False) -> None:
@@ -150,26 +150,26 @@ class Scheduler:
                 return PRUNE if stops else GO_ON
         return self.rungs.at_check(number, curve)
 
-    def _tell(self, suggestion: Suggestion, outcome: Outcome) -> None:
+    def _tell(self, trial: TrialRecord, outcome: Outcome) -> None:
         if outcome.state == "diverged":
-            self._fail(suggestion, outcome.reason, outcome)
+            self._fail(trial.number, outcome.reason, outcome)
             return
-        epochs = self.axis.epochs_of(suggestion.params)
+        epochs = self.axis.epochs_of(trial.params)
         found = [outcome.value(name, epochs) for name in self.setup.sweep.objectives]
         values = [value for value in found if value is not None]
         if len(values) < len(found):
-            self._fail(suggestion, "nothing was measured at an epoch's end", outcome)
+            self._fail(trial.number, "nothing was measured at an epoch's end", outcome)
             return
-        self.study.tell(suggestion.number, values, outcome)
-        self.progress(TrialEnded(suggestion.number, outcome.shown, values[0], outcome))
+        self.study.tell(trial.number, values, outcome)
+        self.progress(TrialEnded(trial.number, outcome.shown, values[0], outcome))
 
     def _hand_back(self, number: int, outcome: Outcome | None = None) -> None:
         self.study.hand_back(number)
         self.progress(TrialEnded(number, "interrupted", outcome=outcome))
 
-    def _fail(self, suggestion: Suggestion, reason: str, outcome: Outcome | None) -> None:
-        self.study.fail(suggestion.number, reason, outcome)
-        self.progress(TrialEnded(suggestion.number, "failed", None, outcome, reason))
+    def _fail(self, number: int, reason: str, outcome: Outcome | None) -> None:
+        self.study.fail(number, reason, outcome)
+        self.progress(TrialEnded(number, "failed", None, outcome, reason))
         self._count_failures()
 
     def _count_failures(self) -> None:
@@ -179,44 +179,44 @@ class Scheduler:
             fix = "correct what they say, or allow more: hydra.sweeper.max_failures=null"
             self.failure = UserError(Problem(what, "hydra.sweeper.max_failures", str(most), fix))
 
-    def _answer_from_curves(self, suggestion: Suggestion) -> bool:
+    def _answer_from_curves(self, trial: TrialRecord) -> bool:
         """Reads a trial's result from a finished curve that contains it, or from the outcome file of the trial that it
         continues, where that one was trained to its end before its process was killed."""
-        epochs = self.axis.epochs_of(suggestion.params)
-        if suggestion.continues is not None:
-            outcome = read_outcome(self._folder(suggestion.continues))  # not written for a stopped or paused trial
+        epochs = self.axis.epochs_of(trial.params)
+        if trial.continues is not None:
+            outcome = read_outcome(self._folder(trial.continues))  # not written for a stopped or paused trial
             if outcome is not None:
-                self._tell(suggestion, outcome.part(epochs, suggestion.continues))
+                self._tell(trial, outcome.part(epochs, trial.continues))
                 return True
-        for trial in self.study.trials():
-            outcome = trial.outcome if trial.state == "complete" else None
-            if outcome and self.axis.same_curve(trial.params, suggestion.params) and outcome.covers(epochs):
-                self._tell(suggestion, outcome.part(epochs, trial.number))
+        for other in self.study.trials():
+            outcome = other.outcome if other.state == "complete" else None
+            if outcome and self.axis.same_curve(other.params, trial.params) and outcome.covers(epochs):
+                self._tell(trial, outcome.part(epochs, other.number))
                 return True
         return False
 
     def _answer_waiting(self) -> None:
         waiting, self.waiting = self.waiting, []
-        for suggestion in waiting:
-            if self._answer_from_curves(suggestion):
+        for trial in waiting:
+            if self._answer_from_curves(trial):
                 continue
-            if self._is_covered(suggestion):
-                self.waiting.append(suggestion)
+            if self._is_covered(trial):
+                self.waiting.append(trial)
             else:  # the trial that it waited for failed or was interrupted
-                self._hand_back(suggestion.number)
+                self._hand_back(trial.number)
 
-    def _is_covered(self, suggestion: Suggestion) -> bool:
+    def _is_covered(self, trial: TrialRecord) -> bool:
         """Whether a trial that is being trained, here or by another worker, has a curve that contains this one."""
-        others = (trial for trial in self.study.trials() if trial.number not in self.study.mine)
-        return any(
-            self.axis.same_curve(suggestion.params, other.params) for other in self.handed_out.values()
-        ) or is_covered(suggestion.number, suggestion.params, others, self.axis)
+        if any(self.axis.same_curve(trial.params, other.params) for other in self.handed_out.values()):
+            return True
+        others = (other for other in self.study.trials() if other.number not in self.study.mine)
+        return is_covered(trial, others, self.axis)
 
-    def _take_checkpoint(self, suggestion: Suggestion) -> None:
+    def _take_checkpoint(self, trial: TrialRecord) -> None:
         """Moves the checkpoint of an interrupted trial to the trial that continues it."""
-        if suggestion.continues is None:
+        if trial.continues is None:
             return
-        before, mine = self._folder(suggestion.continues), self._folder(suggestion.number)
+        before, mine = self._folder(trial.continues), self._folder(trial.number)
         if (before / "checkpoint").is_dir() and not mine.exists():
             mine.mkdir(parents=True)
             for name in ("checkpoint", "curve.csv", "wandb.json"):

@@ -23,7 +23,7 @@ from byheart.sweep.run.trial import TrialTask
 from byheart.sweep.run.workers import ALONE, Processes, WorkerSettings, budget
 from byheart.sweep.search.config import TOKENWISE, SweepConfig
 from byheart.sweep.search.results import Outcome
-from byheart.sweep.search.study import Study, Suggestion, open_study
+from byheart.sweep.search.study import Study, TrialRecord, open_study
 
 PAUSE_S = 0.5  # between two looks at whether the other workers are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
@@ -201,17 +201,17 @@ def _train_all(scheduler: Scheduler, launcher: Launcher) -> None:
 def _launch(scheduler: Scheduler, launcher: Launcher) -> None:
     """Hydra's own launchers take a batch and return when it ends. Only trials in this process are shown while they train."""
     while True:
-        batch: list[Suggestion] = []
-        while len(batch) < scheduler.setup.sweep.n_jobs and (suggestion := scheduler.next()) is not None:
-            batch.append(suggestion)
+        batch: list[TrialRecord] = []
+        while len(batch) < scheduler.setup.sweep.n_jobs and (trial := scheduler.next()) is not None:
+            batch.append(trial)
         if not batch:
             return
-        overrides = [scheduler.overrides(suggestion) for suggestion in batch]
+        overrides = [scheduler.overrides(trial) for trial in batch]
         results: Sequence[JobReturn] = launcher.launch(overrides, initial_job_idx=batch[0].number)
-        for suggestion, result in zip(batch, results, strict=True):
+        for trial, result in zip(batch, results, strict=True):
             found = result._return_value  # return_value would print a line of Hydra's own
             if result.status == JobStatus.COMPLETED and isinstance(found, Outcome):
-                scheduler.ended(suggestion.number, found)
+                scheduler.ended(trial.number, found)
             else:
                 error = found if isinstance(found, BaseException) else RuntimeError(str(found))
-                scheduler.failed(suggestion.number, error)
+                scheduler.failed(trial.number, error)

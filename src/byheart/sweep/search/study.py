@@ -26,15 +26,6 @@ BEAT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Suggestion:
-    """A trial that this process is to train."""
-
-    number: int
-    params: Params
-    continues: int | None = None  # the interrupted trial whose checkpoint it may resume
-
-
-@dataclass(frozen=True)
 class TrialRecord:
     """What the study knows of a trial. `state` is waiting, running, complete, failed or interrupted."""
 
@@ -44,6 +35,7 @@ class TrialRecord:
     values: tuple[float, ...]
     outcome: Outcome | None
     reason: str
+    continues: int | None = None  # the interrupted trial whose checkpoint it may resume
 
     @property
     def value(self) -> float | None:
@@ -120,7 +112,7 @@ class Study:
                     queued.append(point)
             self._remove_duplicates()
 
-    def ask(self) -> Suggestion | None:
+    def ask(self) -> TrialRecord | None:
         """The next trial; None where the finished and the running ones are all that were asked for."""
         with self.locks.asking:
             self._recover()
@@ -132,7 +124,7 @@ class Study:
             self.storage.set_trial_user_attr(trial._trial_id, "owner", self.locks.name)
             self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
             self.mine[trial.number] = trial
-            return Suggestion(trial.number, dict(trial.params), trial.user_attrs.get("continues"))
+            return _record(self.storage.get_trial(trial._trial_id))
 
     def tell(self, number: int, values: Sequence[float], outcome: Outcome) -> None:
         """A trial that was trained or pruned: complete with its best values, since GPSampler ignores pruned trials."""
@@ -295,10 +287,10 @@ def _finished(trial: "FrozenTrial") -> bool:
 def _record(trial: "FrozenTrial") -> TrialRecord:
     states = {"COMPLETE": "complete", "PRUNED": "complete", "RUNNING": "running", "WAITING": "waiting"}
     state = states.get(trial.state.name, "interrupted" if _interrupted(trial) else "failed")
-    raw = trial.user_attrs.get("outcome")
     values = tuple(value for value in trial.values or () if math.isfinite(value)) if state == "complete" else ()
-    reason = trial.user_attrs.get("reason", "")
-    return TrialRecord(trial.number, _params(trial), state, values, Outcome.read(raw) if raw else None, reason)
+    outcome = Outcome.read(raw) if (raw := trial.user_attrs.get("outcome")) else None
+    more = trial.user_attrs.get("reason", ""), trial.user_attrs.get("continues")
+    return TrialRecord(trial.number, _params(trial), state, values, outcome, *more)
 
 
 def _shown(value: object) -> str:
