@@ -15,7 +15,7 @@ from byheart.sweep.report.comparisons import equal_steps, marginals
 from byheart.sweep.report.events import TrialAdvanced, TrialBegan
 from byheart.sweep.report.live_table import LiveTable
 from byheart.sweep.report.selection import Cell
-from byheart.sweep.report.tables import answer_table
+from byheart.sweep.report.tables import result_table
 from byheart.sweep.run.workers import free_bytes
 from byheart.sweep.search.results import End, Outcome
 from byheart.sweep.search.space import Space
@@ -95,7 +95,7 @@ def test_drawings_keep_within_their_frame():
 
 
 def test_what_memory_bears_is_measured_activations_and_all():
-    held = StepCost(1.0, held=10 * 2**20, adapter=2**20)
+    held = StepCost(1.0, taken=10 * 2**20, adapter=2**20)
     assert _slots_that_fit(held, None, 100 * 2**20) == 8
     assert _slots_that_fit(held, 4096, 100 * 2**20) == 71, "a bounded step holds its activations once"
     assert free_bytes("cpu") > 2**20
@@ -105,9 +105,9 @@ def test_of_many_epochs_as_many_are_shown_as_leave_every_name_and_number_whole()
     trials = [
         TrialRecord(n, {"batch_size": 2, "lr": lr}, "complete", (), None, "") for n, lr in enumerate((1e-3, 1e-4))
     ]
-    answered = [Cell(trial, epochs, (3.6965,), 7, epochs > 7, 1.0) for trial in trials for epochs in range(1, 13)]
+    results = [Cell(trial, epochs, (3.6965,), 7, epochs > 7, 1.0) for trial in trials for epochs in range(1, 13)]
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(answer_table(answered, "val loss", "batch_size=2 lr=0.001", 80))
+    console.print(result_table(results, "val loss", "batch_size=2 lr=0.001", 80))
     head, *lines = console.export_text().splitlines()
     assert head.split()[4] == "1" and head.split()[-1] == "12" and len(head.split()) > 4 + 5
     assert [line.split()[:2] for line in lines] == [["batch_size=2", "lr=0.001"], ["batch_size=2", "lr=0.0001"]]

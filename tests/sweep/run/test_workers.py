@@ -126,7 +126,7 @@ def test_no_process_outlives_the_first_and_the_same_command_finishes(here, quick
     until(lambda: list(folder.glob("*/outcome.json")))
     first.kill()
     first.wait()
-    until(lambda: StudyLocks(folder).others_here() == 0)
+    until(lambda: StudyLocks(folder).other_sweepers() == 0)
     done = {file: file.stat().st_mtime_ns for file in folder.glob("*/outcome.json")}
     assert 0 < len(done) < 4, "some are left to be gone on with"
     assert cli.main([*LONG, *quick, "hydra.launcher.processes=1"]) == 0
@@ -143,7 +143,7 @@ def test_ctrl_c_saves_what_both_train(here, quick, slowly):
     until(lambda: len(list(folder.glob("*/curve.csv"))) == 4)
     os.killpg(first.pid, signal.SIGINT)  # as a terminal sends it: to both
     assert first.wait(PATIENCE_S) == 130
-    assert StudyLocks(folder).others_here() == 0, "the other has ended too"
+    assert StudyLocks(folder).other_sweepers() == 0, "the other has ended too"
     assert len(list(folder.glob("[0-3]/checkpoint/packed.pt"))) == 4, "all was saved"
 
 
@@ -200,7 +200,7 @@ def test_how_many_processes(tmp_path, monkeypatch, options, device, threads, hal
     trainer = SimpleNamespace(threads=threads, place=lambda: (device, "float32"))
     setup = SimpleNamespace(sweep=SimpleNamespace(halving=halving), run_config=SimpleNamespace(trainer=trainer))
     with open_study("study", SweepOptions(), SPACE, tmp_path, {}) as study:
-        monkeypatch.setattr(study.locks, "others_here", lambda: beside)
+        monkeypatch.setattr(study.locks, "other_sweepers", lambda: beside)
         assert plan_workers(setup, options, study, 0) == expected
         monkeypatch.setattr(crew, "free_bytes", lambda device: 2 * 2**30)
         assert options or plan_workers(setup, options, study, 2**29).processes == 1, "memory bears one"

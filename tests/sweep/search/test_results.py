@@ -48,7 +48,7 @@ def test_a_part_of_a_curve_does_not_pass_for_the_whole():
 def test_swept_epochs_leave_the_space_and_every_trial_trains_for_the_most():
     found, problems = axis("lr=1,2", "epochs=1,2,8")
     assert not problems and list(found.space.distributions) == ["lr"]
-    assert found.answered == (1, 2, 8) and [each.text for each in found.overrides({"lr": 1})] == [
+    assert found.table_epochs == (1, 2, 8) and [each.text for each in found.overrides({"lr": 1})] == [
         "stopping.patience=null",
         "epochs=8",
     ]

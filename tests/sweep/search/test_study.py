@@ -102,7 +102,7 @@ def test_a_killed_sweepers_trial_is_taken_over_and_a_live_ones_is_not(tmp_path):
 def test_on_another_machine_only_a_silent_sweeper_is_taken_for_dead(tmp_path):
     with begun(tmp_path) as study:
         suggestion = study.ask()
-        trial = study.mine.pop(suggestion.number)  # as if a sweeper elsewhere had asked
+        trial = study.own.pop(suggestion.number)  # as if a sweeper elsewhere had asked
         study.storage.set_trial_user_attr(trial._trial_id, "owner", "elsewhere-1-abc")
         assert study.others_running() == [suggestion.number]
         study.storage.set_trial_user_attr(trial._trial_id, "beat", 0.0)

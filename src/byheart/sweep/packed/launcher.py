@@ -17,7 +17,7 @@ from byheart.store import content_key
 from byheart.sweep.packed.memory import PackSettings, choose_slots
 from byheart.sweep.packed.slots import Pack
 from byheart.sweep.run.scheduler import Scheduler
-from byheart.sweep.run.shared import lend
+from byheart.sweep.run.shared import detach_adapter
 from byheart.sweep.run.trial import PreparedTrial, TrialTask
 
 
@@ -85,7 +85,7 @@ class PackLauncher:
         first = self._prepared(planned, scheduler)
         if first is None:
             return
-        lend(first.session)
+        detach_adapter(first.session)
         adapter = first.run_config.adapter
         assert isinstance(adapter, Lora)
         space = scheduler.setup.space

@@ -35,7 +35,7 @@ class PackSettings:
 @dataclass(frozen=True)
 class StepCost:
     seconds: float  # of one step of all slots
-    held: int  # bytes that the slots took
+    taken: int  # bytes that the slots took
     adapter: int  # bytes of one slot without its activations
 
 
@@ -50,7 +50,7 @@ def choose_slots(
     one = measure_step(pack, 1, batches[1] if asked is None else batches[0], steps=1)
     fit = _slots_that_fit(one, pack.tokens_at_once, free_bytes(device) // processes)
     if asked is not None and asked > fit:
-        size = (one.adapter if pack.tokens_at_once else one.held) / 2**20
+        size = (one.adapter if pack.tokens_at_once else one.taken) / 2**20
         what = f"memory holds {fit} slots of {size:.0f} MiB, as one step of a trial took"
         fix = f"hydra.launcher.slots={fit}, or bound a step: hydra.launcher.tokens_at_once=4096"
         raise UserError(Problem(what, "hydra.launcher.slots", str(asked), fix))
@@ -91,7 +91,7 @@ def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASUR
 
 def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int:
     """Where a step is computed in parts of bounded size, its activations are there once, whatever the slots."""
-    shared, each = (one.held - one.adapter, one.adapter) if tokens_at_once else (0, one.held)
+    shared, each = (one.taken - one.adapter, one.adapter) if tokens_at_once else (0, one.taken)
     return max(1, int((SHARE * free - shared) / max(1, each)))
 
 

@@ -93,19 +93,19 @@ class Pack:
 
         import torch
 
-        there = list(self.in_slots.values()) or self.joining[:slots]
+        interrupted = list(self.in_slots.values()) or self.joining[:slots]
         self.in_slots.clear()
         self.trainer = None  # type: ignore[assignment]  # and what the failed step made hangs on the traceback's frames
         error.__traceback__ = None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if len(there) == 1 and (self.joining[:1] != there or slots == 1):
-            self.joining = [each for each in self.joining if each is not there[0]]
-            self.scheduler.failed(there[0].prepared.number, error)
+        if len(interrupted) == 1 and (self.joining[:1] != interrupted or slots == 1):
+            self.joining = [each for each in self.joining if each is not interrupted[0]]
+            self.scheduler.failed(interrupted[0].prepared.number, error)
         else:
-            self.joining = [*there, *(each for each in self.joining if each not in there)]
-        fewer = max(1, min(slots, len(there)) // 2)
+            self.joining = [*interrupted, *(each for each in self.joining if each not in interrupted)]
+        fewer = max(1, min(slots, len(interrupted)) // 2)
         if fewer < slots:
             self.scheduler.progress(Said(f"out of memory with {slots} slots: continuing with {fewer}"))
         return fewer

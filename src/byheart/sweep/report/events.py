@@ -48,7 +48,7 @@ class TrialChanged(Event):
 @dataclass(frozen=True)
 class TrialEnded(Event):
     number: int
-    state: str  # of its outcome; or known (read from another trial's curve), failed or interrupted
+    state: str  # of its outcome; or from curve (of another trial), failed or interrupted
     value: float | None = None
     outcome: Outcome | None = None
     reason: str = ""

@@ -12,7 +12,7 @@ from byheart.report.terminal import Terminal, clock, spark
 from byheart.sweep.report import events
 from byheart.sweep.report.comparisons import spread
 from byheart.sweep.report.selection import cells
-from byheart.sweep.report.tables import answer_table
+from byheart.sweep.report.tables import result_table
 from byheart.sweep.search.results import STATES, Outcome
 from byheart.sweep.search.space import Params, brief, in_short
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 SPARK = 10  # characters of a curve
-WIDTH, OTHERS = 80, 55  # characters of the table, and of its columns beside the parameters
+WIDTH, OTHERS = 80, 55  # characters of the table, and of its columns other than the parameters
 SHOWN = 18  # trials at a time: the live table must fit on a screen
 STYLES = {
     "running": "cyan",
     "failed": "red",
     "pruned": "dim",
-    "known": "dim",
+    "from curve": "dim",
     "interrupted": "yellow",
     "paused": "yellow",
 }
@@ -124,11 +124,11 @@ class LiveTable:
 
     def _choose(self, event: events.TrialChosen) -> None:
         """The results of all trials, and which one was chosen."""
-        answered, chosen, console = cells(event.setup, event.trials), event.chosen, self.terminal.console
+        results, chosen, console = cells(event.setup, event.trials), event.chosen, self.terminal.console
         console.print()
         objective = event.setup.sweep.objectives[0].replace("_", " ")
-        console.print(answer_table(answered, objective, chosen.row, console.width))
-        if any(cell.after_upturn for cell in answered):
+        console.print(result_table(results, objective, chosen.row, console.width))
+        if any(cell.after_upturn for cell in results):
             self.terminal.say("  * after the upturn: the value of the best epoch before it")
         failed = [trial for trial in event.trials if trial.state == "failed"]
         for trial in failed[:5]:

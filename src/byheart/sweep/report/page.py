@@ -35,7 +35,7 @@ def write_page(
         for trial in trials
         if trial.outcome and trial.outcome.source is None
     ]
-    answered = cells(setup, trials)
+    results = cells(setup, trials)
     values, shares = [(trial.number, trial.values[0]) for trial in complete], _importance(study)
     drawn = {
         "curves": _twice(plots.curves, curves),
@@ -49,10 +49,10 @@ def write_page(
         chosen=chosen,
         words=STATES,
         objective=objective.replace("_", " "),
-        counts=sorted({cell.epochs for cell in answered}),
-        grid=grid(answered),
+        counts=sorted({cell.epochs for cell in results}),
+        grid=grid(results),
         steps=equal_steps(setup, trials),
-        turned=any(cell.after_upturn for cell in answered),
+        turned=any(cell.after_upturn for cell in results),
         plots={name: Markup(drawing) for name, drawing in drawn.items()},
         contours=[Markup(each) for each in plots.contours(points, keys, maximize)] if len(points) > 2 else [],
         report=report.relative_to(setup.folder).as_posix() if report else None,

@@ -57,7 +57,7 @@ def cells(setup: SweepConfig, trials: Sequence[TrialRecord]) -> list[Cell]:
             found.append(Cell(trial, last, (None,) * len(setup.sweep.objectives), None, False, 0.0))
         if trial.state != "complete" or trial.outcome is None:
             continue
-        counts = (last,) if "epochs" in trial.params else [e for e in setup.axis.answered if e <= last]
+        counts = (last,) if "epochs" in trial.params else [e for e in setup.axis.table_epochs if e <= last]
         if trial.outcome.state == "pruned":  # what it would have reached later is unknown
             counts = [epochs for epochs in counts if epochs <= len(trial.outcome.ends)]
         found += [_cell(setup, trial, trial.outcome, epochs) for epochs in counts]
@@ -65,10 +65,10 @@ def cells(setup: SweepConfig, trials: Sequence[TrialRecord]) -> list[Cell]:
     return sorted(found, key=lambda cell: (*_order(setup, cell.trial), cell.epochs))
 
 
-def grid(answered: Sequence[Cell]) -> dict[str, dict[int, Cell]]:
+def grid(results: Sequence[Cell]) -> dict[str, dict[int, Cell]]:
     """The table: combinations by numbers of epochs, in the order of the cells."""
     rows: dict[str, dict[int, Cell]] = {}
-    for cell in answered:
+    for cell in results:
         rows.setdefault(row_of(cell.trial.params), {})[cell.epochs] = cell
     return rows
 

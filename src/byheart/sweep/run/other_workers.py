@@ -28,7 +28,7 @@ class OtherWorkers:
         started = time.monotonic()
         ended, trials = [], self.study.trials()
         for trial in trials:
-            if trial.number in self.study.mine or trial.number in self.skipped:
+            if trial.number in self.study.own or trial.number in self.skipped:
                 continue
             if trial.state == "running":
                 self._report_running(trial, trials)

@@ -51,7 +51,7 @@ class Scheduler:
                 return None
             self.other_workers.skipped.add(trial.number)
             self.progress(TrialBegan(trial.number, trial.params, "waiting"))
-            if self._answer_from_curves(trial):
+            if self._read_from_curves(trial):
                 continue
             if self._is_covered(trial):
                 self.waiting.append(trial)
@@ -76,21 +76,21 @@ class Scheduler:
             self._hand_back(number, outcome)
         else:
             self._tell(trial, outcome)
-        self._answer_waiting()
+        self._resolve_waiting()
 
     def failed(self, number: int, error: BaseException) -> None:
         """One failure does not end the sweep; `max_failures` in a row do."""
         del self.handed_out[number]
         self.rungs.failed(number)
         self._fail(number, reason_of(error), read_outcome(self._folder(number)))
-        self._answer_waiting()
+        self._resolve_waiting()
 
     def refresh(self, now: bool = False) -> None:
         """Shows the trials of other workers, and reads results from their curves. May be called often: it limits its own rate."""
         if not now and time.monotonic() < self.other_workers.due:
             return
         if ended := self.other_workers.refresh():
-            self._answer_waiting()
+            self._resolve_waiting()
             if any(trial.state == "failed" for trial in ended):
                 self._count_failures()
         self.on_refresh()
@@ -179,7 +179,7 @@ class Scheduler:
             fix = "correct what they say, or allow more: hydra.sweeper.max_failures=null"
             self.failure = UserError(Problem(what, "hydra.sweeper.max_failures", str(most), fix))
 
-    def _answer_from_curves(self, trial: TrialRecord) -> bool:
+    def _read_from_curves(self, trial: TrialRecord) -> bool:
         """Reads a trial's result from a finished curve that contains it, or from the outcome file of the trial that it
         continues, where that one was trained to its end before its process was killed."""
         epochs = self.axis.epochs_of(trial.params)
@@ -195,10 +195,10 @@ class Scheduler:
                 return True
         return False
 
-    def _answer_waiting(self) -> None:
+    def _resolve_waiting(self) -> None:
         waiting, self.waiting = self.waiting, []
         for trial in waiting:
-            if self._answer_from_curves(trial):
+            if self._read_from_curves(trial):
                 continue
             if self._is_covered(trial):
                 self.waiting.append(trial)
@@ -209,7 +209,7 @@ class Scheduler:
         """Whether a trial that is being trained, here or by another worker, has a curve that contains this one."""
         if any(self.axis.same_curve(trial.params, other.params) for other in self.handed_out.values()):
             return True
-        others = (other for other in self.study.trials() if other.number not in self.study.mine)
+        others = (other for other in self.study.trials() if other.number not in self.study.own)
         return is_covered(trial, others, self.axis)
 
     def _take_checkpoint(self, trial: TrialRecord) -> None:

@@ -68,8 +68,8 @@ class Shared:
         return self._rows[key]
 
     def _rows_key(self, config: RunConfig) -> str:
-        theirs = [config.dev] if config.dev else []  # a share of the questions is validated on too
-        return content_key(data_key(config), config.rows, config.model, *theirs)
+        questions = [config.dev] if config.dev else []  # a share of the questions is validated on too
+        return content_key(data_key(config), config.rows, config.model, *questions)
 
     def has(self, config: RunConfig, general: bool) -> bool:
         """Whether the rows, and the untuned model's losses on general text, are there already."""
@@ -82,25 +82,28 @@ class Shared:
         if key not in self._opened:
             self._opened.clear()
             self._opened[key] = ModelSession.load(config, Run(self.folder, self.progress))
-            self.keep_threads()
+            self.use_threads(self.threads)
         session = self._opened[key]
-        lend(session)
+        detach_adapter(session)
         return session
 
-    def keep_threads(self) -> None:
-        """Loading a model takes as many threads as the trainer says."""
+    def use_threads(self, threads: int | None) -> None:
+        """From now on, also after a model is loaded, which takes as many threads as the trainer says. None: as it is."""
         import torch
 
-        if self.threads:
-            torch.set_num_threads(self.threads)
+        self.threads = threads
+        if threads:
+            torch.set_num_threads(threads)
 
     def forget_models(self) -> None:
         self._opened.clear()
 
-    def recall(self, config: RunConfig, count: int, only_theirs: bool) -> Callable[[LanguageModel], float] | None:
-        """Recall (token F1) on a fixed sample of the validation half; `only_theirs`: of the user's questions, where examples vary."""
+    def recall(
+        self, config: RunConfig, count: int, only_user_questions: bool
+    ) -> Callable[[LanguageModel], float] | None:
+        """Recall (token F1) on a fixed sample of the validation half; `only_user_questions`: of the user's questions, where examples vary."""
         data = self.prepared(config)
-        generated: Sequence[Probe] = () if only_theirs else probes_of(data, data.split.validation)
+        generated: Sequence[Probe] = () if only_user_questions else probes_of(data, data.split.validation)
         return recall_on(config, [*collect_probes(config, data).dev, *generated][:count])
 
     def forgetting(self, config: RunConfig) -> Callable[[LanguageModel], float]:
@@ -114,7 +117,7 @@ class Shared:
         return self.folder / f"{kind}-{key[:12]}"
 
 
-def lend(session: ModelSession) -> None:
+def detach_adapter(session: ModelSession) -> None:
     """Takes an adapter off the model again: quicker than loading it anew, and its weights were never touched."""
     if not session.fresh and hasattr(session.model, "unload"):
         session.model = session.model.unload().eval()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -23,7 +24,7 @@ from byheart.sweep.run.trial import TrialTask
 from byheart.sweep.run.workers import ALONE, Processes, WorkerSettings, budget
 from byheart.sweep.search.config import TOKENWISE, SweepConfig
 from byheart.sweep.search.results import Outcome
-from byheart.sweep.search.study import Study, TrialRecord, open_study
+from byheart.sweep.search.study import Study, open_study
 
 PAUSE_S = 0.5  # between two looks at whether the other workers are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
@@ -59,7 +60,7 @@ def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResul
         raise UserError(Problem(what, "hydra.sweeper.halving", str(setup.sweep.halving), "hydra/launcher=packed"))
     worker = workers.worker_settings()
     setup.folder.mkdir(parents=True, exist_ok=True)
-    if not setup.only_their_probes:  # else each trial writes its own examples
+    if not setup.only_user_questions:  # else each trial writes its own examples
         _refuse_unmeasurable(setup, task.shared.prepared(setup.run_config))
     task.shared.progress = only_warnings(progress)
     with open_study(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
@@ -68,7 +69,7 @@ def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResul
         progress(SweepBegan(setup, study.wanted, study.ended_before))
         if worker is not None:
             scheduler = Scheduler(setup, study, progress, worker)
-            workers.end_with_the_first(lambda: setattr(scheduler, "stop", True))
+            workers.end_with_first_process(lambda: setattr(scheduler, "stop", True))
             _train(scheduler, task, launcher)
             return None
         with Processes(task.words, study.locks.folder, lambda text: progress(Said(text))) as processes:
@@ -127,8 +128,7 @@ def _share_cores_again(scheduler: Scheduler, task: TrialTask, processes: Process
     others = scheduler.study.others_at_work()
     threads = scheduler.worker.threads if others is None else max(1, budget(scheduler.setup) // (1 + others))
     if threads != shared.threads:
-        shared.threads = threads
-        shared.keep_threads()
+        shared.use_threads(threads)
 
 
 @contextmanager
@@ -139,12 +139,11 @@ def _threads(task: TrialTask, worker: WorkerSettings) -> Iterator[None]:
         return
     import torch
 
-    task.shared.threads = worker.threads
-    task.shared.keep_threads()
+    task.shared.use_threads(worker.threads)
     try:
         yield
     finally:
-        task.shared.threads = None
+        task.shared.use_threads(None)
         torch.set_num_threads(budget(task.setup))
 
 
@@ -200,12 +199,7 @@ def _train_all(scheduler: Scheduler, launcher: Launcher) -> None:
 
 def _launch(scheduler: Scheduler, launcher: Launcher) -> None:
     """Hydra's own launchers take a batch and return when it ends. Only trials in this process are shown while they train."""
-    while True:
-        batch: list[TrialRecord] = []
-        while len(batch) < scheduler.setup.sweep.n_jobs and (trial := scheduler.next()) is not None:
-            batch.append(trial)
-        if not batch:
-            return
+    while batch := list(islice(iter(scheduler.next, None), scheduler.setup.sweep.n_jobs)):
         overrides = [scheduler.overrides(trial) for trial in batch]
         results: Sequence[JobReturn] = launcher.launch(overrides, initial_job_idx=batch[0].number)
         for trial, result in zip(batch, results, strict=True):

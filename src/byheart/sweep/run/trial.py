@@ -19,7 +19,7 @@ from byheart.records import CurvePoint
 from byheart.report.loggers.logbook import Logbook
 from byheart.results import SweepResult
 from byheart.store import read_json, write_json
-from byheart.sweep.run.shared import Shared, lend
+from byheart.sweep.run.shared import Shared, detach_adapter
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.results import Outcome, write_outcome
 from byheart.training.curve import forget_peak, read_curve
@@ -92,7 +92,7 @@ class TrialTask:
         shared, probes = self.shared, self.setup.probes_asked
         train, validate = shared.rows(run_config)
         session = shared.session(run_config)
-        recall = shared.recall(run_config, probes, self.setup.only_their_probes) if probes else None
+        recall = shared.recall(run_config, probes, self.setup.only_user_questions) if probes else None
         forgets = shared.forgetting(run_config) if "forgetting" in self.setup.sweep.objectives else None
         kept = folder / "checkpoint" / "forgetting.json"  # for a trial that is interrupted: no curve holds it
         forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
@@ -117,7 +117,7 @@ class TrialTask:
         """Trains this trial alone, from its checkpoint where there is one."""
         run_config, number, watch, measure = prepared.run_config, prepared.number, self.watch, prepared.measure
         session = prepared.session
-        lend(session)
+        detach_adapter(session)
         model = session.attach(run_config.adapter, run_config.seed)
         pruned = False
         begun = any((prepared.folder / "checkpoint").glob("step-*"))  # not by a pack, whose checkpoints are its own

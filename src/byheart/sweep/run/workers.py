@@ -58,7 +58,7 @@ def plan_workers(setup: SweepConfig, options: Mapping[str, int | None], study: S
     if left < 2 or processes == 1 or setup.sweep.halving:
         return ALONE
     ours, device = budget(setup), setup.run_config.trainer.place()[0]
-    others = study.locks.others_here()
+    others = study.locks.other_sweepers()
     if processes is None:
         fit = int(SHARE * free_bytes("cpu") / max(LEAST_BYTES, 2 * weights))
         processes = min(ours - others, fit) if device == "cpu" else 1
@@ -177,7 +177,7 @@ class Processes:
         self.wait()
 
 
-def end_with_the_first(stop: Callable[[], None]) -> None:
+def end_with_first_process(stop: Callable[[], None]) -> None:
     """In one of the other processes: calls `stop` once the first one has ended or released it; exits after GRACE_S."""
 
     def wait() -> None:

@@ -45,13 +45,13 @@ class SweepConfig:
     from_yaml: tuple[Override, ...]  # what differs from `byheart learn` in the sweep's own YAML
     folder: Path
     fingerprint: dict[str, object]
-    only_their_probes: bool  # where examples vary, only the user's questions are the same for all
+    only_user_questions: bool  # where examples vary, only the user's questions are the same for all
     run_config: RunConfig  # of the first trial; what does not vary is the same in all
 
     @property
     def probes_asked(self) -> int:
         """How many probes are asked at each epoch's end."""
-        return self.sweep.probes_asked(self.only_their_probes)
+        return self.sweep.probes_asked(self.only_user_questions)
 
     @property
     def space(self) -> Space:
@@ -94,11 +94,13 @@ def set_up(
         *_objective_problems(sweep, keys, run_config),
         *_space_problems(sweep, keys, list(axis.space.distributions), run_config),
     ]
-    there = bool(other_texts(keys))
-    same = fingerprint(config, sweep, space, there) if not problems else {}
+    examples_vary = bool(other_texts(keys))
+    settings = fingerprint(config, sweep, space, examples_vary) if not problems else {}
     own = from_yaml(config, keys) if not problems else ()
     fixed = [*_monitored(sweep, run_config), *fixed]
-    return SweepConfig(study_name(config), sweep, axis, tuple(fixed), own, folder, same, there, run_config), problems
+    return SweepConfig(
+        study_name(config), sweep, axis, tuple(fixed), own, folder, settings, examples_vary, run_config
+    ), problems
 
 
 def _monitored(sweep: SweepOptions, run_config: RunConfig) -> list[Override]:
@@ -123,7 +125,7 @@ def _launcher_problems(options: Mapping[str, object], sweep: SweepOptions) -> It
 def _space_problems(
     sweep: SweepOptions, keys: Sequence[str], proposed: Sequence[str], run_config: RunConfig
 ) -> Iterator[Problem]:
-    """What is wrong with what varies. `proposed`: the keys whose values Optuna proposes."""
+    """What is wrong with the keys that vary. `proposed`: those whose values Optuna proposes."""
     for key in keys:
         if _head(key) in FIXED:
             fix = "sweep schedule instead" if key == "retrain" else "say it once, for all trials"

@@ -17,7 +17,7 @@ class Axis:
     space: Space
     fixed_epochs: int
     most: int | None = None  # the highest number of epochs in the space; None: epochs is not swept
-    answered: tuple[int, ...] = ()  # the numbers of epochs in the final table
+    table_epochs: tuple[int, ...] = ()  # the numbers of epochs in the final table
     schedule: str = "constant"
     free: bool = True  # a training of N epochs contains every shorter one, where the rate is constant
 

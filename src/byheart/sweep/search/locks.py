@@ -1,4 +1,4 @@
-"""Who works on a study: each sweeper of one folder holds a process lock there, and some steps are done one at a time."""
+"""Locks of a study: each sweeper of a folder holds a process lock there, and some steps are done by one at a time."""
 
 import glob
 from pathlib import Path
@@ -17,7 +17,7 @@ class StudyLocks(ProcessLock):
         self.asking = FileLock(self.folder / "gate.lock")  # two that ask at once would ask for one trial too many
         self.scoring = FileLock(self.folder / "scoring.lock")  # one scores the best trial, another finds it scored
 
-    def others_here(self) -> int:
+    def other_sweepers(self) -> int:
         """How many other sweepers work in this folder on this machine."""
         names = [file.stem for file in self.folder.glob(f"{glob.escape(self.host)}-*-*.lock")]
         return sum(self.is_dead(name) is False for name in names if name != self.name)

@@ -66,7 +66,7 @@ def word(value: object) -> str:
 
 
 def from_yaml(config: Config, swept: Iterable[str]) -> tuple[Override, ...]:
-    """What a sweep's own YAML fixes, so that its best trial can be said without that file: the choices of groups that
+    """What a sweep's own YAML fixes, so that its best trial can be trained without that file: the choices of groups that
     differ from those of `learn`, then the keys that differ from what these choices bring. A config of the user's own
     is no choice that others could name: its keys are listed one by one."""
     composer, swept, found = Composer(), [bare(key) for key in swept], list[Override]()

@@ -17,7 +17,6 @@ STATES = {
     "upturn": "turned",
     "budget": "done",
     "finished": "done",
-    "known": "from curve",
     "interrupted": "queued again",
 }
 WHY = {
@@ -77,7 +76,7 @@ class Outcome:
     @property
     def shown(self) -> str:
         """The state in the live table."""
-        return "known" if self.source is not None else self.state
+        return "from curve" if self.source is not None else self.state
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> "Outcome":

@@ -56,7 +56,7 @@ class Study:
         )
         self.name = name
         self.locks = StudyLocks(folder)
-        self.mine: dict[int, Trial] = {}
+        self.own: dict[int, Trial] = {}  # trials that this process trains
         self.heart = threading.Thread(target=self._beat, daemon=True)
         self.over = threading.Event()
         self.ended_before = [trial for trial in self.trials() if trial.state in ("complete", "failed")]
@@ -71,7 +71,7 @@ class Study:
     def __exit__(self, *error: object) -> None:
         self.over.set()
         self.heart.join()
-        for number in list(self.mine):  # whatever ended this process, others may take these at once
+        for number in list(self.own):  # whatever ended this process, others may take these at once
             self.hand_back(number)
         self.locks.release()
 
@@ -123,19 +123,19 @@ class Study:
             trial = self.optuna.ask(self.space.distributions)
             self.storage.set_trial_user_attr(trial._trial_id, "owner", self.locks.name)
             self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
-            self.mine[trial.number] = trial
+            self.own[trial.number] = trial
             return _record(self.storage.get_trial(trial._trial_id))
 
     def tell(self, number: int, values: Sequence[float], outcome: Outcome) -> None:
         """A trial that was trained or pruned: complete with its best values, since GPSampler ignores pruned trials."""
-        trial = self.mine.pop(number)
+        trial = self.own.pop(number)
         trial.set_user_attr("outcome", outcome.as_dict())
         self.optuna.tell(number, list(values))
 
     def fail(self, number: int, reason: str, outcome: Outcome | None = None) -> None:
         from optuna.trial import TrialState
 
-        trial = self.mine.pop(number)
+        trial = self.own.pop(number)
         trial.set_user_attr("reason", reason)
         if outcome is not None:
             trial.set_user_attr("outcome", outcome.as_dict())
@@ -143,11 +143,11 @@ class Study:
 
     def hand_back(self, number: int) -> None:
         """Queues the parameters of an interrupted trial of this process again."""
-        self._requeue(self.mine.pop(number)._trial_id)
+        self._requeue(self.own.pop(number)._trial_id)
 
     def should_stop(self, number: int, epoch: int, value: float) -> bool:
         """Reports the value at an epoch's end; whether the pruner has seen enough."""
-        trial = self.mine[number]
+        trial = self.own[number]
         trial.report(value, epoch)
         return bool(trial.should_prune())
 
@@ -162,7 +162,7 @@ class Study:
     def others_running(self) -> list[int]:
         with self.locks.asking:
             self._recover()
-        return [t.number for t in self._trials() if t.state.name == "RUNNING" and t.number not in self.mine]
+        return [t.number for t in self._trials() if t.state.name == "RUNNING" and t.number not in self.own]
 
     def others_at_work(self) -> int | None:
         """How many other workers train the last trials; None while there are trials to ask for."""
@@ -170,7 +170,7 @@ class Study:
         running = [t for t in trials if t.state.name == "RUNNING"]
         if sum(map(_finished, trials)) + len(running) < self.wanted:
             return None
-        return len({t.user_attrs.get("owner") for t in running if t.number not in self.mine})
+        return len({t.user_attrs.get("owner") for t in running if t.number not in self.own})
 
     def failures_in_a_row(self) -> list[str]:
         """The reasons of the failures since the last trial that completed, in the order in which they ended."""
@@ -192,7 +192,7 @@ class Study:
     def _recover(self) -> None:
         """Queues the trials of dead workers again."""
         for trial in self._trials():
-            if trial.state.name == "RUNNING" and trial.number not in self.mine and self._expired(trial):
+            if trial.state.name == "RUNNING" and trial.number not in self.own and self._expired(trial):
                 self._requeue(trial._trial_id)
 
     def _expired(self, trial: "FrozenTrial") -> bool:
@@ -231,7 +231,7 @@ class Study:
 
     def _beat(self) -> None:
         while not self.over.wait(BEAT_S):
-            for trial in list(self.mine.values()):
+            for trial in list(self.own.values()):
                 with suppress(Exception):  # it ended a moment ago, or the storage is away: the next beat tries again
                     self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
 
