@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack, cast
 from byheart.config.checking import compose_checked
 from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, read_request, run_hydra
 from byheart.config.plan import plan_values
-from byheart.config.quoting import quoted
+from byheart.config.quoting import in_hydras_grammar, quoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
@@ -342,15 +342,9 @@ def _key(problem: Problem) -> str:
 def _words(words: Sequence[str], options: Options) -> list[str]:
     """Options as overrides in Hydra's grammar."""
     plain = {key: value for key, value in options.items() if key != "overrides"}
-    return [*words, *(f"{key}={_written(value)}" for key, value in {**plain, **options.get("overrides", {})}.items())]
+    settings = {**plain, **options.get("overrides", {})}
+    return [*words, *(f"{key}={in_hydras_grammar(value, _plain_or_quoted)}" for key, value in settings.items())]
 
 
-def _written(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_written(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(map(_written, value)) + "]"
-    text = str(value)
+def _plain_or_quoted(text: str) -> str:
     return text if re.fullmatch(r"[\w./-]+", text, re.A) else quoted(text)

@@ -5,7 +5,7 @@ literal name is meant literally; what Hydra already understands as a list, a swe
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,17 @@ def quoted(text: str) -> str:
     # OmegaConf would resolve ${...} inside a file's name; a backslash before it stops that and must itself be doubled
     escaped = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
     return QuotedString(escaped, Quote.single).with_quotes()
+
+
+def in_hydras_grammar(value: object, text: Callable[[str], str]) -> str:
+    """A value as the command line would say it; `text` writes the strings."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{in_hydras_grammar(each, text)}" for key, each in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ",".join(in_hydras_grammar(each, text) for each in value) + "]"
+    return str(value) if isinstance(value, int | float) else text(str(value))
 
 
 def _quote_override(override: str, multirun: bool) -> str:

@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Override as Parsed
 from omegaconf import OmegaConf
 
 from byheart.config.compose import PRIMARY, Composer, Config
-from byheart.config.quoting import quoted
+from byheart.config.quoting import in_hydras_grammar, quoted
 
 PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_][\w./-]*", re.A | re.I)  # texts that Hydra reads as they stand
 SEVERAL = ("expansion", "evaluation", "logger")  # groups of which a list is chosen: their members are their keys
@@ -29,7 +29,7 @@ class Override:
 
     @classmethod
     def of(cls, key: str, value: object) -> "Override":
-        return cls(key, value, f"{key}={_in_hydras_words(value)}")
+        return cls(key, value, f"{key}={in_hydras_grammar(value, _plain_or_quoted)}")
 
     @classmethod
     def read(cls, parsed: Parsed) -> "Override":
@@ -56,13 +56,6 @@ def as_yaml(value: object) -> object:
     if isinstance(value, dict):
         return {str(key): as_yaml(each) for key, each in value.items()}
     return value if value is None or isinstance(value, bool | int | float) else str(getattr(value, "text", value))
-
-
-def word(value: object) -> str:
-    """A value of the space in Hydra's grammar; a text already stands in it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return repr(value) if isinstance(value, float) else str(value)
 
 
 def from_yaml(config: Config, swept: Iterable[str]) -> tuple[Override, ...]:
@@ -107,11 +100,5 @@ def _chosen(config: Config, group: str) -> object:
     return OmegaConf.select(config, "hydra.runtime.choices").get(group)
 
 
-def _in_hydras_words(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{','.join(map(_in_hydras_words, value))}]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_in_hydras_words(each)}" for key, each in value.items()) + "}"
-    if not isinstance(value, str):
-        return word(value)
-    return value if PLAIN.fullmatch(value) else quoted(value)
+def _plain_or_quoted(text: str) -> str:
+    return text if PLAIN.fullmatch(text) else quoted(text)

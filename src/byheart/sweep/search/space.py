@@ -14,8 +14,9 @@ from hydra.core.override_parser.types import IntervalSweep, RangeSweep, Transfor
 from hydra.core.override_parser.types import Override as Parsed
 from hydra.errors import HydraException
 
+from byheart.config.quoting import in_hydras_grammar
 from byheart.errors import Problem
-from byheart.sweep.search.override import Override, as_yaml, word
+from byheart.sweep.search.override import Override, as_yaml
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -97,7 +98,7 @@ class Space:
 
     def overrides(self, params: Params) -> list[Override]:
         return [
-            Override(key, self.texts.get(key, {}).get(str(value), value), f"{key}={word(value)}")
+            Override(key, self.texts.get(key, {}).get(str(value), value), f"{key}={in_hydras_grammar(value, str)}")
             for key, value in params.items()
         ]
 
