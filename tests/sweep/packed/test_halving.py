@@ -71,21 +71,21 @@ def test_the_winner_ran_its_length_and_a_pause_left_no_trace(whole, here, quick,
 @pytest.mark.parametrize("at", [1, 8])
 def test_a_sweep_that_is_stopped_goes_on_where_its_packed_trials_stood(whole, here, quick, monkeypatch, at):
     """At step 1 nothing was validated yet: there is no curve to go on with, but there are weights."""
-    ticked = pack.Pack._on_tick
+    ticked = pack.Pack._on_step
 
     def stopping(self, steps):
         self.scheduler.stop = self.scheduler.stop or min(step for step, _ in steps.values()) >= at
         return ticked(self, steps)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pack.Pack, "_on_tick", stopping)
+        patch.setattr(pack.Pack, "_on_step", stopping)
         assert cli.main(["sweep", "batch_lr_epochs", *quick, *WORDS, "name=cut"]) == 130
     cut = Path("outputs/sweeps/batch_lr_epochs-cut")
     saved = sorted(int(file.parent.parent.name) for file in cut.glob("*/checkpoint/packed.pt"))
     assert saved == [0, 1, 2, 3]
     first = []
     monkeypatch.setattr(
-        pack.Pack, "_on_tick", lambda self, steps: first.append(min(step for step, _ in steps.values()))
+        pack.Pack, "_on_step", lambda self, steps: first.append(min(step for step, _ in steps.values()))
     )
     sweep(quick, "cut")
     assert first[0] == at + 1, "it began again"

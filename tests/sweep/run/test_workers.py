@@ -77,7 +77,7 @@ sys.argv[0], sys.executable = "byheart", {python!r}
 from byheart.cli import main
 from byheart.sweep.packed import slots as pack
 
-tick = pack.Pack._on_tick
+tick = pack.Pack._on_step
 
 def slow(self, steps):
     folder = self.scheduler.setup.folder
@@ -86,7 +86,7 @@ def slow(self, steps):
     time.sleep(0.2)
     tick(self, steps)
 
-pack.Pack._on_tick = slow
+pack.Pack._on_step = slow
 sys.exit(main())
 """
 

@@ -12,6 +12,7 @@ from byheart.model.adapter import Lora
 from byheart.sweep.run.trial import PreparedTrial
 from byheart.sweep.run.workers import SHARE, free_bytes
 from byheart.training.curve import forget_peak, peak_memory_gib
+from byheart.training.job import Paused
 from byheart.training.layout import Row
 from byheart.training.multi_lora.job import PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
@@ -30,6 +31,9 @@ class PackSettings:
     rank: int
     targets: str | tuple[str, ...]
     tokens_at_once: int | None
+
+    def trainer(self, slots: int) -> PackedTrainer:
+        return PackedTrainer(self.first.session.model, slots, self.rank, self.targets, self.tokens_at_once)
 
 
 @dataclass(frozen=True)
@@ -64,19 +68,11 @@ def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASUR
     train_job = pack.first.train_job
     rows: Sequence[Row] = sorted(train_job.train, key=lambda row: len(row.tokens))[-batch:]
     short = replace(train_job, train=list(rows), validate=[], batch_size=batch, epochs=steps)
-    config, marks = pack.first.run_config, [time.monotonic()]
-    adapter = config.adapter
-    assert isinstance(adapter, Lora)
+    job, marks = packed_job(pack.first), [time.monotonic()]
     forget_peak()
     before = peak_memory_gib()
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        torch.random.fork_rng(),
-        PackedTrainer(pack.first.session.model, slots, pack.rank, pack.targets, pack.tokens_at_once) as trainer,
-    ):
-        jobs = [
-            PackedJob(str(i), short, adapter, config.optimizer, config.stopping, Path(scratch)) for i in range(slots)
-        ]
+    with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng(), pack.trainer(slots) as trainer:
+        jobs = [replace(job, id=str(i), train_job=short, folder=Path(scratch)) for i in range(slots)]
         hooks = PackedHooks(
             stop_requested=lambda: len(marks) > steps, on_step=lambda done: marks.append(time.monotonic())
         )
@@ -87,6 +83,13 @@ def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASUR
     if not warm:  # no second step has measured the optimizer moments together with the activations
         took += moments * slots
     return StepCost(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
+
+
+def packed_job(prepared: PreparedTrial, paused: Paused | None = None) -> PackedJob:
+    config, adapter = prepared.run_config, prepared.run_config.adapter
+    assert isinstance(adapter, Lora)
+    options = adapter, config.optimizer, config.stopping
+    return PackedJob(str(prepared.number), prepared.train_job, *options, prepared.folder, paused)
 
 
 def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int:

@@ -11,7 +11,7 @@ from byheart.model.language import LanguageModel
 from byheart.progress import Said
 from byheart.records import CurvePoint
 from byheart.sweep.packed.checkpoints import load_paused, save_paused
-from byheart.sweep.packed.memory import PackSettings
+from byheart.sweep.packed.memory import PackSettings, packed_job
 from byheart.sweep.report.events import TrialChanged
 from byheart.sweep.run.scheduler import Scheduler, is_out_of_memory
 from byheart.sweep.run.trial import PreparedTrial, TrialTask
@@ -43,12 +43,12 @@ class Pack:
     """`supply` gives the next trial of this kind; `scheduler` takes the results."""
 
     def __init__(
-        self, task: TrialTask, scheduler: Scheduler, supply: Callable[[], PreparedTrial | None], session: PackSettings
+        self, task: TrialTask, scheduler: Scheduler, supply: Callable[[], PreparedTrial | None], settings: PackSettings
     ):
-        self.task, self.scheduler, self.supply, self.session = task, scheduler, supply, session
+        self.task, self.scheduler, self.supply, self.settings = task, scheduler, supply, settings
         self.in_slots: dict[str, SlotState] = {}
         self.paused_trials: dict[int, SlotState] = {}  # at a rung of halving
-        self.joining = [SlotState(session.first)]
+        self.joining = [SlotState(settings.first)]
         self.trainer: PackedTrainer
         self.base = 0.0  # GiB before the first step
 
@@ -64,28 +64,16 @@ class Pack:
                 slots = self._free_memory(error, slots)
 
     def _stream(self, slots: int) -> None:
-        first, scheduler = self.session.first, self.scheduler
         self.slots = slots
         forget_peak()
         self.base = peak_memory_gib()
-        session = self.session
-        with PackedTrainer(
-            first.session.model, slots, session.rank, session.targets, session.tokens_at_once
-        ) as trainer:
-            self.trainer = trainer
-            trainer.stream(
-                self._next_job,
-                self._on_result,
-                PackedHooks(
-                    self._on_check,
-                    self._recall if first.measure else None,
-                    self.task.watch.stop_requested,
-                    self._on_tick,
-                ),
-            )
+        recall = self._recall if self.settings.first.measure else None
+        hooks = PackedHooks(self._on_check, recall, self.task.watch.stop_requested, self._on_step)
+        with self.settings.trainer(slots) as self.trainer:
+            self.trainer.stream(self._next_job, self._on_result, hooks)
         for number, each in self.paused_trials.items():  # Ctrl-C: they are saved, and the same command continues them
             assert each.train_result is not None
-            scheduler.ended(number, self.task.finish(each.prepared, each.train_result))
+            self.scheduler.ended(number, self.task.finish(each.prepared, each.train_result))
 
     def _free_memory(self, error: BaseException, slots: int) -> int:
         """How many slots to continue with. A trial that is too large alone fails; the others continue from their checkpoints."""
@@ -116,7 +104,7 @@ class Pack:
             begun = each.paused is None  # now, or by a command that was interrupted
             if begun:
                 each.paused = load_paused(each.prepared.folder)
-            job = _job(each.prepared, each.paused)
+            job = packed_job(each.prepared, each.paused)
             if problems := self.trainer.problems(job):
                 self.scheduler.failed(number, UserError(*problems))
                 continue
@@ -196,7 +184,7 @@ class Pack:
         assert prepared.measure is not None
         return prepared.measure(LanguageModel(model, prepared.session.tokenizer), each.epochs)
 
-    def _on_tick(self, steps: dict[str, tuple[int, int]]) -> None:
+    def _on_step(self, steps: dict[str, tuple[int, int]]) -> None:
         for name, (step, of) in steps.items():
             self.task.watch.on_step(int(name), step, of)
 
@@ -206,14 +194,6 @@ class Pack:
         rows = sum(each.prepared.train_job.batch_size for each in self.in_slots.values())
         active = max(0.0, peak_memory_gib() - self.base - adapter * self.slots)
         return self.base + adapter + active * job.train_job.batch_size / max(1, rows)
-
-
-def _job(prepared: PreparedTrial, paused: Paused | None) -> PackedJob:
-    config, adapter = prepared.run_config, prepared.run_config.adapter
-    assert isinstance(adapter, Lora)
-    return PackedJob(
-        str(prepared.number), prepared.train_job, adapter, config.optimizer, config.stopping, prepared.folder, paused
-    )
 
 
 def _so_far(each: SlotState) -> TrainResult:
