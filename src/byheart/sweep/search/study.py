@@ -49,7 +49,7 @@ class Study:
     def __init__(self, name: str, sweep: SweepOptions, space: Space, folder: Path):
         import optuna
 
-        self.sweep, self.space, self.folder = sweep, space, folder
+        self.sweep, self.space = sweep, space
         self.storage = open_storage(sweep, folder)
         self.optuna = optuna.create_study(
             storage=self.storage, study_name=name, load_if_exists=True, directions=sweep.directions
