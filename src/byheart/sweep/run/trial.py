@@ -145,14 +145,15 @@ class TrialTask:
             result = run_config.trainer.fit(model, prepared.train_job, *options, prepared.folder, hooks)
         except Diverged as error:
             curve = tuple(_curve(prepared.folder))
-            seconds = curve[-1].seconds if curve else 0.0
-            return TrainResult("diverged", curve, 0, 0, 0.0, None, None, seconds, (str(error),))
+            return TrainResult("diverged", curve, 0, 0, 0.0, None, None, 0.0, (str(error),))
         session.save(prepared.folder / "adapter")
         return result
 
     def finish(self, prepared: PreparedTrial, result: TrainResult, halved: str = "") -> Outcome:
         """Writes the trial's records, its outcome last. `halved`: why halving ended it."""
         config, folder = prepared.run_config, prepared.folder
+        if result.state == "diverged":  # its time is that of its curve: what came after is lost
+            result = replace(result, seconds=result.curve[-1].seconds if result.curve else 0.0)
         pruned = result.state == "pruned" or (result.state == "stopped" and not self.watch.stop_requested())
         outcome = Outcome.of(result, config.epochs, prepared.forgetting, "pruned" if pruned else None)
         if halved:
