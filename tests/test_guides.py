@@ -24,7 +24,7 @@ from contracts.expansion_contract import ExpansionContract
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs/guides").glob("*.md"))]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LONGEST = 30  # words of a sentence
 OWN = (ROOT / "docs/guides/write_your_own_strategy.md").read_text(encoding="utf-8")
 
