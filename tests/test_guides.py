@@ -1,5 +1,6 @@
 """What the README and the guides tell a user to type is understood; what they show is what is there."""
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -12,16 +13,18 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+import byheart
 import toys
 from byheart.config.compose import read_request
 from byheart.config.folders import conf_folder, sweeps_folder
 from byheart.errors import UserError
-from byheart.interface import check
+from byheart.interface import Options, check
+from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
 from contracts.expansion_contract import ExpansionContract
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs/guides").glob("*.md"))]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LONGEST = 30  # words of a sentence
 OWN = (ROOT / "docs/guides/write_your_own_strategy.md").read_text(encoding="utf-8")
 
@@ -96,6 +99,24 @@ def _numbers():
         sys.modules[name] = module
         exec(compile(blocks(OWN, "python")[0], name, "exec"), module.__dict__)
     return sys.modules[name].Numbers
+
+
+def test_the_python_names_that_the_readme_uses_exist():
+    """Each call has the options that it is given, and each attribute is one of the result's."""
+    (block,) = blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python")
+    tree = ast.parse(block)
+    imported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert sorted(imported) == sorted(byheart.__all__) and all(callable(getattr(byheart, name)) for name in imported)
+    results = {"learn": LearnResult, "expand": ExpandResult, "evaluate": EvaluateResult, "sweep": SweepResult}
+    calls = {node.func.id: node for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert calls.keys() == results.keys()
+    for call in calls.values():
+        assert {keyword.arg for keyword in call.keywords} <= Options.__annotations__.keys()
+    used = {(ast.unparse(node.value), node.attr) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for value, attribute in used:
+        name = value.partition("(")[0]
+        kind = results["learn" if name == "result" else name]
+        assert hasattr(kind, attribute) or attribute in {field.name for field in fields(kind)}, (value, attribute)
 
 
 class TestTheStrategyOfTheGuide(ExpansionContract):

@@ -177,7 +177,7 @@ def test_ctrl_c_before_training_says_how_to_go_on(capsys, monkeypatch):
     def press_ctrl_c(*words):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("byheart.pipeline.learn.gather_probes", press_ctrl_c)
+    monkeypatch.setattr("byheart.pipeline.learn.collect_probes", press_ctrl_c)
     assert learn("run") == 130
     assert f'byheart learn "resume={Path("run").absolute()}"' in capsys.readouterr().err
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from byheart.records import Chunk, Document, Example, Fact, Json, Rejection
-from byheart.report.tables import page_template
+from byheart.report.tables import printable
 from byheart.store import read_json, read_jsonl, write_text
 
 PAGE = "ledger.html"
@@ -20,16 +20,18 @@ def write_ledger_page(folder: Path) -> Path:
 
 
 def _render(folder: Path) -> str:
+    from jinja2 import Environment
     from markupsafe import Markup
 
     titles = {document.id: document.title for document in read_jsonl(folder / "documents.jsonl", Document)}
     examples = read_jsonl(folder / "examples.jsonl", Example)
     rejected = read_jsonl(folder / "rejected.jsonl", Rejection)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
     here = files("byheart.report")
     source, style, own = (
         here.joinpath(name).read_text("utf-8") for name in ("ledger.html.j2", "page.css", "ledger.css")
     )
-    return page_template(source).render(
+    return environment.from_string(source).render(
         title=" and ".join(titles.values()),
         ledger=read_json(folder / "ledger.json"),
         chunks=_chunks(
@@ -62,3 +64,7 @@ def _chunks(
 
 def _owner(example: Example) -> str:
     return example.facts[0] if len(example.facts) == 1 else example.chunk
+
+
+def _finalize(value: object) -> object:
+    return printable(value) if type(value) is str else value

@@ -75,15 +75,20 @@ def write_page(folder: Path) -> Path:
 
 
 def render(folder: Folder) -> str:
+    from jinja2 import ChainableUndefined, Environment
     from markupsafe import Markup
 
+    environment = Environment(
+        autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+    )
+    environment.filters |= {"thousands": thousands, "duration": duration, "moment": moment, "fixed": "{:.2f}".format}
+    environment.filters["outcome"] = tables.outcome
     here = files("byheart.report")
     source, style, script = (here.joinpath(f"page.{end}").read_text("utf-8") for end in ("html.j2", "css", "js"))
     training = folder.run.get("training") or {}
     chosen, would = training.get("chosen_epoch"), training.get("loss_would_choose")
     titles = {document.get("id"): document.get("title") or document.get("path") for document in folder.documents}
-    filters = {"thousands": thousands, "duration": duration, "moment": moment, "fixed": "{:.2f}".format}
-    return tables.page_template(source, outcome=tables.outcome, **filters).render(
+    return environment.from_string(source).render(
         folder=folder,
         run=folder.run,
         ledger=folder.ledger,
@@ -106,6 +111,10 @@ def render(folder: Folder) -> str:
         # Nothing is fetched, and no script runs but ours: a second wall behind the escaping.
         script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _finalize(value: object) -> object:
+    return tables.printable(value) if type(value) is str else value
 
 
 def thousands(number: float) -> str:

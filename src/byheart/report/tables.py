@@ -5,14 +5,10 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from byheart.records import Json, Value
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 Row = Json
 Scores = Json
@@ -52,21 +48,6 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206
 def printable(text: object) -> str:
     """The text without control characters, turns of direction and lone surrogates: models say them, terminals obey."""
     return UNPRINTABLE.sub("\ufffd", str(text))
-
-
-def page_template(source: str, **filters: Callable[..., object]) -> "Template":
-    """A page: every text in it is escaped and printable; of what is absent also the parts are absent."""
-    from jinja2 import ChainableUndefined, Environment
-
-    environment = Environment(
-        autoescape=True,
-        undefined=ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
-    environment.filters |= filters
-    return environment.from_string(source)
 
 
 # -- scores -----------------------------------------------------------------------------------------------------------

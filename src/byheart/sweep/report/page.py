@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from byheart.report.page import duration
-from byheart.report.tables import page_template
+from byheart.report.tables import printable
 from byheart.store import write_text
 from byheart.sweep.report import plots
 from byheart.sweep.report.comparisons import equal_steps
@@ -20,8 +20,11 @@ from byheart.sweep.search.study import Study, TrialRecord
 def write_page(
     setup: SweepConfig, study: Study, trials: Sequence[TrialRecord], chosen: Chosen, report: Path | None
 ) -> None:
+    from jinja2 import Environment
     from markupsafe import Markup
 
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
+    environment.filters |= {"duration": duration, "in_short": in_short}
     objective = setup.sweep.objectives[0]
     maximize = OBJECTIVES[objective] == "maximize"
     complete = [trial for trial in trials if trial.state == "complete" and trial.values]
@@ -40,7 +43,7 @@ def write_page(
         "importance": _twice(plots.importance, shares),
         "parallel": _twice(plots.parallel, points, keys, objective, maximize),
     }
-    text = page_template(_source("page.html.j2"), duration=duration, in_short=in_short).render(
+    text = environment.from_string(_source("page.html.j2")).render(
         setup=setup,
         trials=trials,
         chosen=chosen,
@@ -80,3 +83,7 @@ def _importance(study: Study) -> dict[str, float]:
 
 def _source(name: str) -> str:
     return Path(__file__).with_name(name).read_text("utf-8")
+
+
+def _finalize(value: object) -> object:
+    return printable(value) if type(value) is str else value
