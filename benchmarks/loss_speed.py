@@ -13,7 +13,7 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from byheart.training.divergence import Divergence
+from byheart.training.loss import Divergence
 
 
 def in_operations(logits_NV, targets_N, soft_at_S, tokens_SK, p_SK):

@@ -12,7 +12,7 @@ import yaml
 from omegaconf import _utils
 
 from byheart.store import cache_folder
-from byheart.training.cores import cores
+from byheart.training.hardware import cores
 
 try:
     import fcntl

@@ -9,13 +9,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
-from byheart.training.job import TrainJob
+from byheart.training.job import TrainJob, stream
 from byheart.training.layout import Row, padded
 from byheart.training.loss import row_weights
 from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
-from byheart.training.order import stream
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from byheart.records import CurvePoint
-from byheart.training.curve import peak_memory_gib, write_curve
-from byheart.training.job import Paused, TrainJob, TrainResult
+from byheart.training.curve import write_curve
+from byheart.training.hardware import peak_memory_gib
+from byheart.training.job import Paused, TrainJob, TrainResult, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
-from byheart.training.order import is_check, stream
-from byheart.training.stopping import Stopping, best_by, refuse_divergence
+from byheart.training.stopping import Stopping, best_by, is_check, refuse_divergence
 from byheart.training.validation import Validation
 
 
@@ -110,7 +110,7 @@ class TrainState:
 
     @property
     def best_epoch(self) -> float | None:
-        return self.stopping.best_epoch(self.curve, self.at_end)
+        return best_by(self.stopping.monitor, self.curve, self.at_end)
 
     @property
     def is_best(self) -> bool:

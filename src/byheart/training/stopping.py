@@ -68,10 +68,6 @@ class Stopping:
         least = self.tolerance * (before if MONITORS[self.monitor] == "minimize" else 1)
         return before - values[-1] > least
 
-    def best_epoch(self, curve: Sequence[CurvePoint], over: bool = False) -> float | None:
-        """The epoch whose end was the best by `monitor`, as `best_by` finds it."""
-        return best_by(self.monitor, curve, over)
-
     @property
     def why(self) -> str:
         """Why a curve that has `turned` ends a training."""
@@ -138,3 +134,9 @@ def refuse_divergence(
             f"the loss became {loss:.3g} at step {step} of {steps}. Lower lr (a third of it is a good next try), "
             "raise batch_size, or set optimizer.clip=1.0. What was learned before is kept."
         )
+
+
+def is_check(step: int, per_epoch: int, checks: int) -> bool:
+    """Is validation due after this step (counted from 1)? `checks` times an epoch, the last at its very end."""
+    place = (step - 1) % per_epoch
+    return (place + 1) * checks // per_epoch > place * checks // per_epoch

@@ -11,10 +11,9 @@ from byheart.errors import Problem, UserError
 from byheart.model.adapter import Lora
 from byheart.sweep.run.trial import PreparedTrial
 from byheart.sweep.run.workers import SHARE, free_bytes
-from byheart.training.curve import forget_peak, peak_memory_gib
+from byheart.training.hardware import forget_peak, peak_memory_gib
 from byheart.training.layout import Row
 from byheart.training.multi_lora.job import PackedHooks, PackedJob
-from byheart.training.multi_lora.trainer import PackedTrainer
 
 MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/results.md
 MEASURED_STEPS = 3
@@ -62,6 +61,8 @@ def choose_slots(
 def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASURED_STEPS + 1) -> StepCost:
     """Measures a step of `slots` copies of a trial on its longest rows; changes nothing."""
     import torch
+
+    from byheart.training.multi_lora.trainer import PackedTrainer
 
     train_job = pack.first.train_job
     rows: Sequence[Row] = sorted(train_job.train, key=lambda row: len(row.tokens))[-batch:]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from byheart.errors import Problem
 from byheart.records import CurvePoint
 from byheart.sweep.search.results import OBJECTIVES, Outcome
-from byheart.training.multi_lora.trainer import GO_ON, PAUSE
+from byheart.training.multi_lora.job import GO_ON, PAUSE
 from byheart.training.stopping import MONITORS, watched
 
 WHERE = "hydra.sweeper.halving"
