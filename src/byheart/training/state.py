@@ -58,10 +58,6 @@ class TrainState:
         return self.out_of_time or self.step >= self.train_job.steps
 
     @property
-    def epoch_end(self) -> bool:
-        return self.step % self.train_job.steps_per_epoch == 0
-
-    @property
     def epoch(self) -> float:
         whole, rest = divmod(self.step, self.train_job.steps_per_epoch)
         return self.step / self.train_job.steps_per_epoch if rest else whole
@@ -88,7 +84,7 @@ class TrainState:
         """
         if found is not None:
             refuse_divergence(found.loss, self.curve, self.step, self.train_job.steps)
-        measured = recall() if recall and self.epoch_end else None
+        measured = recall() if recall and self.step % self.train_job.steps_per_epoch == 0 else None
         point = CurvePoint(
             step=self.step,
             epoch=self.epoch,

@@ -61,11 +61,12 @@ class Stopping:
 
     def still_improving(self, curve: Sequence[CurvePoint]) -> bool:
         """Is the last check the best, and better than an epoch before by `tolerance`? Then more epochs may teach more."""
-        values = [self._sign * value for value in self._smoothed(curve)]
+        falls = MONITORS[self.monitor] == "minimize"
+        values = [value if falls else -value for value in self._smoothed(curve)]
         if len(values) < 2 or values[-1] >= min(values[:-1]):
             return False
         before = min(values[: -self.checks_per_epoch] or values[:1])
-        least = self.tolerance * (before if MONITORS[self.monitor] == "minimize" else 1)
+        least = self.tolerance * (before if falls else 1)
         return before - values[-1] > least
 
     @property
@@ -74,10 +75,6 @@ class Stopping:
         if self.monitor == "val_loss":
             return f"{WORDS[self.monitor]} had turned upward"
         return f"{WORDS[self.monitor]} improved no more"
-
-    @property
-    def _sign(self) -> int:
-        return 1 if MONITORS[self.monitor] == "minimize" else -1
 
     def _smoothed(self, curve: Sequence[CurvePoint]) -> list[float]:
         """Trailing means over half an epoch, so that no single check decides."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-LAYOUTS = ("packed", "padded")
-
 
 @dataclass(frozen=True)
 class Trainer:
@@ -33,7 +31,7 @@ class Trainer:
         for name, allowed in (
             ("device", ("auto", "cpu", "cuda", "mps")),
             ("precision", ("auto", "bfloat16", "float32", "float64")),
-            ("layout", LAYOUTS),
+            ("layout", ("packed", "padded")),
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)}")

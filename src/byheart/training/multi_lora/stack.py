@@ -13,7 +13,7 @@ from byheart.model.adapter import Lora
 from byheart.training.multi_lora.adapters import initial
 from byheart.training.multi_lora.grouping import Grouping
 from byheart.training.multi_lora.places import Place, Places, sharing_input
-from byheart.training.multi_lora.products import Scratch, down, up
+from byheart.training.multi_lora.products import Down, Scratch, Up
 from byheart.training.optimizer import AdamW
 
 if TYPE_CHECKING:
@@ -203,6 +203,8 @@ class Stack:
             return output + (inputs[0] @ a_SJI[one, rank].T) * self.scale[one] @ b_SRO[one]
         if self._read is None or self._read[0] is not inputs[0] or self._read[1] != place.down:
             count = a_SJI.shape[1] // self.max_rank
-            products = down(inputs[0], a_SJI, self.scale[: self.used], count, self.routing, self.scratch)
+            products = Down.apply(inputs[0], a_SJI, self.scale[: self.used], count, self.routing, self.scratch)
             self._read = inputs[0], place.down, products
-        return up(output, self._read[2][place.start // self.max_rank], b_SRO, self.routing, self.scratch)
+        h_SWR = self._read[2][place.start // self.max_rank]
+        added: Tensor = Up.apply(output, h_SWR, b_SRO, self.routing, self.scratch)
+        return added

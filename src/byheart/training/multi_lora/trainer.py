@@ -72,21 +72,16 @@ class PackedTrainer:
 
     def problems(self, job: PackedJob) -> list[Problem]:
         """Why this job cannot join the pack, before anything is computed."""
-        adapter, problems = job.adapter, list[Problem]()
-        if not isinstance(adapter, Lora):
-            return [Problem("only LoRA adapters are packed", "adapter", type(adapter).__name__, "train it by itself")]
-        if adapter.rank > self.max_rank:
-            fix = "raise the pack's max_rank"
-            problems.append(Problem(f"above the pack's {self.max_rank}", "adapter.rank", str(adapter.rank), fix))
-        if adapter.dropout:
-            fix = "set it to 0, or train this trial by itself"
-            problems.append(Problem("packed adapters have no dropout", "adapter.dropout", str(adapter.dropout), fix))
-        if adapter.targets != self.targets:
-            fix = "trials with other targets form a pack of their own"
-            problems.append(Problem("not the pack's targets", "adapter.targets", str(adapter.targets), fix))
-        if not job.train_job.train:
-            problems.append(Problem("there are no rows to learn", "examples", job.id, "see rejected.jsonl for why"))
-        return problems
+        rank, dropout, targets = job.adapter.rank, job.adapter.dropout, job.adapter.targets
+        most, alone = self.max_rank, "set it to 0, or train this trial by itself"
+        apart = "trials with other targets form a pack of their own"
+        checks = [
+            (rank > most, f"above the pack's {most}", "adapter.rank", rank, "raise the pack's max_rank"),
+            (dropout > 0, "packed adapters have no dropout", "adapter.dropout", dropout, alone),
+            (targets != self.targets, "not the pack's targets", "adapter.targets", targets, apart),
+            (not job.train_job.train, "there are no rows to learn", "examples", job.id, "see rejected.jsonl for why"),
+        ]
+        return [Problem(what, where, str(value), fix) for wrong, what, where, value, fix in checks if wrong]
 
     def stream(
         self,
@@ -108,11 +103,10 @@ class PackedTrainer:
         ask = True
         while True:
             while ask and len(self._active) < self.slots:
-                job = next_job()
-                if job is None:
-                    ask = False
-                else:
+                if (job := next_job()) is not None:
                     self._join(job)
+                else:
+                    ask = False
             leaving = self._step(hooks) if self._active else {}
             stop = hooks.stop_requested()  # asked once a step: a stop during `on_result` must not leave jobs unsaved
             if stop:
@@ -137,18 +131,15 @@ class PackedTrainer:
         row = self.stack.masters[0]
         return int(row.numel() * 2 * row.itemsize)
 
-    def close(self) -> None:
+    def __enter__(self) -> "PackedTrainer":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Gives the model back as it was."""
         self.stack.close()
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(self._grads[name])
         self.model.train(self._training)
-
-    def __enter__(self) -> "PackedTrainer":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def _join(self, job: PackedJob) -> None:
         gather(self.problems(job))
@@ -194,7 +185,10 @@ class PackedTrainer:
         hooks.on_step({state.job.id: (state.step, state.train_job.steps) for state in states})
         due = [state for state in states if state not in leaving and state.check_due]
         rows = [row for state in due for row in state.validation_rows()]
-        found = self._validated(rows) if rows else []
+        found: list[Validation] = []
+        if rows:
+            with self._borrowed(self.attention), self.stack.measured({row.slot for row in rows}):
+                found = validate(self.model, self._parts(rows, VALIDATED_AT_ONCE), self.slots)
         for state in due:
             try:
                 answer = self._check(state, found[state.slot] if state.train_job.validate else None, hooks)
@@ -231,10 +225,6 @@ class PackedTrainer:
                 slots.sum().backward()
                 totals += slots.detach()
         return totals.tolist(), known.T.tolist()
-
-    def _validated(self, rows: list[PackedRow]) -> list[Validation]:
-        with self._borrowed(self.attention), self.stack.measured({row.slot for row in rows}):
-            return validate(self.model, self._parts(rows, VALIDATED_AT_ONCE), self.slots)
 
     def _parts(self, rows: list[PackedRow], at_once: int | None) -> Iterator[Part]:
         """The rows in one forward pass after another, each of at most `at_once` tokens."""
