@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from byheart.training.checkpoint import load_checkpoint, load_weights
 from byheart.training.hardware import cores, cpu_has_bfloat16
 from byheart.training.job import Hooks, TrainJob, TrainResult
-from byheart.training.optimizer import AdamW, base_of
+from byheart.training.optimizer import AdamW, MasterStep, base_of
 from byheart.training.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Trainer:
         from byheart.training.state import TrainState
 
         trained = [p for p in model.parameters() if p.requires_grad]
-        masters = optimizer.build(trained, base_of(model) if optimizer.toward_base else None)
+        masters = MasterStep(trained, optimizer, base_of(model) if optimizer.toward_base else None)
         state = TrainState(train_job, optimizer, stopping, folder, load_checkpoint(folder / "checkpoint", masters))
         callback = CheckCallback(state, hooks or Hooks(), keep_best)
         if state.over is None:

@@ -19,9 +19,8 @@ class Moves:
 
     def of(self, source: Tensor, room: Tensor | None = None) -> Tensor:
         """Written into `room`, if it is given."""
-        rows = source.index_select(0, self.index) if room is None else room.view(-1, room.shape[-1])
-        if room is not None:
-            torch.index_select(source, 0, self.index, out=rows)
+        out = None if room is None else room.view(-1, room.shape[-1])
+        rows = torch.index_select(source, 0, self.index, out=out)
         if len(self.zero):
             rows.index_fill_(0, self.zero, 0)
         return rows if room is None else room
