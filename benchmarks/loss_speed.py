@@ -1,4 +1,4 @@
-"""The loss's own gradient (`training/divergence.py`) beside the same formula in torch's operations.
+"""The loss's own gradient (`training/loss.py`) beside the same formula in torch's operations.
 
     python benchmarks/loss_speed.py [--targets 200] [--vocabulary 49152] [--rounds 12]
 
