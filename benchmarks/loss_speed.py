@@ -1,4 +1,4 @@
-"""The loss's own gradient (`training/divergence.py`) beside the same formula in torch's operations.
+"""The loss's own gradient (`training/loss.py`) beside the same formula in torch's operations.
 
     python benchmarks/loss_speed.py [--targets 200] [--vocabulary 49152] [--rounds 12]
 
@@ -13,7 +13,7 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from byheart.training.divergence import Divergence
+from byheart.training.loss import Divergence
 
 
 def in_operations(logits_NV, targets_N, soft_at_S, tokens_SK, p_SK):

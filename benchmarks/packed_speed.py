@@ -23,12 +23,11 @@ from training_speed import rows, trl
 
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
-from byheart.training.cores import cores
-from byheart.training.job import Hooks, TrainJob
+from byheart.training.hardware import cores
+from byheart.training.job import Hooks, TrainJob, stream
 from byheart.training.multi_lora.job import PackedHooks, PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
-from byheart.training.order import stream
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 

@@ -17,7 +17,7 @@ import torch
 
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
-from byheart.training.order import stream
+from byheart.training.job import stream
 from byheart.training.trainer import Trainer
 
 

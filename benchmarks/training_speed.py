@@ -28,10 +28,9 @@ from byheart.expansion.base import Source
 from byheart.expansion.rules.rules import Rules
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
-from byheart.training.job import Hooks, TrainJob
+from byheart.training.job import Hooks, TrainJob, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
-from byheart.training.order import stream
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 

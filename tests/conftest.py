@@ -1,5 +1,6 @@
 """For all tests: a cache that is not the user's, and worker processes (pytest-xdist) that do not slow each other down."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import yaml
 from omegaconf import _utils
 
 from byheart.store import cache_folder
-from byheart.training.cores import cores
+from byheart.training.hardware import cores
 
 try:
     import fcntl
@@ -32,6 +33,13 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that run alone come last. The other workers have then no tests left and lose no time."""
     items.sort(key=_runs_alone)
+
+
+def pytest_collection_finish() -> None:
+    """What collecting imported (torch, transformers) lives until the end: the garbage collector need not walk it, which takes
+    a tenth of the time of a sweep."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-timeout starts its clock

@@ -9,10 +9,12 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import toys
+from byheart import cli
 from byheart.expansion.from_teacher.observed import TeacherProgress
 from byheart.progress import Advanced, LedgerWritten, StageEnded
 from byheart.records import Example
@@ -37,14 +39,27 @@ def workplace(tmp_path, monkeypatch):
 
 def words(server, folder, document="club.md", *more):
     return [
-        sys.executable, "-m", "byheart.cli", "expand", f"documents={document}", "expansion=ladder", "teacher=openai",
+        "expand", f"documents={document}", "expansion=ladder", "teacher=openai",
         "teacher.model=toy", f"teacher.base_url={server.url}", "teacher.api_key_env=MY_KEY", "teacher.retries=2",
         "teacher.server=toy", f"hydra.run.dir={folder}", *more,
     ]  # fmt: skip
 
 
-def run(*arguments):
-    return subprocess.run(words(*arguments), capture_output=True, text=True, check=False)
+@pytest.fixture
+def byheart(capsys):
+    """`byheart WORDS` in this process, which has imported everything: only what is killed needs one of its own."""
+
+    def call(words):
+        code = cli.main(words)
+        shown = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=shown.out, stderr=shown.err)
+
+    return call
+
+
+@pytest.fixture
+def run(byheart):
+    return lambda *arguments: byheart(words(*arguments))
 
 
 def served(script, delay_s=0.0):
@@ -57,7 +72,7 @@ def served(script, delay_s=0.0):
 
 
 @pytest.mark.parametrize("script", [well, badly, randomly])
-def test_the_ledger_explains_every_chunk(workplace, script):
+def test_the_ledger_explains_every_chunk(workplace, run, script):
     with served(script) as server:
         done = run(server, "out", "club.md", "expansion.ladder.rungs=4", "expansion.ladder.per_chunk=8")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -77,7 +92,7 @@ def test_the_ledger_explains_every_chunk(workplace, script):
     assert Counter(read_record["reason"] for read_record in read_records("out/rejected.jsonl")) == account["rejected"]
 
 
-def test_no_key_reaches_any_file(workplace):
+def test_no_key_reaches_any_file(workplace, run):
     with served(well) as server:
         assert run(server, "out", "club.md", "expansion.ladder.rungs=2").returncode == 0
         assert server.calls[0].headers["authorization"] == f"Bearer {KEY}"
@@ -85,21 +100,21 @@ def test_no_key_reaches_any_file(workplace):
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
-def test_an_estimate_sends_nothing_and_says_the_cost(workplace):
+def test_an_estimate_sends_nothing_and_says_the_cost(workplace, run):
     with served(well) as server:
         done = run(server, "out", "club.md", "estimate=true", "teacher.price_in=1", "teacher.price_out=2")
         assert not server.calls
     assert "18 requests" in done.stdout and "cost: at most 0.0" in done.stdout
 
 
-def test_killed_and_resumed_nothing_is_asked_twice_and_the_output_is_the_same(workplace):
+def test_killed_and_resumed_nothing_is_asked_twice_and_the_output_is_the_same(workplace, byheart, run, monkeypatch):
     with served(well, delay_s=0.05) as server:
         assert run(server, "whole").returncode == 0
         asked = len(server.calls)
     wanted = Path("whole/examples.jsonl").read_bytes(), Path("whole/ledger.json").read_bytes()
-    os.environ["BYHEART_CACHE"] = str(workplace / "other")
+    monkeypatch.setenv("BYHEART_CACHE", str(workplace / "other"))
     with served(well, delay_s=0.05) as server:
-        command = words(server, "killed", "club.md", "teacher.concurrency=2")
+        command = [sys.executable, "-m", "byheart.cli", *words(server, "killed", "club.md", "teacher.concurrency=2")]
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -110,19 +125,14 @@ def test_killed_and_resumed_nothing_is_asked_twice_and_the_output_is_the_same(wo
         process.wait()
         assert not Path("killed/examples.jsonl").exists()
         before = [json.dumps(call.body, sort_keys=True) for call in server.calls]
-        resumed = subprocess.run(
-            [sys.executable, "-m", "byheart.cli", "expand", "resume=killed"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        resumed = byheart(["expand", "resume=killed"])
         assert resumed.returncode == 0, resumed.stdout + resumed.stderr
         again = [json.dumps(call.body, sort_keys=True) for call in server.calls[len(before) :]]
     assert (Path("killed/examples.jsonl").read_bytes(), Path("killed/ledger.json").read_bytes()) == wanted
     assert len(set(before) & set(again)) <= 2  # those that were under way
 
 
-def test_a_server_that_is_away_is_said_and_what_arrived_is_kept(workplace):
+def test_a_server_that_is_away_is_said_and_what_arrived_is_kept(workplace, run):
     def half(call):
         return Say(answer(well(call.said, call.body["temperature"]))) if call.number < 6 else error("gone", 401)
 
@@ -138,7 +148,7 @@ def test_a_server_that_is_away_is_said_and_what_arrived_is_kept(workplace):
 @pytest.mark.slow
 @pytest.mark.parametrize("script", [well, badly, randomly])
 @pytest.mark.parametrize("document", ["squad/documents/black_death.md", "rules/documents/amateur_radio_rules.md"])
-def test_real_documents_whole_ladder(workplace, script, document):
+def test_real_documents_whole_ladder(workplace, run, script, document):
     path = toys.shared(*document.split("/"))
     with served(script) as server:
         done = run(server, "out", str(path))
@@ -149,7 +159,7 @@ def test_real_documents_whole_ladder(workplace, script, document):
         assert row["kept"] >= row["asked"] or chunk in short
 
 
-def test_a_batch_is_submitted_left_and_collected_by_the_same_command(workplace):
+def test_a_batch_is_submitted_left_and_collected_by_the_same_command(workplace, byheart):
     def respond(line):
         return 200, answer(well(line["body"]["messages"][-1]["content"], line["body"]["temperature"]))
 
@@ -158,7 +168,7 @@ def test_a_batch_is_submitted_left_and_collected_by_the_same_command(workplace):
         def batch(folder):
             live = words(server, folder, "club.md", "expansion.ladder.rungs=3")
             said = {"teacher=openai": "teacher=batch", "teacher.retries=2": "teacher.wait=false"}
-            return subprocess.run([said.get(word, word) for word in live], capture_output=True, text=True, check=False)
+            return byheart([said.get(word, word) for word in live])
 
         left = [batch(f"out{n}") for n in range(2)]
         server.made[0].looks = 2
@@ -193,11 +203,11 @@ def test_what_a_server_says_is_no_markup_for_the_screen(workplace, monkeypatch):
     assert "500: [/INST]" in shown and "400: [/INST] no" in shown and "Fees [/old]" in shown and "\x1b[2J" not in shown
 
 
-def test_what_rules_wrote_was_not_received_from_the_teacher(workplace):
+def test_what_rules_wrote_was_not_received_from_the_teacher(workplace, byheart):
     with served(well) as server:
         live = words(server, "out", "club.md", "expansion.ladder.rungs=2", "expansion.ladder.max_attempts=0")
         joined = ["expansion=[rules,ladder]" if word == "expansion=ladder" else word for word in live]
-        done = subprocess.run(joined, capture_output=True, text=True, check=False)
+        done = byheart(joined)
     assert done.returncode == 0 and "of rules, files" in done.stdout
     account = read_json("out/ledger.json")
     for row in account["by_chunk"].values():

@@ -77,8 +77,8 @@ class TestLocal(TeacherContract):
 def many() -> list[Request]:
     """Prompts of all lengths, five temperatures, three lengths of answers."""
     return [
-        Request("Answer.", f"{n} " + "word " * (7 * n % 23), (0.0, 0.01, 0.4, 0.8, 1.2)[n % 5], (9, 30, 90)[n % 3])
-        for n in range(30)
+        Request("Answer.", f"{n} " + "word " * (7 * n % 23), (0.0, 0.01, 0.4, 0.8, 1.2)[n % 5], (6, 15, 40)[n % 3])
+        for n in range(15)  # each temperature with each length
     ]
 
 

@@ -9,7 +9,7 @@ from test_equality import ROWS, tiny
 
 from byheart.training.layout import padded
 from byheart.training.loss import token_scores
-from byheart.training.optimizer import AdamW, base_of
+from byheart.training.optimizer import AdamW, MasterStep, base_of
 
 
 def trained(options, steps, then=lambda masters, parameters: None):
@@ -17,7 +17,7 @@ def trained(options, steps, then=lambda masters, parameters: None):
     torch.manual_seed(0)
     model = tiny()
     parameters = [p for p in model.parameters() if p.requires_grad]
-    masters = options.build(parameters)
+    masters = MasterStep(parameters, options)
     for step in range(steps):
         token_scores(model, padded([ROWS[step % len(ROWS)]], 0))[0].sum().backward()
         masters.step(options.lr)
@@ -30,7 +30,7 @@ def test_a_mean_over_all_steps_is_the_plain_mean(dtype):
     seen = []
     torch.manual_seed(0)
     weight = torch.randn(5, dtype=dtype).requires_grad_()
-    masters = AdamW(lr=0.1, averaging=1.0).build([weight])
+    masters = MasterStep([weight], AdamW(lr=0.1, averaging=1.0))
     for _ in range(7):
         (weight.float() ** 2).sum().backward()
         masters.step(0.1)
@@ -69,7 +69,7 @@ def test_a_saved_state_goes_on_with_its_mean():
             saved.update(deepcopy(masters.state_dict()))
 
     trained(options, 20, save)
-    again = options.build([torch.zeros_like(t).requires_grad_() for t in saved["masters"]])
+    again = MasterStep([torch.zeros_like(t).requires_grad_() for t in saved["masters"]], options)
     again.load_state_dict(saved)
     assert again.steps == 12
     with again.measured():
@@ -80,7 +80,7 @@ def test_a_saved_state_goes_on_with_its_mean():
 def test_what_lora_adds_is_made_smaller_by_the_share_and_nothing_else():
     model = test_fit.tiny()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    masters = AdamW(lr=1e-2, averaging=0, toward_base=0.2).build(parameters.values(), base_of(model))
+    masters = MasterStep(list(parameters.values()), AdamW(lr=1e-2, averaging=0, toward_base=0.2), base_of(model))
     for row in test_fit.ROWS[:6]:
         token_scores(model, padded([row], 0))[0].sum().backward()
         masters.step(1e-2)
@@ -95,7 +95,7 @@ def test_what_lora_adds_is_made_smaller_by_the_share_and_nothing_else():
 def test_whole_weights_go_back_towards_those_they_began_with():
     weight = torch.full((3,), 5.0, requires_grad=True)
     model = torch.nn.ParameterDict({"weight": torch.nn.Parameter(weight.detach().clone())})
-    masters = AdamW(lr=1.0, averaging=0, toward_base=0.25).build(model.parameters(), base_of(model))
+    masters = MasterStep(list(model.parameters()), AdamW(lr=1.0, averaging=0, toward_base=0.25), base_of(model))
     (model["weight"] ** 2).sum().backward()
     masters.step(1.0)
     assert model["weight"].tolist() == pytest.approx([4.0] * 3)

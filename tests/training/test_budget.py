@@ -3,7 +3,7 @@
 import pytest
 from test_fit import fit, kept_by
 
-from byheart.training.budget import Budget
+from byheart.training.job import Budget
 from byheart.training.stopping import Stopping
 
 

@@ -11,7 +11,7 @@ from byheart.training.job import TrainJob
 from byheart.training.layout import Batch, Row, packed, padded
 from byheart.training.loss import row_weights, token_scores
 from byheart.training.module import SFTModule
-from byheart.training.optimizer import AdamW
+from byheart.training.optimizer import AdamW, MasterStep
 from byheart.training.state import TrainState
 from byheart.training.stopping import Stopping
 
@@ -75,7 +75,7 @@ def test_a_batch_read_in_parts_has_the_loss_and_gradient_of_the_whole(reduction)
         model = tiny()
         trained = [p for p in model.parameters() if p.requires_grad]
         state = TrainState(TrainJob(ROWS, [], 3, 1, 0, "constant", reduction, 0), AdamW(), Stopping(), Path())
-        module = SFTModule(model, AdamW(lr=1e-3).build(trained), state)
+        module = SFTModule(model, MasterStep(trained, AdamW(lr=1e-3)), state)
         loss = sum(
             (token_scores(model, part.batch)[0] * part.weights).sum()
             for part in module._parts(ROWS, reduction, rows_at_once or 3)
@@ -95,7 +95,7 @@ def test_row_mean_weighs_each_row_alike_and_token_mean_each_token():
 
 def test_masters_equal_stock_adamw_with_clipping():
     ours, stock = tiny(), tiny()
-    masters = AdamW(lr=1e-2, clip=0.5, weight_decay=0.1).build([p for p in ours.parameters() if p.requires_grad])
+    masters = MasterStep([p for p in ours.parameters() if p.requires_grad], AdamW(lr=1e-2, clip=0.5, weight_decay=0.1))
     trained = [p for p in stock.parameters() if p.requires_grad]
     adamw = torch.optim.AdamW(trained, lr=1e-2, weight_decay=0.1)
     batch = padded(ROWS, filler=0)
@@ -111,7 +111,7 @@ def test_masters_equal_stock_adamw_with_clipping():
 
 def test_bfloat16_weights_follow_their_float32_masters():
     model = tiny(torch.bfloat16)
-    masters = AdamW(lr=1e-5).build([p for p in model.parameters() if p.requires_grad])
+    masters = MasterStep([p for p in model.parameters() if p.requires_grad], AdamW(lr=1e-5))
     before = masters.masters[0].clone()
     for _ in range(3):
         loss = (token_scores(model, padded(ROWS, 0))[0]).mean()

@@ -14,11 +14,10 @@ from byheart.errors import Diverged, UserError
 from byheart.model.adapter import Full, Lora
 from byheart.records import CurvePoint
 from byheart.training.curve import read_curve
-from byheart.training.job import Hooks, TrainJob
+from byheart.training.job import Hooks, TrainJob, batches, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
-from byheart.training.order import batches, is_check, stream
-from byheart.training.stopping import Stopping, best_by
+from byheart.training.stopping import Stopping, best_by, is_check
 from byheart.training.trainer import Trainer
 
 ROWS = [Row([1, 2, 3, 5 + i % 40, 7 + i % 30, 9 + i % 20, 2], 4) for i in range(22)]

@@ -10,13 +10,13 @@ from byheart.training.job import TrainJob
 from byheart.training.layout import Row
 from byheart.training.loss import token_scores
 from byheart.training.module import SFTModule
-from byheart.training.optimizer import AdamW
+from byheart.training.optimizer import AdamW, MasterStep
 from byheart.training.state import TrainState
 from byheart.training.stopping import Stopping
 
 
 def module(model):
-    masters = AdamW(lr=3e-2).build([p for p in model.parameters() if p.requires_grad])
+    masters = MasterStep([p for p in model.parameters() if p.requires_grad], AdamW(lr=3e-2))
     state = TrainState(TrainJob(ROWS, [], 4, 1, 0, "constant", "row_mean", 0), AdamW(), Stopping(), Path())
     return SFTModule(model, masters, state)
 

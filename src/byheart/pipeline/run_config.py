@@ -16,7 +16,7 @@ from byheart.model.base_model import BaseModel
 from byheart.report.loggers.base import Logger
 from byheart.teacher.base import Teacher
 from byheart.teacher.none import CHOOSE, NoTeacher
-from byheart.training.budget import Budget
+from byheart.training.job import Budget
 from byheart.training.optimizer import SCHEDULES, AdamW
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer

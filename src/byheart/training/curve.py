@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -30,26 +29,3 @@ def _number(name: str, value: str) -> float | int | None:
     if value == "":
         return None
     return int(value) if name in ("step", "rows_seen") else float(value)
-
-
-def forget_peak() -> None:
-    """Resets the peak memory, so that a trial does not report the peak of an earlier one."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    with suppress(OSError):  # Linux only; elsewhere the peak of the whole process stays
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def peak_memory_gib() -> float:
-    """The peak memory of this process since `forget_peak`: GPU memory where a GPU is used, else resident memory."""
-    import resource
-    import sys
-
-    import torch
-
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return round(torch.cuda.max_memory_allocated() / 2**30, 3)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 3)

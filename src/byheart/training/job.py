@@ -1,15 +1,49 @@
-"""What one training is given, what it reports while it runs, and how it ended."""
+"""What one training is given and for how long it may run, what it reports while it runs, and how it ended."""
 
-from collections.abc import Callable, Sequence
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from byheart.records import CurvePoint
 from byheart.training.layout import Row
-from byheart.training.order import steps_per_epoch
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+_TIME = re.compile(r"(?:\d+(?:\.\d+)?[smh])+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smh])")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The limit of a run: optimizer steps, or a time from its start to its report. With neither there is no limit."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def read(cls, value: int | str | None) -> "Budget":
+        """Raises ValueError where `value` is neither a count nor a time above 0."""
+        if value is None:
+            return cls()
+        text = str(value).replace(" ", "").lower()
+        if text.isdecimal() and int(text) > 0 and not isinstance(value, bool):
+            return cls(steps=int(text))
+        seconds = (
+            sum(float(number) * UNITS[unit] for number, unit in _PART.findall(text)) if _TIME.fullmatch(text) else 0
+        )
+        if not seconds > 0:
+            raise ValueError(f"must be optimizer steps (2000) or a time (90s, 15m, 1h30m), got {value}")
+        return cls(seconds=seconds)
+
+    def doubled(self) -> str:
+        """Twice the limit, as it is written on the command line."""
+        if self.steps is not None:
+            return str(2 * self.steps)
+        return f"{2 * self.seconds / 60:g}m" if self.seconds is not None else "null"
 
 
 @dataclass(frozen=True)
@@ -28,7 +62,7 @@ class TrainJob:
 
     @property
     def steps_per_epoch(self) -> int:
-        return steps_per_epoch(len(self.train), self.batch_size)
+        return -(-len(self.train) // self.batch_size)
 
     @property
     def steps(self) -> int:
@@ -72,7 +106,23 @@ class Paused:
     curve: tuple[CurvePoint, ...] = ()
     losses: tuple[float, ...] = ()  # training losses since the last check
     seconds: float = 0.0
-    tensors: "dict[str, Tensor]" = field(
-        default_factory=dict
-    )  # CPU: masters, means, moments, step, best epoch's weights
+    # On the host: masters, means, moments, step, best epoch's weights.
+    tensors: "dict[str, Tensor]" = field(default_factory=dict)
     known: tuple[int, int] = (0, 0)  # rows predicted word for word, and rows, since the last check
+
+
+def batches(count: int, batch_size: int, epoch: int, seed: int) -> list[list[int]]:
+    """The batches of one epoch (counted from 0) as lists of row indices; the last may be smaller.
+
+    They depend on seed and epoch alone, so every prefix of a run equals a shorter run.
+    """
+    order = list(range(count))
+    random.Random(f"{seed}:{epoch}").shuffle(order)
+    return [order[start : start + batch_size] for start in range(0, count, batch_size)]
+
+
+def stream(count: int, batch_size: int, epochs: int, seed: int, done: int = 0) -> Iterator[list[int]]:
+    """All the batches of a run, epoch after epoch, without the first `done`."""
+    epoch, skip = divmod(done, -(-count // batch_size))
+    for number in range(epoch, epochs):
+        yield from batches(count, batch_size, number, seed)[skip if number == epoch else 0 :]

@@ -88,11 +88,11 @@ def pack_sequence(rows: Sequence[Row]) -> PackedSequence:
     return PackedSequence(tokens, positions, owners, at)
 
 
-def padded(rows: Sequence[Row], filler: int) -> Batch:
+def padded(rows: Sequence[Row], filler: int, width: int | None = None) -> Batch:
     """One row a line, padding on the right, where a causal model never looks: no mask is needed."""
     import torch
 
-    width = max(len(row.tokens) for row in rows)
+    width = width or max(len(row.tokens) for row in rows)
     tokens = torch.tensor([row.tokens + [filler] * (width - len(row.tokens)) for row in rows])
     at = [i * width + j - 1 for i, row in enumerate(rows) for j in range(row.loss_from, len(row.tokens))]
     return Batch(tokens, None, None, torch.tensor(at), **targets_of(rows))
@@ -111,12 +111,7 @@ def packed(rows: Sequence[Row]) -> Batch:
     groups: dict[int, list[int]] = {}  # by first token: plain text shares no prefix with a conversation
     for i, row in enumerate(rows):
         groups.setdefault(row.tokens[0], []).append(i)
-    tokens: list[int] = []
-    positions, owners, prefixes = (
-        list[int](),
-        list[int](),
-        list[int](),
-    )  # `prefixes`: the number of the prefix that a token may see
+    tokens, positions, owners, prefixes = (list[int]() for _ in range(4))
     at: dict[int, list[int]] = {}
     for number, group in enumerate(groups.values()):
         sequence = pack_sequence([rows[i] for i in group])
@@ -127,6 +122,7 @@ def packed(rows: Sequence[Row]) -> Batch:
         prefixes += [prefix] * len(sequence.tokens)
         places = iter(sequence.predicted_at)
         at |= {i: [start + next(places) for _ in rows[i].tokens[rows[i].loss_from :]] for i in group}
+    # A token sees its own row, and the prefix of its group.
     owner_T, prefix_T = torch.tensor(owners), torch.tensor(prefixes)
     causal_TT = torch.ones(len(tokens), len(tokens), dtype=torch.bool).tril()
     mask = causal_TT & ((owner_T[None, :] == prefix_T[:, None]) | (owner_T[None, :] == owner_T[:, None]))

@@ -1,11 +1,16 @@
-"""The LightningModule: supervised fine-tuning on rows, with logits only where the loss is."""
+"""Training in Lightning: the module that takes optimizer steps, and the callback that validates and saves between them."""
 
+import logging
+import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
 
+from byheart.training.checkpoint import save_checkpoint, save_weights
+from byheart.training.job import Hooks
 from byheart.training.layout import Part, Row, packed, padded
 from byheart.training.loss import row_weights, token_scores
 from byheart.training.state import TrainState
@@ -32,11 +37,8 @@ class SFTModule(L.LightningModule):
     ):
         super().__init__()
         self.automatic_optimization = False
-        self.model = model
-        self.masters = masters
-        self.state = state
-        self.layout = layout
-        self.rows_at_once = rows_at_once
+        self.model, self.masters, self.state = model, masters, state
+        self.layout, self.rows_at_once = layout, rows_at_once
 
     def configure_optimizers(self) -> None:
         return None  # MasterStep steps by itself: Lightning would checkpoint and clip the bfloat16 copies
@@ -77,3 +79,54 @@ class SFTModule(L.LightningModule):
             batch = packed(some) if self.layout == "packed" else padded(some, self.state.train_job.filler)
             part = Part(batch, torch.cat(shares[start : start + size]), torch.zeros_like(batch.rows))
             yield part.to(self.device)
+
+
+class CheckCallback(L.Callback):
+    """After each step that is due, a validation check. Each check writes a checkpoint from which training resumes exactly.
+
+    With `keep_best` the weights are kept where an epoch's end, or the end of a budget, is the best so far.
+    """
+
+    def __init__(self, state: TrainState, hooks: Hooks, keep_best: bool):
+        self.state, self.hooks, self.keep_best = state, hooks, keep_best
+        self.stopped = False  # by request
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert isinstance(module, SFTModule)
+        state = self.state
+        self.hooks.on_step(state.step, state.train_job.steps)
+        state.out_of_time = state.out_of_time or self.hooks.out_of_time()
+        if state.check_due:
+            self._check(module)
+        self.stopped = self.hooks.stop_requested()
+        trainer.should_stop = self.stopped or state.over is not None
+
+    def _check(self, module: SFTModule) -> None:
+        state, checkpoints = self.state, self.state.folder / "checkpoint"
+        with module.masters.measured():
+            found = module.validate(state.train_job.validate) if state.train_job.validate else None
+            point = state.record(found, self.hooks.recall)
+            if self.keep_best and state.is_best:
+                best = best_weights(state.folder, point.epoch)
+                save_weights(best, module.model)
+                for old in checkpoints.glob("best-epoch-*.safetensors"):
+                    if old != best:
+                        old.unlink()
+        save_checkpoint(checkpoints, state.paused(), module.masters)
+        self.hooks.on_check(point, state.curve)
+
+
+def best_weights(folder: Path, epoch: float) -> Path:
+    """Where the weights of the best epoch lie."""
+    return folder / "checkpoint" / f"best-epoch-{epoch:g}.safetensors"
+
+
+def quiet_lightning() -> None:
+    """Hides Lightning's banners and its advice about data workers: our own progress display replaces them."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=r".*`isinstance\(treespec, LeafSpec\)`.*")
+    warnings.filterwarnings("ignore", message=r".*does not have many workers.*")

@@ -1,6 +1,6 @@
 """AdamW with float32 masters of bfloat16 weights: bfloat16 has eight bits, in which a step of 1e-4 would be lost."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -43,12 +43,6 @@ class AdamW:
         if not 0 <= self.toward_base < 1:
             raise ValueError(f"toward_base must be at least 0 and below 1, got {self.toward_base}")
 
-    def build(
-        self, parameters: "Iterable[torch.nn.Parameter]", base: "Sequence[torch.Tensor | None] | None" = None
-    ) -> "MasterStep":
-        """`base`: what each parameter is in the untuned model, None for a matrix that is not moved (see `base_of`)."""
-        return MasterStep(list(parameters), self, base)
-
     def newest(self, step: int) -> float:
         """The weight of a step (counted from 1) in the mean of the weights up to it."""
         return min(1.0, 1.0 / (self.averaging * step)) if self.averaging else 1.0
@@ -61,20 +55,18 @@ class AdamW:
         if step < warm:
             return self.lr * (step + 1) / warm
         share = (step - warm) / max(1.0, steps - warm)
-        return (
-            self.lr
-            * {"constant": 1.0, "linear": 1.0 - share, "cosine": 0.5 * (1 + math.cos(math.pi * share))}[schedule]
-        )
+        factors = {"constant": 1.0, "linear": 1.0 - share, "cosine": 0.5 * (1 + math.cos(math.pi * share))}
+        return self.lr * factors[schedule]
 
 
 class MasterStep:
-    """One optimizer over float32 masters, with clipping; weights in float32 or wider are their own masters."""
+    """One optimizer over float32 masters, with clipping; weights in float32 or wider are their own masters.
+
+    `base`: the value of each parameter in the untuned model, None for a matrix that is not moved (see `base_of`).
+    """
 
     def __init__(
-        self,
-        parameters: "list[torch.nn.Parameter]",
-        options: AdamW,
-        base: "Sequence[torch.Tensor | None] | None" = None,
+        self, parameters: "Sequence[torch.Tensor]", options: AdamW, base: "Sequence[torch.Tensor | None] | None" = None
     ):
         import torch
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from byheart.records import CurvePoint
-from byheart.training.curve import peak_memory_gib, write_curve
-from byheart.training.job import Paused, TrainJob, TrainResult
+from byheart.training.curve import write_curve
+from byheart.training.hardware import peak_memory_gib
+from byheart.training.job import Paused, TrainJob, TrainResult, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
-from byheart.training.order import is_check, stream
-from byheart.training.stopping import Stopping, best_by, refuse_divergence
+from byheart.training.stopping import Stopping, best_by, is_check, refuse_divergence
 from byheart.training.validation import Validation
 
 
@@ -58,10 +58,6 @@ class TrainState:
         return self.out_of_time or self.step >= self.train_job.steps
 
     @property
-    def epoch_end(self) -> bool:
-        return self.step % self.train_job.steps_per_epoch == 0
-
-    @property
     def epoch(self) -> float:
         whole, rest = divmod(self.step, self.train_job.steps_per_epoch)
         return self.step / self.train_job.steps_per_epoch if rest else whole
@@ -88,7 +84,7 @@ class TrainState:
         """
         if found is not None:
             refuse_divergence(found.loss, self.curve, self.step, self.train_job.steps)
-        measured = recall() if recall and self.epoch_end else None
+        measured = recall() if recall and self.step % self.train_job.steps_per_epoch == 0 else None
         point = CurvePoint(
             step=self.step,
             epoch=self.epoch,
@@ -110,7 +106,7 @@ class TrainState:
 
     @property
     def best_epoch(self) -> float | None:
-        return self.stopping.best_epoch(self.curve, self.at_end)
+        return best_by(self.stopping.monitor, self.curve, self.at_end)
 
     @property
     def is_best(self) -> bool:

@@ -61,16 +61,13 @@ class Stopping:
 
     def still_improving(self, curve: Sequence[CurvePoint]) -> bool:
         """Is the last check the best, and better than an epoch before by `tolerance`? Then more epochs may teach more."""
-        values = [self._sign * value for value in self._smoothed(curve)]
+        falls = MONITORS[self.monitor] == "minimize"
+        values = [value if falls else -value for value in self._smoothed(curve)]
         if len(values) < 2 or values[-1] >= min(values[:-1]):
             return False
         before = min(values[: -self.checks_per_epoch] or values[:1])
-        least = self.tolerance * (before if MONITORS[self.monitor] == "minimize" else 1)
+        least = self.tolerance * (before if falls else 1)
         return before - values[-1] > least
-
-    def best_epoch(self, curve: Sequence[CurvePoint], over: bool = False) -> float | None:
-        """The epoch whose end was the best by `monitor`, as `best_by` finds it."""
-        return best_by(self.monitor, curve, over)
 
     @property
     def why(self) -> str:
@@ -78,10 +75,6 @@ class Stopping:
         if self.monitor == "val_loss":
             return f"{WORDS[self.monitor]} had turned upward"
         return f"{WORDS[self.monitor]} improved no more"
-
-    @property
-    def _sign(self) -> int:
-        return 1 if MONITORS[self.monitor] == "minimize" else -1
 
     def _smoothed(self, curve: Sequence[CurvePoint]) -> list[float]:
         """Trailing means over half an epoch, so that no single check decides."""
@@ -138,3 +131,9 @@ def refuse_divergence(
             f"the loss became {loss:.3g} at step {step} of {steps}. Lower lr (a third of it is a good next try), "
             "raise batch_size, or set optimizer.clip=1.0. What was learned before is kept."
         )
+
+
+def is_check(step: int, per_epoch: int, checks: int) -> bool:
+    """Is validation due after this step (counted from 1)? `checks` times an epoch, the last at its very end."""
+    place = (step - 1) % per_epoch
+    return (place + 1) * checks // per_epoch > place * checks // per_epoch

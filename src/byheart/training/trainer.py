@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byheart.training.checkpoint import load_checkpoint, load_weights
-from byheart.training.cores import cores
+from byheart.training.hardware import cores, cpu_has_bfloat16
 from byheart.training.job import Hooks, TrainJob, TrainResult
-from byheart.training.optimizer import AdamW, base_of
+from byheart.training.optimizer import AdamW, MasterStep, base_of
 from byheart.training.stopping import Stopping
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
-
-LAYOUTS = ("packed", "padded")
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Trainer:
         for name, allowed in (
             ("device", ("auto", "cpu", "cuda", "mps")),
             ("precision", ("auto", "bfloat16", "float32", "float64")),
-            ("layout", LAYOUTS),
+            ("layout", ("packed", "padded")),
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)}")
@@ -54,7 +52,7 @@ class Trainer:
             return device, self.precision
         if device == "cuda":
             return device, "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-        return device, "bfloat16" if device == "cpu" and _cpu_has_bfloat16() else "float32"
+        return device, "bfloat16" if device == "cpu" and cpu_has_bfloat16() else "float32"
 
     def fit(
         self,
@@ -75,12 +73,11 @@ class Trainer:
         import lightning as L
         from torch.utils.data import DataLoader
 
-        from byheart.training.callback import CheckCallback, best_weights, quiet_lightning
-        from byheart.training.module import SFTModule
+        from byheart.training.module import CheckCallback, SFTModule, best_weights, quiet_lightning
         from byheart.training.state import TrainState
 
         trained = [p for p in model.parameters() if p.requires_grad]
-        masters = optimizer.build(trained, base_of(model) if optimizer.toward_base else None)
+        masters = MasterStep(trained, optimizer, base_of(model) if optimizer.toward_base else None)
         state = TrainState(train_job, optimizer, stopping, folder, load_checkpoint(folder / "checkpoint", masters))
         callback = CheckCallback(state, hooks or Hooks(), keep_best)
         if state.over is None:
@@ -106,16 +103,3 @@ class Trainer:
             load_weights(best, model)
         model.eval()
         return result
-
-
-def _cpu_has_bfloat16() -> bool:
-    """In hardware (AVX512-BF16 or AMX): emulated, bfloat16 is slower than float32."""
-    import torch
-
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(
-        capabilities.get("avx512_bf16")
-        or capabilities.get("amx_bf16")
-        or capabilities.get("amx_tile")
-        or torch.cpu._is_avx512_bf16_supported()
-    )

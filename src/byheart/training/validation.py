@@ -1,18 +1,18 @@
 """What held-out rows show of a model in one forward pass, without generating answers."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
+from byheart.training.layout import Part
 from byheart.training.loss import token_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
-
-    from byheart.training.layout import Part
 
 BOUND = 3.0  # nats: a token that the model gives 5 % or less counts as one to which it gives 5 %
 
@@ -35,48 +35,41 @@ class Validation:
     token_accuracy: float
 
     @classmethod
-    def of(cls, sums: "Sequence[float]") -> "Validation":
+    def of(cls, sums: Sequence[float]) -> "Validation":
         """From a slot's sums. Shares are rounded: equal numbers of right answers are equal, whichever they are."""
         loss, bounded, *shares = sums
         return cls(loss, bounded, *(round(share, 6) for share in shares))
 
 
-def validate(model: "PreTrainedModel | PeftModel", parts: "Iterable[Part]", slots: int) -> "list[Validation]":
+def validate(model: "PreTrainedModel | PeftModel", parts: Iterable[Part], slots: int) -> list[Validation]:
     """The validation of each slot; for a slot without rows it has no meaning.
 
     The weights of a row's targets add up to the row's share of all rows of its slot.
     """
-    import torch
-
     totals = torch.zeros(4, slots, dtype=torch.float64)
     with torch.no_grad():
         for part in parts:
             losses_N, right_N = token_scores(model, part.batch, **part.model_inputs)
             whole_N = _whole(right_N, part.batch.rows)[part.batch.rows]
             each = part.weighted(torch.stack([losses_N, losses_N.clamp(max=BOUND), whole_N, right_N]))
-            by_slot = torch.zeros(4, slots, dtype=each.dtype, device=each.device).index_add(1, part.slots, each)
-            totals += by_slot.cpu()
+            totals += each.new_zeros(4, slots).index_add(1, part.slots, each).cpu()
     return [Validation.of(sums) for sums in totals.T.tolist()]
 
 
-def known_by_slot(right_N: "torch.Tensor", part: "Part", slots: int) -> "torch.Tensor":
+def known_by_slot(right_N: Tensor, part: Part, slots: int) -> Tensor:
     """(2, slots): how many rows of each slot are predicted word for word, and how many rows there are, replayed ones left out."""
-    import torch
-
     batch = part.batch
     whole_R = _whole(right_N, batch.rows)
     counted_R = torch.ones_like(whole_R)
     if batch.soft_at is not None:
         counted_R[batch.rows[batch.soft_at]] = False
-    slots_R = torch.zeros(len(whole_R), dtype=torch.long, device=right_N.device).index_put((batch.rows,), part.slots)
+    slots_R = torch.zeros_like(whole_R, dtype=torch.long).index_put((batch.rows,), part.slots)
     each = torch.stack([whole_R & counted_R, counted_R]).long()
-    return torch.zeros(2, slots, dtype=torch.long, device=each.device).index_add(1, slots_R, each)
+    return each.new_zeros(2, slots).index_add(1, slots_R, each)
 
 
-def _whole(right_N: "torch.Tensor", rows_N: "torch.Tensor") -> "torch.Tensor":
+def _whole(right_N: Tensor, rows_N: Tensor) -> Tensor:
     """(R,): whether every target of a row is right."""
-    import torch
-
     whole_R = torch.ones(int(rows_N.max()) + 1, dtype=torch.bool, device=right_N.device)
     whole_R[rows_N[~right_N]] = False
     return whole_R

@@ -26,7 +26,7 @@ from byheart.sweep.search.options import SweepOptions
 from byheart.sweep.search.results import End, Outcome
 from byheart.sweep.search.space import Space
 from byheart.sweep.search.study import TrialRecord, open_study
-from byheart.training import cores
+from byheart.training import hardware
 from byheart.training.curve import write_curve
 from sweep.run.test_sweep import answers, assert_same
 
@@ -207,13 +207,13 @@ def test_how_many_processes(tmp_path, monkeypatch, options, device, threads, hal
 
 
 def test_a_containers_quota_counts_as_cores(tmp_path, monkeypatch):
-    monkeypatch.setattr(cores, "QUOTA", tmp_path)
-    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
-    assert cores.cores() == 16
+    monkeypatch.setattr(hardware, "QUOTA", tmp_path)
+    monkeypatch.setattr(hardware.os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    assert hardware.cores() == 16
     (tmp_path / "cpu.max").write_text("350000 100000\n")
-    assert cores.cores() == 3
+    assert hardware.cores() == 3
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert cores.cores() == 16
+    assert hardware.cores() == 16
 
 
 def schedulers(folder, first, second):

@@ -6,16 +6,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from byheart.errors import Problem, UserError
 from byheart.model.adapter import Lora
 from byheart.sweep.run.trial import PreparedTrial
 from byheart.sweep.run.workers import SHARE, free_bytes
-from byheart.training.curve import forget_peak, peak_memory_gib
+from byheart.training.hardware import forget_peak, peak_memory_gib
 from byheart.training.job import Paused
 from byheart.training.layout import Row
 from byheart.training.multi_lora.job import PackedHooks, PackedJob
-from byheart.training.multi_lora.trainer import PackedTrainer
+
+if TYPE_CHECKING:
+    from byheart.training.multi_lora.trainer import PackedTrainer
 
 MOST = {"cpu": 16, "cuda": 32}  # what was measured: docs/results.md
 MEASURED_STEPS = 3
@@ -32,7 +35,9 @@ class PackSettings:
     targets: str | tuple[str, ...]
     tokens_at_once: int | None
 
-    def trainer(self, slots: int) -> PackedTrainer:
+    def trainer(self, slots: int) -> "PackedTrainer":
+        from byheart.training.multi_lora.trainer import PackedTrainer  # imports torch
+
         return PackedTrainer(self.first.session.model, slots, self.rank, self.targets, self.tokens_at_once)
 
 

@@ -15,14 +15,16 @@ from byheart.sweep.packed.memory import PackSettings, packed_job
 from byheart.sweep.report.events import TrialChanged
 from byheart.sweep.run.scheduler import Scheduler, is_out_of_memory
 from byheart.sweep.run.trial import PreparedTrial, TrialTask
-from byheart.training.curve import forget_peak, peak_memory_gib, write_curve
+from byheart.training.curve import write_curve
+from byheart.training.hardware import forget_peak, peak_memory_gib
 from byheart.training.job import Paused, TrainResult
 from byheart.training.multi_lora.job import GO_ON, PAUSE, PackedHooks, PackedJob
-from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.stopping import best_by
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from byheart.training.multi_lora.trainer import PackedTrainer
 
 SAVE_S = 300.0  # a killed trial loses at most this; pausing and resuming changes no bit
 
@@ -201,7 +203,8 @@ def _so_far(each: SlotState) -> TrainResult:
     paused = each.paused
     assert paused is not None
     last = paused.curve[-1]
-    chosen = each.prepared.run_config.stopping.best_epoch(paused.curve), best_by("val_loss", paused.curve)
+    monitor = each.prepared.run_config.stopping.monitor
+    chosen = best_by(monitor, paused.curve), best_by("val_loss", paused.curve)
     return TrainResult("paused", paused.curve, paused.steps, last.rows_seen, last.epoch, *chosen, paused.seconds, ())
 
 

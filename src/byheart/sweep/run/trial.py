@@ -22,7 +22,8 @@ from byheart.store import read_json, write_json
 from byheart.sweep.run.shared import Shared, detach_adapter
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.results import Outcome, write_outcome
-from byheart.training.curve import forget_peak, read_curve
+from byheart.training.curve import read_curve
+from byheart.training.hardware import forget_peak
 from byheart.training.job import Hooks, TrainJob, TrainResult
 from byheart.training.multi_lora.job import GO_ON, PRUNE
 

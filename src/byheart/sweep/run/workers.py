@@ -18,7 +18,7 @@ from pathlib import Path
 
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.study import Study
-from byheart.training.cores import cores
+from byheart.training.hardware import cores
 
 ENV = "BYHEART_SWEEP_CREW"  # the settings of the other processes; the first one has none
 SHARE = 0.8  # of the free memory; the rest is for what a step needs for a moment, and for others

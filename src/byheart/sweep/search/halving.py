@@ -13,7 +13,7 @@ from byheart.config.schema import Rule
 from byheart.errors import Problem
 from byheart.records import CurvePoint
 from byheart.sweep.search.results import OBJECTIVES, Outcome
-from byheart.training.multi_lora.trainer import GO_ON, PAUSE
+from byheart.training.multi_lora.job import GO_ON, PAUSE
 from byheart.training.stopping import MONITORS, watched
 
 WHERE = "hydra.sweeper.halving"

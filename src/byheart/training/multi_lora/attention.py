@@ -25,22 +25,18 @@ def choose_attention(model: "PreTrainedModel") -> str | None:
     device = next(model.parameters()).device
     rows = [Row(list(range(1, 8)), 1), Row(list(range(3, 6)), 1), Row(list(range(2, 7)), 1)]
     packed_rows = [PackedRow(0, row, torch.ones(len(row.tokens) - 1)) for row in rows]
-    found: list[Tensor] = []
+    (grid, _), (flat, _) = (lay_out(packed_rows, 1, 0, grid, device) for grid in (True, False))
     with torch.no_grad():
-        for grid in (True, False):
-            part, _ = lay_out(packed_rows, 1, 0, grid, device)
-            try:
-                if not grid:
-                    model.set_attn_implementation(ATTENTION)
-                found.append(token_scores(model, part.batch, **part.model_inputs)[0])
-            except (TypeError, NotImplementedError, ValueError):
-                if grid:
-                    raise
-            finally:
-                model.set_attn_implementation(own)
+        expected, _ = token_scores(model, grid.batch)
+        try:
+            model.set_attn_implementation(ATTENTION)
+            found, _ = token_scores(model, flat.batch, **flat.model_inputs)
+        except (TypeError, NotImplementedError, ValueError):
+            return None
+        finally:
+            model.set_attn_implementation(own)
     near = 0.02 if next(model.parameters()).dtype.itemsize < 4 else 1e-4
-    alike = len(found) == 2 and torch.allclose(found[0], found[1], rtol=near)
-    return ATTENTION if alike else None
+    return ATTENTION if torch.allclose(expected, found, rtol=near) else None
 
 
 def packed_attention(

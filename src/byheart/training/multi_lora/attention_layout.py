@@ -25,8 +25,8 @@ class AttentionLayout:
         blocks = _blocks(spans, device)
         sequences = Grouping.of([[[spans[i]] for i in block] for block in blocks], tokens, device, tokens - 1)
         widths = [width for _, width in sequences.blocks]
-        by_block = [_owners([owners[i] for i in block], width) for block, width in zip(blocks, widths, strict=True)]
-        return cls(sequences, tuple(None if each is None else each.to(device) for each in by_block))
+        pairs = zip(blocks, widths, strict=True)
+        return cls(sequences, tuple(_owners([owners[i] for i in block], width, device) for block, width in pairs))
 
     def mask(self, block: int, heads: int, like: Tensor) -> Tensor:
         """The additive mask of a block for each of `heads`: -inf where a place is not seen.
@@ -34,25 +34,20 @@ class AttentionLayout:
         (W, W), or (sequences, heads, W, W) where rows share a prefix.
         """
         if (block, heads) not in self.masks:
-            self.masks[block, heads] = self._mask(block, heads, like)
+            width, owners_SW = self.sequences.blocks[block][1], self.owners[block]
+            hidden = torch.ones(width, width, dtype=torch.bool, device=like.device).triu(1)  # later tokens
+            if owners_SW is not None:
+                seen, sees = owners_SW[:, None, :], owners_SW[:, :, None]
+                hidden = (hidden | ((seen != -1) & (seen != sees)))[:, None].expand(-1, heads, -1, -1)
+            self.masks[block, heads] = like.new_zeros(hidden.shape).masked_fill_(hidden, -math.inf)
         return self.masks[block, heads]
 
-    def _mask(self, block: int, heads: int, like: Tensor) -> Tensor:
-        width, owners_SW = self.sequences.blocks[block][1], self.owners[block]
-        later_WW = torch.ones(width, width, dtype=torch.bool, device=like.device).triu(1)
-        none = torch.zeros((), dtype=like.dtype, device=like.device)
-        if owners_SW is None:
-            return none.masked_fill(later_WW, -math.inf)
-        seen, sees = owners_SW[:, None, :], owners_SW[:, :, None]
-        hidden_SWW = later_WW | ((seen != -1) & (seen != sees))
-        return none.masked_fill(hidden_SWW, -math.inf)[:, None].repeat(1, heads, 1, 1)
 
-
-def _owners(sequences: Sequence[Sequence[int]], width: int) -> Tensor | None:
+def _owners(sequences: Sequence[Sequence[int]], width: int, device: torch.device) -> Tensor | None:
     """(sequences, width). Padding belongs to the last row: it sees that row, and no token comes after it that could see it."""
     if all(owners[0] == owners[-1] for owners in sequences):
         return None
-    return torch.tensor([[*owners, *[owners[-1]] * (width - len(owners))] for owners in sequences])
+    return torch.tensor([[*own, *[own[-1]] * (width - len(own))] for own in sequences], device=device)
 
 
 def _blocks(spans: Spans, device: torch.device) -> list[list[int]]:

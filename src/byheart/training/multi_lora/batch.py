@@ -11,7 +11,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from byheart.training.layout import Batch, PackedSequence, Part, Row, pack_sequence, targets_of
+from byheart.training.layout import Batch, PackedSequence, Part, Row, pack_sequence, padded, targets_of
 from byheart.training.multi_lora.attention_layout import AttentionLayout
 from byheart.training.multi_lora.grouping import Grouping, round_up, step_of
 
@@ -35,42 +35,31 @@ def lay_out(
     """
     packed_rows = sorted(packed_rows, key=lambda each: each.slot)
     rows = [each.row for each in packed_rows]
-    sequences = _sequences(packed_rows, 1 if grid else together)
-    width = round_up(max(len(sequence.tokens) for _, sequence in sequences), step_of(device))
-    flat: list[int] = []
-    positions: list[int] = []
-    at: list[int] = []
-    spans: list[tuple[int, int]] = []
-    of_slot: list[list[tuple[int, int]]] = [[] for _ in range(slots)]
-    for slot, sequence in sequences:
-        start = len(flat)
-        spans.append((start, start + len(sequence.tokens)))
-        of_slot[slot].append(spans[-1])
-        at += [start + place for place in sequence.predicted_at]
-        padding = width - len(sequence.tokens) if grid else 0
-        flat += sequence.tokens + [filler] * padding
-        positions += sequence.positions + [0] * padding
-    if not grid:  # at least the last token is padding, which no row holds: see Grouping
-        padding = round_up(len(flat) + 1, step_of(device)) - len(flat)
-        flat += [filler] * padding
+    inputs: dict[str, AttentionLayout] = {}
+    if grid:
+        width = round_up(max(len(row.tokens) for row in rows), step_of(device))
+        batch = padded(rows, filler, width)
+        spans = [(each.slot, (i * width, i * width + len(each.row.tokens))) for i, each in enumerate(packed_rows)]
+    else:
+        sequences = _sequences(packed_rows, together)
+        tokens, positions, at, spans = list[int](), list[int](), list[int](), []
+        for slot, sequence in sequences:
+            spans.append((slot, (len(tokens), len(tokens) + len(sequence.tokens))))
+            at += [len(tokens) + place for place in sequence.predicted_at]
+            tokens += sequence.tokens
+            positions += sequence.positions
+        # At least the last token is padding, which no row holds: see Grouping.
+        padding = round_up(len(tokens) + 1, step_of(device)) - len(tokens)
+        tokens += [filler] * padding
         positions += [0] * padding
-    layout = None
-    if not grid:
-        layout = AttentionLayout.of(spans, [each.owners for _, each in sequences], len(flat), device)
-    batch = Batch(
-        torch.tensor(flat).view((len(rows), width) if grid else (1, -1)),
-        None if grid else torch.tensor([positions]),
-        None,
-        torch.tensor(at),
-        **targets_of(rows),
-    )
-    part = Part(
-        batch,
-        torch.cat([each.weights for each in packed_rows]),
-        torch.tensor([each.slot for each in packed_rows])[batch.rows],
-        {} if layout is None else {"attention_layout": layout},
-    )
-    return part.to(device), Grouping.of([of_slot], len(flat), device, None if grid else len(flat) - 1)
+        batch = Batch(torch.tensor([tokens]), torch.tensor([positions]), None, torch.tensor(at), **targets_of(rows))
+        owners = [sequence.owners for _, sequence in sequences]
+        inputs["attention_layout"] = AttentionLayout.of([span for _, span in spans], owners, len(tokens), device)
+    of_slot = [[span for owner, span in spans if owner == slot] for slot in range(slots)]
+    weights = torch.cat([each.weights for each in packed_rows])
+    part = Part(batch, weights, torch.tensor([each.slot for each in packed_rows])[batch.rows], inputs)
+    count = batch.tokens.numel()
+    return part.to(device), Grouping.of([of_slot], count, device, None if grid else count - 1)
 
 
 def _sequences(packed_rows: Sequence[PackedRow], together: int) -> list[tuple[int, PackedSequence]]:

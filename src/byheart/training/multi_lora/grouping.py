@@ -11,6 +11,22 @@ Spans = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
+class Moves:
+    """A selection of rows: row i of the result is row `index[i]` of the source; the rows in `zero` are zeros."""
+
+    index: Tensor
+    zero: Tensor
+
+    def of(self, source: Tensor, room: Tensor | None = None) -> Tensor:
+        """Written into `room`, if it is given."""
+        out = None if room is None else room.view(-1, room.shape[-1])
+        rows = torch.index_select(source, 0, self.index, out=out)
+        if len(self.zero):
+            rows.index_fill_(0, self.zero, 0)
+        return rows if room is None else room
+
+
+@dataclass(frozen=True)
 class Grouping:
     """N flat tokens as blocks of G groups of W places. Each token has at most one place; empty places hold zeros, or a
     padding token that no loss depends on.
@@ -19,10 +35,8 @@ class Grouping:
     """
 
     blocks: tuple[tuple[int, int], ...]  # (groups, width) of each
-    there: Tensor  # (places,) the token at each place; any, where the place is empty
-    empty: Tensor  # the places that hold zeros
-    back: Tensor  # (N,) the place of each token; any, where it has none
-    unplaced: Tensor  # the tokens without a place
+    there: Moves  # from tokens to places; an empty place holds zeros or `padding_token`
+    back: Moves  # from places to tokens; a token without a place gets zeros
     whole: bool = False  # one group, whose places are the first tokens in order: nothing need be moved
 
     @classmethod
@@ -58,11 +72,11 @@ class Grouping:
         whole = alone and there[:placed] == list(range(placed))
         indices = (there, empty, [max(0, place) for place in back], unplaced)
         found = [torch.tensor(index, dtype=torch.long, device=device) for index in indices]
-        return cls(tuple(shapes), found[0], found[1], found[2], found[3], whole)
+        return cls(tuple(shapes), Moves(*found[:2]), Moves(*found[2:]), whole)
 
     def gather(self, flat_ND: Tensor) -> tuple[Tensor, ...]:
         """(N, D) -> (G, W, D) of each block."""
-        moved: Tensor = _Move.apply(flat_ND, self.there, self.empty, self.back, self.unplaced)
+        moved: Tensor = _Move.apply(flat_ND, self.there, self.back)
         sizes = [groups * width for groups, width in self.blocks]
         parts = (moved,) if len(sizes) == 1 else moved.split(sizes)
         return tuple(part.view(*shape, -1) for part, shape in zip(parts, self.blocks, strict=True))
@@ -70,9 +84,7 @@ class Grouping:
     def scatter(self, *grouped_GWD: Tensor) -> Tensor:
         """(G, W, D) of each block -> (N, D); tokens without a place get zeros."""
         parts = [part.flatten(0, 1) for part in grouped_GWD]
-        moved: Tensor = _Move.apply(
-            parts[0] if len(parts) == 1 else torch.cat(parts), self.back, self.unplaced, self.there, self.empty
-        )
+        moved: Tensor = _Move.apply(parts[0] if len(parts) == 1 else torch.cat(parts), self.back, self.there)
         return moved
 
     def shape(self, size: int) -> tuple[int, int, int]:
@@ -84,7 +96,7 @@ class Grouping:
         """`gather` of the only block, without a gradient: into `room_GWD`, or as a view if nothing need be moved."""
         if self.whole:
             return flat_ND[: room_GWD.shape[1]].view_as(room_GWD)
-        return _moved_into(flat_ND, room_GWD, self.there, self.empty)
+        return self.there.of(flat_ND, room_GWD)
 
     def scatter_into(self, grouped_GWD: Tensor, room_ND: Tensor) -> Tensor:
         """`scatter` of the only block into `room_ND`, without a gradient."""
@@ -92,7 +104,7 @@ class Grouping:
             room_ND[: grouped_GWD.shape[1]] = grouped_GWD[0]
             room_ND[grouped_GWD.shape[1] :] = 0
             return room_ND
-        return _moved_into(grouped_GWD.flatten(0, 1), room_ND, self.back, self.unplaced)
+        return self.back.of(grouped_GWD.flatten(0, 1), room_ND)
 
     def add_to(self, flat_ND: Tensor, grouped_GWD: Tensor, room_ND: Tensor) -> None:
         """Adds what `scatter_into` gives; `flat_ND` must be contiguous."""
@@ -100,14 +112,6 @@ class Grouping:
             flat_ND[: grouped_GWD.shape[1]] += grouped_GWD[0]
         else:
             flat_ND += self.scatter_into(grouped_GWD, room_ND)
-
-
-def _moved_into(source: Tensor, room: Tensor, there: Tensor, empty: Tensor) -> Tensor:
-    lines = room.view(-1, room.shape[-1])
-    torch.index_select(source, 0, there, out=lines)
-    if len(empty):
-        lines.index_fill_(0, empty, 0)
-    return room
 
 
 def step_of(device: torch.device | str) -> int:
@@ -125,13 +129,10 @@ class _Move(torch.autograd.Function):
     fixed order."""
 
     @staticmethod
-    def forward(ctx: Any, source: Tensor, there: Tensor, empty: Tensor, back: Tensor, unplaced: Tensor) -> Tensor:
-        ctx.save_for_backward(back, unplaced)
-        moved = source.index_select(0, there)
-        return moved.index_fill_(0, empty, 0) if len(empty) else moved
+    def forward(ctx: Any, source: Tensor, moves: Moves, back: Moves) -> Tensor:
+        ctx.back = back
+        return moves.of(source)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        back, unplaced = ctx.saved_tensors
-        moved = gradients[0].index_select(0, back)
-        return moved.index_fill_(0, unplaced, 0) if len(unplaced) else moved, None, None, None, None
+        return ctx.back.of(gradients[0]), None, None

@@ -1,6 +1,6 @@
 """Where each LoRA matrix lies in the row that holds all weights of a slot."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING
@@ -31,55 +31,29 @@ class Places:
     def __init__(self, layers: Mapping[str, torch.nn.Linear], together: Sequence[Sequence[str]], max_rank: int):
         self.shapes: list[tuple[int, int]] = []
         self.of: dict[str, Place] = {}
-        ranks, rank = [], torch.arange(max_rank)
         for group in together:
-            wide = layers[group[0]].in_features
             down = len(self.shapes)
-            self.shapes.append((len(group) * max_rank, wide))
-            ranks.append(rank.repeat(len(group))[:, None].expand(-1, wide).flatten())
+            self.shapes.append((len(group) * max_rank, layers[group[0]].in_features))
             for number, name in enumerate(group):
                 self.of[name] = Place(down, number * max_rank, len(self.shapes))
                 self.shapes.append((max_rank, layers[name].out_features))
-                ranks.append(rank[:, None].expand(-1, layers[name].out_features).flatten())
-        self._layers, self._together = layers, together
+        ends = accumulate((rows * wide for rows, wide in self.shapes), initial=0)
+        self.columns = [slice(*pair) for pair in pairwise(ends)]  # of each matrix in a slot's row
+        ranks = [(torch.arange(rows) % max_rank).repeat_interleave(wide) for rows, wide in self.shapes]
         self._rank = torch.cat(ranks).to(layers[together[0][0]].weight.device)
         self.size = len(self._rank)
-
-    def sizes(self) -> list[int]:
-        """The number of values of each matrix."""
-        return [rows * wide for rows, wide in self.shapes]
-
-    def columns(self) -> list[slice]:
-        """The columns of each matrix in a slot's row."""
-        ends = accumulate(self.sizes(), initial=0)
-        return [slice(*pair) for pair in pairwise(ends)]
 
     def used(self, rank: int) -> Tensor:
         """The columns that an adapter of this rank fills; in the same order for every max_rank."""
         return (self._rank < rank).nonzero().flatten()
 
-    def flat(self, matrices: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
-        """Layer name -> A (rank, in) and B (rank, out), as the values of the columns that are used."""
-        return torch.cat([matrix.flatten() for matrix in self._in_order(matrices)])
-
-    def _in_order(self, matrices: Mapping[str, tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
-        for group in self._together:
-            yield from (matrices[name][0] for name in group)
-            yield from (matrices[name][1] for name in group)
-
-    def named(self, flat: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
-        """The reverse of `flat`."""
-        found: dict[str, tuple[Tensor, Tensor]] = {}
-        at = 0
-        for group in self._together:
-            layers = [self._layers[name] for name in group]
-            wide = [layer.in_features for layer in layers] + [layer.out_features for layer in layers]
-            parts = []
-            for length in wide:
-                parts.append(flat[at : at + rank * length].view(rank, length))
-                at += rank * length
-            found |= dict(zip(group, zip(parts[: len(group)], parts[len(group) :], strict=True), strict=True))
-        return found
+    def named(self, row: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
+        """Layer name -> A (rank, in) and B (rank, out), as views of a slot's row."""
+        matrices = [row[at].view(shape) for at, shape in zip(self.columns, self.shapes, strict=True)]
+        return {
+            name: (matrices[place.down][place.start : place.start + rank], matrices[place.up][:rank])
+            for name, place in self.of.items()
+        }
 
 
 def sharing_input(model: "PreTrainedModel", layers: Mapping[str, torch.nn.Linear]) -> list[list[str]]:

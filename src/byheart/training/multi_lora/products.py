@@ -27,19 +27,9 @@ class Scratch:
         return flat[:size].view(shape)
 
 
-def down(x: Tensor, a_SJI: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch) -> tuple[Tensor, ...]:
-    """scale * A x for each of the layers that read x: (S, W, R) for each, where a_SJI holds their A matrices stacked."""
-    found: tuple[Tensor, ...] = _Down.apply(x, a_SJI, scale, layers, slots, scratch)
-    return found
+class Down(torch.autograd.Function):
+    """scale * A x for each of the layers that read x: (S, W, R) for each, where `a` (S, J, I) holds their A matrices stacked."""
 
-
-def up(output: Tensor, h_SWR: Tensor, b_SRO: Tensor, slots: Grouping, scratch: Scratch) -> Tensor:
-    """`output` (1, N, O) plus B h of each token; written into `output`."""
-    added: Tensor = _Up.apply(output, h_SWR, b_SRO, slots, scratch)
-    return added
-
-
-class _Down(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, a: Tensor, scale: Tensor, layers: int, slots: Grouping, scratch: Scratch
@@ -65,7 +55,9 @@ class _Down(torch.autograd.Function):
         return of_x, of_a, None, None, None, None
 
 
-class _Up(torch.autograd.Function):
+class Up(torch.autograd.Function):
+    """`output` (1, N, O) plus B h of each token, for h (S, W, R) and b (S, R, O); written into `output`."""
+
     @staticmethod
     def forward(ctx: Any, output: Tensor, h: Tensor, b: Tensor, slots: Grouping, scratch: Scratch) -> Tensor:
         flat = output.view(-1, output.shape[-1])  # a copy, as flatten may make, would be added to in vain

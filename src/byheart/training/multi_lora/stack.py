@@ -13,7 +13,7 @@ from byheart.model.adapter import Lora
 from byheart.training.multi_lora.adapters import initial
 from byheart.training.multi_lora.grouping import Grouping
 from byheart.training.multi_lora.places import Place, Places, sharing_input
-from byheart.training.multi_lora.products import Scratch, down, up
+from byheart.training.multi_lora.products import Down, Scratch, Up
 from byheart.training.optimizer import AdamW
 
 if TYPE_CHECKING:
@@ -46,14 +46,15 @@ class Stack:
         self.weights = self.masters if wide == first.dtype else self.masters.to(first.dtype)
         self.gradients = torch.zeros_like(self.masters)
         self.means = torch.zeros_like(self.masters)  # running means of the weights: what is validated and kept
-        ups = {place.up for place in self.places.of.values()}
-        columns = [self.masters.new_full((end,), number in ups) for number, end in enumerate(self.places.sizes())]
-        self.ups = torch.cat(columns)  # (P,) 1 in the columns of each B, else 0: scaling B alone scales the product
+        self.ups = torch.zeros_like(
+            self.masters[0]
+        )  # (P,) 1 in the columns of each B: scaling B alone scales the product
+        for place in self.places.of.values():
+            self.ups[self.places.columns[place.up]] = 1
         self.options: dict[int, AdamW] = {}
         self.steps = [0] * slots
         self.scale = torch.zeros(slots, 1, 1, dtype=first.dtype, device=first.device)
         self.clip = torch.full((slots,), torch.inf, dtype=wide, device=first.device)
-        self.columns = self.places.columns()
         self.used = 0
         self.matrices: list[Tensor] = []
         self.reach(slots)
@@ -76,42 +77,40 @@ class Stack:
         # Leaves on views of `weights`: the gradients of all slots' matrices come in one tensor for each.
         self.matrices = [
             self.weights[:used, columns].view(used, *shape).detach().requires_grad_()
-            for columns, shape in zip(self.columns, self.places.shapes, strict=True)
+            for columns, shape in zip(self.places.columns, self.places.shapes, strict=True)
         ]
 
     def join(self, slot: int, adapter: Lora, optimizer: AdamW, initial: Mapping[str, tuple[Tensor, Tensor]]) -> None:
         """A new adapter in a free slot, as peft initialised it."""
         self._occupy(slot, adapter, optimizer)
-        self._fill(slot, self.masters, self.places.flat(initial), adapter.rank)
+        for name, own in self.places.named(self.masters[slot], adapter.rank).items():
+            for matrix, value in zip(own, initial[name], strict=True):
+                matrix.copy_(value)
         self.means[slot] = self.masters[slot]
         self._publish()
 
     def rejoin(self, slot: int, adapter: Lora, optimizer: AdamW, state: Mapping[str, Tensor]) -> None:
         """Puts what `state` returned into a slot of this or another stack."""
         self._occupy(slot, adapter, optimizer)
-        self._fill(slot, self.masters, state["masters"], adapter.rank)
-        self._fill(slot, self.means, state.get("means", state["masters"]), adapter.rank)
+        columns = self.places.used(adapter.rank)
+        self.masters[slot, columns] = state["masters"].to(self.masters)
+        self.means[slot, columns] = state.get("means", state["masters"]).to(self.means)
         if "step" in state:
             own: dict[str, Tensor] = self.adamw.state[self.rows[slot]]
             self.steps[slot] = int(state["step"])
             own["step"] = state["step"].clone()
             for name in _MOMENTS:
-                moments = torch.zeros_like(self.masters)[:1]
-                self._fill(0, moments, state[name], adapter.rank)
-                own[name] = moments[0]
+                own[name] = torch.zeros_like(self.masters[slot])
+                own[name][columns] = state[name].to(self.masters)
         self._publish()
 
     def state(self, slot: int, rank: int) -> dict[str, Tensor]:
         """All tensors that training resumes from, on the host, without the padding to max_rank."""
-        own = self.adamw.state.get(self.rows[slot], {})
-        state = {
-            "masters": self.masters[slot],
-            "means": self.means[slot],
-            **{name: own[name] for name in _MOMENTS if name in own},
-        }
+        own: dict[str, Tensor] = self.adamw.state.get(self.rows[slot], {})
+        rows = {"masters": self.masters[slot], "means": self.means[slot]} | {n: own[n] for n in _MOMENTS if n in own}
         columns = self.places.used(rank)
-        kept = {name: row.detach()[columns].cpu() for name, row in state.items()}
-        return kept | ({"step": own["step"].clone().cpu()} if own else {})
+        state = {name: row.detach()[columns].cpu() for name, row in rows.items()}
+        return state | ({"step": own["step"].clone().cpu()} if own else {})
 
     def snapshot(self, slot: int, rank: int) -> Tensor:
         """The averaged weights, in the model's dtype, on the host."""
@@ -119,7 +118,9 @@ class Stack:
 
     def matrices_of(self, snapshot: Tensor, rank: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Layer name -> A (rank, in) and B (rank, out), of a snapshot."""
-        return self.places.named(snapshot, rank)
+        row = snapshot.new_zeros(self.places.size)
+        row[self.places.used(rank).to(row.device)] = snapshot
+        return self.places.named(row, rank)
 
     def leave(self, slot: int) -> None:
         """Resets the slot, even if its weights are not finite."""
@@ -136,7 +137,7 @@ class Stack:
         Leave out a slot whose loss is NaN: its gradients are then dropped, never multiplied by zero.
         """
         gradients = self.gradients[: self.used]
-        for matrix, columns in zip(self.matrices, self.columns, strict=True):
+        for matrix, columns in zip(self.matrices, self.places.columns, strict=True):
             if matrix.grad is not None:
                 gradients[:, columns].copy_(matrix.grad.flatten(1))
                 matrix.grad = None
@@ -172,10 +173,6 @@ class Stack:
         for hook in self._hooks:
             hook.remove()
 
-    def _fill(self, slot: int, rows: Tensor, values: Tensor, rank: int) -> None:
-        rows[slot] = 0
-        rows[slot, self.places.used(rank)] = values.to(rows)
-
     def _occupy(self, slot: int, adapter: Lora, optimizer: AdamW) -> None:
         self.leave(slot)
         self.options[slot] = optimizer
@@ -206,9 +203,8 @@ class Stack:
             return output + (inputs[0] @ a_SJI[one, rank].T) * self.scale[one] @ b_SRO[one]
         if self._read is None or self._read[0] is not inputs[0] or self._read[1] != place.down:
             count = a_SJI.shape[1] // self.max_rank
-            self._read = (
-                inputs[0],
-                place.down,
-                down(inputs[0], a_SJI, self.scale[: self.used], count, self.routing, self.scratch),
-            )
-        return up(output, self._read[2][place.start // self.max_rank], b_SRO, self.routing, self.scratch)
+            products = Down.apply(inputs[0], a_SJI, self.scale[: self.used], count, self.routing, self.scratch)
+            self._read = inputs[0], place.down, products
+        h_SWR = self._read[2][place.start // self.max_rank]
+        added: Tensor = Up.apply(output, h_SWR, b_SRO, self.routing, self.scratch)
+        return added

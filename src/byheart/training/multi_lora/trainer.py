@@ -8,19 +8,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from byheart.errors import Diverged, Problem, gather
 from byheart.model.adapter import Lora
 from byheart.training.job import Paused, TrainResult
+from byheart.training.layout import Part
+from byheart.training.loss import token_scores
+from byheart.training.multi_lora import attention
+from byheart.training.multi_lora.adapters import initial, save
+from byheart.training.multi_lora.batch import PackedRow, lay_out, split
 from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, PackedHooks, PackedJob
+from byheart.training.multi_lora.slot_state import SlotState
+from byheart.training.multi_lora.stack import Stack
+from byheart.training.validation import Validation, known_by_slot, validate
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedModel
-
-    from byheart.training.layout import Part
-    from byheart.training.multi_lora.batch import PackedRow
-    from byheart.training.multi_lora.slot_state import SlotState
-    from byheart.training.validation import Validation
 
 VALIDATED_AT_ONCE = 8192  # tokens
 TOGETHER = 4  # rows of a slot that share a prefix: in longer sequences attention costs more than the prefix saves
@@ -47,9 +52,6 @@ class PackedTrainer:
 
         Device and dtype are the model's own. Raises UserError where this model cannot be packed.
         """
-        from byheart.training.multi_lora.attention import choose_attention
-        from byheart.training.multi_lora.stack import Stack
-
         gather(_model_problems(model))
         self.model, self.slots, self.max_rank, self.targets = model, slots, max_rank, targets
         self.tokens_at_once = tokens_at_once
@@ -58,7 +60,7 @@ class PackedTrainer:
         self._training = model.training
         model.eval().requires_grad_(False)
         self.stack = Stack(model, slots, max_rank, targets)
-        self.attention = choose_attention(model)
+        self.attention = attention.choose_attention(model)
         # The gradients of a shared token are summed before they pass the model's float32 norms, which changes them by
         # 1e-7, where tests promise 1e-9. bfloat16 weights have only eight bits: there it does not matter.
         half = self.stack.weights.dtype.itemsize < 4
@@ -70,21 +72,16 @@ class PackedTrainer:
 
     def problems(self, job: PackedJob) -> list[Problem]:
         """Why this job cannot join the pack, before anything is computed."""
-        adapter, problems = job.adapter, list[Problem]()
-        if not isinstance(adapter, Lora):
-            return [Problem("only LoRA adapters are packed", "adapter", type(adapter).__name__, "train it by itself")]
-        if adapter.rank > self.max_rank:
-            fix = "raise the pack's max_rank"
-            problems.append(Problem(f"above the pack's {self.max_rank}", "adapter.rank", str(adapter.rank), fix))
-        if adapter.dropout:
-            fix = "set it to 0, or train this trial by itself"
-            problems.append(Problem("packed adapters have no dropout", "adapter.dropout", str(adapter.dropout), fix))
-        if adapter.targets != self.targets:
-            fix = "trials with other targets form a pack of their own"
-            problems.append(Problem("not the pack's targets", "adapter.targets", str(adapter.targets), fix))
-        if not job.train_job.train:
-            problems.append(Problem("there are no rows to learn", "examples", job.id, "see rejected.jsonl for why"))
-        return problems
+        rank, dropout, targets = job.adapter.rank, job.adapter.dropout, job.adapter.targets
+        most, alone = self.max_rank, "set it to 0, or train this trial by itself"
+        apart = "trials with other targets form a pack of their own"
+        checks = [
+            (rank > most, f"above the pack's {most}", "adapter.rank", rank, "raise the pack's max_rank"),
+            (dropout > 0, "packed adapters have no dropout", "adapter.dropout", dropout, alone),
+            (targets != self.targets, "not the pack's targets", "adapter.targets", targets, apart),
+            (not job.train_job.train, "there are no rows to learn", "examples", job.id, "see rejected.jsonl for why"),
+        ]
+        return [Problem(what, where, str(value), fix) for wrong, what, where, value, fix in checks if wrong]
 
     def stream(
         self,
@@ -106,11 +103,10 @@ class PackedTrainer:
         ask = True
         while True:
             while ask and len(self._active) < self.slots:
-                job = next_job()
-                if job is None:
-                    ask = False
-                else:
+                if (job := next_job()) is not None:
                     self._join(job)
+                else:
+                    ask = False
             leaving = self._step(hooks) if self._active else {}
             stop = hooks.stop_requested()  # asked once a step: a stop during `on_result` must not leave jobs unsaved
             if stop:
@@ -135,23 +131,17 @@ class PackedTrainer:
         row = self.stack.masters[0]
         return int(row.numel() * 2 * row.itemsize)
 
-    def close(self) -> None:
+    def __enter__(self) -> "PackedTrainer":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Gives the model back as it was."""
         self.stack.close()
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(self._grads[name])
         self.model.train(self._training)
 
-    def __enter__(self) -> "PackedTrainer":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def _join(self, job: PackedJob) -> None:
-        from byheart.training.multi_lora.adapters import initial
-        from byheart.training.multi_lora.slot_state import SlotState
-
         gather(self.problems(job))
         slot = next(i for i in range(self.slots) if i not in self._active)
         self.stack.reach(max(slot, *self._active, 0) + 1)
@@ -164,9 +154,7 @@ class PackedTrainer:
             self.stack.join(slot, job.adapter, job.optimizer, self._initial[1])
         self._active[slot] = SlotState(job, slot)
 
-    def _leave(self, state: "SlotState", how: str, note: str) -> TrainResult:
-        from byheart.training.multi_lora.adapters import save
-
+    def _leave(self, state: SlotState, how: str, note: str) -> TrainResult:
         job, rank = state.job, state.job.adapter.rank
         if how in ("paused", "stopped"):
             self._paused[job.id] = state.paused_with(self.stack.state(state.slot, rank))
@@ -181,7 +169,7 @@ class PackedTrainer:
         self.stack.reach(max(self._active, default=0) + 1)
         return state.result(how, [note] if note else [])
 
-    def _step(self, hooks: PackedHooks) -> "dict[SlotState, tuple[str, str]]":
+    def _step(self, hooks: PackedHooks) -> dict[SlotState, tuple[str, str]]:
         """One optimizer step of every job, and the checks that are due; the jobs that leave, each with how and a note."""
         states = [state for state in self._active.values() if not state.over]
         leaving: dict[SlotState, tuple[str, str]] = {}
@@ -197,7 +185,10 @@ class PackedTrainer:
         hooks.on_step({state.job.id: (state.step, state.train_job.steps) for state in states})
         due = [state for state in states if state not in leaving and state.check_due]
         rows = [row for state in due for row in state.validation_rows()]
-        found = self._validated(rows) if rows else []
+        found: list[Validation] = []
+        if rows:
+            with self._borrowed(self.attention), self.stack.measured({row.slot for row in rows}):
+                found = validate(self.model, self._parts(rows, VALIDATED_AT_ONCE), self.slots)
         for state in due:
             try:
                 answer = self._check(state, found[state.slot] if state.train_job.validate else None, hooks)
@@ -207,7 +198,7 @@ class PackedTrainer:
                 leaving[state] = ("diverged", str(error))
         return leaving | {s: (s.over, "") for s in self._active.values() if s.over and s not in leaving}
 
-    def _check(self, state: "SlotState", found: "Validation | None", hooks: PackedHooks) -> str:
+    def _check(self, state: SlotState, found: Validation | None, hooks: PackedHooks) -> str:
         """GO_ON, PAUSE or PRUNE. Raises Diverged."""
 
         def recall() -> float | None:
@@ -219,16 +210,11 @@ class PackedTrainer:
             state.best = self.stack.snapshot(state.slot, state.job.adapter.rank)
         return hooks.on_check(state.job, point, tuple(state.curve))
 
-    def _losses(self, rows: "list[PackedRow]") -> tuple[list[float], list[list[int]]]:
+    def _losses(self, rows: list[PackedRow]) -> tuple[list[float], list[list[int]]]:
         """The loss of each slot, and how many of its rows were predicted word for word and how many there are.
 
         The gradients add up over the parts of the batch.
         """
-        import torch
-
-        from byheart.training.loss import token_scores
-        from byheart.training.validation import known_by_slot
-
         known = torch.zeros(2, self.slots, dtype=torch.long, device=self.stack.masters.device)
         totals = torch.zeros(self.slots, dtype=self.stack.masters.dtype, device=self.stack.masters.device)
         with torch.enable_grad(), self._borrowed(self.attention):
@@ -240,16 +226,8 @@ class PackedTrainer:
                 totals += slots.detach()
         return totals.tolist(), known.T.tolist()
 
-    def _validated(self, rows: "list[PackedRow]") -> "list[Validation]":
-        from byheart.training.validation import validate
-
-        with self._borrowed(self.attention), self.stack.measured({row.slot for row in rows}):
-            return validate(self.model, self._parts(rows, VALIDATED_AT_ONCE), self.slots)
-
-    def _parts(self, rows: "list[PackedRow]", at_once: int | None) -> "Iterator[Part]":
+    def _parts(self, rows: list[PackedRow], at_once: int | None) -> Iterator[Part]:
         """The rows in one forward pass after another, each of at most `at_once` tokens."""
-        from byheart.training.multi_lora.batch import lay_out, split
-
         filler = next(iter(self._active.values())).train_job.filler
         device = self.stack.masters.device
         for some in split(rows, at_once):
@@ -273,16 +251,12 @@ class PackedTrainer:
     @contextmanager
     def _alone(self, slot: int) -> Iterator[None]:
         """Inside the `with` block the model computes with this slot's adapter alone; the random state is restored."""
-        import torch
-
         with self._borrowed(None), self.stack.measured([slot]), torch.random.fork_rng(), torch.no_grad():
             self.stack.routing = slot
             yield
 
 
 def _model_problems(model: "PreTrainedModel") -> list[Problem]:
-    import torch
-
     found = [name for name, m in model.named_modules() if isinstance(m, torch.nn.Dropout) and m.p > 0]
     value = getattr(model.config, "attention_dropout", 0.0) or 0.0
     if not found and not value:
