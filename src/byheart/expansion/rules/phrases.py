@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.wording import FUNCTION_WORDS
+from byheart.expansion.question_generation.wording import WORDS
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
@@ -126,7 +126,7 @@ def _noun_phrases(doc: "Doc") -> Iterator[tuple[int, int]]:
 
 def _trimmed(words: "list[Token]") -> "list[Token]":
     """Without the words that carry no fact at either end."""
-    while words and (words[0].lower_ in FUNCTION_WORDS or words[0].pos_ in _NEVER_FIRST):
+    while words and (words[0].lower_ in WORDS["function"] or words[0].pos_ in _NEVER_FIRST):
         words = words[1:]
     while words and words[-1].pos_ in _NEVER_LAST:
         words = words[:-1]

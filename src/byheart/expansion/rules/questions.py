@@ -1,14 +1,14 @@
-"""Questions that need no parser: what a term means, what follows from a condition, what an item of a list says."""
+"""Questions that need no parser: what a term means, what an abbreviation stands for, what an item of a list says."""
 
 import re
 from dataclasses import dataclass
 
 from byheart.expansion.citation import Citation
-from byheart.expansion.question_generation.inflect import with_article
-from byheart.expansion.question_generation.wording import capital, sentences_of, small
-from byheart.expansion.rules.sentences import find_condition, find_definition
+from byheart.expansion.question_generation.wording import capital, sentences_of, small, with_article
+from byheart.expansion.rules.conditions import VERBISH
 from byheart.records import FORWARD, REVERSE
 
+_DEFINITION = re.compile(r"^(?P<term>[A-Z][^.:;!?]{1,60})[.:]\s+(?P<meaning>[A-Z“\"].+)$")
 _ANNOUNCED = re.compile(r"\bfollowing (?P<noun>[a-z]+s)\b[^:]*:?$")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 
@@ -27,19 +27,22 @@ class Draft:
 
 
 def defines(text: str) -> tuple[str, str] | None:
-    """The term and its meaning. A heading that runs in ("License grant. A license grant may be ...") defines nothing."""
-    found = find_definition(text)
-    if found is None or found[0].lower() in found[1].lower() or found[0].count("(") != found[0].count(")"):
+    """The term and its meaning: ("Space station", "An amateur station located ...") from "Space station. An amateur ...".
+
+    A heading that runs in ("License grant. A license grant may be ...") defines nothing.
+    """
+    found = _DEFINITION.match(text.strip())
+    if found is None or len(found["term"].split()) > 6 or VERBISH.search(found["term"]):
         return None
-    return found
+    term, meaning = found["term"].strip(), found["meaning"].strip()
+    return None if term.lower() in meaning.lower() or term.count("(") != term.count(")") else (term, meaning)
 
 
 def ask_definition(term: str, meaning: str, place: Citation) -> list[Draft]:
     name = lowered(term)
     bare = sentences_of(meaning)[0].rstrip(".")
     named = with_article(name)
-    plural = named == name and name.endswith("s")
-    asked = f"What are {name}?" if plural else f"What is {named}?"
+    asked = f"What {'are' if named == name and name.endswith('s') else 'is'} {named}?"
     answer = f"{capital(bare)}."
     return [
         Draft("simple", FORWARD, asked, answer, name, free=True),
@@ -60,16 +63,8 @@ def ask_item(text: str, lead_in: str, label: str, place: Citation) -> list[Draft
     if noun in ("type", "kind", "form", "way", "class", "exception", "condition"):
         return []
     answer = f"{capital(text.rstrip('.;,'))}."
-    drafts = [
-        Draft(
-            "simple",
-            FORWARD,
-            f"Which {noun} stands in {place.item} of {place.title}?",
-            answer,
-            f"{noun} {label}",
-            cited=False,
-        )
-    ]
+    asked = f"Which {noun} stands in {place.item} of {place.title}?"
+    drafts = [Draft("simple", FORWARD, asked, answer, f"{noun} {label}", cited=False)]
     if 0 <= index < len(_ORDINALS):
         asked = f"What is the {_ORDINALS[index]} of the {found['noun']} under {place.topic or place.section}?"
         drafts.append(Draft("simple", FORWARD, asked, answer, f"{_ORDINALS[index]} {noun}"))
@@ -84,22 +79,10 @@ def ask_abbreviation(statement: str) -> list[Draft]:
         words = statement[: match.start()].split()[-len(letters) :]
         if "".join(word[:1] for word in words).upper() == letters:
             name = " ".join(words)
-            drafts.append(
-                Draft("simple", FORWARD, f"What does {letters} stand for?", f"{capital(name)}.", letters, free=True)
-            )
-            drafts.append(
-                Draft("simple", REVERSE, f"What is the abbreviation of {name}?", f"{letters}.", name, free=True)
-            )
+            meaning, short = f"What does {letters} stand for?", f"What is the abbreviation of {name}?"
+            drafts.append(Draft("simple", FORWARD, meaning, f"{capital(name)}.", letters, free=True))
+            drafts.append(Draft("simple", REVERSE, short, f"{letters}.", name, free=True))
     return drafts
-
-
-def ask_condition(sentence: str) -> list[Draft]:
-    """What follows if, and the duty that follows."""
-    condition = find_condition(sentence)
-    if condition is None or len(condition.condition.split()) > 24:
-        return []
-    result = f"{capital(condition.result)}."
-    return [Draft("scenario", FORWARD, condition.question(), result, condition.condition, free=True)]
 
 
 def lowered(term: str) -> str:
