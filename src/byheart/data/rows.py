@@ -50,11 +50,7 @@ class Rows:
 
         disable_progress_bars()
         set_verbosity_error()
-        texts = {
-            "id": [e.id for e in examples],
-            "question": [e.question for e in examples],
-            "answer": [e.answer for e in examples],
-        }
+        texts = {name: [getattr(e, name) for e in examples] for name in ("id", "question", "answer")}
 
         def tokenize(row: dict[str, str]) -> dict[str, object]:
             prompt = prompt_tokens(tokenizer, row["question"])

@@ -1,7 +1,7 @@
 """The account of an expansion: what was asked for, received, kept, refused and topped up, and which facts are not covered."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,10 +91,8 @@ class _Account:
     def by_chunk(self, source: Source, floors: Mapping[str, int]) -> dict[str, Json]:
         """`asked` is the floor; where a teacher was asked, `requested` counts the pairs in all its requests, `received` those
         that it wrote, and `without_teacher` the kept ones of other members."""
-        kept = Counter(example.chunk for example in self.examples)
-        received = Counter(example.chunk for example in self.received())
+        kept, received, refused = self._counted(lambda example: [example.chunk])
         others = Counter(example.chunk for example in self.examples if example.expansion not in self.taught)
-        refused = self.reasons(lambda example: [example.chunk])
         account: dict[str, Json] = {}
         for chunk in (chunk.id for chunk in source.chunks):
             row: dict[str, Any] = {"asked": floors.get(chunk, 0), "kept": kept[chunk]}
@@ -108,9 +106,7 @@ class _Account:
         return account
 
     def by_fact(self, source: Source) -> dict[str, Json]:
-        kept = Counter(fact for example in self.examples for fact in example.facts)
-        received = Counter(fact for example in self.received() for fact in example.facts)
-        refused = self.reasons(lambda example: example.facts)
+        kept, received, refused = self._counted(lambda example: example.facts)
         account: dict[str, Json] = {}
         for fact in source.facts:
             row: dict[str, Any] = {"kept": kept[fact.id], "received": received[fact.id]}
@@ -120,18 +116,20 @@ class _Account:
             account[fact.id] = {**row, "rejected": dict(refused[fact.id])}
         return account
 
-    def received(self) -> Iterator[Example]:
-        """What the members that ask a teacher were given by it; where none does, all that was written."""
-        for example in (*self.examples, *(rejection.example for rejection in self.rejected)):
-            if not self.taught or example.expansion in self.taught:
-                yield example
+    def _counted(
+        self, owners: Callable[[Example], Iterable[str]]
+    ) -> tuple[Counter[str], Counter[str], dict[str, Counter[str]]]:
+        """By chunk or fact: examples kept, examples received, and the reasons for what was rejected.
 
-    def reasons(self, owners: Callable[[Example], Iterable[str]]) -> dict[str, Counter[str]]:
-        found: dict[str, Counter[str]] = defaultdict(Counter)
+        Received is what teachers wrote for the members that ask one; where no member does, all that was written."""
+        written = (*self.examples, *(rejection.example for rejection in self.rejected))
+        received = (example for example in written if not self.taught or example.expansion in self.taught)
+        reasons: dict[str, Counter[str]] = defaultdict(Counter)
         for rejection in self.rejected:
             for owner in owners(rejection.example):
-                found[owner][rejection.reason] += 1
-        return found
+                reasons[owner][rejection.reason] += 1
+        kept = Counter(owner for example in self.examples for owner in owners(example))
+        return kept, Counter(owner for example in received for owner in owners(example)), reasons
 
     def novelty(self, name_of: Callable[[Example], str]) -> dict[str, dict[str, float]]:
         """For each rung or angle of a teacher's examples: received, kept, copies, unsupported; `new`: the share of what

@@ -50,17 +50,15 @@ _ASKED_ELSEWHERE = frozenset("object complement quality infinitive that enabling
 def ask_clause(clause: Clause) -> list[Asked]:
     """Everything that can be asked of it, two or three wordings a target, unranked."""
     if clause.there:
-        parts = [part for part in clause.parts if part.role in ("time", "place", "reason")]
-        return [*(asked for part in parts for asked in about_part(clause, part)), *ask_within(clause)]
-    return [
-        *_about_subject(clause),
-        *(asked for part in clause.parts for asked in about_part(clause, part)),
-        *_about_action(clause),
-        *_about_state(clause),
-        *_whether(clause),
-        *_what_happened(clause),
-        *ask_within(clause),
-    ]
+        return [*_about_parts(clause), *ask_within(clause)]
+    ways = (_about_subject, _about_parts, _about_action, _about_state, _whether, _what_happened, ask_within)
+    return [asked for way in ways for asked in way(clause)]
+
+
+def _about_parts(clause: Clause) -> Iterator[Asked]:
+    for part in clause.parts:
+        if not clause.there or part.role in ("time", "place", "reason"):
+            yield from about_part(clause, part)
 
 
 def _about_subject(clause: Clause) -> Iterator[Asked]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.wording import FINITE, MODALS, PLURAL, article, capital, small, tidy
@@ -75,7 +74,7 @@ class Clause:
         """ "There are 131 seats ...": nothing but its circumstances can be asked about."""
         return self.subject == "there"
 
-    @cached_property
+    @property
     def nobody(self) -> bool:
         """ "No station shall ...": the subject denies."""
         return self.subject.lower().startswith("no ")

@@ -106,22 +106,18 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
     if noun is None or lowered.startswith(_IDIOMS):
         return None
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]
-    if lowered.startswith(_REASONS):
-        role = "reason"
-    elif child.dep_ == "agent":
-        role = "agent"
-    elif noun.dep_ == "pcomp" and preposition in ("by", "through"):
-        role = "manner"
-    elif noun.dep_ == "pcomp" and preposition in ("when", "if", "after", "before", "while", "until"):
-        role = "condition"
-    elif preposition in ("during", "until", "since") or (preposition in WORDS["time_prepositions"] and is_time(noun)):
-        role = "time"
-    elif sits or is_place(noun, preposition) or lowered.startswith(_PLACES):
-        role = "place"
-    elif lowered.startswith(_ASIDES) or (not fronted and after_comma(child)):
-        role = "aside"
-    else:
-        role = "preposition"
+    timed = preposition in WORDS["time_prepositions"] and is_time(noun)
+    participle = noun.dep_ == "pcomp"
+    roles = {
+        "reason": lowered.startswith(_REASONS),
+        "agent": child.dep_ == "agent",
+        "manner": participle and preposition in ("by", "through"),
+        "condition": participle and preposition in ("when", "if", "after", "before", "while", "until"),
+        "time": timed or preposition in ("during", "until", "since"),
+        "place": sits or is_place(noun, preposition) or lowered.startswith(_PLACES),
+        "aside": lowered.startswith(_ASIDES) or (not fronted and after_comma(child)),
+    }
+    role = next((role for role, holds in roles.items() if holds), "preposition")
     return Part(role, text, noun, preposition, fronted, text_of(child, without, headless=True))
 
 

@@ -99,11 +99,9 @@ def _describes(verb: "Token") -> bool:
         return verb.dep_ in ("relcl", "acl")
     if verb.dep_ == "relcl":
         return after_comma(verb) and any(c.dep_ in SUBJECTS and c.tag_ in RELATIVE for c in verb.children)
-    of_subject = noun.dep_ in SUBJECTS and noun.head.dep_ == "ROOT"
-    names = any(child.dep_ == "oprd" or child.lower_ == "as" for child in verb.children)
-    return (of_subject and verb.tag_ == "VBN" and after_comma(verb)) or (
-        names and verb.lemma_ in WORDS["naming"] and noun.dep_ in ("dobj", "pobj", "attr", "conj")
-    )
+    if verb.lemma_ in WORDS["naming"] and noun.dep_ in ("dobj", "pobj", "attr", "conj"):
+        return any(child.dep_ == "oprd" or child.lower_ == "as" for child in verb.children)
+    return noun.dep_ in SUBJECTS and noun.head.dep_ == "ROOT" and verb.tag_ == "VBN" and after_comma(verb)
 
 
 def _with_front(clause: Clause) -> Clause:
@@ -213,15 +211,9 @@ def _auxiliaries(verb: "Token") -> "list[Token]":
 
 def _build(verb: "Token", subject: _Subject, auxiliaries: "list[Token]", lender: "Token | None" = None) -> Clause:
     """The clause of a verb. `lender` is the verb that it is joined to, where the two share a subject."""
-    between = [
-        child
-        for child in verb.children
-        if child.dep_ == "advmod"
-        and child.i < verb.i
-        and child.lower_ not in WORDS["connectives"]
-        and (subject.token.i < child.i or verb.dep_ == "acl")
-        and child.tag_ != "WRB"
-    ]
+    start = -1 if verb.dep_ == "acl" else subject.token.i
+    adverbs = [child for child in verb.children if child.dep_ == "advmod" and child.tag_ != "WRB"]
+    between = [c for c in adverbs if start < c.i < verb.i and c.lower_ not in WORDS["connectives"]]
     last = auxiliaries[-1].i if auxiliaries else -1
     particle = _particle(verb)
     parts = list(parts_of(verb, subject.token, verb if lender is None else lender, {child.i for child in between}))
@@ -277,10 +269,9 @@ def _through_copula(verb: "Token") -> Clause | None:
 
 def _reduced(verb: "Token", noun: "Token", subject: str, past: bool) -> Clause | None:
     """ "The forest, also known as Amazonia, ...": a participle behind its noun, with the verb that it leaves out."""
-    named = noun.pos_ in ("PROPN", "PRON") or any(
-        c.dep_ == "det" and c.lower_ in ("the", "a", "an") for c in noun.children
-    )
-    if verb.tag_ != "VBN" or not (named or verb.lemma_ in WORDS["naming"]) or verb.i + 1 >= len(verb.doc):
+    known = any(c.dep_ == "det" and c.lower_ in ("the", "a", "an") for c in noun.children)
+    named = known or noun.pos_ in ("PROPN", "PRON") or verb.lemma_ in WORDS["naming"]
+    if verb.tag_ != "VBN" or not named or verb.i + 1 >= len(verb.doc):
         return None
     word = ("were" if past else "are") if is_plural(noun) else ("was" if past else "is")
     clause = _build(verb, _Subject(subject, noun, verb.head), [])

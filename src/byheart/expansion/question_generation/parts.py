@@ -1,9 +1,10 @@
 """Questions about one part of a clause, by the role it plays: what, when, how often, where, why, by whom, how many."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
+from byheart.expansion.question_generation import nouns
 from byheart.expansion.question_generation.clauses import (
     FULL,
     SHORT,
@@ -15,16 +16,6 @@ from byheart.expansion.question_generation.clauses import (
     fitting,
     is_front,
     permitted,
-)
-from byheart.expansion.question_generation.nouns import (
-    count_of,
-    has_number,
-    how_many,
-    is_person,
-    is_time,
-    is_year,
-    share_of,
-    who_or_what,
 )
 from byheart.expansion.question_generation.wording import (
     MODALS,
@@ -53,7 +44,7 @@ _COMPOUND = re.compile(
 _NAMED_AS = ("know", "refer", "describe", "regard", "serve", "act", "function")
 _OFTEN = re.compile(r"\b(?:every|per|twice|once|times|annually|yearly|monthly|weekly|daily)\b")
 _DURATION = re.compile(r"(?P<n>\w+)-(?P<unit>year|month|week|day|hour|minute|second)\b")
-_DEGREE = re.compile(r"as (?P<how>far(?: \w+)?|long|high|low|deep|late|early|often|many|much) as (?P<limit>.+)")
+_DEGREE = re.compile(r"as (?P<how>far(?: \w+)?|long|high|low|deep|late|early|often|many|much) as .+")
 
 Wording = tuple[str, str, str]  # question, answer, SHORT or FULL
 
@@ -92,7 +83,11 @@ def _short(clause: Clause, part: Part, wh_words: str, answer: str) -> Iterator[W
 def _plain_answer(part: Part) -> str:
     """The answer as one gives it: "Edinburgh", "12 May 1999", "the outbreak of the war", where the question says the rest."""
     if part.preposition in ("in", "on", "at", "within") and part.role in ("time", "place"):
-        named = part.head.pos_ == "PROPN" or part.head.ent_type_ in ("DATE", "TIME", "GPE", "LOC") or is_year(part.head)
+        named = (
+            part.head.pos_ == "PROPN"
+            or part.head.ent_type_ in ("DATE", "TIME", "GPE", "LOC")
+            or nouns.is_year(part.head)
+        )
         return part.bare if named else part.text
     if part.role == "reason":
         return re.sub(r"^(?:because of|due to|owing to|as a result of|thanks to) ", "", part.text, flags=re.I)
@@ -104,11 +99,11 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     if clause.negated and clause.lemma in LIMITS:
         yield from _about_limit(clause, part)
         return
-    if clause.lemma in ("last", "take") and is_time(part.head) and not clause.denied:
+    if clause.lemma in ("last", "take") and nouns.is_time(part.head) and not clause.denied:
         yield compose(clause, "how long", [part]), part.text, SHORT
-    if has_number(part.head) and not clause.denied:
-        yield from _short(clause, part, how_many(part.head)[0], count_of(part.head))
-    if share := share_of(part.head):
+    if nouns.has_number(part.head) and not clause.denied:
+        yield from _short(clause, part, nouns.how_many(part.head)[0], nouns.count_of(part.head))
+    if share := nouns.share_of(part.head):
         yield compose(clause, share[0], [part]), share[1], SHORT
     kind = re.match(r"an? (?P<kind>[\w\s/-]+?) (?:who|that|which|where|whose|for whom)\b", part.text)
     if kind and copula and not clause.denied:
@@ -134,10 +129,10 @@ def _about_limit(clause: Clause, part: Part) -> Iterator[Wording]:
 def _for_object(clause: Clause, part: Part) -> str:
     """ "Who" for a person, but "what" for what somebody has or is: "What is a licensee?"."""
     copula = clause.lemma == "be"
-    if copula and clause.noun.pos_ == "PROPN" and is_person(clause.noun):
+    if copula and clause.noun.pos_ == "PROPN" and nouns.is_person(clause.noun):
         return "who"
     owned = clause.lemma in ("have", "be") and part.head.pos_ != "PROPN" and not (copula and clause.auxiliaries)
-    return "what" if owned else who_or_what(part.head)
+    return "what" if owned else nouns.who_or_what(part.head)
 
 
 def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -150,7 +145,7 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
         yield from _plainly("how often", clause, part)
         yield compose(clause, "when", [part]), _plain_answer(part), SHORT
     else:
-        if is_year(part.head) and part.preposition == "in":
+        if nouns.is_year(part.head) and part.preposition == "in":
             yield compose(clause, "in what year", [part]), part.head.text, SHORT
         yield from _plainly("when", clause, part)
 
@@ -163,7 +158,7 @@ def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
 
 
 def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
-    wh_word = who_or_what(part.head)
+    wh_word = nouns.who_or_what(part.head)
     yield actively(clause, part, wh_word), part.bare, SHORT
     if wh_word == "who":
         yield compose(clause, "by whom", [part]), part.bare, SHORT
@@ -201,9 +196,9 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     if len(preposition) < 2 or (preposition in WORDS["never_stranded"] and not names):
         return
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
-    if has_number(part.head) and (clause.passive or clause.lemma == "consist") and not clause.denied:
-        question = compose(clause, how_many(part.head)[0], [part, *after], preposition)
-        yield question, count_of(part.head), SHORT
+    if nouns.has_number(part.head) and (clause.passive or clause.lemma == "consist") and not clause.denied:
+        question = compose(clause, nouns.how_many(part.head)[0], [part, *after], preposition)
+        yield question, nouns.count_of(part.head), SHORT
         return
     if part.fronted or _COMPOUND.match(part.text):
         return
@@ -216,11 +211,13 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return  # "What will no licence be issued for?"
     if preposition not in ("to", "for", "from") and any(other.role == "object" for other in clause.parts):
         return  # "What does it contain its name in?"
-    wh_word = who_or_what(part.head)
+    wh_word = nouns.who_or_what(part.head)
     whom = "whom" if wh_word == "who" else "what"
     asked = permitted(clause) if clause.denied and clause.modal in MODALS else clause
     after += [other for other in clause.parts if other.fronted and other.role != "condition"]
-    if _is_crowded(part, fitting(clause, [part, *after])):
+    before = [other for other in fitting(clause, [part, *after]) if not other.fronted and other.head.i < part.head.i]
+    if any(other.role in ("preposition", "place", "time") for other in before):
+        # "What is a station not allowed to transmit messages for a third party to?": no preposition ends a question there.
         yield from _both(clause, compose(asked, f"{preposition} {whom}", [part]), part.bare)
         return
     stranded = compose(asked, wh_word, [part, *after], preposition)
@@ -230,21 +227,12 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     yield stranded, clause.statement(), FULL
 
 
-def _is_crowded(part: Part, others: Sequence[Part]) -> bool:
-    """ "What is a station not allowed to transmit messages for a third party to?": no preposition ends a question behind
-    another phrase."""
-    return any(
-        other.role in ("preposition", "place", "time") and not other.fronted and other.head.i < part.head.i
-        for other in others
-    )
-
-
 def _about_quality(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "is responsible for ...", "is eligible to ...", "is more than ..."."""
     if found := _QUALITY.match(part.text):
         yield from _both(clause, compose(clause, "what", [part], found["opening"].lower()), found["noun"])
-    elif found := re.match(r"(?P<word>\w+) to (?P<deed>.+)", part.text):
-        yield compose(clause, "what", [part], f"{found['word']} to do"), found["deed"], SHORT
+    elif found := re.match(r"(\w+ to) (.+)", part.text):
+        yield compose(clause, "what", [part], f"{found[1]} do"), found[2], SHORT
 
 
 def _about_infinitive(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -270,7 +258,7 @@ def _about_goal(clause: Clause, part: Part) -> Iterator[Wording]:
     answer = text_of(noun)
     if part.text.endswith(answer):
         goal = part.text.removesuffix(answer).strip()
-        yield compose(clause, who_or_what(noun), [part], goal), answer, SHORT
+        yield compose(clause, nouns.who_or_what(noun), [part], goal), answer, SHORT
 
 
 def _about_reason(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -293,7 +281,7 @@ def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:
 def _about_adverb(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "extends as far south as 45°": how far south."""
     if found := _DEGREE.match(part.text):
-        yield compose(clause, f"how {found['how']}", [part]), f"as {found['how']} as {found['limit']}", SHORT
+        yield compose(clause, f"how {found['how']}", [part]), found[0], SHORT
 
 
 _ASKING: dict[str, Callable[[Clause, Part], Iterator[Wording]]] = {

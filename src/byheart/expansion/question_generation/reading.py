@@ -147,11 +147,8 @@ def _parse_reordered(sentences: Sequence[str]) -> "list[Doc]":
     """The parsed sentences. Where a preposition in front was taken for the root ("From 66 Mya, the forest extended ..."),
     the first phrase is moved to the end."""
     docs = parse(sentences)
-    lost = [
-        number
-        for number, doc in enumerate(docs)
-        if any(token.dep_ == "ROOT" and token.pos_ in ("ADP", "SCONJ") for token in doc) and "," in doc.text
-    ]
+    roots = [{token.pos_ for token in doc if token.dep_ == "ROOT"} for doc in docs]
+    lost = [number for number, doc in enumerate(docs) if "," in doc.text and roots[number] & {"ADP", "SCONJ"}]
     for number, doc in zip(lost, parse([_front_last(sentences[number]) for number in lost]), strict=True):
         docs[number] = doc
     return docs

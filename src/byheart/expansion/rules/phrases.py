@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.wording import WORDS
@@ -19,27 +18,15 @@ _DIGITS = r"\d+(?:[.,:/]\d+)*"
 QUANTITY = re.compile(
     rf"(?:[$€£]\s?)?{_DIGITS}(?:\s?[-–]\s?{_DIGITS})?(?:\s?%|[-\s](?:{UNITS})(?:\s(?:years?|tons?))?(?!\w))?(?![\w])"
 )
+_NUMBERED = re.compile(r"(?:§+|[Ss]ections?|[Pp]art|[Cc]hapter|[Aa]rticle|[Rr]ule)\s?$")
+_JOINED = tuple("(.§-–/:_")  # a number behind one of these is part of something longer
+_NAME_AFTER = re.compile(r"\s+(?:and|of|de|von|the|&)\s+[A-Z]")
+_NAME_BEFORE = re.compile(r"[A-Z]\w*\s+(?:and|of|de|von|van|&)(?:\s+the)?\s+$")
+Span = tuple[int, int]
 # Parts of speech that a blank neither begins nor ends with.
 _NEVER_FIRST = ("DET", "PRON", "PUNCT", "SYM", "ADV", "SPACE", "PART", "CCONJ")
 _NEVER_LAST = ("PUNCT", "SYM", "SPACE", "PART", "ADV", "PRON")
 _CLOSERS = {"(": ")", "[": "]", "“": "”"}
-
-PREPOSITIONS = frozenset(
-    """
-    at by for from in into of on over per through to toward under upon via with within without about after
-    against along among around before between during except near unless until if when while where because and
-    or but that which who whose than
-    """.split()
-)
-
-
-@dataclass(frozen=True)
-class Span:
-    """`sentence[start:end]`, with how much a reader would learn from being asked for it (higher is better)."""
-
-    start: int
-    end: int
-    worth: float
 
 
 def cuts(sentence: str) -> list[int]:
@@ -52,7 +39,7 @@ def cuts(sentence: str) -> list[int]:
     places = [i for i in range(3, len(words)) if is_balanced(sentence[: words[i].start()])]
     if not places:
         return []
-    natural = [i for i in places if words[i].group().lower() in PREPOSITIONS or sentence[words[i - 1].end()] in ",;:"]
+    natural = [i for i in places if words[i].group().lower() in WORDS["cuts"] or sentence[words[i - 1].end()] in ",;:"]
     chosen: list[int] = []
     for share in (0.5, 0.25, 0.75, 0.4, 0.6, 0.15, 0.85):
         aim = share * len(words)
@@ -71,37 +58,29 @@ def is_balanced(text: str) -> bool:
 def key_phrases(doc: "Doc") -> list[Span]:
     """The phrases of a parsed sentence worth blanking, the best first: quantities, names, then noun phrases.
 
-    None occurs twice in the sentence, none overlaps another.
+    None occurs twice in the sentence, which would answer the question; none overlaps another.
     """
     sentence = doc.text
-    spans = [Span(m.start(), m.end(), 4.0) for m in quantities(sentence)]
+    worth: dict[Span, float] = {match.span(): 4.0 for match in quantities(sentence)}
     for start, end in _noun_phrases(doc):
         words = WORD.findall(sentence, start, end)
         # The first word of a sentence has a capital anyway.
         named = any(word[:1].isupper() if start else word[1:] != word[1:].lower() for word in words)
         if words and (named or len(words) > 1 or len(words[0]) >= 4):
-            spans.append(Span(start, end, 1.0 + 0.6 * min(len(words), 4) + named))
-    spans = [s for s in spans if s.end - s.start < 0.7 * len(sentence) and _once(sentence, s)]
+            worth[start, end] = max(worth.get((start, end), 0), 1.0 + 0.6 * min(len(words), 4) + named)
     kept: list[Span] = []
-    for span in sorted(spans, key=lambda s: (-s.worth, s.start)):
-        if all(span.end <= other.start or span.start >= other.end for other in kept):
-            kept.append(span)
+    for start, end in sorted(worth, key=lambda span: (-worth[span], span[0])):
+        once = len(re.findall(rf"(?<!\w){re.escape(sentence[start:end])}(?!\w)", sentence, re.I)) == 1
+        if once and end - start < 0.7 * len(sentence) and all(end <= first or start >= last for first, last in kept):
+            kept.append((start, end))
     return kept
-
-
-def _once(sentence: str, span: Span) -> bool:
-    """A phrase that stands elsewhere in the sentence too would be answered by the question itself."""
-    phrase = re.escape(sentence[span.start : span.end])
-    return len(re.findall(rf"(?<!\w){phrase}(?!\w)", sentence, re.I)) == 1
 
 
 def quantities(sentence: str) -> Iterator[re.Match[str]]:
     """Numbers with their units: years, counts, shares; not the numbers of sections, names or list marks."""
     for match in QUANTITY.finditer(sentence):
-        before = sentence[match.start() - 1 : match.start()]
-        if not (before and (before.isalnum() or before in "(.§-–/:_")) and not re.search(
-            r"(?:§+|[Ss]ections?|[Pp]art|[Cc]hapter|[Aa]rticle|[Rr]ule)\s?$", sentence[: match.start()]
-        ):
+        before = sentence[: match.start()]
+        if not _NUMBERED.search(before) and not before[-1:].isalnum() and not before.endswith(_JOINED):
             yield match
 
 
@@ -115,13 +94,9 @@ def _noun_phrases(doc: "Doc") -> Iterator[tuple[int, int]]:
             continue
         start, end = words[0].idx, words[-1].idx + len(words[-1])
         # "National Aeronautics and Space Administration", "University of Oslo": half a name is no answer.
-        if words[-1].text[:1].isupper() and re.match(r"\s+(?:and|of|de|von|the|&)\s+[A-Z]", doc.text[end:]):
-            continue
-        if words[0].text[:1].isupper() and re.search(
-            r"[A-Z]\w*\s+(?:and|of|de|von|van|&)(?:\s+the)?\s+$", doc.text[:start]
-        ):
-            continue
-        yield start, end
+        goes_on = words[-1].text[:1].isupper() and _NAME_AFTER.match(doc.text, end)
+        if not goes_on and not (words[0].text[:1].isupper() and _NAME_BEFORE.search(doc.text[:start])):
+            yield start, end
 
 
 def _trimmed(words: "list[Token]") -> "list[Token]":

@@ -1,13 +1,20 @@
-"""Questions that need no parser: what a term means, what an abbreviation stands for, what an item of a list says."""
+"""Questions with a fixed wording: what a term means, what an item of a list says; recite it, complete it, fill its blanks,
+name its source, turn it round."""
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from byheart.expansion.citation import Citation
 from byheart.expansion.question_generation.wording import capital, sentences_of, small, with_article
-from byheart.expansion.rules.conditions import VERBISH
+from byheart.expansion.rules.conditions import VERBISH, find_condition
+from byheart.expansion.rules.phrases import cuts, key_phrases
 from byheart.records import FORWARD, REVERSE
 
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+BLANK = "____"
 _DEFINITION = re.compile(r"^(?P<term>[A-Z][^.:;!?]{1,60})[.:]\s+(?P<meaning>[A-Z“\"].+)$")
 _ANNOUNCED = re.compile(r"\bfollowing (?P<noun>[a-z]+s)\b[^:]*:?$")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
@@ -88,3 +95,94 @@ def ask_abbreviation(statement: str) -> list[Draft]:
 def lowered(term: str) -> str:
     """A term inside a sentence: its first capital is due to its place, unless another stands in the word."""
     return term[:1].lower() + term[1:] if term[1:] == term[1:].lower() and len(term) > 1 else term
+
+
+def fill_templates(parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
+    """By family, the ways of asking about a parsed statement, the best of each first."""
+    statement = parsed.text
+    return {
+        "condition": [draft for sentence in sentences_of(statement) for draft in _ask_condition(sentence)],
+        "recitation": _recitations(statement, place),
+        "completion": _completions(statement),
+        "source": _sources(statement, place),
+        "blank": _blanks(parsed),
+        "before": _before(statement),
+        "reordered": _reorderings(statement),
+    }
+
+
+def _ask_condition(sentence: str) -> list[Draft]:
+    """What follows if, and the duty that follows."""
+    found = find_condition(sentence)
+    if found is None or len(found.condition.split()) > 24:
+        return []
+    asked = f"What is the result {found.word} {found.condition}?"
+    return [Draft("scenario", FORWARD, asked, f"{capital(found.result)}.", found.condition, free=True)]
+
+
+def _recitations(statement: str, place: Citation) -> list[Draft]:
+    drafts = []
+    if place.item:
+        asked = f"What does {place.item} of {place.title} say?"
+        drafts.append(Draft("recitation", FORWARD, asked, statement, place.item, cited=False))
+    if len(statement.split()) > 5:
+        opening = " ".join(statement.split()[:4])
+        asked = f"Recite the sentence that begins “{opening}”."
+        return [*drafts, Draft("recitation", FORWARD, asked, statement, opening)]
+    asked = f"Recite what {place.whole} says."
+    return [*drafts, Draft("recitation", FORWARD, asked, statement, place.whole, cited=False)]
+
+
+def _completions(statement: str) -> list[Draft]:
+    return [
+        Draft("completion", FORWARD, f"Complete the sentence: “{begun} …”", statement[cut:], begun)
+        for cut in cuts(statement)
+        for begun in [statement[:cut].rstrip()]
+    ]
+
+
+def _blanks(parsed: "Doc") -> list[Draft]:
+    drafts = []
+    for start, end in key_phrases(parsed):
+        answer = parsed.text[start:end]
+        gapped = parsed.text[:start] + BLANK + parsed.text[end:]
+        drafts.append(Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", answer, gapped))
+    return drafts
+
+
+def _before(statement: str) -> list[Draft]:
+    """The words before a given end of the sentence: the reverse of a completion."""
+    drafts = []
+    for cut in cuts(statement):
+        begun, rest = statement[:cut].rstrip(" ,"), statement[cut:]
+        if len(rest.split()) >= 3:
+            drafts.append(Draft("reverse", REVERSE, f"Which words come before “{rest.rstrip('.')}”?", begun, rest))
+    return drafts
+
+
+def _sources(statement: str, place: Citation) -> list[Draft]:
+    """Which section says this, asked with the whole statement and with its second half."""
+    if not place.section:
+        asked = f"Which document says: “{statement}”"
+        return [Draft("reverse", REVERSE, asked, place.title, statement, cited=False)]
+    where, answer = f"Which section of {place.title}", f"{place.section}."
+    drafts = [Draft("reverse", REVERSE, f"{where} says: “{statement}”", answer, statement, cited=False)]
+    for cut in cuts(statement)[:1] if len(statement.split()) > 8 else []:
+        if half := statement[cut:].rstrip("."):
+            asked = f"{where} contains the words “{half}”?"
+            drafts.append(Draft("reverse", REVERSE, asked, answer, half, cited=False))
+    return drafts
+
+
+def _reorderings(statement: str) -> list[Draft]:
+    """A condition told the other way round (against the reversal curse, arXiv 2309.12288), and asked from its result."""
+    found = find_condition(statement)
+    if not found:
+        return []
+    result, when = f"{capital(found.result)}", f"{capital(found.word)} {found.condition}"
+    other = f"{result} {found.word} {found.condition}." if found.fronted else f"{when}, {found.result}."
+    asked = f"In which case does this hold: “{result}”?"
+    return [
+        Draft("detailed", FORWARD, f"Say it the other way round: “{statement}”", other, statement),
+        Draft("scenario", REVERSE, asked, f"{when}.", found.result),
+    ]

@@ -14,8 +14,7 @@ from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
 from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.question_generation.wording import small
 from byheart.expansion.quotas import Quotas, choose, shortfalls
-from byheart.expansion.rules.questions import Draft, ask_abbreviation, ask_definition, ask_item, defines
-from byheart.expansion.rules.templates import fill_templates
+from byheart.expansion.rules.questions import Draft, ask_abbreviation, ask_definition, ask_item, defines, fill_templates
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
