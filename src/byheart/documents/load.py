@@ -136,11 +136,11 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     first_with: dict[bytes, str] = {}
     for path in files:
         try:
-            text, title, said = reader_of(path)(path)
+            text, title, remarks = reader_of(path)(path)
         except UserError as error:
             problems += error.problems
             continue
-        warnings += said
+        warnings += remarks
         words = text.split()
         if not words:
             problems.append(Problem("the file is empty: it holds blanks only", str(path)))

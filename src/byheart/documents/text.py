@@ -115,7 +115,9 @@ def guess(data: bytes) -> str:
         return "cp1252"
     rivals = [match.chaos for match in matches if str(match) != str(best)]
     high = sum(byte > 127 for byte in data)
-    if high < 8 and len(data) > 50 * high:  # the rest is ASCII: its good English says nothing of these few bytes
+    if (
+        high < 8 and len(data) > 50 * high
+    ):  # the rest is ASCII: that it is good English is no evidence for these few bytes
         return ""
     stands_out = min(rivals, default=1.0) >= best.chaos + 0.05 and high >= 8
     return best.encoding if best.coherence >= 0.2 or stands_out else ""

@@ -48,7 +48,7 @@ _ASKED_ELSEWHERE = frozenset("object complement quality infinitive that enabling
 
 
 def ask_clause(clause: Clause) -> list[Asked]:
-    """Everything that can be asked of it, two or three wordings a target, unranked."""
+    """All questions on a clause, two or three wordings for each target, unranked."""
     if clause.there:
         return [*_about_parts(clause), *ask_within(clause)]
     ways = (_about_subject, _about_parts, _about_action, _about_state, _whether, _what_happened, ask_within)
@@ -62,7 +62,7 @@ def _about_parts(clause: Clause) -> Iterator[Asked]:
 
 
 def _about_subject(clause: Clause) -> Iterator[Asked]:
-    """ "Who must designate ...?", "Which stations may be ...?": asks backwards, from what is said to whom."""
+    """ "Who must designate ...?", "Which stations may be ...?": the predicate is given, the subject is asked for."""
     parts, noun, copula = fitting(clause), clause.noun, clause.lemma == "be"
     described = parts and parts[0].role != "infinitive" and not parts[0].text.lower().startswith(("a ", "an "))
     if copula and (clause.modal or clause.negated or not described):

@@ -24,7 +24,7 @@ class Asked:
     question: str
     answer: str
     length: str  # SHORT or FULL answer
-    backwards: bool = False  # the question holds what is said, the answer is the subject
+    backwards: bool = False  # the question gives the predicate, the answer is the subject
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Clause:
     particle: str
     parts: tuple[Part, ...]
     helped: bool = False  # "is" or "was" was supplied to a lone participle
-    according: str = ""  # who says so: "some scientists" of "Some scientists argue that ..."
+    according: str = ""  # the speaker of reported speech: "some scientists" of "Some scientists argue that ..."
     permission: bool = False  # a question asks what one "is allowed to" or "is required to"
 
     @property
@@ -100,7 +100,7 @@ class Clause:
 
     @property
     def asserted_subject(self) -> str:
-        """The subject; "No amateur station" as a question names it, "an amateur station"."""
+        """The subject of a question: "an amateur station" for "No amateur station"."""
         if not self.nobody:
             return self.subject
         noun = self.subject.split(maxsplit=1)[1]

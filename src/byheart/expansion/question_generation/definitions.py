@@ -32,7 +32,7 @@ _HOLDER = re.compile(
 
 def as_statements(term: str, meaning: "Doc") -> Iterator[str]:
     """From "Repeater" and the parsed "An amateur station that simultaneously retransmits ..." the sentence "A repeater
-    simultaneously retransmits ...": what restricts the noun is said of the term."""
+    simultaneously retransmits ...": the modifiers of the noun become the predicate of the term."""
     noun = _head(meaning)
     if noun is not None and noun.tag_ in ("NN", "NNP"):
         for predicate in _predicates(noun):

@@ -115,7 +115,7 @@ def _with_front(clause: Clause) -> Clause:
 
 
 def _reported_speech(verb: "Token") -> Clause | None:
-    """ "Some scientists argue that the forest was reduced ...": what is said, with who says it."""
+    """ "Some scientists argue that the forest was reduced ...": the reported clause, with its speaker."""
     saying = verb.head
     if verb.dep_ != "ccomp" or saying.lemma_ not in WORDS["saying"] or saying.dep_ not in ("ROOT", "conj", "ccomp"):
         return None
@@ -219,7 +219,7 @@ def _build(verb: "Token", subject: _Subject, auxiliaries: "list[Token]", lender:
     parts = list(parts_of(verb, subject.token, verb if lender is None else lender, {child.i for child in between}))
     supposed = next((child for child in verb.children if child.dep_ == "xcomp" and child.i > verb.i), None)
     if verb.lemma_ in WORDS["supposing"] and supposed is not None and any(c.tag_ == "TO" for c in supposed.children):
-        # "is thought to have come from Asia": what is thought is asked about, in one piece with the thought.
+        # "is thought to have come from Asia": the infinitive joins the verb, so that the question asks about both.
         before = [c for c in supposed.children if c.i < supposed.i]
         helpers = [c.text for c in before if c.dep_ in ("aux", "auxpass", "neg", "advmod")]
         particle = " ".join(filter(None, [*helpers, supposed.text, _particle(supposed)]))
@@ -256,15 +256,14 @@ def _through_copula(verb: "Token") -> Clause | None:
     if copula.lemma_ != "be" or subject is None or subject.i > copula.i or copula.dep_ not in ("ROOT", "conj"):
         return None
     if any(child.dep_ == "neg" or child.lower_ in ("if", "no") for child in copula.children):
-        return None
+        return None  # it denies, or only supposes, that the subject is such a thing
     if verb.dep_ == "acl":
         return _reduced(verb, subject, text_of(subject), past=copula.tag_ == "VBD")
     relative, auxiliaries = own_subject(verb), _auxiliaries(verb)
     if relative is None or relative.tag_ not in RELATIVE or not (auxiliaries or verb.tag_ in FINITE):
         return None
-    if child_of(copula, "aux") is not None:
-        return None
-    return _build(verb, _Subject(text_of(subject), subject, relative), auxiliaries)
+    built = _build(verb, _Subject(text_of(subject), subject, relative), auxiliaries)
+    return built if child_of(copula, "aux") is None else None
 
 
 def _reduced(verb: "Token", noun: "Token", subject: str, past: bool) -> Clause | None:

@@ -1,4 +1,4 @@
-"""What a noun names (a person, a time, a place, a number), told by its preposition, its lemma and its entity type."""
+"""What a noun names (a person, a time, a place, a number), decided by its preposition, its lemma and its entity type."""
 
 import re
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ def who_or_what(noun: "Token") -> str:
 
 
 def is_title(noun: "Token") -> bool:
-    """ "architect" before "Enric Miralles": what he is. A capital at the head of a sentence says nothing."""
+    """ "architect" before "Enric Miralles": what he is. A capital at the start of a sentence is no evidence."""
     word = noun.lemma_.lower()
     profession = re.search(r"(?:ist|ian|tect|ologer|ographer|ogist|neer|wright)$", word)
     return (word in WORDS["people"] or profession is not None) and (noun.text.islower() or noun.i == 0)

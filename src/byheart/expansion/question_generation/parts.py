@@ -274,8 +274,8 @@ def _about_enabling(clause: Clause, part: Part) -> Iterator[Wording]:
 
 
 def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:
-    said = part.text if part.text.lower().startswith("that ") else f"that {small(part.text)}"
-    yield from _both(clause, compose(clause, "what", [part]), said)
+    content = part.text if part.text.lower().startswith("that ") else f"that {small(part.text)}"
+    yield from _both(clause, compose(clause, "what", [part]), content)
 
 
 def _about_adverb(clause: Clause, part: Part) -> Iterator[Wording]:

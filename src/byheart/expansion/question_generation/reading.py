@@ -113,7 +113,7 @@ def ask_facts(
 
 
 def _resolved(clause: Clause, last: Clause | None) -> Clause | None:
-    """The clause with the last subject for its pronoun, or for that of who says it, where number and kind agree."""
+    """The clause with the last subject for its pronoun, or for the pronoun of its speaker, where number and kind agree."""
     speaker, subject = clause.according.lower(), clause.subject.lower()
     if _POINTS_BACK.match(speaker):
         return None

@@ -92,9 +92,8 @@ def _moves(clause: Clause, part: Part, asking: str) -> bool:
     if not part.preposition or not asking.lower().startswith(part.preposition) or part.head.pos_ in ("VERB", "AUX"):
         return False
     before = [other for other in clause.parts if not other.fronted and other.head.i < part.head.i]
-    if part.preposition in ("with", "of") and any(other.role in ("object", "preposition") for other in before):
-        return False
-    return len(asking.split()) <= 10
+    ambiguous = part.preposition in ("with", "of") and any(p.role in ("object", "preposition") for p in before)
+    return not ambiguous and len(asking.split()) <= 10
 
 
 def _phrase(token: "Token") -> Phrase | None:

@@ -112,7 +112,7 @@ def fill_templates(parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
 
 
 def _ask_condition(sentence: str) -> list[Draft]:
-    """What follows if, and the duty that follows."""
+    """What follows from a condition."""
     found = find_condition(sentence)
     if found is None or len(found.condition.split()) > 24:
         return []
@@ -175,7 +175,7 @@ def _sources(statement: str, place: Citation) -> list[Draft]:
 
 
 def _reorderings(statement: str) -> list[Draft]:
-    """A condition told the other way round (against the reversal curse, arXiv 2309.12288), and asked from its result."""
+    """A condition with its clauses in the other order (against the reversal curse, arXiv 2309.12288), and asked from its result."""
     found = find_condition(statement)
     if not found:
         return []
