@@ -6,19 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation import nouns
-from byheart.expansion.question_generation.clauses import (
-    FULL,
-    SHORT,
-    TITLE,
-    Asked,
-    Clause,
-    ask,
-    behind,
-    compose,
-    fitting,
-    is_front,
-    permitted,
-)
+from byheart.expansion.question_generation.clauses import FULL, SHORT, TITLE, Asked, Clause, as_question, behind
 from byheart.expansion.question_generation.parts import LIMITS, about_part
 from byheart.expansion.question_generation.within import ask_within
 from byheart.expansion.question_generation.wording import (
@@ -26,7 +14,6 @@ from byheart.expansion.question_generation.wording import (
     MODALS,
     WORDS,
     agree,
-    capital,
     child_of,
     full_stop,
     plural,
@@ -63,7 +50,7 @@ def _about_parts(clause: Clause) -> Iterator[Asked]:
 
 def _about_subject(clause: Clause) -> Iterator[Asked]:
     """ "Who must designate ...?", "Which stations may be ...?": the predicate is given, the subject is asked for."""
-    parts, noun, copula = fitting(clause), clause.noun, clause.lemma == "be"
+    parts, noun, copula = clause.fitting(), clause.noun, clause.lemma == "be"
     described = parts and parts[0].role != "infinitive" and not parts[0].text.lower().startswith(("a ", "an "))
     if copula and (clause.modal or clause.negated or not described):
         return  # "Who must be a person who ...?"
@@ -76,7 +63,7 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     agreed = _agreeing(clause, group)
 
     def asked(subject: str, verbs: str, reply: str, length: str = SHORT) -> Asked:
-        return Asked("subject", ask(parts, [subject, verbs, behind(parts)]), full_stop(reply), length, True)
+        return Asked("subject", as_question(parts, [subject, verbs, behind(parts)]), full_stop(reply), length, True)
 
     some = _SOME.match(clause.subject)
     if some and clause.modal in MODALS:
@@ -104,8 +91,8 @@ def _about_core(clause: Clause, asking: str) -> Iterator[Asked]:
     for child in clause.noun.children:
         timed = child.dep_ == "prep" and any(c.dep_ == "pobj" and nouns.is_time(c) for c in child.children)
         if timed and child.right_edge.i == clause.noun.right_edge.i:
-            parts = fitting(clause)
-            question = ask(parts, [asking, behind(parts), text_of(child)])
+            parts = clause.fitting()
+            question = as_question(parts, [asking, behind(parts), text_of(child)])
             yield Asked("core", question, full_stop(text_of(clause.noun, without=[child])), SHORT, True)
 
 
@@ -134,14 +121,14 @@ def _about_action(clause: Clause) -> Iterator[Asked]:
         return
     if not any(part.role in ("object", "preposition", "infinitive", "that") for part in clause.parts):
         return
-    front = tuple(part for part in clause.parts if is_front(part))
+    front = tuple(part for part in clause.parts if part.is_front)
     verbs = [*clause.auxiliaries[1:], clause.verb.text]
     deed = [clause.late, *verbs, clause.particle, behind([part for part in clause.parts if part not in front])]
     answer = full_stop(" ".join(deed))
     lone = replace(clause, parts=front, particle="", early="", late="")
     verb = re.escape(" ".join(verbs))
-    for asking in (permitted(lone),) if clause.denied else (lone, permitted(lone)):
-        question = compose(asking, "what")
+    for asking in (lone.permitted(),) if clause.denied else (lone, lone.permitted()):
+        question = asking.compose("what")
         if re.search(rf"\b{verb}\?$", question):
             yield Asked("action", re.sub(rf"\b{verb}\?$", "do?", question), answer, SHORT)
             if clause.denied and clause.modal in MODALS:
@@ -160,10 +147,10 @@ def _whether(clause: Clause) -> Iterator[Asked]:
     auxiliaries = (kept, *clause.auxiliaries[1:])
     asking = replace(clause, subject=clause.asserted_subject, negated=False, auxiliaries=auxiliaries)
     target, answer = "forbidden" if denied else "whether", f"{'No' if denied else 'Yes'}, {small(statement)}."
-    yield Asked(target, compose(asking, ""), answer, FULL)
+    yield Asked(target, asking.compose(""), answer, FULL)
     if not clause.passive and clause.lemma not in ("be", "have") and modal in MODALS:
-        yield Asked(target, compose(permitted(asking), ""), answer, FULL)
-        question = compose(permitted(replace(asking, auxiliaries=("may",))), "")
+        yield Asked(target, asking.permitted().compose(""), answer, FULL)
+        question = replace(asking, auxiliaries=("may",)).permitted().compose("")
         if denied and (found := re.match(r"(?:Is|Are) (?P<who>.+?) allowed (?P<deed>to .+)$", question)):
             question = f"Is it prohibited for {found['who']} {found['deed']}"
             yield Asked(target, question, f"Yes, it is prohibited: {small(statement)}.", FULL)
@@ -177,8 +164,8 @@ def _about_state(clause: Clause) -> Iterator[Asked]:
         return
     if not clause.permanent:
         return
-    predicate = " ".join(part.text for part in clause.parts if not is_front(part))
-    when = " ".join(part.text for part in clause.parts if is_front(part))
+    predicate = " ".join(part.text for part in clause.parts if not part.is_front)
+    when = " ".join(part.text for part in clause.parts if part.is_front)
     pronoun = "They" if clause.plural else "It"
     question = f"What does {TITLE} say about {clause.subject} {small(when)}".strip()
     yield Asked("state", f"{question}?", full_stop(f"{pronoun} {clause.verb_group()} {predicate}"), SHORT)
@@ -192,8 +179,8 @@ def _what_happened(clause: Clause) -> Iterator[Asked]:
         return
     if any(part.role in _ASKED_ELSEWHERE and not part.fronted for part in clause.parts):
         return
-    times = [part for part in fitting(clause) if part.role in ("time", "condition")]
-    question = ask(times, [f"what happened to {clause.subject}", behind(times)])
+    times = [part for part in clause.fitting() if part.role in ("time", "condition")]
+    question = as_question(times, [f"what happened to {clause.subject}", behind(times)])
     pronoun = "They" if clause.plural or clause.noun.pos_ in ("NUM", "DET", "PRON") else "It"
     yield Asked("happened", question, full_stop(f"{pronoun} {clause.verb_group()}"), SHORT)
 
@@ -206,8 +193,8 @@ def ask_there(doc: "Doc") -> Iterator[Asked]:
             if noun is not None and nouns.has_number(noun) and doc[verb.left_edge.i].lower_ == "there":
                 rest = doc[noun.i + 1 : len(doc)].text.rstrip(". ")
                 words = nouns.how_many(noun)[0].removesuffix(rest).strip()
-                question = capital(tidy(f"{words} {verb.text} there {rest}"))
-                yield Asked("count", f"{question}?", full_stop(nouns.count_of(noun)), SHORT)
+                question = as_question((), [words, verb.text, "there", rest])
+                yield Asked("count", question, full_stop(nouns.count_of(noun)), SHORT)
 
 
 def ask_announced(clause: Clause, item: str) -> Iterator[Asked]:
@@ -222,6 +209,6 @@ def ask_announced(clause: Clause, item: str) -> Iterator[Asked]:
         kept = replace(part, text=part.text[: found.start()].strip())
         asking = replace(clause, parts=tuple(kept if other == part else other for other in clause.parts))
         wh_words = f"{found['preposition'] or ''} which {noun}"
-        for form in (asking, permitted(asking)):
-            if question := compose(form, wh_words, [] if kept.text else [kept]):
+        for form in (asking, asking.permitted()):
+            if question := form.compose(wh_words, [] if kept.text else [kept]):
                 yield Asked("announced", question, full_stop(item), SHORT)

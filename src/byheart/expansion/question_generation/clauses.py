@@ -43,6 +43,11 @@ class Part:
     def bare(self) -> str:
         return self.inner or self.text
 
+    @property
+    def is_front(self) -> bool:
+        """A condition before the subject, which stays there in a question."""
+        return self.fronted and self.role == "condition"
+
 
 @dataclass(frozen=True)
 class Clause:
@@ -117,68 +122,61 @@ class Clause:
         rest = " ".join(part.text for part in self.parts if not part.fronted)
         return tidy(f"{front}{self.subject} {self.verb_group()} {rest}")
 
+    def compose(self, asking: str, without: Sequence[Part] = (), strand: str = "") -> str:
+        """The question that begins with `asking` and ends with `strand`, "" where none can be made: inverted, a condition in
+        front where the sentence has it there."""
+        inverted = self._inverted()
+        if inverted is None:
+            return ""
+        first, rest = inverted
+        parts = self.fitting(without)
+        denial = "not" if self.negated and not self.permission else ""
+        subject = self.asserted_subject if self.permission else self.subject
+        return as_question(
+            parts, [asking, first, subject, denial, self.early, rest, self.particle, behind(parts), strand]
+        )
 
-def compose(clause: Clause, asking: str, without: Sequence[Part] = (), strand: str = "") -> str:
-    """The question that begins with `asking` and ends with `strand`, "" where none can be made: inverted, a condition in
-    front where the sentence has it there."""
-    inverted = _inverted(clause)
-    if inverted is None:
-        return ""
-    first, rest = inverted
-    parts = fitting(clause, without)
-    denial = "not" if clause.negated and not clause.permission else ""
-    subject = clause.asserted_subject if clause.permission else clause.subject
-    return ask(parts, [asking, first, subject, denial, clause.early, rest, clause.particle, behind(parts), strand])
+    def permitted(self) -> "Clause":
+        """The clause asked for what one "is allowed to" or "is required to" do."""
+        return replace(self, permission=True)
 
-
-def permitted(clause: Clause) -> Clause:
-    """The clause asked for what one "is allowed to" or "is required to" do."""
-    return replace(clause, permission=True)
-
-
-def _inverted(clause: Clause) -> tuple[str, str] | None:
-    """The verb that changes places with the subject ("must", "is", "did") and the verbs that stay behind it ("be operated",
-    "", "occur"); None where the verb is not finite, so that nothing can be asked."""
-    verb, lemma, others, late = clause.verb, clause.lemma, clause.auxiliaries[1:], clause.late
-    if clause.permission:  # "is (not) allowed to transmit", "is required to have"
-        if clause.modal not in MODALS:
+    def _inverted(self) -> tuple[str, str] | None:
+        """The verb that changes places with the subject ("must", "is", "did") and the verbs that stay behind it ("be operated",
+        "", "occur"); None where the verb is not finite, so that nothing can be asked."""
+        verb, lemma, others, late = self.verb, self.lemma, self.auxiliaries[1:], self.late
+        if self.permission:  # "is (not) allowed to transmit", "is required to have"
+            if self.modal not in MODALS:
+                return None
+            duty = "required" if self.modal in ("must", "shall") and not self.denied else "allowed"
+            rest = [f"{'not ' if self.denied else ''}{duty} to", *others, late, verb.text if others else lemma]
+            return "are" if self.plural else "is", " ".join(rest)
+        if self.modal == "need":  # "need not be": "does ... not need to be"
+            return "does", " ".join(["need to", *others, late, verb.text])
+        if self.modal:
+            return "must" if self.modal == "shall" else self.modal, " ".join([*others, late, verb.text])
+        if verb.tag_ not in FINITE:
             return None
-        duty = "required" if clause.modal in ("must", "shall") and not clause.denied else "allowed"
-        rest = [f"{'not ' if clause.denied else ''}{duty} to", *others, late, verb.text if others else lemma]
-        return "are" if clause.plural else "is", " ".join(rest)
-    if clause.modal == "need":  # "need not be": "does ... not need to be"
-        return "does", " ".join(["need to", *others, late, verb.text])
-    if clause.modal:
-        return "must" if clause.modal == "shall" else clause.modal, " ".join([*others, late, verb.text])
-    if verb.tag_ not in FINITE:
-        return None
-    return (verb.text, late) if lemma == "be" else (_DO[verb.tag_], f"{late} {lemma}")
+        return (verb.text, late) if lemma == "be" else (_DO[verb.tag_], f"{late} {lemma}")
+
+    def fitting(self, without: Sequence[Part] = ()) -> list[Part]:
+        """The parts that stay: all that a question needs, and of the others as many as it can bear."""
+        parts = [part for part in self.parts if part not in without and part.role != "aside"]
+        if any(part.role == "time" and not part.fronted for part in parts):
+            parts = [part for part in parts if part.role != "time" or not part.fronted]
+        for role in _DISPENSABLE:
+            if len(self.subject.split()) + 3 + sum(len(part.text.split()) for part in parts) > MOST_WORDS:
+                parts = [part for part in parts if part.role != role]
+        return parts
 
 
-def ask(parts: Sequence[Part], words: Sequence[str]) -> str:
+def as_question(parts: Sequence[Part], words: Sequence[str]) -> str:
     """The words as a question, behind the conditions that stand in front."""
     body = tidy(" ".join(words))
-    front = ", ".join(part.text for part in parts if is_front(part))
+    front = ", ".join(part.text for part in parts if part.is_front)
     return f"{capital(front)}, {body}?" if front else f"{capital(body)}?"
-
-
-def is_front(part: Part) -> bool:
-    """A condition before the subject, which stays there in a question."""
-    return part.fronted and part.role == "condition"
 
 
 def behind(parts: Sequence[Part]) -> str:
     """The parts behind the verb; a time or place that stood in front goes to the end."""
     back = [part.text for part in parts if not part.fronted]
     return " ".join(back + [small(part.text) for part in parts if part.fronted and part.role != "condition"])
-
-
-def fitting(clause: Clause, without: Sequence[Part] = ()) -> list[Part]:
-    """The parts that stay: all that a question needs, and of the others as many as it can bear."""
-    parts = [part for part in clause.parts if part not in without and part.role != "aside"]
-    if any(part.role == "time" and not part.fronted for part in parts):
-        parts = [part for part in parts if part.role != "time" or not part.fronted]
-    for role in _DISPENSABLE:
-        if len(clause.subject.split()) + 3 + sum(len(part.text.split()) for part in parts) > MOST_WORDS:
-            parts = [part for part in parts if part.role != role]
-    return parts

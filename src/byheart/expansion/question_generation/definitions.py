@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.clauses import SHORT, Asked
+from byheart.expansion.question_generation.clauses import SHORT, Asked, as_question
 from byheart.expansion.question_generation.nouns import is_plural
 from byheart.expansion.question_generation.wording import (
     NOUNS,
@@ -15,7 +15,6 @@ from byheart.expansion.question_generation.wording import (
     full_stop,
     small,
     text_of,
-    tidy,
     with_article,
 )
 
@@ -47,7 +46,7 @@ def ask_term(term: str, meaning: "Doc") -> Iterator[Asked]:
     kind = " ".join(t.text for t in noun.lefts if t.dep_ in ("amod", "compound", "nmod")) + f" {noun.text}"
     wh_words = "what" if noun.lemma_.lower() in _VAGUE else f"what kind of {small(kind.strip())}"
     for predicate in _predicates(noun):
-        yield Asked("term", f"{capital(tidy(f'{wh_words} {predicate}'))}?", f"{capital(_named(term))}.", SHORT, True)
+        yield Asked("term", as_question((), [wh_words, predicate]), f"{capital(_named(term))}.", SHORT, True)
 
 
 def _head(meaning: "Doc") -> "Token | None":

@@ -5,29 +5,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from byheart.expansion.question_generation import nouns
-from byheart.expansion.question_generation.clauses import (
-    FULL,
-    SHORT,
-    Asked,
-    Clause,
-    Part,
-    behind,
-    compose,
-    fitting,
-    is_front,
-    permitted,
-)
+from byheart.expansion.question_generation.clauses import FULL, SHORT, Asked, Clause, Part, as_question, behind
 from byheart.expansion.question_generation.wording import (
     MODALS,
     WORDS,
-    capital,
     child_of,
     full_stop,
     past,
     small,
     text_of,
     third_person,
-    tidy,
     without_article,
 )
 
@@ -69,15 +56,15 @@ def _plainly(wh_words: str, clause: Clause, part: Part) -> Iterator[Wording]:
     if clause.lemma == "be" and any(other.role in ("complement", "infinitive") for other in clause.parts):
         return  # "Where has it been a new building?"
     yield from _short(clause, part, wh_words, _plain_answer(part))
-    yield compose(clause, wh_words, [part]), clause.statement(), FULL
+    yield clause.compose(wh_words, [part]), clause.statement(), FULL
 
 
 def _short(clause: Clause, part: Part, wh_words: str, answer: str) -> Iterator[Wording]:
     """The question with all circumstances, and without them."""
-    yield compose(clause, wh_words, [part]), answer, SHORT
+    yield clause.compose(wh_words, [part]), answer, SHORT
     circumstances = ("time", "place", "reason", "aside", "adverb")
     if beside := [other for other in clause.parts if other != part and other.role in circumstances]:
-        yield compose(clause, wh_words, [part, *beside]), answer, SHORT
+        yield clause.compose(wh_words, [part, *beside]), answer, SHORT
 
 
 def _plain_answer(part: Part) -> str:
@@ -100,28 +87,28 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
         yield from _about_limit(clause, part)
         return
     if clause.lemma in ("last", "take") and nouns.is_time(part.head) and not clause.denied:
-        yield compose(clause, "how long", [part]), part.text, SHORT
+        yield clause.compose("how long", [part]), part.text, SHORT
     if nouns.has_number(part.head) and not clause.denied:
         yield from _short(clause, part, nouns.how_many(part.head)[0], nouns.count_of(part.head))
     if share := nouns.share_of(part.head):
-        yield compose(clause, share[0], [part]), share[1], SHORT
+        yield clause.compose(share[0], [part]), share[1], SHORT
     kind = re.match(r"an? (?P<kind>[\w\s/-]+?) (?:who|that|which|where|whose|for whom)\b", part.text)
     if kind and copula and not clause.denied:
-        yield compose(clause, f"what kind of {kind['kind']}", [part]), part.text, SHORT
+        yield clause.compose(f"what kind of {kind['kind']}", [part]), part.text, SHORT
     wh_word = _for_object(clause, part)
     if not clause.denied:
         yield from _short(clause, part, wh_word, part.text)
-        yield compose(clause, wh_word, [part]), clause.statement(), FULL
+        yield clause.compose(wh_word, [part]), clause.statement(), FULL
     if not copula:
-        yield compose(permitted(clause), wh_word, [part]), part.text, SHORT
+        yield clause.permitted().compose(wh_word, [part]), part.text, SHORT
 
 
 def _about_limit(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "must not exceed 40 km/h": what the maximum is."""
     cases = " ".join(small(other.text) for other in clause.parts if other.role == "condition")
     what = f"{without_article(small(clause.subject))} {cases}"
-    highest = [f"{tidy(f'What is the {word} {what}')}?" for word in ("maximum", "highest")]
-    for question in (highest[0], compose(clause, "what", [part]), highest[1]):
+    highest = [as_question((), [f"what is the {word}", what]) for word in ("maximum", "highest")]
+    for question in (highest[0], clause.compose("what", [part]), highest[1]):
         yield question, part.text, SHORT
     yield highest[0], clause.statement(), FULL
 
@@ -139,14 +126,14 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.preposition == "for":
         found = _DURATION.search(part.text)
         length = f"{found['n']} {found['unit']}s" if found else part.bare
-        yield compose(clause, "how long", [part], "for"), length, SHORT
-        yield from _both(clause, compose(clause, "for how long", [part]), length)
+        yield clause.compose("how long", [part], "for"), length, SHORT
+        yield from _both(clause, clause.compose("for how long", [part]), length)
     elif _OFTEN.search(part.text) and "at all times" not in part.text.lower():
         yield from _plainly("how often", clause, part)
-        yield compose(clause, "when", [part]), _plain_answer(part), SHORT
+        yield clause.compose("when", [part]), _plain_answer(part), SHORT
     else:
         if nouns.is_year(part.head) and part.preposition == "in":
-            yield compose(clause, "in what year", [part]), part.head.text, SHORT
+            yield clause.compose("in what year", [part]), part.head.text, SHORT
         yield from _plainly("when", clause, part)
 
 
@@ -154,15 +141,15 @@ def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.preposition != "from":
         yield from _plainly("where", clause, part)
     elif not part.fronted:
-        yield from _both(clause, compose(clause, "from where", [part]), part.bare)
+        yield from _both(clause, clause.compose("from where", [part]), part.bare)
 
 
 def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
     wh_word = nouns.who_or_what(part.head)
     yield actively(clause, part, wh_word), part.bare, SHORT
     if wh_word == "who":
-        yield compose(clause, "by whom", [part]), part.bare, SHORT
-    yield compose(clause, wh_word, clause.parts, "by"), part.bare, SHORT
+        yield clause.compose("by whom", [part]), part.bare, SHORT
+    yield clause.compose(wh_word, clause.parts, "by"), part.bare, SHORT
     yield actively(clause, part, wh_word), clause.statement(), FULL
 
 
@@ -177,8 +164,8 @@ def actively(clause: Clause, part: Part, subject: str) -> str:
         group = past(verb.text) if auxiliaries in (("was",), ("were",)) else ""
     if clause.denied or clause.early or not group:
         return ""
-    others = behind([other for other in fitting(clause, [part]) if not is_front(other)])
-    return f"{capital(tidy(f'{subject} {group} {small(clause.subject)} {clause.particle} {others}'))}?"
+    others = behind([other for other in clause.fitting([part]) if not other.is_front])
+    return as_question((), [subject, group, small(clause.subject), clause.particle, others])
 
 
 def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -186,8 +173,8 @@ def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
         return
     openings = ("under what condition", "when", "under what circumstances")
     for wh_words in openings if part.preposition == "if" else openings[1:]:
-        yield compose(clause, wh_words, [part]), part.text, SHORT
-    yield compose(clause, "when", [part]), clause.statement(), FULL
+        yield clause.compose(wh_words, [part]), part.text, SHORT
+    yield clause.compose("when", [part]), clause.statement(), FULL
 
 
 def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -197,13 +184,13 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
     if nouns.has_number(part.head) and (clause.passive or clause.lemma == "consist") and not clause.denied:
-        question = compose(clause, nouns.how_many(part.head)[0], [part, *after], preposition)
+        question = clause.compose(nouns.how_many(part.head)[0], [part, *after], preposition)
         yield question, nouns.count_of(part.head), SHORT
         return
     if part.fronted or _COMPOUND.match(part.text):
         return
     if clause.lemma == "be" and preposition == "to":  # "The role of the chair is to lead the meeting"
-        yield from _both(clause, compose(clause, "what", [part]), part.text)
+        yield from _both(clause, clause.compose("what", [part]), part.text)
         return
     if preposition == "in" and clause.lemma in ("know", "call", "refer"):
         return  # "What is it known in?" "English."
@@ -213,38 +200,38 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return  # "What does it contain its name in?"
     wh_word = nouns.who_or_what(part.head)
     whom = "whom" if wh_word == "who" else "what"
-    asked = permitted(clause) if clause.denied and clause.modal in MODALS else clause
+    asked = clause.permitted() if clause.denied and clause.modal in MODALS else clause
     after += [other for other in clause.parts if other.fronted and other.role != "condition"]
-    before = [other for other in fitting(clause, [part, *after]) if not other.fronted and other.head.i < part.head.i]
+    before = [other for other in clause.fitting([part, *after]) if not other.fronted and other.head.i < part.head.i]
     if any(other.role in ("preposition", "place", "time") for other in before):
         # "What is a station not allowed to transmit messages for a third party to?": no preposition ends a question there.
-        yield from _both(clause, compose(asked, f"{preposition} {whom}", [part]), part.bare)
+        yield from _both(clause, asked.compose(f"{preposition} {whom}", [part]), part.bare)
         return
-    stranded = compose(asked, wh_word, [part, *after], preposition)
+    stranded = asked.compose(wh_word, [part, *after], preposition)
     yield stranded, part.bare, SHORT
     if preposition in ("to", "from", "with", "for"):
-        yield compose(asked, f"{preposition} {whom}", [part]), part.bare, SHORT
+        yield asked.compose(f"{preposition} {whom}", [part]), part.bare, SHORT
     yield stranded, clause.statement(), FULL
 
 
 def _about_quality(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "is responsible for ...", "is eligible to ...", "is more than ..."."""
     if found := _QUALITY.match(part.text):
-        yield from _both(clause, compose(clause, "what", [part], found["opening"].lower()), found["noun"])
+        yield from _both(clause, clause.compose("what", [part], found["opening"].lower()), found["noun"])
     elif found := re.match(r"(\w+ to) (.+)", part.text):
-        yield compose(clause, "what", [part], f"{found[1]} do"), found[2], SHORT
+        yield clause.compose("what", [part], f"{found[1]} do"), found[2], SHORT
 
 
 def _about_infinitive(clause: Clause, part: Part) -> Iterator[Wording]:
     lowered = part.text.lower()
     if clause.lemma == "be":
-        yield from _both(clause, compose(clause, "what", [part]), part.text)
+        yield from _both(clause, clause.compose("what", [part]), part.text)
     elif lowered.startswith("to be "):
-        yield compose(clause, "what", [part], "to be"), part.text[6:], SHORT
+        yield clause.compose("what", [part], "to be"), part.text[6:], SHORT
     elif lowered.startswith("to "):
-        yield compose(clause, "what", [part], "to do"), part.text[3:], SHORT
+        yield clause.compose("what", [part], "to do"), part.text[3:], SHORT
         yield from _about_goal(clause, part)
-        yield compose(clause, "what", [part], "to do"), clause.statement(), FULL
+        yield clause.compose("what", [part], "to do"), clause.statement(), FULL
 
 
 def _about_goal(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -258,7 +245,7 @@ def _about_goal(clause: Clause, part: Part) -> Iterator[Wording]:
     answer = text_of(noun)
     if part.text.endswith(answer):
         goal = part.text.removesuffix(answer).strip()
-        yield compose(clause, nouns.who_or_what(noun), [part], goal), answer, SHORT
+        yield clause.compose(nouns.who_or_what(noun), [part], goal), answer, SHORT
 
 
 def _about_reason(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -270,18 +257,18 @@ def _about_reason(clause: Clause, part: Part) -> Iterator[Wording]:
 def _about_enabling(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "allowed the forest to spread out": what it allowed the forest to do."""
     without = [other for other in clause.parts if other.role != "condition"]
-    yield from _both(clause, compose(clause, "what", without, f"{part.inner} to do"), part.text.partition(" to ")[2])
+    yield from _both(clause, clause.compose("what", without, f"{part.inner} to do"), part.text.partition(" to ")[2])
 
 
 def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:
     content = part.text if part.text.lower().startswith("that ") else f"that {small(part.text)}"
-    yield from _both(clause, compose(clause, "what", [part]), content)
+    yield from _both(clause, clause.compose("what", [part]), content)
 
 
 def _about_adverb(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "extends as far south as 45°": how far south."""
     if found := _DEGREE.match(part.text):
-        yield compose(clause, f"how {found['how']}", [part]), found[0], SHORT
+        yield clause.compose(f"how {found['how']}", [part]), found[0], SHORT
 
 
 _ASKING: dict[str, Callable[[Clause, Part], Iterator[Wording]]] = {

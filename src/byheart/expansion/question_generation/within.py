@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.clauses import SHORT, Asked, Clause, Part, ask, behind, compose, fitting
+from byheart.expansion.question_generation.clauses import SHORT, Asked, Clause, Part, as_question, behind
 from byheart.expansion.question_generation.nouns import CLASSES, count_of, has_number, how_many, is_title, is_year
 from byheart.expansion.question_generation.parts import actively
 from byheart.expansion.question_generation.wording import RELATIVE, WORDS, full_stop, without_article
@@ -45,8 +45,8 @@ def _in_subject(clause: Clause, token: "Token", found: Phrase) -> Iterator[Asked
     whole = phrase == clause.subject
     if not _stands_once(phrase, clause.subject) or (whole and wh_words.startswith("what kind")):
         return
-    parts = fitting(clause)
-    question = ask(parts, [clause.subject.replace(phrase, wh_words), clause.verb_group(), behind(parts)])
+    parts = clause.fitting()
+    question = as_question(parts, [clause.subject.replace(phrase, wh_words), clause.verb_group(), behind(parts)])
     yield Asked("subject" if whole else f"within:{token.i}", question, full_stop(answer), SHORT, True)
 
 
@@ -60,14 +60,14 @@ def _in_part(clause: Clause, part: Part, token: "Token", found: Phrase) -> Itera
     question = ""
     if is_head and is_object:
         if not is_kind or clause.lemma == "be":
-            question = compose(clause, wh_words, [part])
+            question = clause.compose(wh_words, [part])
     elif (
         part.role == "agent" and not is_kind and (active := actively(clause, part, part.bare.replace(phrase, wh_words)))
     ):
         question = active
     elif part.role in ("preposition", "agent", *_CIRCUMSTANCES):
         if _moves(clause, part, asking):
-            question = compose(clause, asking, [part])
+            question = clause.compose(asking, [part])
     elif (is_object or part.role in ("quality", "infinitive")) and not clause.there and not part.fronted:
         question = _in_place(clause, part, asking)
     if question:
@@ -77,9 +77,9 @@ def _in_part(clause: Clause, part: Part, token: "Token", found: Phrase) -> Itera
 
 def _in_place(clause: Clause, part: Part, asking: str) -> str:
     """The statement with the wh-words in it: "The basin encompasses how many lakes?"; "" where that is too long."""
-    kept = [other for other in fitting(clause) if other == part or other.role not in _CIRCUMSTANCES]
+    kept = [other for other in clause.fitting() if other == part or other.role not in _CIRCUMSTANCES]
     replaced = [replace(other, text=asking) if other == part else other for other in kept]
-    question = ask(replaced, [clause.subject, clause.verb_group(), behind(replaced)])
+    question = as_question(replaced, [clause.subject, clause.verb_group(), behind(replaced)])
     return question if len(question.split()) <= _MOST_WORDS and part in kept else ""
 
 
