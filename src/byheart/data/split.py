@@ -42,7 +42,8 @@ class Forms:
         per_fact: int = 1,
     ) -> Split:
         """`asked` maps a chunk to the examples that must remain for it, `per_fact` is the same for a fact and direction."""
-        untaught = self._untaught([fact.id for fact in facts])
+        shuffled = sorted((fact.id for fact in facts), key=lambda fact: self._dice("untaught", fact))
+        untaught = frozenset(shuffled[: round(self.heldout_facts * len(facts))])
         # What is tied to a chunk alone may ask about any of its facts.
         silent = {fact.chunk for fact in facts if fact.id in untaught}
         set_aside = {
@@ -98,10 +99,6 @@ class Forms:
                 held += groups.give(form)
                 gave += 1
         return held
-
-    def _untaught(self, fact_ids: Sequence[str]) -> frozenset[str]:
-        count = round(self.heldout_facts * len(fact_ids))
-        return frozenset(sorted(fact_ids, key=lambda f: self._dice("untaught", f))[:count])
 
     def _dice(self, *parts: str) -> str:
         """A fixed pseudo-random key, so that a fact's fate does not depend on the others."""

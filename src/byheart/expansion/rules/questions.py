@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from byheart.expansion.citation import Citation
 from byheart.expansion.question_generation.wording import capital, sentences_of, small, with_article
-from byheart.expansion.rules.conditions import VERBISH, find_condition
-from byheart.expansion.rules.phrases import cuts, key_phrases
+from byheart.expansion.rules.phrases import VERBISH, cuts, find_condition, key_phrases
 from byheart.records import FORWARD, REVERSE
 
 if TYPE_CHECKING:
