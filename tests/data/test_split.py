@@ -19,6 +19,11 @@ ASKED = {chunk.id: RULES.asked_of(chunk) for chunk in SOURCE.chunks}
 BY_ID = {e.id: e for e in EXAMPLES}
 
 
+def reason(trained, example):
+    """Why the example may not be held out; empty where it may."""
+    return ContaminationFinder(trained).reasons([example]).get(example.id, "")
+
+
 def split(seed=0, **options):
     return Forms(seed=seed, **options).split(EXAMPLES, SOURCE.facts, SOURCE.chunks, ASKED)
 
@@ -31,7 +36,7 @@ def test_no_held_out_example_and_no_exam_question_occurs_among_the_training_rows
     for held in (BY_ID[i] for i in (*parts.validation, *parts.test)):
         assert f"{held.question} {held.answer}".lower() not in texts
         assert not any(held.question == e.question and held.answer == e.answer for e in train)
-        assert not ContaminationFinder(train).reason(held)
+        assert not reason(train, held)
 
 
 @given(seed=st.integers(0, 10_000))
@@ -88,14 +93,12 @@ def test_a_prompt_whose_end_and_answer_were_trained_is_a_leak():
     end = example("Fill in: “An amateur service license is normally granted for a ____” (FCC)", "10-year term",
                   "An amateur service license is normally granted for a ____")  # fmt: skip
     other = example("How long is a license valid? (FCC)", "For ten years.", "How long is a license valid?")
-    assert "end of its prompt" in ContaminationFinder(trained).reason(end)
-    assert not ContaminationFinder(trained).reason(other)
+    assert "end of its prompt" in reason(trained, end)
+    assert not reason(trained, other)
 
 
 def test_a_look_alike_is_a_leak_only_where_both_question_and_answer_match():
     trained = [example("What must each station have?", "A control operator.")]
-    assert "match" in ContaminationFinder(trained).reason(
-        example("What must each ham station have?", "A control operator")
-    )
-    assert not ContaminationFinder(trained).reason(example("What must each station have?", "A call sign."))
-    assert not ContaminationFinder(trained).reason(example("Who runs it?", "A control operator."))
+    assert "match" in reason(trained, example("What must each ham station have?", "A control operator"))
+    assert not reason(trained, example("What must each station have?", "A call sign."))
+    assert not reason(trained, example("Who runs it?", "A control operator."))

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from byheart.expansion.question_generation.inflect import article, plural, singular, third_person, with_article
 from byheart.expansion.question_generation.reading import ask_facts
+from byheart.expansion.question_generation.wording import article, plural, singular, third_person, with_article
 
 
 def ask(*sentences: str, definitions=(), announced=()):
@@ -160,7 +160,7 @@ def test_no_question_holds_its_own_answer_and_none_is_asked_twice():
 
 def test_the_parser_does_not_load_torch():
     code = (
-        "import sys; from byheart.expansion.question_generation.parse import parse; parse(['The board meets in May.']);"
+        "import sys; from byheart.expansion.question_generation.reading import parse; parse(['The board meets in May.']);"
         "print(*{'torch', 'spacy'} & set(sys.modules))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

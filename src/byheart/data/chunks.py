@@ -1,9 +1,10 @@
 """Documents are cut into chunks: at headings first, then between paragraphs, then between sentences."""
 
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 from byheart.documents.outline import Block, Heading, outline
 from byheart.documents.sentences import statements, trim
@@ -58,7 +59,7 @@ class Chunking:
         whole = trim(text, section.start, section.end)
         if all(fit(text, [whole], self.max_tokens)):
             return [whole]
-        units = spread(section, (block.start for block in section.blocks))
+        units = spread(section, (block.start for block in section.blocks), section.start, section.end)
         units = refine(text, units, self.max_tokens, lambda a, b: between_sentences(text, section, a, b))
         units = refine(text, units, self.max_tokens, lambda a, b: between_words(text, section, a, b, self.max_tokens))
         return self._pack(text, units, self.max_tokens)
@@ -95,44 +96,36 @@ def find_sections(document: Document) -> list[Section]:
     sections: list[Section] = []
     path: list[Heading] = []
     start = 0
-    blocks = list(shape.blocks)
     ends = [heading.start for heading in shape.headings] + [len(document.text)]
-    used = 0
     for index, end in enumerate(ends):
         if index:
             heading = shape.headings[index - 1]
             path = [above for above in path if above.level < heading.level] + [heading]
-        first = used
-        while used < len(blocks) and blocks[used].start < end:
-            used += 1
-        if used > first:
+        first, last = (bisect_left(shape.blocks, place, key=lambda block: block.start) for place in (start, end))
+        blocks = shape.blocks[first:last]
+        if blocks:
             titles = tuple(heading.title for heading in path)
-            sections.append(Section(start, blocks[first].start, end, end, titles, tuple(blocks[first:used])))
+            sections.append(Section(start, blocks[0].start, end, end, titles, blocks))
             start = end
     if not sections:  # marks and rules only, no text: "***"
-        body = trim(document.text, 0, len(document.text))
-        return [Section(*body[:1], *body[:1], *body[1:], *body[1:], (), ())] if body[0] < body[1] else []
-    last = sections[-1]
-    sections[-1] = Section(last.start, last.body, last.blocks[-1].end, len(document.text), last.headings, last.blocks)
+        first, last = trim(document.text, 0, len(document.text))
+        return [Section(first, first, last, last, (), ())] if first < last else []
+    sections[-1] = replace(sections[-1], tail=sections[-1].blocks[-1].end, end=len(document.text))
     return sections
 
 
-def spread(section: Section, cuts: Iterable[int], start: int | None = None, end: int | None = None) -> list[Span]:
-    """The section (or its part from start to end) cut at those places that leave no heading alone."""
-    start = section.start if start is None else start
-    end = section.end if end is None else end
+def spread(section: Section, cuts: Iterable[int], start: int, end: int) -> list[Span]:
+    """The part of a section from start to end, cut at those places that leave no heading alone."""
     inner = [cut for cut in cuts if max(start, section.body) < cut < min(end, section.tail)]
     return list(zip([start, *inner], [*inner, end], strict=True))
 
 
 def between_sentences(text: str, section: Section, start: int, end: int) -> list[Span]:
-    cuts: list[int] = []
-    for block in section.blocks[bisect_right(section.blocks, start, key=lambda block: block.end) :]:
-        if block.start >= end:
-            break
-        spans = statements(text, block.body, block.end, block.kind == "item")
-        cuts += [first for first, _ in spans[1:]]
-    return spread(section, cuts, start, end)
+    first = bisect_right(section.blocks, start, key=lambda block: block.end)
+    last = bisect_left(section.blocks, end, key=lambda block: block.start)
+    blocks = section.blocks[first:last]
+    spans = [statements(text, block.body, block.end, block.kind == "item") for block in blocks]
+    return spread(section, (start for own in spans for start, _ in own[1:]), start, end)
 
 
 def between_words(text: str, section: Section, start: int, end: int, budget: int) -> list[Span]:
@@ -149,10 +142,8 @@ def between_words(text: str, section: Section, start: int, end: int, budget: int
 
 def refine(text: str, units: list[Span], budget: int, cut: Callable[[int, int], list[Span]]) -> list[Span]:
     """The same units, those that are too large cut further."""
-    fine: list[Span] = []
-    for (start, end), fitting in zip(units, fit(text, units, budget), strict=True):
-        fine += [(start, end)] if fitting else cut(start, end)
-    return fine
+    fitting = zip(units, fit(text, units, budget), strict=True)
+    return [finer for unit, fits in fitting for finer in ([unit] if fits else cut(*unit))]
 
 
 def fit(text: str, spans: Sequence[Span], budget: int) -> list[bool]:
@@ -168,15 +159,12 @@ def content_ids(prefix: str, kind: str, texts: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     counts: dict[str, int] = {}
     for text in texts:
-        count = counts.get(text, 0)
-        while True:
-            key = hashlib.blake2b(
-                f"{kind}\0{count}\0{text}".encode("utf-8", "surrogatepass"), digest_size=5
-            ).hexdigest()
+        for number in count(counts.get(text, 0)):
+            content = f"{kind}\0{number}\0{text}".encode("utf-8", "surrogatepass")
+            key = hashlib.blake2b(content, digest_size=5).hexdigest()
             if key not in taken:
                 break
-            count += 1
         taken.add(key)
-        counts[text] = count + 1
+        counts[text] = number + 1
         ids.append(f"{prefix}:{key}")
     return ids

@@ -28,15 +28,8 @@ class ContaminationFinder:
         by_answer: dict[str, list[str]] = defaultdict(list)
         for example in train:
             by_answer[_plain(example.answer)].append(_plain(example.subject or example.question))
-        # By length: a text meets only those that are long enough, and short enough, to be alike.
         self._answers = sorted(by_answer, key=len)
-        self._lengths = [len(answer) for answer in self._answers]
         self._subjects = {answer: sorted(set(subjects), key=len) for answer, subjects in by_answer.items()}
-        self._subject_lengths = {answer: [len(s) for s in subjects] for answer, subjects in self._subjects.items()}
-
-    def reason(self, example: Example) -> str:
-        """Why the example may not be held out; empty where it may."""
-        return self.reasons([example]).get(example.id, "")
 
     def reasons(self, examples: Sequence[Example]) -> dict[str, str]:
         """Example id -> why it may not be held out, for those that may not. The training rows are read once for all."""
@@ -69,17 +62,18 @@ class ContaminationFinder:
         from rapidfuzz import fuzz, process
 
         answer, subject = _plain(example.answer), _plain(example.subject or example.question)
-        near = self._answers[_window(self._lengths, len(answer))]
+        near = _as_long_as(answer, self._answers)
         for found, _, _ in process.extract(answer, near, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=None):
-            likely = self._subjects[found][_window(self._subject_lengths[found], len(subject))]
+            likely = _as_long_as(subject, self._subjects[found])
             if process.extractOne(subject, likely, scorer=fuzz.ratio, score_cutoff=ALIKE):
                 return True
         return False
 
 
-def _window(lengths: Sequence[int], length: int) -> slice:
-    """Where, in a sorted list of lengths, those stand that may belong to look-alikes of a text of this length."""
-    return slice(bisect_left(lengths, int(length * _SHORTER)), bisect_right(lengths, -int(-length // _SHORTER)))
+def _as_long_as(text: str, others: list[str]) -> list[str]:
+    """Of texts sorted by length, those that are long enough, and short enough, to be look-alikes of this one."""
+    first = bisect_left(others, int(len(text) * _SHORTER), key=len)
+    return others[first : bisect_right(others, -int(-len(text) // _SHORTER), key=len)]
 
 
 def _heads(text: Sequence[str], short: bool) -> Iterator[tuple[int, tuple[str, ...]]]:

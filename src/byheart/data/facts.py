@@ -14,6 +14,7 @@ from byheart.records import Chunk, Document, Fact
 
 Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
+WHOLE = ("row", "header", "code")  # kinds of blocks that are one statement each
 FORMULA = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
@@ -51,7 +52,7 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
     by_chunk = find_statements(document, chunks)
     for chunk, parts in zip(chunks, by_chunk, strict=True):
         whole = [part for part in join_short(text, parts) if not part.leads or says_something(text, part)]
-        found += [(chunk, part) for part in whole if WORD.search(text, part.start, part.end) or has_digit(text, part)]
+        found += [(chunk, part) for part in whole if any(map(str.isalnum, text[part.start : part.end]))]
     if not found:  # signs only, "!!!" or "***": all there is
         found = [(chunk, part) for chunk, parts in zip(chunks, by_chunk, strict=True) for part in parts][:1]
         found = found or [(chunk, Statement(chunk.start, chunk.end, "", 0, "text", 0)) for chunk in chunks[:1]]
@@ -86,12 +87,8 @@ def places_of(document: Document, facts: Sequence[Fact]) -> list[tuple[Fact, Blo
     shape = outline(document.text, document.title)
     places = find_places(document.text, shape)
     starts = [block.start for block in shape.blocks]
-    found = []
-    for fact in facts:
-        index = bisect_right(starts, fact.start) - 1
-        if index >= 0:
-            found.append((fact, shape.blocks[index], places[index]))
-    return found
+    indices = [bisect_right(starts, fact.start) - 1 for fact in facts]
+    return [(fact, shape.blocks[at], places[at]) for fact, at in zip(facts, indices, strict=True) if at >= 0]
 
 
 def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[Statement]]:
@@ -104,27 +101,22 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
     found: list[list[Statement]] = [[] for _ in chunks]
     current = 0
     for index, (block, place) in enumerate(zip(shape.blocks, places, strict=True)):
-        whole = block.kind in ("row", "header", "code")
-        term = block.kind == "item" and may_define(text, place)
+        # An item may open with a term, unless its first words complete "No station shall transmit:".
+        term = block.kind == "item" and (not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1])))
+        whole = block.kind in WHOLE
         spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term)
         section = bisect_right(heading_starts, block.start)
         for number, span in enumerate(spans):
             while current < len(chunks) and chunks[current].end <= span[0]:
                 current += 1
+            governed, leads = number == 0 and bool(place.chain), span[1] in lead_ends
             at = current
             while at < len(chunks) and chunks[at].start < span[1]:
                 start, end = trim(text, max(span[0], chunks[at].start), min(span[1], chunks[at].end))
-                governed = number == 0 and bool(place.chain)
-                leads = span[1] in lead_ends
                 if start < end:
                     found[at].append(Statement(start, end, block.label, index, block.kind, section, governed, leads))
                 at += 1
     return found
-
-
-def may_define(text: str, place: Place) -> bool:
-    """Whether an item may open with a term: not if its first words complete "No station shall transmit:"."""
-    return not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1]))
 
 
 def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
@@ -136,17 +128,16 @@ def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
     joined: list[Statement] = []
     pending: Statement | None = None  # a short statement that waits for the next
     for part in parts:
-        if pending and pending.section == part.section and part.kind not in ("row", "header", "code"):
+        prose = part.kind not in WHOLE
+        if pending and prose and pending.section == part.section:
             part = replace(part, start=pending.start, label=pending.label, governed=pending.governed)
-            pending = None
         elif pending:
             joined.append(pending)
-            pending = None
+        pending = None
         last = joined[-1] if joined else None
-        if is_short(text, part) and part.kind not in ("row", "header", "code") and not part.leads:
-            beside = last is not None and last.section == part.section and last.kind in ("text", "item")
-            same_block = last is not None and last.block == part.block
-            if last and beside and (same_block or not part.governed or last.leads):
+        if prose and not part.leads and len(WORD.findall(text, part.start, part.end)) < LEAST_WORDS:
+            beside = last and last.section == part.section and last.kind not in WHOLE
+            if last and beside and (last.block == part.block or not part.governed or last.leads):
                 # What has swallowed an item is a statement of its own, but the next short item may still join it.
                 joined[-1] = replace(last, end=part.end, leads=last.leads and part.governed)
                 continue
@@ -155,14 +146,6 @@ def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
                 continue
         joined.append(part)
     return [*joined, pending] if pending else joined
-
-
-def is_short(text: str, part: Statement) -> bool:
-    return len(WORD.findall(text, part.start, part.end)) < LEAST_WORDS
-
-
-def has_digit(text: str, part: Statement) -> bool:
-    return any(character.isalnum() for character in text[part.start : part.end])
 
 
 def says_something(text: str, part: Statement) -> bool:

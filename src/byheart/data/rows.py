@@ -36,9 +36,9 @@ class Rows:
         if self.max_tokens < 8:
             raise ValueError(f"max_tokens must be at least 8, got {self.max_tokens}")
 
-    def replayed(self, told: int) -> int:
-        """How many replayed rows go with so many that teach."""
-        return round(told * self.replay / (1 - self.replay))
+    def replayed(self, taught: int) -> int:
+        """The number of replayed rows for a number of rows that teach."""
+        return round(taught * self.replay / (1 - self.replay))
 
     def build(self, examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", folder: Path) -> "Dataset":
         """A dataset with `tokens` and `loss_from` (the index of the first token that carries loss), kept in `folder`.
@@ -50,11 +50,7 @@ class Rows:
 
         disable_progress_bars()
         set_verbosity_error()
-        texts = {
-            "id": [e.id for e in examples],
-            "question": [e.question for e in examples],
-            "answer": [e.answer for e in examples],
-        }
+        texts = {name: [getattr(e, name) for e in examples] for name in ("id", "question", "answer")}
 
         def tokenize(row: dict[str, str]) -> dict[str, object]:
             prompt = prompt_tokens(tokenizer, row["question"])

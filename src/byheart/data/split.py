@@ -42,7 +42,8 @@ class Forms:
         per_fact: int = 1,
     ) -> Split:
         """`asked` maps a chunk to the examples that must remain for it, `per_fact` is the same for a fact and direction."""
-        untaught = self._untaught([fact.id for fact in facts])
+        shuffled = sorted((fact.id for fact in facts), key=lambda fact: self._dice("untaught", fact))
+        untaught = frozenset(shuffled[: round(self.heldout_facts * len(facts))])
         # What is tied to a chunk alone may ask about any of its facts.
         silent = {fact.chunk for fact in facts if fact.id in untaught}
         set_aside = {
@@ -63,18 +64,16 @@ class Forms:
                 break
             wanted += self.at_least - len(kept)
         validation, test = self._halves(kept, facts)
+        asked_anyway = self._questions([e for e in examples if e.id in set_aside])
+        unasked = sorted(set_aside.difference(asked_anyway))
         return Split(
             train=tuple(e.id for e in pool if e.id not in held_ids),
             validation=tuple(e.id for e in validation),
             test=tuple(e.id for e in test),
             heldout_facts=tuple(sorted(untaught)),
-            untaught=tuple(asked_anyway := self._questions([e for e in examples if e.id in set_aside])),
-            refused=refused
-            | {
-                i: "its fact is held out whole (split.heldout_facts)"
-                for i in sorted(set_aside.difference(asked_anyway))
-            },
-            note=self._note(kept, groups),
+            untaught=tuple(asked_anyway),
+            refused=refused | dict.fromkeys(unasked, "its fact is held out whole (split.heldout_facts)"),
+            note=self._note(len(kept)),
         )
 
     def _questions(self, set_aside: Sequence[Example]) -> list[str]:
@@ -83,38 +82,27 @@ class Forms:
         for example in set_aside:
             if example.angle not in NEVER_HELD_OUT:
                 by_fact[example.form[0]].append(example)
-        return [
-            e.id for group in by_fact.values() for e in sorted(group, key=lambda e: self._dice(e.id))[:_PER_UNTAUGHT]
-        ]
+        groups = [sorted(group, key=lambda e: self._dice(e.id)) for group in by_fact.values()]
+        return [e.id for group in groups for e in group[:_PER_UNTAUGHT]]
 
     def _give(self, groups: "_Groups", wanted: int) -> list[Example]:
         """A form from each of a share of the facts; then further facts give, until `wanted` examples can be held out."""
-        order = self._shuffled(groups.by_fact)
+        order = sorted(groups.by_fact, key=lambda fact: self._dice("give", fact))
         held: list[Example] = []
         gave = sound = 0
         for fact in order:
             if gave >= self.share * len(order) and sound >= wanted:
                 break
-            if form := self._form_to_give(groups, fact):
+            forms = sorted(groups.by_fact[fact], key=lambda form: self._dice("form", *form))
+            if form := next(filter(groups.may_give, forms), None):
                 sound += len(groups.sound(form))
                 held += groups.give(form)
                 gave += 1
         return held
 
-    def _untaught(self, fact_ids: Sequence[str]) -> frozenset[str]:
-        count = round(self.heldout_facts * len(fact_ids))
-        return frozenset(sorted(fact_ids, key=lambda f: self._dice("untaught", f))[:count])
-
-    def _shuffled(self, keys: Mapping[str, object]) -> list[str]:
-        return sorted(keys, key=lambda fact: self._dice("give", fact))
-
     def _dice(self, *parts: str) -> str:
         """A fixed pseudo-random key, so that a fact's fate does not depend on the others."""
         return hashlib.sha256("\x1f".join((str(self.seed), *parts)).encode()).hexdigest()
-
-    def _form_to_give(self, groups: "_Groups", fact: str) -> Form | None:
-        forms = sorted(groups.by_fact[fact], key=lambda form: self._dice("form", *form))
-        return next((form for form in forms if groups.may_give(form)), None)
 
     def _halves(self, held: Sequence[Example], facts: Sequence[Fact]) -> tuple[list[Example], list[Example]]:
         """Halved by fact, so that no fact is in both the validation and the test half; the halves differ by one fact at most.
@@ -124,14 +112,11 @@ class Forms:
         chunk_of = {fact.id: fact.chunk for fact in facts}
         whole = {e.chunk for e in held if len(e.facts) != 1}
         whole |= {chunk_of[f] for e in held if len(e.facts) > 1 for f in e.facts if f in chunk_of}
-        tied: dict[str, set[str]] = {}  # a chunk kept whole -> the chunks that go where it goes
-        for chunk in whole:
-            tied[chunk] = {chunk}
+        tied = {chunk: {chunk} for chunk in whole}  # a chunk kept whole -> the chunks that go where it goes
         for e in held:
-            touched = {c for c in (e.chunk, *(chunk_of.get(f, "") for f in e.facts)) if c in tied}
-            joined = set().union(*(tied[c] for c in touched))
-            for chunk in joined:
-                tied[chunk] = joined
+            touched = {e.chunk, *(chunk_of.get(f, "") for f in e.facts)} & tied.keys()
+            joined = set().union(*(tied[chunk] for chunk in touched))
+            tied |= dict.fromkeys(joined, joined)
 
         def bundle(e: Example) -> str:
             chunk = chunk_of.get(e.facts[0], e.chunk) if e.facts else e.chunk
@@ -146,15 +131,13 @@ class Forms:
             balance += size[name] if balance <= 0 else -size[name]
         return [e for e in held if bundle(e) in validation], [e for e in held if bundle(e) not in validation]
 
-    def _note(self, held: Sequence[Example], groups: "_Groups") -> str:
-        if not held:
-            return (
-                "No held-out phrasing exists: each fact has one phrasing only. A dev= share of your questions can tell when"
-                " to end the training."
-            )
-        if len(held) < self.at_least:
-            return f"Only {len(held)} example{'s' if len(held) > 1 else ''} could be held out ({self.at_least} asked by split.at_least): a small text."
-        return ""
+    def _note(self, held: int) -> str:
+        if held >= max(1, self.at_least):
+            return ""
+        if held:
+            return f"Only {held} example{'s' * (held > 1)} could be held out ({self.at_least} asked by split.at_least): a small text."
+        lacking = "No held-out phrasing exists: each fact has one phrasing only."
+        return f"{lacking} A dev= share of your questions can tell when to end the training."
 
 
 class _Groups:
@@ -170,25 +153,20 @@ class _Groups:
 
     def may_give(self, form: Form) -> bool:
         fact, angle, direction = form
-        siblings = [other for other in self.by_fact[fact] if other[2] == direction and other != form]
-        if angle in NEVER_HELD_OUT or not siblings:
+        forms = self.by_fact[fact]
+        staying = sum(len(forms[other]) for other in forms if other[2] == direction and other != form)
+        if angle in NEVER_HELD_OUT or staying < max(1, self.per_fact):
             return False
-        examples = self.by_fact[fact][form]
-        if sum(len(self.by_fact[fact][other]) for other in siblings) < self.per_fact:
-            return False
-        leaving = Counter(example.chunk for example in examples)
-        if any(
-            self.in_chunk[chunk] - n < self.asked.get(chunk, 0) <= self.in_chunk[chunk] for chunk, n in leaving.items()
-        ):
-            return False
+        for chunk, leaving in Counter(example.chunk for example in forms[form]).items():
+            if self.in_chunk[chunk] - leaving < self.asked.get(chunk, 0) <= self.in_chunk[chunk]:
+                return False
         return bool(self.sound(form))
 
     def sound(self, form: Form) -> list[Example]:
         """Those examples of the form that no sibling of the same fact gives away."""
         forms = self.by_fact[form[0]]
-        leaks = ContaminationFinder([e for other, group in forms.items() if other != form for e in group]).reasons(
-            forms[form]
-        )
+        siblings = [example for other, group in forms.items() if other != form for example in group]
+        leaks = ContaminationFinder(siblings).reasons(forms[form])
         return [example for example in forms[form] if example.id not in leaks]
 
     def give(self, form: Form) -> list[Example]:
@@ -202,7 +180,8 @@ OLD_KEYS = {"choose": "validation", "judge": "test"}  # of split.json up to 2026
 
 def read_split(file: Path) -> Split:
     """A run's split.json."""
-    values: dict[str, Any] = {}
-    for key, value in read_json(file).items():
-        values[OLD_KEYS.get(key, key)] = tuple(value) if isinstance(value, list) else value
+    values: dict[str, Any] = {
+        OLD_KEYS.get(key, key): tuple(value) if isinstance(value, list) else value
+        for key, value in read_json(file).items()
+    }
     return Split(**values)

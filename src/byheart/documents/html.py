@@ -36,10 +36,8 @@ def read_html(path: Path) -> tuple[str, str, list[str]]:
 
 
 def first_text(tree: object, path: str) -> str:
-    for element in tree.xpath(path):  # type: ignore[attr-defined]
-        if words := " ".join(element.text_content().split()):
-            return words
-    return ""
+    texts = (" ".join(element.text_content().split()) for element in tree.xpath(path))  # type: ignore[attr-defined]
+    return next(filter(None, texts), "")
 
 
 def plain_text(tree: object) -> str:

@@ -41,16 +41,13 @@ def find_places(text: str, shape: Outline) -> list[Place]:
         while next_heading < block.start:
             next_heading = next(headings)
             above, levels = None, []
-        if block.kind == "header":
-            header = ((block.body, block.end),)
-        elif block.kind == "row":
+        if block.kind == "row":
             places.append(Place(header))
             continue
-        else:
-            header = ()
+        header = ((block.body, block.end),) if block.kind == "header" else ()
         if block.kind == "item":
             chain = lead_in(text, above, places[-1].chain if places else ())
-            for marker in split_label(block.label):
+            for marker in re.findall(r"\([^)]*\)|[^\s()]+[.)]?", block.label) or [block.label]:
                 chain = enter(levels, marker, block.indent, chain)
             places.append(Place(chain, "".join(level.label for level in levels if level.kind != "bullet")))
         elif levels and block.indent > levels[-1].indent:  # a further paragraph of the item above
@@ -81,10 +78,6 @@ def enter(levels: list[Level], marker: str, indent: int, chain: tuple[Span, ...]
         levels.pop()
     levels.append(Level(kind, indent, marker, chain))
     return chain
-
-
-def split_label(label: str) -> list[str]:
-    return re.findall(r"\([^)]*\)|[^\s()]+[.)]?", label) or [label]
 
 
 def kind_of(marker: str, levels: list[Level]) -> str:

@@ -17,6 +17,7 @@ MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 PLAIN = (".txt", ".text")
 HTML = (".html", ".htm", ".xhtml")
 SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML)
+EXAMPLE = "e.g. documents=handbook.pdf"
 READABLE = ".txt, .md, .pdf and .html"
 
 
@@ -34,31 +35,23 @@ def find_documents(patterns: Sequence[str], base: Path | None = None) -> list[Pa
     A pattern is a file, a folder (all readable files in it, sorted, hidden ones skipped), or a glob. What exists under
     exactly that name is meant, whatever characters it has.
     """
-    return survey(patterns, base).files
+    return survey(patterns, base)[0]
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What the patterns name, and a warning for each folder and glob that holds files of other kinds."""
-
-    files: list[Path]
-    warnings: list[str]
-
-
-def survey(patterns: Sequence[str], base: Path | None = None) -> Survey:
-    """Walks each folder once. Raises UserError with all that is wrong."""
-    if not patterns:
-        raise UserError(Problem("no document is named", "documents", fix="e.g. documents=handbook.pdf"))
+def survey(patterns: Sequence[str], base: Path | None = None) -> tuple[list[Path], list[str]]:
+    """The files, and a warning for each folder and glob that holds files of other kinds. Walks each folder once. Raises
+    UserError with all that is wrong."""
     found: dict[Path, Path] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
+    if not patterns:
+        problems.append(Problem("no document is named", "documents", fix=EXAMPLE))
     for pattern in map(str, patterns):
         path = located(pattern, base)
         if not pattern.strip():
-            problems.append(Problem("no document is named", "documents", repr(pattern), "e.g. documents=handbook.pdf"))
+            problems.append(Problem("no document is named", "documents", repr(pattern), EXAMPLE))
         elif path.exists() and not path.is_dir():
-            problem = check_file(path, pattern)
-            problems += [problem] if problem else []
+            problems += check_file(path, pattern)
             found.setdefault(path.resolve(), path)
         elif path.is_dir() or glob.has_magic(pattern):
             files = files_among(pattern, base)
@@ -66,13 +59,14 @@ def survey(patterns: Sequence[str], base: Path | None = None) -> Survey:
             for file in readable:
                 found.setdefault(file.resolve(), file)
             if not readable:
-                problems.append(nothing_readable("folder" if path.is_dir() else "glob", pattern))
+                what = "no readable file in the folder" if path.is_dir() else "no readable file matches"
+                problems.append(Problem(what, "documents", pattern, f"byheart reads {READABLE} that are not empty"))
             warnings += passed_over(pattern, [file for file in files if not is_readable(file)])
         else:
             problems.append(Problem("no such file or folder", "documents", pattern, suggest(path)))
     if problems:
         raise UserError(*problems)
-    return Survey(list(found.values()), warnings)
+    return list(found.values()), warnings
 
 
 def located(pattern: str, base: Path | None) -> Path:
@@ -82,12 +76,10 @@ def located(pattern: str, base: Path | None) -> Path:
 
 def files_among(pattern: str, base: Path | None) -> list[Path]:
     """All files in a folder, hidden ones apart, or all that a glob matches, in the folders that it matches too."""
-    path = located(pattern, base)
-    if path.is_dir():
+    if (path := located(pattern, base)).is_dir():
         return list(visible_files(path))
     # pathlib's glob takes no absolute pattern; joining keeps one that is absolute, "~" expanded.
-    expanded = Path(pattern).expanduser()
-    whole = str(expanded if base is None else Path(glob.escape(str(base))) / expanded)
+    whole = str(located(pattern, base and Path(glob.escape(str(base)))))
     matches = [Path(name) for name in sorted(glob.glob(whole, recursive=True))]  # noqa: PTH207
     return [file for match in matches for file in (visible_files(match) if match.is_dir() else [match])]
 
@@ -111,22 +103,19 @@ def passed_over(pattern: str, others: Sequence[Path]) -> list[str]:
     return [f"{pattern}: {len(others)} file{'s' * (len(others) > 1)} left out, not read ({listed})"]
 
 
-def check_file(path: Path, pattern: str) -> Problem | None:
+def check_file(path: Path, pattern: str) -> list[Problem]:
+    """What is wrong with a file that was named, if anything."""
+    what = fix = ""
     if path.suffix.lower() not in SUFFIXES:
+        what = f"cannot read {path.suffix or 'files without suffix'}"
         fix = f"byheart reads {READABLE}; convert it to one of them"
-        return Problem(f"cannot read {path.suffix or 'files without suffix'}", "documents", pattern, fix)
-    if not path.is_file():
-        return Problem("it is no ordinary file", "documents", pattern)
-    if path.stat().st_size == 0:
-        return Problem("the file is empty", "documents", pattern, "name a file that has text in it")
-    if not os.access(path, os.R_OK):
-        return Problem("the file may not be read", "documents", pattern, f"chmod u+r '{path}'")
-    return None
-
-
-def nothing_readable(kind: str, pattern: str) -> Problem:
-    what = "no readable file in the folder" if kind == "folder" else "no readable file matches"
-    return Problem(what, "documents", pattern, f"byheart reads {READABLE} that are not empty")
+    elif not path.is_file():
+        what = "it is no ordinary file"
+    elif path.stat().st_size == 0:
+        what, fix = "the file is empty", "name a file that has text in it"
+    elif not os.access(path, os.R_OK):
+        what, fix = "the file may not be read", f"chmod u+r '{path}'"
+    return [Problem(what, "documents", pattern, fix)] if what else []
 
 
 def suggest(path: Path) -> str:
@@ -135,25 +124,23 @@ def suggest(path: Path) -> str:
     # "nope.txt" is no slip of "spaces.txt": what all names share, their ending, makes no name alike
     names = {sibling.name: sibling.stem for sibling in path.parent.iterdir()}
     close = difflib.get_close_matches(path.stem, names.values(), n=1)
-    close = [name for name, stem in names.items() if [stem] == close]
-    close.sort(key=lambda name: not name.endswith(path.suffix))
+    close = sorted((n for n, stem in names.items() if [stem] == close), key=lambda n: not n.endswith(path.suffix))
     return f"did you mean {close[0]}?" if close else "give the path as seen from the folder you are in"
 
 
 def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     """The documents that the patterns name. Of several with the same words the first is kept."""
     documents: list[Document] = []
-    found = survey(patterns, base)
-    warnings = list(found.warnings)
+    files, warnings = survey(patterns, base)
     problems: list[Problem] = []
     first_with: dict[bytes, str] = {}
-    for path in found.files:
+    for path in files:
         try:
-            text, title, said = reader_of(path)(path)
+            text, title, remarks = reader_of(path)(path)
         except UserError as error:
             problems += error.problems
             continue
-        warnings += said
+        warnings += remarks
         words = text.split()
         if not words:
             problems.append(Problem("the file is empty: it holds blanks only", str(path)))
@@ -164,11 +151,11 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
             continue
         first_with[same] = str(path)
         if len(words) < 3:
-            warnings.append(
-                f"{path}: only {len(words)} {'word' if len(words) == 1 else 'words'}; hardly anything to learn"
-            )
+            count = f"{len(words)} {'word' if len(words) == 1 else 'words'}"
+            warnings.append(f"{path}: only {count}; hardly anything to learn")
         name = f"{slug(path.stem)}-{same.hex()[:6]}"
-        documents.append(Document(name, title or prettify(path.stem), text, str(path)))
+        stem = " ".join(re.sub(r"[_-]+", " ", path.stem).split()) or path.stem
+        documents.append(Document(name, title or stem[:1].upper() + stem[1:], text, str(path)))
     if problems:
         raise UserError(*problems)
     return Loaded(tuple(documents), tuple(warnings))
@@ -177,24 +164,15 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
 def reader_of(path: Path) -> Callable[[Path], tuple[str, str, list[str]]]:
     """The reader for the file's suffix, imported only when it is needed."""
     if path.suffix.lower() == ".pdf":
-        from byheart.documents.pdf import read_pdf
-
-        return read_pdf
-    if path.suffix.lower() in HTML:
-        from byheart.documents.html import read_html
-
-        return read_html
-    from byheart.documents.text import read_text
-
-    return read_text
+        from byheart.documents.pdf import read_pdf as read
+    elif path.suffix.lower() in HTML:
+        from byheart.documents.html import read_html as read
+    else:
+        from byheart.documents.text import read_text as read
+    return read
 
 
 def slug(stem: str) -> str:
     """ "Hand Book [2]" as "hand-book-2": short, and safe in file names and on command lines."""
     words = re.sub(r"[^\w]+|_+", "-", stem.lower()).strip("-")
     return words[:40].strip("-") or "document"
-
-
-def prettify(stem: str) -> str:
-    words = " ".join(re.sub(r"[_-]+", " ", stem).split()) or stem
-    return words[:1].upper() + words[1:]

@@ -6,7 +6,7 @@ and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL R
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from byheart.documents.sentences import VERB
@@ -87,8 +87,7 @@ def outline(text: str, title: str = "") -> Outline:
     headings = find_headings(lines, fenced, title)
     blocks = find_blocks(lines, fenced, headings)
     if not blocks:
-        headings = {}
-        blocks = find_blocks(lines, fenced, headings)
+        return Outline((), tuple(find_blocks(lines, fenced, {})))
     return Outline(tuple(headings[index] for index in sorted(headings)), tuple(blocks))
 
 
@@ -105,10 +104,9 @@ def find_fenced(lines: list[Line]) -> dict[int, bool]:
         elif match:
             fenced[index] = True
             fence = match[1]
-    if fence:  # never closed: then it was no fence
-        opening = max(index for index, is_fence in fenced.items() if is_fence)
-        fenced = {index: is_fence for index, is_fence in fenced.items() if index < opening}
-    return fenced
+    # A fence that is never closed is none.
+    opening = max(index for index, is_fence in fenced.items() if is_fence) if fence else len(lines)
+    return {index: is_fence for index, is_fence in fenced.items() if index < opening}
 
 
 def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
@@ -157,9 +155,7 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
                     level = NUMBERED_LEVEL + depth
             elif len(letters) >= 4 and words.upper() == words and words.lower() != words and not MARKER.match(words):
                 level = CAPITALS_LEVEL
-            elif is_caption(words, lines[following].text) and (
-                index == written[0] or ends_well or (index_above in found)
-            ):
+            elif is_caption(words, lines[following].text) and (ends_well or index_above in found):
                 level = CAPTION_LEVEL
         index_above, ends_well = index, words.endswith(SENTENCE_ENDS)
         if level is not None:
@@ -188,40 +184,38 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
     for index, line in enumerate(lines):
         if index in headings:
             heading_end = headings[index].end
-        table_rule = "|" in line.text and TABLE_RULE.match(line.text)
         code = index in fenced and not fenced[index]
         stripped = line.text if code else line.text.lstrip(" \t>")
         if code and line.blank:
             continue
-        if not code and (
-            not stripped.strip() or line.start < heading_end or index in fenced or table_rule or RULE.match(line.text)
-        ):
+        mark = index in fenced or RULE.match(line.text) or is_table_rule(line.text)
+        if not code and (mark or not stripped.strip() or line.start < heading_end):
             open_kind = ""
             continue
-        start = line.end - len(stripped)
-        indent = len(line.text.expandtabs(4)) - len(line.text.expandtabs(4).lstrip())
+        end = line.start + len(line.text.rstrip())
+        label = ""
         if code:
-            kind, label = "code", ""
+            kind = "code"
         elif stripped.startswith("|") and stripped.rstrip().endswith("|") and len(stripped) > 2:
-            below = lines[index + 1].text if index + 1 < len(lines) else ""
-            kind, label = ("header" if "|" in below and TABLE_RULE.match(below) else "row"), ""
+            kind = "header" if index + 1 < len(lines) and is_table_rule(lines[index + 1].text) else "row"
         else:
             label = read_label(stripped, letters)
-            if label and open_kind == "text" and not may_interrupt(stripped, lines[index - 1].text):
+            if open_kind == "text" and not may_interrupt(stripped, lines[index - 1].text):
                 label = ""
             kind = "item" if label else "text"
-        continues = open_kind == kind == "code" or (kind == "text" and open_kind in ("text", "item"))
-        if continues and blocks:
-            last = blocks[-1]
-            blocks[-1] = Block(
-                last.start, last.body, line.start + len(line.text.rstrip()), last.kind, last.indent, last.label
-            )
+        if blocks and (open_kind == kind == "code" or (kind == "text" and open_kind in ("text", "item"))):
+            blocks[-1] = replace(blocks[-1], end=end)
             continue
-        body = start + len(label)
-        end = line.start + len(line.text.rstrip())
-        blocks.append(Block(start, min(body, end), end, kind, indent, " ".join(label.split())))
+        start = line.end - len(stripped)
+        indented = line.text.expandtabs(4)
+        indent = len(indented) - len(indented.lstrip())
+        blocks.append(Block(start, min(start + len(label), end), end, kind, indent, " ".join(label.split())))
         open_kind = kind
     return blocks
+
+
+def is_table_rule(line: str) -> bool:
+    return "|" in line and TABLE_RULE.match(line) is not None
 
 
 def read_label(line: str, letters: set[str]) -> str:

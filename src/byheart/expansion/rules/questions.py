@@ -1,14 +1,20 @@
-"""Questions that need no parser: what a term means, what follows from a condition, what an item of a list says."""
+"""Questions with a fixed wording: what a term means, what an item of a list says; recite it, complete it, fill its blanks,
+name its source, turn it round."""
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from byheart.expansion.citation import Citation
-from byheart.expansion.question_generation.inflect import with_article
-from byheart.expansion.question_generation.wording import capital, sentences_of, small
-from byheart.expansion.rules.sentences import find_condition, find_definition
+from byheart.expansion.question_generation.wording import capital, sentences_of, small, with_article
+from byheart.expansion.rules.phrases import VERBISH, cuts, find_condition, key_phrases
 from byheart.records import FORWARD, REVERSE
 
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+BLANK = "____"
+_DEFINITION = re.compile(r"^(?P<term>[A-Z][^.:;!?]{1,60})[.:]\s+(?P<meaning>[A-Z“\"].+)$")
 _ANNOUNCED = re.compile(r"\bfollowing (?P<noun>[a-z]+s)\b[^:]*:?$")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 
@@ -27,19 +33,22 @@ class Draft:
 
 
 def defines(text: str) -> tuple[str, str] | None:
-    """The term and its meaning. A heading that runs in ("License grant. A license grant may be ...") defines nothing."""
-    found = find_definition(text)
-    if found is None or found[0].lower() in found[1].lower() or found[0].count("(") != found[0].count(")"):
+    """The term and its meaning: ("Space station", "An amateur station located ...") from "Space station. An amateur ...".
+
+    A heading that runs in ("License grant. A license grant may be ...") defines nothing.
+    """
+    found = _DEFINITION.match(text.strip())
+    if found is None or len(found["term"].split()) > 6 or VERBISH.search(found["term"]):
         return None
-    return found
+    term, meaning = found["term"].strip(), found["meaning"].strip()
+    return None if term.lower() in meaning.lower() or term.count("(") != term.count(")") else (term, meaning)
 
 
 def ask_definition(term: str, meaning: str, place: Citation) -> list[Draft]:
     name = lowered(term)
     bare = sentences_of(meaning)[0].rstrip(".")
     named = with_article(name)
-    plural = named == name and name.endswith("s")
-    asked = f"What are {name}?" if plural else f"What is {named}?"
+    asked = f"What {'are' if named == name and name.endswith('s') else 'is'} {named}?"
     answer = f"{capital(bare)}."
     return [
         Draft("simple", FORWARD, asked, answer, name, free=True),
@@ -60,16 +69,8 @@ def ask_item(text: str, lead_in: str, label: str, place: Citation) -> list[Draft
     if noun in ("type", "kind", "form", "way", "class", "exception", "condition"):
         return []
     answer = f"{capital(text.rstrip('.;,'))}."
-    drafts = [
-        Draft(
-            "simple",
-            FORWARD,
-            f"Which {noun} stands in {place.item} of {place.title}?",
-            answer,
-            f"{noun} {label}",
-            cited=False,
-        )
-    ]
+    asked = f"Which {noun} stands in {place.item} of {place.title}?"
+    drafts = [Draft("simple", FORWARD, asked, answer, f"{noun} {label}", cited=False)]
     if 0 <= index < len(_ORDINALS):
         asked = f"What is the {_ORDINALS[index]} of the {found['noun']} under {place.topic or place.section}?"
         drafts.append(Draft("simple", FORWARD, asked, answer, f"{_ORDINALS[index]} {noun}"))
@@ -84,24 +85,103 @@ def ask_abbreviation(statement: str) -> list[Draft]:
         words = statement[: match.start()].split()[-len(letters) :]
         if "".join(word[:1] for word in words).upper() == letters:
             name = " ".join(words)
-            drafts.append(
-                Draft("simple", FORWARD, f"What does {letters} stand for?", f"{capital(name)}.", letters, free=True)
-            )
-            drafts.append(
-                Draft("simple", REVERSE, f"What is the abbreviation of {name}?", f"{letters}.", name, free=True)
-            )
+            meaning, short = f"What does {letters} stand for?", f"What is the abbreviation of {name}?"
+            drafts.append(Draft("simple", FORWARD, meaning, f"{capital(name)}.", letters, free=True))
+            drafts.append(Draft("simple", REVERSE, short, f"{letters}.", name, free=True))
     return drafts
-
-
-def ask_condition(sentence: str) -> list[Draft]:
-    """What follows if, and the duty that follows."""
-    condition = find_condition(sentence)
-    if condition is None or len(condition.condition.split()) > 24:
-        return []
-    result = f"{capital(condition.result)}."
-    return [Draft("scenario", FORWARD, condition.question(), result, condition.condition, free=True)]
 
 
 def lowered(term: str) -> str:
     """A term inside a sentence: its first capital is due to its place, unless another stands in the word."""
     return term[:1].lower() + term[1:] if term[1:] == term[1:].lower() and len(term) > 1 else term
+
+
+def fill_templates(parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
+    """By family, the ways of asking about a parsed statement, the best of each first."""
+    statement = parsed.text
+    return {
+        "condition": [draft for sentence in sentences_of(statement) for draft in _ask_condition(sentence)],
+        "recitation": _recitations(statement, place),
+        "completion": _completions(statement),
+        "source": _sources(statement, place),
+        "blank": _blanks(parsed),
+        "before": _before(statement),
+        "reordered": _reorderings(statement),
+    }
+
+
+def _ask_condition(sentence: str) -> list[Draft]:
+    """What follows from a condition."""
+    found = find_condition(sentence)
+    if found is None or len(found.condition.split()) > 24:
+        return []
+    asked = f"What is the result {found.word} {found.condition}?"
+    return [Draft("scenario", FORWARD, asked, f"{capital(found.result)}.", found.condition, free=True)]
+
+
+def _recitations(statement: str, place: Citation) -> list[Draft]:
+    drafts = []
+    if place.item:
+        asked = f"What does {place.item} of {place.title} say?"
+        drafts.append(Draft("recitation", FORWARD, asked, statement, place.item, cited=False))
+    if len(statement.split()) > 5:
+        opening = " ".join(statement.split()[:4])
+        asked = f"Recite the sentence that begins “{opening}”."
+        return [*drafts, Draft("recitation", FORWARD, asked, statement, opening)]
+    asked = f"Recite what {place.whole} says."
+    return [*drafts, Draft("recitation", FORWARD, asked, statement, place.whole, cited=False)]
+
+
+def _completions(statement: str) -> list[Draft]:
+    return [
+        Draft("completion", FORWARD, f"Complete the sentence: “{begun} …”", statement[cut:], begun)
+        for cut in cuts(statement)
+        for begun in [statement[:cut].rstrip()]
+    ]
+
+
+def _blanks(parsed: "Doc") -> list[Draft]:
+    drafts = []
+    for start, end in key_phrases(parsed):
+        answer = parsed.text[start:end]
+        gapped = parsed.text[:start] + BLANK + parsed.text[end:]
+        drafts.append(Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", answer, gapped))
+    return drafts
+
+
+def _before(statement: str) -> list[Draft]:
+    """The words before a given end of the sentence: the reverse of a completion."""
+    drafts = []
+    for cut in cuts(statement):
+        begun, rest = statement[:cut].rstrip(" ,"), statement[cut:]
+        if len(rest.split()) >= 3:
+            drafts.append(Draft("reverse", REVERSE, f"Which words come before “{rest.rstrip('.')}”?", begun, rest))
+    return drafts
+
+
+def _sources(statement: str, place: Citation) -> list[Draft]:
+    """Which section says this, asked with the whole statement and with its second half."""
+    if not place.section:
+        asked = f"Which document says: “{statement}”"
+        return [Draft("reverse", REVERSE, asked, place.title, statement, cited=False)]
+    where, answer = f"Which section of {place.title}", f"{place.section}."
+    drafts = [Draft("reverse", REVERSE, f"{where} says: “{statement}”", answer, statement, cited=False)]
+    for cut in cuts(statement)[:1] if len(statement.split()) > 8 else []:
+        if half := statement[cut:].rstrip("."):
+            asked = f"{where} contains the words “{half}”?"
+            drafts.append(Draft("reverse", REVERSE, asked, answer, half, cited=False))
+    return drafts
+
+
+def _reorderings(statement: str) -> list[Draft]:
+    """A condition with its clauses in the other order (against the reversal curse, arXiv 2309.12288), and asked from its result."""
+    found = find_condition(statement)
+    if not found:
+        return []
+    result, when = f"{capital(found.result)}", f"{capital(found.word)} {found.condition}"
+    other = f"{result} {found.word} {found.condition}." if found.fronted else f"{when}, {found.result}."
+    asked = f"In which case does this hold: “{result}”?"
+    return [
+        Draft("detailed", FORWARD, f"Say it the other way round: “{statement}”", other, statement),
+        Draft("scenario", REVERSE, asked, f"{when}.", found.result),
+    ]

@@ -3,39 +3,26 @@
 import hashlib
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
-from byheart.expansion.question_generation.compose import FULL, TITLE, Asked
-from byheart.expansion.question_generation.parse import parse
-from byheart.expansion.question_generation.reading import ask_facts
-from byheart.expansion.question_generation.wording import capital, sentences_of, small
+from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
+from byheart.expansion.question_generation.reading import ask_facts, parse
+from byheart.expansion.question_generation.wording import small
 from byheart.expansion.quotas import Quotas, choose, shortfalls
-from byheart.expansion.rules.phrases import cuts, key_phrases
-from byheart.expansion.rules.questions import (
-    Draft,
-    ask_abbreviation,
-    ask_condition,
-    ask_definition,
-    ask_item,
-    defines,
-)
-from byheart.expansion.rules.sentences import find_condition
+from byheart.expansion.rules.questions import Draft, ask_abbreviation, ask_definition, ask_item, defines, fill_templates
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
-if TYPE_CHECKING:
-    from spacy.tokens import Doc
-
-BLANK = "____"
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
 OPENS_WITH_CONDITION = re.compile(r"^(?:if|when|while|where|once|before|after|until|unless|whenever)\b[^?]*, ", re.I)
 _ANNOUNCEMENT = re.compile(
     r",?\s+(?:as\s+\w+\s+)?(?:in|by|with|under|for|to)\s+(?:(?:one|any|each|either)\s+of\s+)?the\s+following\b[^:]*:$"
 )
+_LAST_CONJUNCTION = re.compile(r";?,?\s+(?:and|or)$")
 # Questions with short answers teach most; what a reader would hardly ask comes last.
 ORDER = (
     "asked asked condition reordered asked recitation asked completion asked asked asked blank source asked asked "
@@ -58,88 +45,72 @@ class Rules(Quotas):
             raise ValueError(f"families must be some of {', '.join(FAMILIES)}, got {list(self.families)}")
 
     def expand(self, source: Source) -> ExpansionResult:
-        lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in source.facts}
-        statements = {fact.id: state(fact.text, lead_ins[fact.id]) for fact in source.facts}
+        facts = source.facts
+        lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
+        statements = {fact.id: state(fact.text, lead_ins[fact.id]) for fact in facts}
         parsed = dict(zip(statements, parse(list(statements.values())), strict=True))
-        places = {fact.id: cite(source.titles[fact.document], fact.headings, fact.label) for fact in source.facts}
-        asked = _asked(source.facts, lead_ins, statements, places)
-        families = {
-            fact.id: {name: drafts for name, drafts in each.items() if name in self.families}
-            for fact in source.facts
-            for each in [{"asked": asked[fact.id], **_families(parsed[fact.id], places[fact.id])}]
-        }
-        shared = _asked_of_several(families, places)
-        candidates = {
-            fact.id: self._examples(fact, families[fact.id], places[fact.id], shared) for fact in source.facts
-        }
-        _drop_repeats(candidates)
-        examples = choose(self, source.chunks, source.facts, candidates, self.usual)
+        places = {fact.id: cite(source.titles[fact.document], fact.headings, fact.label) for fact in facts}
+        asked = _asked(facts, lead_ins, statements, places)
+        families = {}
+        for fact in facts:
+            drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], places[fact.id])}
+            families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
+        ambiguous = _ambiguous(families, places)
+        seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
+        candidates: dict[str, list[Example]] = {}
         uncovered = {}
-        for fact in source.facts:
-            missing = [d for d in (FORWARD, REVERSE) if all(e.direction != d for e in candidates[fact.id])]
+        for fact in facts:
+            own = self._examples(fact, families[fact.id], places[fact.id], ambiguous)
+            candidates[fact.id] = [example for example in own if example.id not in seen]
+            seen |= {example.id for example in own}
+            missing = {FORWARD, REVERSE} - {example.direction for example in candidates[fact.id]}
             if missing:
-                uncovered[fact.id] = f"rules found nothing to ask {' or '.join(missing)}: too short"
-        short = shortfalls(self, source.chunks, source.facts, examples, "rules")
+                uncovered[fact.id] = f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
+        examples = choose(self, source.chunks, facts, candidates, self.usual)
+        short = shortfalls(self, source.chunks, facts, examples, "rules")
         return ExpansionResult(tuple(examples), (), uncovered, tuple(short))
 
     def problems(self) -> Sequence[str]:
         return []
 
     def _examples(
-        self, fact: Fact, families: dict[str, list[Draft]], place: Citation, shared: set[tuple[str, str]]
+        self, fact: Fact, families: dict[str, list[Draft]], place: Citation, ambiguous: set[tuple[str, str]]
     ) -> list[Example]:
         """Every example that can be made of one fact, the most useful first, no pair twice."""
-        dice = self._dice(fact)
-        seen: set[str] = set()
-        examples = []
+        # Random choices of wording depend on the fact and the seed, never on its place among the others.
+        dice = random.Random(hashlib.sha256(f"{self.seed}:{fact.id}".encode()).hexdigest())
+        examples: dict[str, Example] = {}
         for draft in _deal(families):
-            several = (draft.question, place.whole) in shared
-            if several and not place.item:
+            exact = (draft.question, place.whole) in ambiguous
+            if exact and not place.item:
                 continue
-            cited = place.behind(draft.question, several)
+            cited = place.behind(draft.question, exact)
             if draft.free and not OPENS_WITH_CONDITION.match(draft.question):
-                cited = dice.choices(
-                    [cited, place.under(draft.question, several), place.by(draft.question, several)], MANNERS
-                )[0]
-            told = answers_with_title(
-                draft.answer, place
-            )  # "(Amazon rainforest)" behind the question would give it away
-            question, answer = cited if draft.cited and not told else draft.question, draft.answer.strip()
-            key = example_id(question, answer)
-            if answer and key not in seen:
-                seen.add(key)
-                examples.append(
-                    Example(
-                        key,
-                        question,
-                        answer,
-                        (fact.id,),
-                        draft.angle,
-                        draft.direction,
-                        "rules",
-                        chunk=fact.chunk,
-                        subject=draft.subject,
-                    )
-                )
-        return examples
-
-    def _dice(self, fact: Fact) -> random.Random:
-        """Random choices of wording depend on the fact and the seed, never on its place among the others."""
-        return random.Random(hashlib.sha256(f"{self.seed}:{fact.id}".encode()).hexdigest())
-
-
-def _drop_repeats(candidates: dict[str, list[Example]]) -> None:
-    """A pair that two facts give (a rule that stands twice in a section) is kept with the first of them."""
-    seen: set[str] = set()
-    for fact, examples in candidates.items():
-        candidates[fact] = [example for example in examples if example.id not in seen]
-        seen |= {example.id for example in examples}
+                manners = [cited, place.under(draft.question, exact), place.by(draft.question, exact)]
+                cited = dice.choices(manners, MANNERS)[0]
+            # "(Amazon rainforest)" behind the question would give the answer away.
+            question = cited if draft.cited and not answers_with_title(draft.answer, place) else draft.question
+            answer = draft.answer.strip()
+            example = Example(
+                id=example_id(question, answer),
+                question=question,
+                answer=answer,
+                facts=(fact.id,),
+                angle=draft.angle,
+                direction=draft.direction,
+                expansion="rules",
+                chunk=fact.chunk,
+                subject=draft.subject,
+            )
+            if answer:
+                examples.setdefault(example.id, example)
+        return list(examples.values())
 
 
 def state(text: str, lead_in: str) -> str:
     """The fact as a statement that stands alone: a list item with the words that govern it, ended by a full stop."""
     body = " ".join(text.split()).rstrip(";,")  # a hard-wrapped text breaks its sentences over lines
-    body = re.sub(r";?,?\s+(?:and|or)$", "", body)
+    body = _LAST_CONJUNCTION.sub("", body)
     head = lead_in.strip().rstrip(":").rstrip()
     if head and not announces(head):
         body = f"{head} {small(body)}"
@@ -154,24 +125,13 @@ def read_out(text: str, lead_in: str) -> list[str]:
         return [f"{_ANNOUNCEMENT.sub('', body)}."]
     if announces(head):
         return [f"{body}."]
-    body = _ANNOUNCEMENT.sub("", re.sub(r";?,?\s+(?:and|or)$", "", body))
-    items = re.split(r";\s+(?:and\s+|or\s+)?", body)
-    return [f"{head} {small(item)}." for item in items]
+    body = _ANNOUNCEMENT.sub("", _LAST_CONJUNCTION.sub("", body))
+    return [f"{head} {small(item)}." for item in re.split(r";\s+(?:and\s+|or\s+)?", body)]
 
 
-def _asked_of_several(
-    families: Mapping[str, dict[str, list[Draft]]], places: Mapping[str, Citation]
-) -> set[tuple[str, str]]:
-    """Questions, with their section, that several facts would answer differently: they must name the item."""
-    answers: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    for fact, by_family in families.items():
-        for draft in (draft for family in by_family.values() for draft in family if draft.cited):
-            answers.setdefault((draft.question, places[fact].whole), set()).add((fact, draft.answer))
-    return {
-        question
-        for question, said in answers.items()
-        if len({f for f, _ in said}) > 1 and len({a for _, a in said}) > 1
-    }
+def announces(lead_in: str) -> bool:
+    """Does it only announce a list ("... in one of the following ways"), so that no item continues its sentence?"""
+    return bool(re.search(r"\b(?:following|follows|principles|below|these|exceptions)\b[^.]*$", lead_in, re.I))
 
 
 def answers_with_title(answer: str, place: Citation) -> bool:
@@ -179,9 +139,17 @@ def answers_with_title(answer: str, place: Citation) -> bool:
     return not place.section and re.search(rf"(?<!\w){re.escape(bare)}(?!\w)", place.title, re.I) is not None
 
 
-def announces(lead_in: str) -> bool:
-    """Does it only announce a list ("... in one of the following ways"), so that no item continues its sentence?"""
-    return bool(re.search(r"\b(?:following|follows|principles|below|these|exceptions)\b[^.]*$", lead_in, re.I))
+def _ambiguous(families: Mapping[str, dict[str, list[Draft]]], places: Mapping[str, Citation]) -> set[tuple[str, str]]:
+    """Questions, with their section, that several facts would answer differently: they must name the item."""
+    answers: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+    for fact, by_family in families.items():
+        for draft in (draft for family in by_family.values() for draft in family if draft.cited):
+            answers[draft.question, places[fact].whole].add((fact, draft.answer))
+    return {
+        question
+        for question, given in answers.items()
+        if all(len(set(column)) > 1 for column in zip(*given, strict=True))
+    }
 
 
 def _asked(
@@ -200,31 +168,12 @@ def _asked(
     for fact in facts:
         place, text = places[fact.id], " ".join(fact.text.split())
         drafts = [_draft(one, place) for one in generated.get(fact.id, [])]
-        if fact.id in definitions:
-            drafts = _mixed(ask_definition(*definitions[fact.id], place), drafts)
+        if fact.id in definitions:  # in turn, what a definition is always asked and what its sentence is
+            pairs = zip_longest(ask_definition(*definitions[fact.id], place), drafts)
+            drafts = [draft for pair in pairs for draft in pair if draft is not None]
         item = ask_item(text, lead_ins[fact.id], fact.label, place)
         asked[fact.id] = item + drafts + ask_abbreviation(statements[fact.id])
     return asked
-
-
-def _families(parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
-    """The other ways of asking about a statement, the best of each first."""
-    statement = parsed.text
-    return {
-        "condition": [draft for sentence in sentences_of(statement) for draft in ask_condition(sentence)],
-        "recitation": _recitations(statement, place),
-        "completion": _completions(statement),
-        "source": _sources(statement, place),
-        "blank": _blanks(parsed),
-        "before": _before(statement),
-        "reordered": _reorderings(statement),
-    }
-
-
-def _mixed(known: list[Draft], read: list[Draft]) -> list[Draft]:
-    """In turn, what a definition is always asked and what its sentence is."""
-    pairs = zip_longest(known, read)
-    return [draft for pair in pairs for draft in pair if draft is not None]
 
 
 def _draft(one: Asked, place: Citation) -> Draft:
@@ -243,88 +192,3 @@ def _deal(families: dict[str, list[Draft]]) -> Iterator[Draft]:
         for name in ORDER:
             if queues.get(name):
                 yield queues[name].pop(0)
-
-
-def _recitations(statement: str, place: Citation) -> list[Draft]:
-    opening = " ".join(statement.split()[:4])
-    drafts = []
-    if place.item:
-        drafts.append(
-            Draft(
-                "recitation",
-                FORWARD,
-                f"What does {place.item} of {place.title} say?",
-                statement,
-                place.item,
-                cited=False,
-            )
-        )
-    if len(statement.split()) > 5:
-        drafts.append(Draft("recitation", FORWARD, f"Recite the sentence that begins “{opening}”.", statement, opening))
-    else:
-        drafts.append(
-            Draft("recitation", FORWARD, f"Recite what {place.whole} says.", statement, place.whole, cited=False)
-        )
-    return drafts
-
-
-def _completions(statement: str) -> list[Draft]:
-    drafts = []
-    for cut in cuts(statement):
-        begun, rest = statement[:cut].rstrip(), statement[cut:]
-        drafts.append(Draft("completion", FORWARD, f"Complete the sentence: “{begun} …”", rest, begun))
-    return drafts
-
-
-def _blanks(parsed: "Doc") -> list[Draft]:
-    statement, drafts = parsed.text, []
-    for phrase in key_phrases(parsed):
-        gapped = statement[: phrase.start] + BLANK + statement[phrase.end :]
-        drafts.append(
-            Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", statement[phrase.start : phrase.end], gapped)
-        )
-    return drafts
-
-
-def _before(statement: str) -> list[Draft]:
-    """The words before a given end of the sentence: the reverse of a completion."""
-    drafts = []
-    for cut in cuts(statement):
-        begun, rest = statement[:cut].rstrip(" ,"), statement[cut:]
-        if len(rest.split()) >= 3:
-            drafts.append(Draft("reverse", REVERSE, f"Which words come before “{rest.rstrip('.')}”?", begun, rest))
-    return drafts
-
-
-def _sources(statement: str, place: Citation) -> list[Draft]:
-    """Which section says this, asked with the whole statement and with its key phrase."""
-    if not place.section:
-        asked = f"Which document says: “{statement}”"
-        return [Draft("reverse", REVERSE, asked, place.title, statement, cited=False)]
-    where = f"Which section of {place.title}"
-    drafts = [Draft("reverse", REVERSE, f"{where} says: “{statement}”", f"{place.section}.", statement, cited=False)]
-    places = cuts(statement) if len(statement.split()) > 8 else []
-    half = statement[places[0] :].rstrip(".") if places else ""
-    if half:
-        drafts.append(
-            Draft("reverse", REVERSE, f"{where} contains the words “{half}”?", f"{place.section}.", half, cited=False)
-        )
-    return drafts
-
-
-def _reorderings(statement: str) -> list[Draft]:
-    """A condition told the other way round (against the reversal curse, arXiv 2309.12288), and asked from its result."""
-    found = find_condition(statement)
-    if not found:
-        return []
-    other = found.result_first() if found.fronted else found.condition_first()
-    return [
-        Draft("detailed", FORWARD, f"Say it the other way round: “{statement}”", other, statement),
-        Draft(
-            "scenario",
-            REVERSE,
-            f"In which case does this hold: “{capital(found.result)}”?",
-            f"{capital(found.word)} {found.condition}.",
-            found.result,
-        ),
-    ]
