@@ -12,8 +12,7 @@ from functools import partial
 from byheart.errors import Problem
 from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, Requests, ignore
 from byheart.teacher.endpoint import Endpoint
-from byheart.teacher.rate_limiter import RateLimiter
-from byheart.teacher.sender import RequestSender
+from byheart.teacher.sender import RateLimiter, RequestSender
 from byheart.teacher.session import AskSession, ask_session
 
 

@@ -1,6 +1,6 @@
 """The meaning of a chat server's response: a reply, a reason to try again, or an error for all requests.
 
-A 200 may hold an error (OpenRouter), half a body or none; a 400 may only mean that the model takes no temperature.
+A 200 may hold an error (OpenRouter), half a body or none. A 400 may only mean that the model accepts no temperature.
 """
 
 import json
@@ -17,6 +17,14 @@ NO_MONEY = re.compile(r"insufficient_quota|billing|credit balance|insufficient (
 SCHEMA_WORDS = re.compile(r"response_format|json_schema|structured output|guided|grammar|strict", re.I)
 LENGTH_WORDS = re.compile(r"max_completion_tokens", re.I)
 TEMPERATURE_WORDS = re.compile(r"temperature", re.I)
+
+OPEN = r"<(think|thinking|thought|reasoning|seed:think)>"
+WHOLE = re.compile(rf"{OPEN}.*?</\1>", re.S | re.I)
+# Templates that open the thinking themselves (DeepSeek R1, Qwen3 thinking) leave only its end in the answer.
+HEADLESS = re.compile(r"\A.*</(think|thinking|thought|reasoning|seed:think)>", re.S | re.I)
+UNENDED = re.compile(rf"\A\s*{OPEN}.*\Z", re.S | re.I)
+# gpt-oss' channels, where a server does not parse them: the final one is the answer
+CHANNEL = re.compile(r"\A.*<\|channel\|>final<\|message\|>(.*?)(?:<\|(?:return|end)\|>.*)?\Z", re.S)
 
 
 @dataclass(frozen=True)
@@ -151,3 +159,13 @@ def _short(text: str) -> str:
     """On one line, without control characters for a terminal."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text if len(text) <= 200 else text[:197] + "..."
+
+
+def strip_thinking(text: str) -> str:
+    """The answer without the thinking before it; empty where the model was cut while it still thought."""
+    if channel := CHANNEL.match(text):
+        text = channel[1]
+    text = WHOLE.sub("", text)
+    if UNENDED.match(text):
+        return ""
+    return HEADLESS.sub("", text).strip()

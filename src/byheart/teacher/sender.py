@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from byheart.errors import Problem
 from byheart.teacher.base import TEMPERATURE_REFUSED, Failure, Reply, Request, TeacherError
 from byheart.teacher.endpoint import Endpoint
-from byheart.teacher.rate_limiter import RateLimiter
 from byheart.teacher.response import BROKEN, LIMITED, SLOW, UNREACHABLE, Fatal, Refused, Response, Retry, read_response
 from byheart.teacher.session import AskSession, input_tokens
 
@@ -88,6 +87,32 @@ def read_exception(error: Exception, endpoint: Endpoint, timeout_s: float) -> Re
 
 
 @dataclass
+class RateLimiter:
+    """`await turn(tokens)` returns when the next request may be sent; requests are not bunched within a minute."""
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    _next_request: float = field(default=0.0, init=False)
+    _next_tokens: float = field(default=0.0, init=False)
+
+    async def turn(self, tokens: int) -> None:
+        now = start = time.monotonic()
+        if self.requests_per_minute:
+            start = max(start, self._next_request)
+            self._next_request = start + 60.0 / self.requests_per_minute
+        if self.tokens_per_minute:
+            start = max(start, self._next_tokens)
+            self._next_tokens = start + 60.0 * tokens / self.tokens_per_minute
+        if start > now:
+            await asyncio.sleep(start - now)
+
+    def give_back(self, tokens: int) -> None:
+        """The answer was shorter by `tokens` than the most that `turn` had reserved for it."""
+        if self.tokens_per_minute:
+            self._next_tokens -= 60.0 * tokens / self.tokens_per_minute
+
+
+@dataclass
 class RequestSender:
     """Sends requests to one server, for one `ask`."""
 
@@ -136,7 +161,8 @@ class RequestSender:
         try:
             # The client's own timeout is for silence; a server that sends a byte a minute needs a second one.
             async with asyncio.timeout(self.timeout_s):
-                raw = await self.client.chat.completions.with_raw_response.create(**_split(body))
+                create = self.client.chat.completions.with_raw_response.create
+                raw = await create(model=body["model"], messages=body["messages"], extra_body=body)
                 text = self.endpoint.scrubbed(raw.http_response.text)
         except UnicodeDecodeError:
             return Retry(BROKEN, "an answer that is no text")
@@ -184,10 +210,3 @@ def over(endpoint: Endpoint, reason: str, fix: str, saved: int) -> TeacherError:
         else "no answer had arrived, so none is lost"
     )
     return TeacherError(Problem(reason, f"teacher {endpoint.model} at {endpoint.address}", fix=f"{fix}; {kept}"))
-
-
-def _split(body: dict[str, Any]) -> dict[str, Any]:
-    """Fields that the client's method knows by name, the others as `extra_body`."""
-    named = {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "response_format"}
-    own = {name: value for name, value in body.items() if name in named}
-    return {**own, "extra_body": {name: value for name, value in body.items() if name not in named} or None}

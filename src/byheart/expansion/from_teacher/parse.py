@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from byheart.teacher.thinking import strip_thinking
+from byheart.teacher.response import strip_thinking
 
 QUESTION_KEYS = ("question", "q", "prompt", "instruction", "input", "query")
 ANSWER_KEYS = ("answer", "a", "response", "output", "completion", "reply")

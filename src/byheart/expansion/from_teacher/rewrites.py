@@ -21,7 +21,7 @@ from byheart.expansion.quotas import Quotas
 from byheart.records import FORWARD, Chunk, Example, Rejection
 from byheart.store import content_key
 from byheart.teacher.base import Failure, Reply, Request
-from byheart.teacher.thinking import strip_thinking
+from byheart.teacher.response import strip_thinking
 
 STYLES = {
     "paraphrase": "Say in other words what {place} says.",
