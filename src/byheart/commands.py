@@ -5,7 +5,7 @@ from pathlib import Path
 
 from byheart import interface
 from byheart.config.checking import show
-from byheart.config.compose import Config, Request, job_title, read_request
+from byheart.config.compose import Request, read_request
 from byheart.documents.load import find_documents
 from byheart.interface import Checked, Job
 from byheart.pipeline.run_config import RunConfig
@@ -37,7 +37,8 @@ def carry_out(command: str, words: Sequence[str]) -> int:
     elif checked.setup is not None:
         interface.run_sweep(request, checked.setup)
     elif checked.multirun:
-        interface.start(request, checked, EachJob(command, Terminal()))
+        terminal = Terminal()
+        interface.start(request, checked, Job(command, terminal, terminal.result))
     else:
         return _run(command, request, checked)
     return 0
@@ -62,25 +63,12 @@ def _resume(command: str, request: Request) -> int:
     return 0
 
 
-class EachJob(Job):
-    """Several runs of one command line; each begins with its number and ends with its result."""
-
-    def __init__(self, stage: str, terminal: Terminal):
-        super().__init__(stage, terminal, single=False)
-        self.terminal = terminal
-
-    def __call__(self, config: Config) -> None:
-        print(f"\n{job_title()}")
-        super().__call__(config)
-        assert self.result is not None
-        self.terminal.result(self.result)
-
-
 def _show_checked(checked: Checked) -> None:
     for line in _findings(checked.plans[0]):
         print(line)
     print(f"  {'sweep folder' if checked.multirun else 'run folder'}   {checked.folder}")
-    print(f"\nready{', and so is each value of this sweep' if checked.multirun else ''}: nothing was spent")
+    what = "all settings, for every value of this sweep," if checked.multirun else "all settings"
+    print(f"\nready: {what} are valid; no request was sent and no model was loaded")
 
 
 def _findings(run_config: RunConfig) -> list[str]:

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack, cast
 
 from byheart.config.checking import compose_checked
-from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, read_request, run_hydra
+from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, job_title, read_request, run_hydra
 from byheart.config.plan import plan_values
 from byheart.config.quoting import quoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
 from byheart.pipeline.run_config import RULES, RunConfig
-from byheart.progress import Progress, no_progress
+from byheart.progress import Progress, Said, no_progress
 from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 from byheart.store import FULL, read_json
 
@@ -102,13 +102,14 @@ STAGES: dict[str, Callable[[RunConfig, Path, Progress], Result]] = {"learn": sta
 
 
 class Job:
-    """The task that Hydra runs once for each job: a stage with the job's plan and folder.
+    """The task that Hydra runs once for each job: a stage with the job's RunConfig and folder.
 
-    In a single run an error is kept in `failure`, since Hydra would print a line of its own before ours.
+    In a single run an error is kept in `failure`, since Hydra would print a line of its own before ours. Where several
+    runs follow each other, `show` gets the result of each.
     """
 
-    def __init__(self, stage: str, progress: Progress, single: bool = True):
-        self.stage, self.progress, self.single = stage, progress, single
+    def __init__(self, stage: str, progress: Progress, show: Callable[[Result], None] | None = None):
+        self.stage, self.progress, self.show = stage, progress, show
         self.failure: Exception | None = None
         self.result: Result | None = None  # of the last job
 
@@ -117,13 +118,17 @@ class Job:
             run_config, problems = config_of(config)
             if problems:
                 raise UserError(*problems)
+            if self.show:
+                self.progress(Said(f"\n{job_title()}"))
             self.result = STAGES[self.stage](run_config, job_folder(), self.progress)
+            if self.show:
+                self.show(self.result)
         except KeyboardInterrupt as stop:
             stop.__dict__.setdefault("run_folder", str(job_folder()))
             raise
         except Exception as error:
             error.__dict__.setdefault("run_folder", str(job_folder()))
-            if not self.single:
+            if self.show:
                 raise
             self.failure = error
 

@@ -79,7 +79,7 @@ def render(folder: Folder) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+        autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True, finalize=tables.finalize
     )
     environment.filters |= {"thousands": thousands, "duration": duration, "moment": moment, "fixed": "{:.2f}".format}
     environment.filters["outcome"] = tables.outcome
@@ -111,10 +111,6 @@ def render(folder: Folder) -> str:
         # Nothing is fetched, and no script runs but ours: a second wall behind the escaping.
         script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-def _finalize(value: object) -> object:
-    return tables.printable(value) if type(value) is str else value
 
 
 def thousands(number: float) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
-from byheart.errors import Problem
+from byheart.errors import ABOVE_0, Problem, wrong_numbers
 from byheart.teacher.base import ComeBack, Failure, OnProgress, OnReply, Outcomes, Reply, Requests, TeacherError, ignore
 from byheart.teacher.batch_lines import SubmittedBatch, content_id, in_files, read_lines, write_line
 from byheart.teacher.endpoint import Endpoint
@@ -48,13 +48,9 @@ class Batch(Endpoint):
     answers_soon: ClassVar[bool] = False
 
     def _wrong_values(self) -> list[Problem]:
-        found = super()._wrong_values()
-        if not 1 <= self.requests_per_batch <= MOST_REQUESTS:
-            value = str(self.requests_per_batch)
-            found.append(Problem(f"must be from 1 to {MOST_REQUESTS}", "teacher.requests_per_batch", value))
-        if not self.timeout_s > 0:
-            found.append(Problem("must be above 0", "teacher.timeout_s", str(self.timeout_s)))
-        return found
+        size = (f"from 1 to {MOST_REQUESTS}", lambda number: 1 <= number <= MOST_REQUESTS)
+        checks = {"requests_per_batch": size, "timeout_s": ABOVE_0}
+        return super()._wrong_values() + wrong_numbers(self, "teacher", checks)
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends the waiting; the batch goes on, and the same command collects it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from byheart.errors import Problem, gather
+from byheart.errors import AT_LEAST_0, Problem, gather, wrong_numbers
 from byheart.store import content_key
 from byheart.teacher.base import Estimate, Request
 from byheart.teacher.session import Prices, estimate
@@ -39,12 +39,9 @@ class Endpoint:
         gather(self._wrong_values())
 
     def _wrong_values(self) -> list[Problem]:
-        found = []
+        found = wrong_numbers(self, "teacher", {"price_in": AT_LEAST_0, "price_out": AT_LEAST_0})
         if not self.model.strip():
-            found.append(Problem("must be said", "teacher.model", fix="teacher.model=NAME, as the server names it"))
-        for name in ("price_in", "price_out"):
-            if (value := getattr(self, name)) is not None and value < 0:
-                found.append(Problem("must be at least 0", f"teacher.{name}", str(value)))
+            found.append(Problem("must be set", "teacher.model", fix="teacher.model=NAME, as the server names it"))
         if reserved := {"messages", "model", "n", "stream", "temperature", "max_tokens"} & set(self.extra):
             fix = "leave them out: the expansion decides them"
             found.append(Problem("these are not extras", "teacher.extra", ", ".join(sorted(reserved)), fix))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from byheart.errors import Problem, UserError, gather
+from byheart.errors import AT_LEAST_1, Problem, UserError, gather, wrong_numbers
 from byheart.model.base_model import BaseModel
 from byheart.model.chat import end_of_turn, pad
 from byheart.model.embedded import EMBEDDED
@@ -52,10 +52,7 @@ class Local:
     answers_soon: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        found = []
-        for name, least in (("batch_tokens", 1), ("threads", 1)):
-            if (value := getattr(self, name)) is not None and value < least:
-                found.append(Problem(f"must be at least {least}", f"teacher.{name}", str(value)))
+        found = wrong_numbers(self, "teacher", {"batch_tokens": AT_LEAST_1, "threads": AT_LEAST_1})
         for name, known in (("device", DEVICES), ("precision", PRECISIONS)):
             if (value := getattr(self, name)) not in known:
                 found.append(Problem(f"must be one of {', '.join(known)}", f"teacher.{name}", str(value)))

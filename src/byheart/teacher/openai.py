@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from byheart.errors import Problem
+from byheart.errors import ABOVE_0, AT_LEAST_0, AT_LEAST_1, Problem, wrong_numbers
 from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, Requests, ignore
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.sender import RateLimiter, RequestSender
@@ -27,14 +27,9 @@ class OpenAI(Endpoint):
     retries: int = 6  # of a request, when the server is away, busy or talks nonsense
 
     def _wrong_values(self) -> list[Problem]:
-        found = super()._wrong_values()
-        for name, least in (("concurrency", 1), ("retries", 0)):
-            if (value := getattr(self, name)) < least:
-                found.append(Problem(f"must be at least {least}", f"teacher.{name}", str(value)))
-        for name in ("requests_per_minute", "tokens_per_minute", "timeout_s"):
-            if (value := getattr(self, name)) is not None and not value > 0:
-                found.append(Problem("must be above 0", f"teacher.{name}", str(value)))
-        return found
+        above = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "timeout_s"), ABOVE_0)
+        checks = {"concurrency": AT_LEAST_1, "retries": AT_LEAST_0, **above}
+        return super()._wrong_values() + wrong_numbers(self, "teacher", checks)
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends it at once; the answers that had arrived are saved."""

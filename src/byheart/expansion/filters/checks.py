@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from byheart.errors import Problem, gather
+from byheart.errors import gather, wrong_numbers
 from byheart.expansion.filters.alone import GENERIC, not_alone
 from byheart.expansion.filters.ground import Ground
 from byheart.expansion.filters.language import other_language
@@ -46,15 +46,13 @@ class Gates:
     judge: bool = False
 
     def __post_init__(self) -> None:
-        found = []
-        if self.support is not None and not 0 < self.support <= 1:
-            found.append(Problem("must be above 0 and at most 1, or null", "gates.support", str(self.support)))
-        if self.alike is not None and not 0 < self.alike <= 100:
-            found.append(Problem("must be above 0 and at most 100, or null", "gates.alike", str(self.alike)))
-        for name in ("min_answer_words", "max_answer_words", "max_question_words"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                found.append(Problem("must be at least 1, or null", f"gates.{name}", str(value)))
-        gather(found)
+        lengths = ("min_answer_words", "max_answer_words", "max_question_words")
+        checks = {
+            "support": ("above 0 and at most 1, or null", lambda share: 0 < share <= 1),
+            "alike": ("above 0 and at most 100, or null", lambda score: 0 < score <= 100),
+            **dict.fromkeys(lengths, ("at least 1, or null", lambda count: count >= 1)),
+        }
+        gather(wrong_numbers(self, "gates", checks))
 
     def refuse(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
         """The first filter that refuses the pair, or None. Repeats and the judge come later."""

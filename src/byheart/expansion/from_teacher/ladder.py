@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byheart.errors import Problem
+from byheart.errors import AT_LEAST_1, Problem, wrong_numbers
 from byheart.expansion.from_teacher.chunk_progress import FORWARD_ANGLES, PairRequest, PairSpec
 from byheart.expansion.from_teacher.teacher_qa import TeacherQA
 from byheart.records import Chunk, Fact
@@ -22,9 +22,7 @@ class Ladder(TeacherQA):
     hottest: float = 1.2
 
     def _wrong_values(self) -> list[Problem]:
-        found = super()._wrong_values()
-        if self.rungs < 1:
-            found.append(Problem("must be at least 1", "expansion.ladder.rungs", str(self.rungs)))
+        found = super()._wrong_values() + wrong_numbers(self, "expansion.ladder", {"rungs": AT_LEAST_1})
         if not 0 <= self.coldest <= self.hottest <= 2:
             value = f"{self.coldest} and {self.hottest}"
             what = "temperatures lie between 0 and 2, coldest first"
