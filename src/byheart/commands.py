@@ -57,7 +57,7 @@ def _resume(command: str, request: Request) -> int:
     if run_config is None:
         print(f"this run is finished: {page if page.is_file() else folder}")
     elif command == "check":
-        print(f"ready to go on with {folder}")
+        print(f"ready to continue {folder}")
     else:
         return _run(command, request)
     return 0

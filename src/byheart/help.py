@@ -36,7 +36,7 @@ def overview(commands: tuple[Command, ...]) -> str:
         _bold("commands"),
         *_table([(command.name, command.line) for command in commands]),
         "",
-        _bold("to begin"),
+        _bold("first steps"),
         *_examples(tuple(example for command in commands for example in command.examples[:1])),
         "",
         "byheart <command> --help lists its keys and groups; byheart --version",
@@ -54,12 +54,12 @@ def page(command: Command) -> str:
         found = sorted(sweeps_folder().glob("*.yaml"))
         lines += ["", _bold("sweeps") + "  or a YAML file of your own"]
         lines += _table([(f.stem, one_line(f).removeprefix("Lab note: ")) for f in found], 16)
-        lines += ["", "All keys and groups of `byheart learn --help` hold here too."]
+        lines += ["", "All keys and groups of `byheart learn --help` can be used here too."]
     if command.groups:
-        lines += ["", _bold("groups") + "  that may be set again; * is the default"]
+        lines += ["", _bold("groups") + "  that can be changed; * is the default"]
         for group in command.groups:
             lines += _members(group, chosen[group])
-        lines += ["", "Everything else is as the run was trained."]
+        lines += ["", "All other settings stay as in the run."]
     if not command.settings:
         return "\n".join(lines)
     plain = [(key, default, comment) for section, key, default, comment in _keys(source) if not section]

@@ -21,6 +21,7 @@ from byheart.config.compose import Composer, Config, Request, folder_of, job_fol
 from byheart.config.plan import plan_values
 from byheart.config.quoting import quoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
+from byheart.config.trust import FOREIGN_CODE
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
 from byheart.pipeline.run_config import RULES, RunConfig
@@ -65,12 +66,12 @@ class Options(TypedDict, total=False):
 
 
 def learn(*words: str, progress: Progress = no_progress, **options: Unpack[Options]) -> LearnResult:
-    """Teaches a model the documents and scores it. `words` are further overrides as on the command line."""
+    """Trains a model on the documents and scores it. `words` are further overrides as on the command line."""
     return cast(LearnResult, run_one("learn", read_request(_words(words, options)), progress))
 
 
 def expand(*words: str, progress: Progress = no_progress, **options: Unpack[Options]) -> ExpandResult:
-    """Writes the questions and answers only; no model is loaded."""
+    """Makes the examples only; no model is loaded."""
     return cast(ExpandResult, run_one("expand", read_request(_words(words, options)), progress))
 
 
@@ -91,7 +92,7 @@ def sweep(name: str | Path, /, *words: str, **options: Unpack[Options]) -> Sweep
     request = read_request(sweep_words([str(name), *_words(words, options)]))
     setup = check(request).setup
     if setup is None:
-        raise UserError(Problem("this sweep has no study", "hydra/sweeper", fix="give it on the command line"))
+        raise UserError(Problem("this sweep has no study", "hydra/sweeper", fix="start it with `byheart sweep`"))
     return run_sweep(request, setup)
 
 
@@ -148,7 +149,11 @@ def run_one(stage: str, request: Request, progress: Progress, checked: Checked |
         return _resume(stage, request, progress)
     checked = checked or check(request)
     if checked.multirun:
-        raise UserError(Problem("this asks for several runs", "--multirun", fix="call it once for each, or use sweep"))
+        raise UserError(
+            Problem(
+                "this asks for several runs", "--multirun", fix="call this function once for each run, or use sweep"
+            )
+        )
     job = Job(stage, progress)
     start(request, checked, job)
     assert job.result is not None
@@ -168,8 +173,8 @@ def start(request: Request, checked: Checked, job: Job) -> None:
         if error.errno not in FULL or (folder / "run.json").exists():
             raise
         shutil.rmtree(folder / ".hydra", ignore_errors=True)  # half a config is no run, and bars the folder
-        fix = "make room or choose another place, then give the same command again"
-        raise UserError(Problem(f"{FULL[error.errno]}; nothing was begun", str(folder), fix=fix)) from None
+        fix = "make room or choose another folder, then run the same command again"
+        raise UserError(Problem(f"{FULL[error.errno]}; no run was started", str(folder), fix=fix)) from None
     if job.failure is not None:
         raise job.failure
 
@@ -187,10 +192,10 @@ def check(request: Request) -> Checked:
     composed = compose_checked(composer, request)
     problems, plans = list(composed.problems), list[RunConfig]()
     if is_given(request, "run"):
-        fix = "to go on with a run say resume=DIR; `byheart evaluate run=DIR` scores it"
-        problems.append(Problem("this key is for evaluate", "run", request.value("run") or "", fix))
+        fix = "to continue a run use resume=DIR; `byheart evaluate run=DIR` scores it"
+        problems.append(Problem("this key is for `byheart evaluate`", "run", request.value("run") or "", fix))
     for config in composed.configs:
-        if any("may not run this code" in problem.what for problem in problems):
+        if any(problem.what == FOREIGN_CODE for problem in problems):
             break
         run_config, found = config_of(config, composer)
         places = {problem.where for problem in problems}
@@ -232,7 +237,7 @@ def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConf
         values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
     run_config = RunConfig(**{field.name: values[field.name] for field in fields(RunConfig) if field.name in values})
     places = {problem.where for problem in problems}
-    # "expansion: nothing would be written" is no news where expansion.rules could not be built.
+    # "expansion: no examples would be made" adds nothing where expansion.rules could not be built.
     news = [
         problem
         for problem in run_config.problems()
@@ -243,17 +248,19 @@ def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConf
 
 def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
     """Make the output folder ours, or refuse: no run ever writes into another's folder."""
-    fix = f'"resume={folder}" goes on with that run; else choose another name= or hydra.run.dir='
+    fix = f'"resume={folder}" continues that run; for a new run choose another name= or hydra.run.dir='
     holds_run = any((folder / name).exists() for name in (".hydra", "run.json", "multirun.yaml"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
     except FileExistsError:
         if holds_run or not folder.is_dir():
-            raise UserError(Problem("a run is in this folder already", "hydra.run.dir", str(folder), fix)) from None
+            raise UserError(Problem("this folder contains a run already", "hydra.run.dir", str(folder), fix)) from None
         if not is_given:  # another process was quicker, in the same second
-            fix = "another run began in this very second; start again"
-            raise UserError(Problem("this folder was just taken", "hydra.run.dir", str(folder), fix)) from None
+            fix = "run the same command again"
+            raise UserError(
+                Problem("another run has just started in this folder", "hydra.run.dir", str(folder), fix)
+            ) from None
     except OSError as error:
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
         what = f"cannot make the output folder: {error.strerror}"
@@ -261,7 +268,7 @@ def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
 
 
 def _resume(stage: str, request: Request, progress: Progress) -> Result:
-    """Goes on with a stopped run; of a finished one, its result."""
+    """Continues a stopped run. For a finished run, returns its result."""
     folder, run_config = resumable(request)
     if run_config is None:
         return LearnResult.read(folder) if stage == "learn" else ExpandResult(FINISHED, folder)
@@ -299,8 +306,8 @@ def score_again(request: Request, progress: Progress) -> EvaluateResult:
     if request.value("questions"):
         config.questions = str(Path(questions).expanduser().absolute()) if questions else None
     if not (folder / "adapter").is_dir():
-        fix = f'first let it finish: byheart learn "resume={folder}"'
-        raise UserError(Problem("this run has nothing trained yet", "run", str(folder), fix))
+        fix = f'finish it first: byheart learn "resume={folder}"'
+        raise UserError(Problem("this run has no trained adapter yet", "run", str(folder), fix))
     with chdir(started_in(folder)):
         run_config, problems = config_of(config)
         problems = [problem for problem in problems if _key(problem) in ("questions", "evaluation", "trainer")]

@@ -180,10 +180,12 @@ def _unwritten(path: Path, error: OSError) -> Problem:
         whole = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
     except OSError:
         whole = []
-    saved = f"nothing of it was left half; saved before it: {', '.join(whole)}" if whole else "no half file was left"
+    saved = (
+        f"no incomplete file is left; saved before it: {', '.join(whole)}" if whole else "no incomplete file is left"
+    )
     run = next((folder for folder in path.parents if (folder / ".hydra").is_dir()), None)
-    again = f'go on with: byheart learn "resume={run}"' if run else "give the same command again"
-    return Problem(f"{what} ({saved})", where=str(path), fix=f"make room or choose another place, then {again}")
+    again = f'continue with: byheart learn "resume={run}"' if run else "run the same command again"
+    return Problem(f"{what} ({saved})", where=str(path), fix=f"make room or choose another folder, then {again}")
 
 
 def _line(record: Any) -> str:

@@ -210,7 +210,7 @@ def _wrong_option(composer: Composer, override: Override) -> Problem | None:
         if group == "hydra/launcher" and chosen in PACKAGES:
             advice = f"is it installed? pip install {PACKAGES[str(chosen)]};"
         if group == "model":
-            offers += f"; for a folder or a hub id say model.path={chosen}"
+            offers += f"; for a folder or a hub id use model.path={chosen}"
         return Problem("there is no such option", group, str(chosen), f"{advice} {offers}".strip())
     return None
 
@@ -219,9 +219,9 @@ def _rejected(composer: Composer, config: DictConfig, override: Override, error:
     key = override.key_or_group
     known = dotted_keys(OmegaConf.to_container(config, resolve=False))
     if override.is_add() and key in known:
-        return Problem("this key exists already", key, fix=f"leave out the +: {(override.input_line or '')[1:]}")
+        return Problem("this key exists already", key, fix=f"remove the +: {(override.input_line or '')[1:]}")
     if override.is_delete():
-        return Problem("there is no such key to leave out", key, fix=did_you_mean(key, known))
+        return Problem("there is no such key to remove", key, fix=did_you_mean(key, known))
     if "Could not override" in str(error) or "No match in the defaults list" in str(error):
         return _unknown_key(composer, key, known)
     return Problem(_first_line(error), key, (override.input_line or "").partition("=")[2])
@@ -271,9 +271,11 @@ def _folder_problems(composer: Composer) -> list[Problem]:
     ]
     if folder.resolve() != conf_folder().resolve():  # Hydra takes the first file of a name, and ours come first
         shipped = sorted(path.relative_to(conf_folder()) for path in conf_folder().rglob("*.yaml"))
-        what = "byheart has a config of this name, which hides yours"
+        what = "byheart has a config with this name, which hides yours"
         problems += [
-            Problem(what, where, str(folder / name), "rename yours") for name in shipped if (folder / name).is_file()
+            Problem(what, where, str(folder / name), "rename your file")
+            for name in shipped
+            if (folder / name).is_file()
         ]
     return problems
 
@@ -287,7 +289,7 @@ def _word_problems(request: Request) -> list[Problem]:
             problems.append(Problem("this name is not valid UTF-8", value=value, fix="rename the file"))
     documents = [each.partition("=")[2] for each in request.flags.overrides if each.startswith("documents=")]
     if len(set(documents)) > 1:
-        fix = f"name them together: documents=[{','.join(documents)}]"
+        fix = f"give them as one list: documents=[{','.join(documents)}]"
         problems.append(Problem("given twice", "documents", ", ".join(documents), fix))
     return problems
 
@@ -301,9 +303,9 @@ def _several_values(override: Override) -> Problem:
 def _unreadable(override: str, error: Exception) -> Problem:
     if "=" not in override:
         if Path(override).exists():
-            fix = f"for a document say documents={override}; for several documents=[a.pdf,b.pdf]"
+            fix = f"for a document write documents={override}; for several documents=[a.pdf,b.pdf]"
         else:
-            fix = "settings are written key=value; `byheart learn --help` lists the keys"
+            fix = "write settings as key=value; `byheart learn --help` lists the keys"
         return Problem("this is not key=value", value=override, fix=fix)
     key, _, value = override.partition("=")
     return Problem("cannot be read", key, value, f"quote it inside quotes: '{key}=\"{value}\"'")

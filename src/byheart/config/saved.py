@@ -18,16 +18,16 @@ MAY_CHANGE = ("questions", "evaluation", "trainer")  # when a finished run is sc
 
 
 def saved_config(folder: Path, key: str) -> DictConfig:
-    """The config of a run as it was first written. It, not today's defaults, is what the run goes on with."""
+    """The config of a run as it was first written. A resumed run uses it, not today's defaults."""
     where = folder / ".hydra" / "config.yaml"
     if not folder.is_dir():
         near = sorted(str(run.parent) for run in folder.parent.glob("*/.hydra")) if folder.parent.is_dir() else []
-        fix = did_you_mean(str(folder), near, "runs lie in outputs/<name>/<time>")
+        fix = did_you_mean(str(folder), near, "runs are in outputs/<name>/<time>")
         raise UserError(Problem("there is no such folder", key, str(folder), fix))
     if not where.is_file():
         below = sorted(str(run.parent.parent) for run in folder.glob("**/.hydra/config.yaml"))
-        fix = f"did you mean {below[-1]}?" if below else "runs lie in outputs/<name>/<time>"
-        raise UserError(Problem("this folder holds no run", key, str(folder), fix))
+        fix = f"did you mean {below[-1]}?" if below else "runs are in outputs/<name>/<time>"
+        raise UserError(Problem("this folder contains no run", key, str(folder), fix))
     try:
         config = OmegaConf.load(where)
     except Exception as error:  # whatever a YAML parser or OmegaConf may say of a damaged file
@@ -47,13 +47,13 @@ def started_in(folder: Path) -> Path:
 
 
 def refuse_other_overrides(request: Request, key: str) -> None:
-    """A run goes on with its own settings only: a curve of two settings would mean nothing."""
+    """A resumed run keeps its own settings: a curve made with two settings would mean nothing."""
     others = [override for override in request.flags.overrides if not override.startswith(f"{key}=")]
     said = {"--multirun": request.flags.multirun, "-cn": request.flags.config_name, "-cd": request.flags.config_dir}
     others += [flag for flag, value in said.items() if value]
     if others:
         what, value = f"a resumed run keeps its settings; not allowed beside {key}", ", ".join(others)
-        raise UserError(Problem(what, key, value, "leave these out, or start a new run with them"))
+        raise UserError(Problem(what, key, value, "remove these, or start a new run with them"))
 
 
 def change_saved(config: DictConfig, request: Request) -> DictConfig:

@@ -21,6 +21,7 @@ SECRET_URL = re.compile(
 )
 NAMED_ELSEWHERE = "put it in an environment variable and give only the variable's name (like teacher.api_key_env=NAME)"
 
+FOREIGN_CODE = "a config may not run this code"
 FOREIGN = re.compile(
     r"(optuna\.(samplers|pruners)|torch\.optim|lightning\.pytorch\.loggers|hydra\.experimental\.callbacks)\.[A-Z]\w*"
     r"|(hydra_plugins|hydra\._internal\.core_plugins)\.\w+(\.\w+)*\.[A-Z]\w*"
@@ -47,9 +48,9 @@ def _secret(where: str, value: object) -> list[Problem]:
     if SECRET_VALUE.search(text):
         what = "this looks like a secret key, and settings are saved with the run"
     elif SECRET_URL.search(text):
-        what = "this address holds a password, and settings are saved with the run"
+        what = "this address contains a password, and settings are saved with the run"
     elif SECRET_KEY.search(where) and text not in ("", "null", "None") and not isinstance(value, bool | int | float):
-        what = "no key or password is a setting"
+        what = "a key or password cannot be a setting"
     else:
         return []
     return [Problem(what, where, "****", NAMED_ELSEWHERE)]
@@ -60,7 +61,7 @@ def foreign_targets(config: object, path: str = "") -> list[Problem]:
     problems = []
     for where, value in _leaves(config, path):
         if where.rpartition(".")[2] == "_target_" and not _trusted(str(value)):
-            problems.append(Problem("a config may not run this code", where, str(value), f"allowed are {TRUSTED}"))
+            problems.append(Problem(FOREIGN_CODE, where, str(value), f"allowed are {TRUSTED}"))
     return problems
 
 

@@ -17,9 +17,9 @@ from byheart.records import Json, Probe
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 
 TITLES = {
-    "untuned": "Asking the untuned model",
-    "open_book": "Asking it with the book open",
-    "tuned": "Asking the tuned model",
+    "untuned": "Scoring the untuned model",
+    "open_book": "Scoring it with open book",
+    "tuned": "Scoring the tuned model",
 }
 
 
@@ -85,7 +85,7 @@ def score_model(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored
     if is_done(file, key):
         return read_jsonl(file, Scored)[0]
     members = {k: m for k, m in exam.run_config.evaluation.items() if name != "open_book" or m.asks_probes}
-    with run.stage(f"score_{name}", TITLES.get(name, f"Asking the {name} model")) as note:
+    with run.stage(f"score_{name}", TITLES.get(name, f"Scoring the {name} model")) as note:
         parts = []
         for title, member in members.items():
             run.send(Advanced(title, 0, None))

@@ -1,9 +1,9 @@
-"""What byheart does, in the order in which it does it. The page to read first.
+"""What byheart does, in order. The file to read first.
 
 documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -> report
 
 Each stage reads the records of the one before and leaves its own in the run's folder, marked done last, so that a
-killed run goes on where it stopped (`resume=DIR`). Progress goes to listeners as events; results are returned.
+killed run continues where it stopped (`resume=DIR`). Progress goes to listeners as events; results are returned.
 """
 
 from dataclasses import asdict
@@ -37,7 +37,7 @@ from byheart.training.curve import read_curve
 
 
 def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> LearnResult:
-    """The whole way, from documents to the report."""
+    """All stages, from documents to the report."""
     with (
         Run(folder, progress, name=config.name, seed=config.seed, model=config.model.path) as run,
         Interrupt(progress) as interrupt,

@@ -41,14 +41,14 @@ def train_adapters(
     if not validate and config.stopping.monitor != "train_recall":
         config = replace(config, stopping=replace(config.stopping, monitor="train_recall"))
         run.note(
-            "nothing is held out, so stopping.monitor=train_recall ends the training: recall of the trained answers"
+            "nothing is held out, so training is stopped by stopping.monitor=train_recall, the recall of trained answers"
         )
     adapters = {"tuned": run.folder / "adapter"}
     if done is None:
         _fit(config, train_job, session, run, interrupt)
         done = run.record["training"]
     else:
-        run.send(Said("training is finished already: the adapter is taken from the run's folder"))
+        run.send(Said("training is finished already: the adapter in the run's folder is used"))
     if config.retrain != "none" and not interrupt.requested:
         adapters["retrained"] = run.folder / "retrained" / "adapter"
         if _done(run.folder / "retrained") is None:
@@ -68,7 +68,7 @@ def make_rows(
     config: RunConfig, data: PreparedData, session: ModelSession, run: Run, replay: bool = True
 ) -> tuple[list[Row], list[Row]]:
     """The rows to train on, among them those that replay what the model knows, and those that are validated on."""
-    with run.stage("rows", "Making rows") as note:
+    with run.stage("rows", "Tokenizing rows") as note:
         train = _rows(config, data.examples_of(data.split.train), session, run.folder / "rows" / "train")
         theirs = _dev_examples(collect_probes(config, data))
         held_out = [*data.examples_of(data.split.validation), *theirs]
@@ -77,7 +77,7 @@ def make_rows(
         note(f"{made:,} rows, {sum(len(row.tokens) for row in train):,} tokens, {tokens_per_row(train):.0f} a row")
         if theirs:
             note(
-                f"{len(theirs)} of your questions are validated on too (dev={config.dev:g}); they are not scored at the end"
+                f"{len(theirs)} of your questions are used for validation (dev={config.dev:g}) and not scored at the end"
             )
     if skipped := len(data.split.train) - made:
         run.note(
@@ -107,8 +107,8 @@ def _fit(
 ) -> None:
     """Trains a new adapter and saves it. `afresh`: a second one, for exactly so many epochs, whatever its curve prefers."""
     name, folder = ("retraining", run.folder / "retrained") if afresh else ("training", run.folder)
-    again = f"Once more from the base, {train_job.epochs} epochs, {train_job.schedule} rate"
-    with run.stage(name, again if afresh else "Learning by heart") as note:
+    again = f"Training again from the base model, {train_job.epochs} epochs, {train_job.schedule} learning rate"
+    with run.stage(name, again if afresh else "Training") as note:
         model = session.attach(config.adapter, config.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
@@ -197,7 +197,7 @@ def _replayed(config: RunConfig, count: int, session: ModelSession, run: Run) ->
     """
     model, folder = session.untrained(), config.model.find()
     new = min(count, DISTINCT)
-    with run.stage("replay", "Sampling its own texts to replay, once for each model") as note:
+    with run.stage("replay", "Sampling texts of the base model for replay, once for each model") as note:
 
         def on_progress(done: int, total: int) -> None:
             run.send(Advanced("rows", done, total))
@@ -211,7 +211,7 @@ def _replayed(config: RunConfig, count: int, session: ModelSession, run: Run) ->
             answer = answer_tokens(session.tokenizer, each.answer, end=each.finished)
             rows.append(_replayed_row(config, model, [*prompt, *answer], question_start(session.tokenizer, prompt)))
         times = f", {count / new:.2g} times an epoch" if count > new else ""
-        note(f"{len(said)} conversations and {len(data)} texts of its own{times}, among the others")
+        note(f"{len(said)} conversations and {len(data)} texts of the base model{times}, mixed with the other rows")
     shown = [{"text": session.tokenizer.decode(tokens)} for tokens in data]
     write_jsonl(run.folder / "replay.jsonl", [*map(asdict, said), *shown])
     return list(islice(cycle(rows), count))
@@ -240,7 +240,7 @@ def account_of(result: TrainResult, stopping: Stopping) -> dict[str, Any]:
     last: CurvePoint | None = result.curve[-1] if result.curve else None
     epochs = f"{result.epochs_run:.3g} epoch{'' if result.epochs_run == 1 else 's'}"
     why = {
-        "finished": f"it had run for {epochs}, the most that were allowed",
+        "finished": f"it reached the maximum of {epochs}",
         "upturn": f"after {epochs}, since {stopping.why}",
         "budget": f"its budget was used up after {epochs}",
         "stopped": f"stopped by Ctrl-C after {epochs}",

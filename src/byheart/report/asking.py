@@ -24,9 +24,9 @@ def estimate_lines(estimate: RunEstimate) -> list[str]:
         if about.cost is not None:
             lines.append(f"  cost: at most {ceil(about.cost * 100) / 100:.2f}")
         else:
-            lines.append("  cost: unknown; say teacher.price_in and price_out, of a million tokens")
+            lines.append("  cost: unknown; set teacher.price_in and teacher.price_out, the prices of a million tokens")
     if estimate.asking:
-        return [*lines, "What the gates refuse is asked again, and that comes on top. Nothing was sent."]
+        return [*lines, "Pairs that the filters refuse are requested again, which costs more. No request was sent."]
     return [*lines, "teacher: no requests, no cost"]
 
 

@@ -19,10 +19,10 @@ from byheart.training.stopping import WORDS
 STAGES = {
     "expansion": "examples",
     "model": "loading the model",
-    "score_untuned": "asking the untuned model",
-    "score_open_book": "asking with the book open",
-    "score_tuned": "asking the tuned model",
-    "score_retrained": "asking the retrained model",
+    "score_untuned": "scoring the untuned model",
+    "score_open_book": "scoring with open book",
+    "score_tuned": "scoring the tuned model",
+    "score_retrained": "scoring the retrained model",
 }
 
 

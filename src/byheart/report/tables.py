@@ -162,7 +162,7 @@ def chance(rows: Sequence[Row]) -> float | None:
 
 @dataclass(frozen=True)
 class Result:
-    """The run in one sentence: of `count` questions so many right, before, after and with the document open."""
+    """The run in one sentence: of `count` questions, how many are right after training, before it, and with open book."""
 
     count: int
     after: int
@@ -172,13 +172,11 @@ class Result:
 
     @property
     def rest(self) -> str:
-        text = f"with the documents closed. Before training it answered {self.before or 'none'}"
-        if self.open_book is not None:
-            text += f"; with the document open in front of it, {self.open_book or 'none'}"
-        return text + "."
+        text = f"correctly with the documents closed. The untuned model answered {self.before or 'none'}"
+        return text + (f"; with open book, {self.open_book or 'none'}." if self.open_book is not None else ".")
 
     def __str__(self) -> str:
-        return f"It answered {self.after} of {self.count} {self.noun} {self.rest}"
+        return f"The tuned model answered {self.after} of {self.count} {self.noun} {self.rest}"
 
 
 def result(rows: Sequence[Row]) -> Result | None:

@@ -197,7 +197,7 @@ class Terminal:
                 self.say(f"\nreport   {result.report}\nadapter  {result.adapter}")
             case LearnResult():
                 self.say(f"Stopped. The adapter so far is in {result.adapter}.")
-                self.say(f'  go on:     byheart learn "resume={result.folder}"')
+                self.say(f'  continue:  byheart learn "resume={result.folder}"')
                 self.say(f'  score it:  byheart evaluate "run={result.folder}"')
             case ExpandResult():
                 self.say(f"\nexamples  {result.folder / 'examples.jsonl'}\nledger    {result.ledger}")

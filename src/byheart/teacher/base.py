@@ -45,7 +45,7 @@ class Reply:
     output_tokens: int
     cached: bool  # taken from the cache: nothing was sent or paid
     finish_reason: str  # "stop", "length" where it was cut at max_tokens, "content_filter", ...
-    notes: tuple[str, ...] = ()  # what was done otherwise than asked, e.g. TEMPERATURE_REFUSED
+    notes: tuple[str, ...] = ()  # where the server did not do as asked, e.g. TEMPERATURE_REFUSED
 
     @property
     def temperature_refused(self) -> bool:
@@ -86,11 +86,11 @@ class Progress:
 
 
 class TeacherError(UserError):
-    """No request will be answered: a wrong key, no money, a dead server. The message says how many answers are saved."""
+    """No request will be answered: a wrong key, no credit, no server. The message says how many answers are saved."""
 
 
 class ComeBack(Unfinished, TeacherError):
-    """Nothing is wrong: the requests are being answered elsewhere, and the same command collects them."""
+    """No error: the server still works on the requests, and the same command collects the answers later."""
 
 
 Requests = Sequence[Request]

@@ -1,4 +1,4 @@
-"""Every answer of a teacher, in one SQLite file, keyed by the content of its request: nothing is paid twice."""
+"""Every answer of a teacher, in one SQLite file, keyed by the content of its request: no answer is paid for twice."""
 
 import json
 import sqlite3
@@ -27,14 +27,17 @@ CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, teacher TEXT NOT NULL, 
 ADVICE = {
     "SQLITE_FULL": (
         "the disk is full",
-        "make room, then give the same command again; what was saved before is not asked for again",
+        "make room, then run the same command again; saved answers are not requested again",
     ),
-    "SQLITE_IOERR": ("it cannot be read or written", "is the disk full or gone? then give the same command again"),
-    "SQLITE_CANTOPEN": ("it cannot be opened", "name a folder that you may write to: export BYHEART_CACHE=DIR"),
-    "SQLITE_READONLY": ("it is read-only", "name a folder that you may write to: export BYHEART_CACHE=DIR"),
+    "SQLITE_IOERR": (
+        "it cannot be read or written",
+        "check the disk and its free space, then run the same command again",
+    ),
+    "SQLITE_CANTOPEN": ("it cannot be opened", "choose a folder that you can write to: export BYHEART_CACHE=DIR"),
+    "SQLITE_READONLY": ("it is read-only", "choose a folder that you can write to: export BYHEART_CACHE=DIR"),
     "SQLITE_NOTADB": ("it is not an answer cache", "move it away, or export BYHEART_CACHE=DIR"),
     "SQLITE_CORRUPT": ("it is damaged", "move it away; `sqlite3 FILE .recover` may save what it holds"),
-    "SQLITE_BUSY": (f"another process has held it for {PATIENCE_S:.0f} s", "end that one, or wait for it"),
+    "SQLITE_BUSY": (f"another process has held it for {PATIENCE_S:.0f} s", "stop that process, or wait for it"),
 }
 
 
@@ -66,7 +69,7 @@ class AnswerCache:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 what = f"its folder cannot be made: {error.strerror}"
-                fix = "name a folder that you may write to: export BYHEART_CACHE=DIR"
+                fix = "choose a folder that you can write to: export BYHEART_CACHE=DIR"
                 raise UserError(Problem(what, str(self.path), fix=fix)) from None
             # One thread at a time uses it, but not always the one that opened it.
             self.connection = sqlite3.connect(

@@ -43,8 +43,8 @@ class Endpoint:
         if not self.model.strip():
             found.append(Problem("must be set", "teacher.model", fix="teacher.model=NAME, as the server names it"))
         if reserved := {"messages", "model", "n", "stream", "temperature", "max_tokens"} & set(self.extra):
-            fix = "leave them out: the expansion decides them"
-            found.append(Problem("these are not extras", "teacher.extra", ", ".join(sorted(reserved)), fix))
+            fix = "remove them: the expansion sets them"
+            found.append(Problem("these fields cannot be set here", "teacher.extra", ", ".join(sorted(reserved)), fix))
         return found
 
     def problems(self) -> Sequence[Problem]:
@@ -56,18 +56,20 @@ class Endpoint:
         except ValueError:
             wrong = True
         if wrong:
-            fix = "like teacher.base_url=http://localhost:8000/v1"
-            return [Problem("this is no address of a server", where, self.address, fix)]
+            fix = "write it like teacher.base_url=http://localhost:8000/v1"
+            return [Problem("this is not the address of a server", where, self.address, fix)]
         if url.username or url.password:
             fix = "put the key in an environment variable, and its name in teacher.api_key_env"
-            return [Problem("an address may not hold a password", where, "****", fix)]
+            return [Problem("an address must not contain a password", where, "****", fix)]
         found = []
         if self.address.endswith("/completions"):
-            found.append(Problem("give the address without its end", where, self.address, "it ends as /v1"))
+            found.append(
+                Problem("leave /completions out of the address", where, self.address, "it should end with /v1")
+            )
         named = self.api_key_env
         if named and not re.fullmatch(r"[A-Za-z_]\w*", named):
             fix = "give the name of an environment variable, like teacher.api_key_env=MY_KEY"
-            found.append(Problem("this is no name of a variable", "teacher.api_key_env", "****", fix))
+            found.append(Problem("this is not the name of an environment variable", "teacher.api_key_env", "****", fix))
         elif self._key_name and not os.environ.get(self._key_name, "").strip():
             fix = f"export {self._key_name if named is None or named.isupper() else 'NAME'}=... before the command; "
             fix += "or teacher.base_url=http://localhost:8000/v1 for a server of your own"

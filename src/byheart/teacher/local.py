@@ -1,4 +1,4 @@
-"""A transformers model in this very process: no server, no key, no cost but time.
+"""A transformers model in this process: it needs no server, no key and no money.
 
 Requests of all temperatures share a batch: each row has its own temperature, its own length and its own random numbers,
 seeded by its request's key. So a request gets the same answer in every batch (in float32; in bfloat16 a batch of
@@ -107,7 +107,12 @@ class Local:
             prompt = _prompt(tokenizer, request)
             room = int(min(request.max_tokens, longest - len(prompt)))
             if room < 1:
-                session.ended(key, Failure(f"its {len(prompt)} tokens leave no room in the model's {longest}"))
+                session.ended(
+                    key,
+                    Failure(
+                        f"its prompt of {len(prompt)} tokens leaves no room for an answer: the model takes {longest}"
+                    ),
+                )
             else:
                 rows.append(Row(key, prompt, request.temperature, room))
 
@@ -119,7 +124,7 @@ class Local:
         for batch in batches(rows, self.batch_tokens):
             session.started(len(batch))
             for row in _answer_batch(model, tokenizer, batch, ended):
-                session.ended(row.key, Failure("the device's memory does not hold this request"))
+                session.ended(row.key, Failure("the memory of the device is too small for this request"))
 
 
 @dataclass(frozen=True)

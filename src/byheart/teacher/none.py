@@ -9,7 +9,7 @@ from byheart.teacher.base import Estimate, OnProgress, OnReply, Outcomes, Reques
 
 CHOOSE = (
     "teacher=openai teacher.model=NAME (key in OPENAI_API_KEY, or teacher.base_url=http://localhost:8000/v1 for a "
-    "server of your own), or teacher=local, or expansion=rules, which asks nobody"
+    "server of your own), or teacher=local, or expansion=rules, which needs no teacher"
 )
 
 

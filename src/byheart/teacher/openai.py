@@ -24,7 +24,7 @@ class OpenAI(Endpoint):
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None  # input and output together
     timeout_s: float = 180.0  # for one whole answer
-    retries: int = 6  # of a request, when the server is away, busy or talks nonsense
+    retries: int = 6  # of a request, when the server is unreachable, busy or answers with an invalid body
 
     def _wrong_values(self) -> list[Problem]:
         above = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "timeout_s"), ABOVE_0)

@@ -66,7 +66,11 @@ def read_response(status: int, headers: Mapping[str, str], body: str) -> Respons
         if error and not said.get("choices"):
             inner = error.get("code") if isinstance(error, dict) else None
             return _read_error(inner if isinstance(inner, int) and inner >= 400 else 500, headers, said, body)
-        return _read(said) if isinstance(said, dict) else Retry(BROKEN, f"200 with no JSON in it: {_short(body)}")
+        return (
+            _read(said)
+            if isinstance(said, dict)
+            else Retry(BROKEN, f"200 with a body that is not JSON: {_short(body)}")
+        )
     return _read_error(status, headers, said, body)
 
 
@@ -75,14 +79,16 @@ def _read_error(status: int, headers: Mapping[str, str], said: object, body: str
     reason = f"{status}: {words}" if words else str(status)
     code = f"{_field(said, 'code')} {_field(said, 'type')}"
     if status in (401, 407):
-        return Fatal(f"the server does not accept the key ({reason})", "check the variable that holds it")
+        return Fatal(
+            f"the server does not accept the key ({reason})", "check the environment variable that holds the key"
+        )
     if status == 402 or (status in (403, 429) and NO_MONEY.search(f"{code} {words}")):
-        return Fatal(f"the account has no credit left ({reason})", "add credit, then give the same command again")
+        return Fatal(f"the account has no credit left ({reason})", "add credit, then run the same command again")
     if status == 403 and not re.search(r"moderat|flagged|content", words, re.I):
-        return Fatal(f"the server forbids it ({reason})", "may this key use teacher.model?")
+        return Fatal(f"the server forbids it ({reason})", "check that this key may use teacher.model")
     if status in (404, 405):
         return Fatal(
-            f"no such model or address ({reason})", "check teacher.model, and that teacher.base_url ends as /v1"
+            f"no such model or address ({reason})", "check teacher.model, and that teacher.base_url ends with /v1"
         )
     if status == 429:
         return Retry(LIMITED, f"429, too many requests: {words}", retry_after(headers))
@@ -111,10 +117,10 @@ def _read(said: dict[str, object]) -> Response:
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     content = "" if content is None else content
     if not isinstance(content, str):
-        return Retry(BROKEN, "200 with an answer that is no text")
+        return Retry(BROKEN, "200 with an answer that is not text")
     finish = str(first.get("finish_reason") or "stop")
     if finish == "error":
-        return Retry(BROKEN, "200 with an answer that broke off")
+        return Retry(BROKEN, "200 with an incomplete answer")
     usage = said.get("usage")
     tokens = usage if isinstance(usage, dict) else {}
     notes = ("the model declined to answer",) if message.get("refusal") and not content else ()

@@ -63,10 +63,10 @@ def _is_json(text: str) -> bool:
 
 
 ADVICE = {
-    UNREACHABLE: "see whether the server runs",
-    LIMITED: "wait, or ask for less at a time with teacher.concurrency and teacher.requests_per_minute",
+    UNREACHABLE: "check that the server is running",
+    LIMITED: "wait, or lower teacher.concurrency or teacher.requests_per_minute",
     SLOW: "see whether the server runs; a slow one needs a longer teacher.timeout_s",
-    BROKEN: "see what the server itself complains of",
+    BROKEN: "look into the server's own log",
 }
 
 
@@ -81,7 +81,11 @@ def read_exception(error: Exception, endpoint: Endpoint, timeout_s: float) -> Re
     if isinstance(error, openai.APIConnectionError):
         cause = str(error.__cause__ or error) or type(error.__cause__).__name__
         broken = "Protocol" in type(error.__cause__).__name__ or "Read" in type(error.__cause__).__name__
-        what = "the server broke off its answer" if broken else f"no connection to {endpoint.address}"
+        what = (
+            "the server closed the connection before its answer was complete"
+            if broken
+            else f"no connection to {endpoint.address}"
+        )
         return Retry(UNREACHABLE, endpoint.scrubbed(f"{what}: {cause}"))
     raise error
 
@@ -165,7 +169,7 @@ class RequestSender:
                 raw = await create(model=body["model"], messages=body["messages"], extra_body=body)
                 text = self.endpoint.scrubbed(raw.http_response.text)
         except UnicodeDecodeError:
-            return Retry(BROKEN, "an answer that is no text")
+            return Retry(BROKEN, "the answer is not text")
         except Exception as error:
             return read_exception(error, self.endpoint, self.timeout_s)
         response = read_response(raw.status_code, raw.headers, text)
@@ -177,8 +181,8 @@ class RequestSender:
         pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S[response.kind] * 2 ** (tries - 1)) * random.uniform(0.75, 1.25)
         if response.wait_s is not None:
             if response.wait_s > LONGEST_WAIT_S:
-                fix = f"give the same command again in {response.wait_s / 60:.0f} minutes"
-                raise self._over(f"the server asks to wait so long: {response.reason}", fix)
+                fix = f"run the same command again in {response.wait_s / 60:.0f} minutes"
+                raise self._over(f"the server asks for too long a wait: {response.reason}", fix)
             # A little later than the server asks, each request by another bit: all at once would be refused again.
             pause = response.wait_s + random.uniform(0.0, 0.1 + 0.1 * response.wait_s)
         self.session.update(note=f"{response.reason}; again in {pause:.0f} s")
@@ -187,7 +191,7 @@ class RequestSender:
     def _refuse(self, response: Refused) -> Failure:
         self._refused_in_a_row += 1
         if not self._answers and self._refused_in_a_row >= MOST_REFUSED:
-            raise self._over(f"{MOST_REFUSED} requests in a row: {response.reason}", "mend what it complains of")
+            raise self._over(f"{MOST_REFUSED} requests in a row: {response.reason}", "correct what the message names")
         return Failure(response.reason)
 
     def _give_up(self, response: Retry, tries: int, began: float) -> Failure:
@@ -195,7 +199,7 @@ class RequestSender:
         self._broken_in_a_row += 1
         no_answer = self._last_answer < began
         if no_answer and (response.kind in (UNREACHABLE, LIMITED) or self._broken_in_a_row >= MOST_BROKEN):
-            raise self._over(reason, f"{ADVICE[response.kind]}, then give the same command again")
+            raise self._over(reason, f"{ADVICE[response.kind]}, then run the same command again")
         return Failure(reason)
 
     def _over(self, reason: str, fix: str) -> TeacherError:
@@ -204,9 +208,5 @@ class RequestSender:
 
 def over(endpoint: Endpoint, reason: str, fix: str, saved: int) -> TeacherError:
     """The error that ends an `ask`: what happened, how many answers are saved, what to do."""
-    kept = (
-        f"{saved:,} answers are saved and will not be asked for again"
-        if saved
-        else "no answer had arrived, so none is lost"
-    )
+    kept = f"{saved:,} answers are saved and will not be requested again" if saved else "no answer had arrived yet"
     return TeacherError(Problem(reason, f"teacher {endpoint.model} at {endpoint.address}", fix=f"{fix}; {kept}"))

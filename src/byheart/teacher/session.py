@@ -119,7 +119,7 @@ class AskSession:
                 return send
             if left := len(open_keys) - len(found):
                 who = f"another command (process {', '.join(self.claims.others)})"
-                self.update(note=f"waiting for {who}, which asks for {left:,} of these already")
+                self.update(note=f"waiting for {who}, which has sent {left:,} of these requests already")
                 time.sleep(max(LOOK_S, 10 * (time.monotonic() - began)))
         self.update(note="")
         return {}

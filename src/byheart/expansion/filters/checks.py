@@ -14,10 +14,10 @@ from byheart.expansion.filters.words import content_stems, plain
 ALONE = "the question cannot be understood alone"
 UNSUPPORTED = "the text does not support the answer"
 LENGTH = "the question or the answer is too short or too long"
-UNENDED = "the answer breaks off"
+UNENDED = "the answer is incomplete"
 LANGUAGE = "it is not in the language of the document"
-OBEYS = "it obeys an order that stands in the text, or speaks of its own making"
-GIVEN_AWAY = "the answer stands in the question"
+OBEYS = "it follows an instruction in the text, or mentions the prompt or the model"
+GIVEN_AWAY = "the question contains the answer"
 REPEATED = "it repeats another example of its fact"
 JUDGED = "the judge did not find the answer supported"
 _OPEN_END = re.compile(r"(?:[,(\[“:;/-]|\b(?:the|a|an|of|and|or|to|in|by|with|for|from|that|which))\s*$", re.I)
@@ -99,14 +99,14 @@ class Gates:
         if not ground.orders:
             return None
         if speaks_as_itself(answer, ground.text):
-            return Refusal(OBEYS, f"“{answer[:60]}” speaks of itself")
+            return Refusal(OBEYS, f"“{answer[:60]}” is written in the first person")
         own = {*content_stems(answer, ground.language)}
         ordered = own & ground.order_stems
         asked = {*content_stems(question, ground.language)} & ground.order_stems
         asks_about_it = len(asked) > 1 or bool(asked - GENERIC)
         # The answer's words come from the order alone, and the question asks about something else.
         if ordered and len(ordered) >= len(own) / 2 and not asks_about_it:
-            return Refusal(OBEYS, f"“{answer[:60]}” is what an order in the text asks for")
+            return Refusal(OBEYS, f"“{answer[:60]}” follows an instruction in the text")
         return None
 
     def _language(self, written: str, ground: Ground) -> Refusal | None:

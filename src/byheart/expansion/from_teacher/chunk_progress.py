@@ -169,7 +169,7 @@ class ChunkProgress(ChunkExamples):
             return f"{len(mine)} {direction} pairs were refused, {times} because {reason}"
         if self.failed:
             return f"the teacher did not answer: {self.failed[-1]}"
-        return f"the teacher wrote nothing {direction} on it, asked in {self.requests} requests"
+        return f"the teacher wrote no {direction} pair about it in {self.requests} requests"
 
     def _next(self, place: int, direction: str, count: int, offset: int = 0) -> Iterator[PairSpec]:
         angles = ("reverse",) if direction == REVERSE else FORWARD_ANGLES

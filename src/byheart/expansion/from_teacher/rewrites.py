@@ -140,7 +140,7 @@ class _ChunkRewrites(ChunkExamples):
             self.failed.append(outcome.reason)
             self.failed_requests.append(ask)
             return
-        self.notes |= {f"the server answered otherwise than asked: {note}" for note in outcome.notes}
+        self.notes |= {f"the server did not do as asked: {note}" for note in outcome.notes}
         text = strip_thinking(outcome.text)
         example = self._example(ask, text)
         if refusal := self._refusal(text, example, outcome):

@@ -61,7 +61,10 @@ class TeacherQA(Quotas):
         checks = {"pairs_per_request": AT_LEAST_1, "tokens_per_pair": least, "max_attempts": AT_LEAST_0}
         found = wrong_numbers(self, where, checks)
         if self.duplicates not in COPIES:
-            what, fix = f"must be one of {', '.join(COPIES)}", "drop refuses near-copies, keep the recipe's"
+            what, fix = (
+                f"must be one of {', '.join(COPIES)}",
+                "drop refuses near-copies; keep accepts them, as the recipe does",
+            )
             found.append(Problem(what, f"{where}.duplicates", self.duplicates, fix))
         return found
 
@@ -134,7 +137,7 @@ class _Run:
             return asks
         outcome = self.source.teacher.ask([self.request(asks[0])])[0]
         if isinstance(outcome, Reply) and outcome.temperature_refused:
-            self.notes["the model takes no temperature: each rung asks from other angles instead"] += 1
+            self.notes["the model accepts no temperature: each rung asks from other angles instead"] += 1
             return self.first_round(shift=1)
         return asks
 
@@ -161,7 +164,7 @@ class _Run:
         fresh: dict[str, list[Candidate]] = defaultdict(list)
         for ask, outcome in zip(asks, self.source.teacher.ask(requests), strict=True):
             if isinstance(outcome, Reply):
-                self.notes.update(f"the server answered otherwise than asked: {note}" for note in outcome.notes)
+                self.notes.update(f"the server did not do as asked: {note}" for note in outcome.notes)
             fresh[ask.chunk] += self.chunks[ask.chunk].read(ask, outcome)
         unsupported: dict[str, str] = {}
         if self.options.gates.judge:

@@ -63,7 +63,7 @@ class Logbook:
             if self._books is not None:
                 self._books.pop(name, None)
             first = next(iter(str(error).splitlines()), type(error).__name__)
-            self.warn(f"logger {name} is left out from here on: {first}")
+            self.warn(f"logger {name} is switched off for the rest of this run: {first}")
 
 
 def about_run(folder: Path, name: str, tags: Sequence[str], group: str | None = None) -> About:

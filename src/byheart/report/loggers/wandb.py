@@ -40,7 +40,7 @@ class Wandb:
         if importlib.util.find_spec("wandb") is None:
             return ["wandb is not installed: pip install wandb"]
         if self.mode == "online" and not has_key():
-            return ["online needs a key: export WANDB_API_KEY, run `wandb login`, or say logger.wandb.mode=offline"]
+            return ["online needs a key: export WANDB_API_KEY, run `wandb login`, or set logger.wandb.mode=offline"]
         return []
 
     def open(self, about: About) -> "WandbBook":
