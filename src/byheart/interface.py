@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack, cast
 from byheart.config.checking import compose_checked
 from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, job_title, read_request, run_hydra
 from byheart.config.plan import plan_values
-from byheart.config.quoting import quoted
+from byheart.config.quoting import quoted, unquoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
 from byheart.config.trust import FOREIGN_CODE
 from byheart.errors import Problem, UserError
@@ -335,9 +335,7 @@ def _folder_is_given(request: Request) -> bool:
 
 def _folder_given(request: Request, key: str) -> Path:
     given = request.value(key) or ""
-    if len(given) > 1 and given[0] == given[-1] and given[0] in "'\"" and not Path(given).exists():
-        given = given[1:-1]
-    return Path(given).expanduser().absolute()
+    return Path(given if Path(given).exists() else unquoted(given)).expanduser().absolute()
 
 
 def _key(problem: Problem) -> str:

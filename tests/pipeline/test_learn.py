@@ -109,7 +109,10 @@ def test_a_budget_of_time_ends_with_the_best_so_far_scored(capsys):
     assert cli.main([*WORDS, "budget=15m", "schedule=cosine", "hydra.run.dir=other"]) == 2
     assert cli.main([*WORDS, "budget=soon", "hydra.run.dir=other"]) == 2
     told = " ".join(capsys.readouterr().err.split())
-    assert "a schedule that lowers the learning rate needs the number of steps" in told and "must be optimizer steps (2000) or a time" in told
+    assert (
+        "a schedule that lowers the learning rate needs the number of steps" in told
+        and "must be optimizer steps (2000) or a time" in told
+    )
 
 
 def test_with_nothing_held_out_recall_of_the_trained_answers_ends_the_training(capsys):

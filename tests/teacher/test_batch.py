@@ -331,7 +331,7 @@ def test_files_that_the_server_threw_away_are_asked_anew():
     [
         (error("Incorrect API key provided", 401), "does not accept the key"),
         (error("You exceeded your current quota", 429, "insufficient_quota"), "no credit"),
-        (error("not found", 404), "teacher=openai asks it live"),
+        (error("not found", 404), "use teacher=openai"),
         (error("bad file", 400), "bad file"),
         (error("boom", 500), "run the same command again later"),
         (Say(b"<html>"), "run the same command again later"),

@@ -49,13 +49,8 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
     problems += [*_folder_problems(composer), *_word_problems(request)]
     if any(problem.value == "****" for problem in problems):
         return Composed((), tuple(problems))
-    parsed: list[Override] = []
-    parser = OverridesParser.create()
-    for override in request.overrides:
-        try:
-            parsed += parser.parse_overrides([override])
-        except OverrideParseException as error:
-            problems.append(_unreadable(override, error))
+    parsed, unreadable = parse_overrides(request.overrides)
+    problems += unreadable
     fixed = [override for override in parsed if not override.is_sweep_override()]
     swept = [override for override in parsed if override.is_sweep_override()]
     config, found = _compose_valid(composer, request.config_name, fixed)
@@ -79,6 +74,18 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
         whole = OmegaConf.to_container(config, resolve=False)
         problems += secrets_in(whole) + foreign_targets(whole) + _unknown_top_level(composer, config)
     return Composed(tuple(configs), tuple(dict.fromkeys(problems)), multirun)
+
+
+def parse_overrides(overrides: Sequence[str]) -> tuple[list[Override], list[Problem]]:
+    """The overrides as Hydra reads them, and a problem for each one that it cannot read."""
+    parsed: list[Override] = []
+    problems: list[Problem] = []
+    for override in overrides:
+        try:
+            parsed += OverridesParser.create().parse_overrides([override])
+        except OverrideParseException:
+            problems.append(_unreadable(override))
+    return parsed, problems
 
 
 def show(request: Request) -> None:
@@ -126,7 +133,7 @@ def _compose_valid(
     problems: list[Problem] = []
     good: list[Override] = []
     for override in overrides:
-        if override.key_or_group in groups and (wrong := _wrong_option(composer, override)):
+        if override.key_or_group in groups and (wrong := wrong_option(composer, override)):
             problems.append(wrong)
         else:
             good.append(override)
@@ -159,14 +166,8 @@ def _swept_in(config: DictConfig, said: Sequence[Override]) -> list[Override]:
     """The sweeper's own `params` that the command line does not override. The sweeper itself reports unreadable ones."""
     params = OmegaConf.select(config, "hydra.sweeper.params") or {}
     again = {override.get_key_element() for override in said}
-    found = []
-    for key, value in params.items():
-        text = ",".join(map(str, value)) if OmegaConf.is_list(value) else str(value)
-        try:
-            found += OverridesParser.create().parse_overrides([f"{key}={text}"]) if key not in again else []
-        except OverrideParseException:
-            continue
-    return found
+    texts = {key: ",".join(map(str, value)) if OmegaConf.is_list(value) else value for key, value in params.items()}
+    return parse_overrides([f"{key}={text}" for key, text in texts.items() if key not in again])[0]
 
 
 def _variants(swept: Sequence[Override]) -> list[list[Override]]:
@@ -198,7 +199,8 @@ def _values_of(swept: Override) -> list[Override]:
         return []
 
 
-def _wrong_option(composer: Composer, override: Override) -> Problem | None:
+def wrong_option(composer: Composer, override: Override) -> Problem | None:
+    """The first chosen option that its group does not have."""
     value = override.value()
     options = composer.options(override.key_or_group)
     for chosen in value if isinstance(value, list) else [value]:
@@ -300,7 +302,7 @@ def _several_values(override: Override) -> Problem:
     return Problem("several values for one run", key, value, fix)
 
 
-def _unreadable(override: str, error: Exception) -> Problem:
+def _unreadable(override: str) -> Problem:
     if "=" not in override:
         if Path(override).exists():
             fix = f"for a document write documents={override}; for several documents=[a.pdf,b.pdf]"

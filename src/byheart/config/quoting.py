@@ -60,25 +60,16 @@ def _quote_paths(value: str, multirun: bool, several: bool) -> str:
 
 def _names_in(text: str) -> list[str] | None:
     """The names in a comma-separated list, where at least one of them exists; a name may itself hold commas."""
-    parts, names, found = [part.strip() for part in text.split(",")], [], False
-    raw = text.split(",")
-    start = 0
+    parts, names, start = text.split(","), [], 0
     while start < len(parts):
-        for end in range(len(parts), start, -1):  # the longest name that exists
-            name = ",".join(raw[start:end]).strip()
-            if _exists(name):
-                found = True
-                break
-        else:
-            end, name = start + 1, _unquoted(parts[start])
-            found = found or _exists(name)
-        if name:
-            names.append(name)
+        joined = {end: ",".join(parts[start:end]).strip() for end in range(len(parts), start, -1)}
+        end = next((end for end, name in joined.items() if _exists(name)), start + 1)  # the longest name that exists
+        names.append(joined[end] if _exists(joined[end]) else unquoted(joined[end]))
         start = end
-    return names if found else None
+    return list(filter(None, names)) if any(map(_exists, names)) else None
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from byheart.config.checking import did_you_mean, dotted_keys
+from byheart.config.checking import did_you_mean, dotted_keys, parse_overrides, wrong_option
 from byheart.config.compose import Composer, Request
 from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
 from byheart.errors import Problem, UserError
@@ -58,13 +57,8 @@ def refuse_other_overrides(request: Request, key: str) -> None:
 
 def change_saved(config: DictConfig, request: Request) -> DictConfig:
     """The saved config with new questions, evaluations or trainer settings; anything else is refused."""
-    problems = secrets_in_overrides(request.overrides)
-    parsed: list[Override] = []
-    for said in request.overrides:
-        try:
-            parsed += OverridesParser.create().parse_overrides([said])
-        except HydraException:
-            problems.append(Problem("this is not key=value", value=said))
+    parsed, problems = parse_overrides(request.overrides)
+    problems += secrets_in_overrides(request.overrides)
     composer, changed = Composer(request.flags.config_dir), []
     for override in parsed:
         head = override.key_or_group.partition(".")[0]
@@ -93,11 +87,9 @@ def _choose_members(composer: Composer, config: DictConfig, groups: Sequence[Ove
         group, line = override.key_or_group, override.input_line or ""
         try:
             fresh = composer.compose("learn", [line])[group]
-        except (HydraException, OmegaConfBaseException):
-            options = composer.options(group)
-            value = line.partition("=")[2]
-            fix = f"{did_you_mean(value, options)} {group} offers: {', '.join(options)}".strip()
-            problems.append(Problem("there is no such option", group, value, fix))
+        except (HydraException, OmegaConfBaseException) as error:
+            wrong = wrong_option(composer, override)
+            problems.append(wrong or Problem(str(error).splitlines()[0], group, line.partition("=")[2]))
             continue
         with open_dict(config):
             if group == "trainer":

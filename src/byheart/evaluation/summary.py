@@ -73,18 +73,10 @@ def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> li
     """
     rows = []
     for probe in probes:
-        row: Scores = {
-            "id": probe.id,
-            "source": probe.source,
-            "document": probe.document,
-            "angle": probe.angle,
-            "direction": probe.direction,
-            "question": probe.question,
-            "accepted": list(accepted(probe)),
-            "options": list(probe.options),
-            "facts": list(probe.facts),
-            "tags": dict(probe.tags),
-        }
+        names = ("id", "source", "document", "angle", "direction", "question")
+        row: Scores = {name: getattr(probe, name) for name in names}
+        row |= {"accepted": list(accepted(probe)), "options": list(probe.options)}
+        row |= {"facts": list(probe.facts), "tags": dict(probe.tags)}
         for name, scored in conditions.items():
             answer = scored.answers.get(probe.id)
             chosen = answer.chosen if answer else None

@@ -93,16 +93,10 @@ def score_model(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored
         scored = combine(*parts)
         write_jsonl(file, [scored])
         mark_done(file, key)
-        note(
-            "; ".join(_with_count(metric, scored) for metric in ("choice_norm", "contains") if metric in scored.metrics)
-        )
+        # With the count: generated probes are included here, and left out of the table at the end.
+        found = {metric: scored.metrics[metric] for metric in ("choice_norm", "contains") if metric in scored.metrics}
+        note("; ".join(f"{METRICS[metric]} {at.value:.2f} of {at.count}" for metric, at in found.items()))
     return scored
-
-
-def _with_count(metric: str, scored: Scored) -> str:
-    """With its count: the generated probes are among them here, which the table at the end leaves out."""
-    found = scored.metrics[metric]
-    return f"{METRICS[metric]} {found.value:.2f} of {found.count}"
 
 
 def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> Json:

@@ -12,7 +12,7 @@ from byheart.interrupt import Interrupt
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.language import LanguageModel
 from byheart.model.replay import DISTINCT, converse, expectations, plain_texts, question_start
-from byheart.pipeline.evaluate import Probes, collect_probes
+from byheart.pipeline.evaluate import collect_probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.run import Run
@@ -70,7 +70,10 @@ def make_rows(
     """The rows to train on, among them those that replay what the model knows, and those that are validated on."""
     with run.stage("rows", "Tokenizing rows") as note:
         train = _rows(config, data.examples_of(data.split.train), session, run.folder / "rows" / "train")
-        theirs = _dev_examples(collect_probes(config, data))
+        theirs = [  # rows that validation loss is measured on; none of them is trained on
+            Example(probe.id, probe.question, accepted(probe)[0], probe.facts, "simple", FORWARD, "questions")
+            for probe in collect_probes(config, data).dev
+        ]
         held_out = [*data.examples_of(data.split.validation), *theirs]
         validate = _rows(config, held_out, session, run.folder / "rows" / "validation")
         made = len(train)
@@ -173,14 +176,6 @@ def _until(config: RunConfig, run: Run) -> float:
         return math.inf
     left = seconds - 2.2 * run.record["timings"].get("score_untuned", 0.0) - SAVING_S - run.seconds
     return run.seconds + left / (1 if config.retrain == "none" else 2)
-
-
-def _dev_examples(probes: Probes) -> list[Example]:
-    """Those of the user's questions of the validation half, as rows: validation loss is taken on them, none is trained on."""
-    return [
-        Example(probe.id, probe.question, accepted(probe)[0], probe.facts, "simple", FORWARD, "questions")
-        for probe in probes.dev
-    ]
 
 
 def _rows(config: RunConfig, examples: Sequence[Example], session: ModelSession, folder: Path) -> list[Row]:

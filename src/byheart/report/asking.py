@@ -75,11 +75,9 @@ def ledger_tables(account: Json, names_of: Mapping[str, str]) -> Iterator[Any]:
         reasons = Table(box=None, padding=(0, 1), header_style="bold")
         reasons.add_column("why", overflow="fold")
         reasons.add_column("times", justify="right")
-        for reason, times in account["rejected"].items():
-            reasons.add_row(reason, f"{times:,}")
-        for reason, times in account["failed"].items():
-            # as text, not as markup: it holds the server's own words
-            reasons.add_row(Text(f"no answer: {printable(reason)}"), f"{times:,}")
+        failed = {f"no answer: {reason}": times for reason, times in account["failed"].items()}
+        for reason, times in {**account["rejected"], **failed}.items():
+            reasons.add_row(Text(printable(reason)), f"{times:,}")  # as text, not as markup: a server's own words
         yield reasons
     rungs = _table("", "temperature", "received", "kept", "copies", "unsupported", "new")
     for rung, row in account["novelty"]["by_rung"].items():

@@ -24,16 +24,8 @@ class Request:
 
     def key(self, fingerprint: str) -> str:
         """The key of its answer in the cache, for the teacher with this `fingerprint`."""
-        return content_key(
-            fingerprint,
-            self.system,
-            self.user,
-            float(self.temperature),
-            self.max_tokens,
-            self.attempt,
-            self.prompt_version,
-            dict(self.schema) if self.schema is not None else None,
-        )
+        words = self.system, self.user, float(self.temperature), self.max_tokens, self.attempt, self.prompt_version
+        return content_key(fingerprint, *words, dict(self.schema) if self.schema is not None else None)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from byheart.errors import Problem, UserError
 from byheart.store import cache_folder
@@ -87,23 +87,22 @@ class AnswerCache:
         """The answers that are here, as cached replies."""
         found: dict[str, Reply] = {}
         names = "key, text, input_tokens, output_tokens, finish_reason, notes"
-        with _said(self.path):
-            for start in range(0, len(keys), AT_ONCE):
-                some = keys[start : start + AT_ONCE]
-                marks = ",".join("?" * len(some))
-                rows = self.connection.execute(f"SELECT {names} FROM answers WHERE key IN ({marks})", some)
-                for key, text, tokens_in, tokens_out, finish, notes in rows:
-                    found[key] = Reply(text, tokens_in, tokens_out, True, finish, tuple(json.loads(notes)))
+        for start in range(0, len(keys), AT_ONCE):
+            some = keys[start : start + AT_ONCE]
+            rows = self._run(f"SELECT {names} FROM answers WHERE key IN ({','.join('?' * len(some))})", some)
+            for key, text, tokens_in, tokens_out, finish, notes in rows:
+                found[key] = Reply(text, tokens_in, tokens_out, True, finish, tuple(json.loads(notes)))
         return found
 
     def keep(self, key: str, teacher: str, request: Request, reply: Reply) -> None:
         """Write one answer, at once. A second answer to the same request changes nothing."""
+        asked = json.dumps({name: value for name, value in asdict(request).items() if value is not None})
+        text = reply.text.encode("utf-8", "replace").decode("utf-8")  # JSON carries lone surrogates, SQLite does not
         row = (
-            key, teacher, request.prompt_version, time.time(), json.dumps(_plain(request)), _storable(reply.text),
+            key, teacher, request.prompt_version, time.time(), asked, text,
             reply.input_tokens, reply.output_tokens, reply.finish_reason, json.dumps(reply.notes),
         )  # fmt: skip
-        with _said(self.path):
-            self.connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+        self._run("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
     def claim(self, keys: Collection[str], owner: str, is_dead: Callable[[str], bool]) -> dict[str, str]:
         """The owner of each of `keys` now: `owner`, unless another that is running had claimed it before."""
@@ -118,17 +117,15 @@ class AnswerCache:
     def unclaim(self, owner: str, key: str | None = None) -> None:
         """Delete one claim of `owner`, or all of them."""
         some = ("key = ? AND owner = ?", (key, owner)) if key else ("owner = ?", (owner,))
-        with _said(self.path):
-            self.connection.execute(f"DELETE FROM claims WHERE {some[0]}", some[1])
+        self._run(f"DELETE FROM claims WHERE {some[0]}", some[1])
 
     def shelves(self) -> list[Shelf]:
         """The answers, counted by teacher and prompt."""
-        with _said(self.path):
-            rows = self.connection.execute(
-                "SELECT teacher, prompt_version, COUNT(*), SUM(output_tokens), MIN(asked_at), MAX(asked_at) "
-                "FROM answers GROUP BY teacher, prompt_version ORDER BY teacher, prompt_version"
-            ).fetchall()
-        return [Shelf(*row) for row in rows]
+        counts = "COUNT(*), SUM(output_tokens), MIN(asked_at), MAX(asked_at)"
+        group = "teacher, prompt_version"
+        return [
+            Shelf(*row) for row in self._run(f"SELECT {group}, {counts} FROM answers GROUP BY {group} ORDER BY {group}")
+        ]
 
     def export(self) -> Iterator[dict[str, object]]:
         """Each answer with its request, oldest first, as plain records."""
@@ -152,18 +149,19 @@ class AnswerCache:
 
     def remember_batch(self, batch: str, teacher: str, keys: Sequence[str]) -> None:
         """Save the keys of a batch's requests; to be called before it is submitted."""
-        with _said(self.path):
-            self.connection.execute("INSERT OR REPLACE INTO batches VALUES (?,?,?)", (batch, teacher, json.dumps(keys)))
+        self._run("INSERT OR REPLACE INTO batches VALUES (?,?,?)", (batch, teacher, json.dumps(keys)))
 
     def batches(self, teacher: str) -> dict[str, list[str]]:
         """The keys in each batch that may be under way."""
-        with _said(self.path):
-            rows = self.connection.execute("SELECT id, keys FROM batches WHERE teacher = ?", (teacher,)).fetchall()
+        rows = self._run("SELECT id, keys FROM batches WHERE teacher = ?", (teacher,))
         return {batch: json.loads(keys) for batch, keys in rows}
 
     def forget_batch(self, batch: str) -> None:
+        self._run("DELETE FROM batches WHERE id = ?", (batch,))
+
+    def _run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with _said(self.path):
-            self.connection.execute("DELETE FROM batches WHERE id = ?", (batch,))
+            return self.connection.execute(statement, values).fetchall()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -176,15 +174,6 @@ class AnswerCache:
             if self.connection.in_transaction:  # SQLite itself ends one on a full disk
                 self.connection.execute("ROLLBACK")
             raise
-
-
-def _plain(request: Request) -> dict[str, object]:
-    return {name: value for name, value in asdict(request).items() if value is not None}
-
-
-def _storable(text: str) -> str:
-    """Without lone surrogates, which JSON can carry and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _patiently(act: Callable[[], Result]) -> Result:

@@ -4,8 +4,8 @@ The next request is sent as soon as one is answered, so that a slow answer delay
 """
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -57,24 +57,18 @@ class OpenAI(Endpoint):
 
 def run_async(work: Callable[[], Coroutine[object, object, None]]) -> None:
     """Runs `work`, also in a notebook. The first error in it is raised, without the group around it."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            asyncio.run(work())
-        except BaseException as error:
-            errors.append(error)
-
     try:
         asyncio.get_running_loop()
+        in_notebook = True  # a loop runs in this thread already
     except RuntimeError:
-        run()
-    else:  # in a notebook a loop runs in this thread already
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-    if errors:
-        error = errors[0]
+        in_notebook = False
+    try:
+        if in_notebook:
+            ThreadPoolExecutor(1).submit(asyncio.run, work()).result()
+        else:
+            asyncio.run(work())
+    except BaseExceptionGroup as group:
+        error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None

@@ -57,20 +57,16 @@ class Ladder(TeacherQA):
         items = []
         for turn in range(max(1, self.examples_per_fact)):
             for place in range(len(facts)):
-                items += [
-                    PairSpec(place, FORWARD_ANGLES[(place + turn) % len(FORWARD_ANGLES)]),
-                    PairSpec(place, "reverse"),
-                ]
+                items += [_turned(PairSpec(place, FORWARD_ANGLES[0]), place + turn), PairSpec(place, "reverse")]
         turn = 1
         while len(items) < self.asked_of(chunk):
-            items += [
-                PairSpec(place, FORWARD_ANGLES[(place + turn) % len(FORWARD_ANGLES)]) for place in range(len(facts))
-            ]
+            items += [_turned(PairSpec(place, FORWARD_ANGLES[0]), place + turn) for place in range(len(facts))]
             turn += 1
         return items
 
 
 def _turned(item: PairSpec, steps: int) -> PairSpec:
+    """So many forward angles further; a reverse pair stays as it is."""
     if item.angle not in FORWARD_ANGLES:
         return item
     return PairSpec(item.fact, FORWARD_ANGLES[(FORWARD_ANGLES.index(item.angle) + steps) % len(FORWARD_ANGLES)])

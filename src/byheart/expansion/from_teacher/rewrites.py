@@ -171,20 +171,18 @@ class _ChunkRewrites(ChunkExamples):
         )
 
     def _refusal(self, text: str, example: Example, outcome: Reply) -> Refusal | None:
+        from rapidfuzz import fuzz
+
         if not text:
             return Refusal(EMPTY)
         if outcome.finish_reason == "length":
             return Refusal(CUT_TEXT, text[-40:])
         if refusal := self.options.gates.refuse_text(text, self.ground, example.subject in PEOPLED):
             return refusal
-        repeated = self._copies(text) or example.id in {other.example.id for other in self.kept}
-        return Refusal(REPEATED) if repeated else None
-
-    def _copies(self, text: str) -> bool:
-        from rapidfuzz import fuzz
-
         alike = self.options.gates.alike if self.options.gates.alike is not None else 100.0
-        return any(fuzz.ratio(plain(text), plain(other.example.answer)) >= alike for other in self.kept)
+        kept = [candidate.example for candidate in self.kept]
+        repeats = any(e.id == example.id or fuzz.ratio(plain(text), plain(e.answer)) >= alike for e in kept)
+        return Refusal(REPEATED) if repeats else None
 
     def _example(self, ask: _RewriteRequest, text: str) -> Example:
         """Our own question names the place, and numbers a second text in the same style."""

@@ -1,6 +1,7 @@
 """The loggers of a run as one listener of its events; with none it does nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -48,20 +49,18 @@ class Logbook:
         if self._books is None:
             self._books = {}
             for name, logger in self.loggers.items():
-                self._safely(name, lambda name=name, logger=logger: self._keep(name, logger.open(self.about)))  # type: ignore[misc]
+                with self._warned(name, self._books):
+                    self._books[name] = logger.open(self.about)
         for name, book in list(self._books.items()):
-            self._safely(name, lambda book=book: act(book))  # type: ignore[misc]
+            with self._warned(name, self._books):
+                act(book)
 
-    def _keep(self, name: str, book: Book) -> None:
-        assert self._books is not None
-        self._books[name] = book
-
-    def _safely(self, name: str, act: Callable[[], None]) -> None:
+    @contextmanager
+    def _warned(self, name: str, books: dict[str, Book]) -> Iterator[None]:
         try:
-            act()
+            yield
         except Exception as error:  # whatever a logger's library may raise
-            if self._books is not None:
-                self._books.pop(name, None)
+            books.pop(name, None)
             first = next(iter(str(error).splitlines()), type(error).__name__)
             self.warn(f"logger {name} is switched off for the rest of this run: {first}")
 
