@@ -1,4 +1,4 @@
-"""What each command does once its words are known: it calls the Python interface and shows the result."""
+"""The commands: each calls the Python interface and shows the result."""
 
 from collections.abc import Sequence
 from pathlib import Path

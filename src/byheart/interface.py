@@ -83,7 +83,7 @@ def evaluate(
 
 
 def sweep(name: str | Path, /, *words: str, **options: Unpack[Options]) -> SweepResult:
-    """Trains what a sweep asks for, or goes on with it, and prints its table. `name`: a shipped sweep or a YAML file.
+    """Runs a sweep or continues it, and prints its table. `name`: a shipped sweep or a YAML file.
 
     Values to try are words: sweep("batch_lr_epochs", "lr=1e-4,3e-4", documents="handbook.pdf").
     """
@@ -135,7 +135,7 @@ class Job:
 
 
 class Checked(NamedTuple):
-    """A command line without problems: a plan for each variant, and their folder."""
+    """A command line without problems: a RunConfig for each variant, and their folder."""
 
     plans: list[RunConfig]
     folder: Path
@@ -161,7 +161,7 @@ def run_one(stage: str, request: Request, progress: Progress, checked: Checked |
 
 
 def start(request: Request, checked: Checked, job: Job) -> None:
-    """Hands a checked request to Hydra, in a folder that is claimed first."""
+    """Runs a checked request with Hydra, in a new folder."""
     folder, multirun = checked.folder, checked.multirun
     _claim(folder, multirun, _folder_is_given(request))
     if not _folder_is_given(request):  # the clock may have moved on; the folder that was claimed is the one to use
@@ -172,7 +172,9 @@ def start(request: Request, checked: Checked, job: Job) -> None:
     except OSError as error:  # Hydra writes the config before our job begins, in pieces
         if error.errno not in FULL or (folder / "run.json").exists():
             raise
-        shutil.rmtree(folder / ".hydra", ignore_errors=True)  # half a config is no run, and bars the folder
+        shutil.rmtree(
+            folder / ".hydra", ignore_errors=True
+        )  # an incomplete config is no run, and would block the folder
         fix = "make room or choose another folder, then run the same command again"
         raise UserError(Problem(f"{FULL[error.errno]}; no run was started", str(folder), fix=fix)) from None
     if job.failure is not None:
@@ -187,7 +189,7 @@ def run_sweep(request: Request, setup: "SweepConfig") -> SweepResult:
 
 
 def check(request: Request) -> Checked:
-    """What a request asks for; or one UserError with every problem."""
+    """The checked request. Raises one UserError with every problem."""
     composer = Composer(request.flags.config_dir)
     composed = compose_checked(composer, request)
     problems, plans = list(composed.problems), list[RunConfig]()
@@ -212,7 +214,7 @@ def check(request: Request) -> Checked:
 def _set_up(
     request: Request, configs: Sequence[Config], plans: Sequence[RunConfig]
 ) -> "tuple[SweepConfig | None, list[Problem]]":
-    """What our own sweeper would do; nothing where another one sweeps."""
+    """The settings of our own sweeper; None with another sweeper."""
     from byheart.sweep.search.config import is_study, set_up, study_folder
 
     config = configs[0]
@@ -224,7 +226,7 @@ def _set_up(
 
 
 def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConfig, list[Problem]]:
-    """The plan and what is wrong with it; what is at fault is replaced by its default, so that the rest is checked."""
+    """The RunConfig and its problems. A wrong value is replaced by its default, so that the others are checked too."""
 
     def shipped() -> Config:
         return (composer or Composer()).compose("learn")
@@ -247,7 +249,7 @@ def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConf
 
 
 def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
-    """Make the output folder ours, or refuse: no run ever writes into another's folder."""
+    """Creates the output folder, or refuses: a run never writes into the folder of another."""
     fix = f'"resume={folder}" continues that run; for a new run choose another name= or hydra.run.dir='
     holds_run = any((folder / name).exists() for name in (".hydra", "run.json", "multirun.yaml"))
     try:
@@ -256,7 +258,7 @@ def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
     except FileExistsError:
         if holds_run or not folder.is_dir():
             raise UserError(Problem("this folder contains a run already", "hydra.run.dir", str(folder), fix)) from None
-        if not is_given:  # another process was quicker, in the same second
+        if not is_given:  # another process made it in the same second
             fix = "run the same command again"
             raise UserError(
                 Problem("another run has just started in this folder", "hydra.run.dir", str(folder), fix)
@@ -281,7 +283,7 @@ def _resume(stage: str, request: Request, progress: Progress) -> Result:
 
 
 def resumable(request: Request) -> tuple[Path, RunConfig | None]:
-    """The folder that `resume` names, and the plan of its run; no plan where the run is finished."""
+    """The folder that `resume` names, and the RunConfig of its run; None if the run is finished."""
     refuse_other_overrides(request, "resume")
     folder = _folder_given(request, "resume")
     config = saved_config(folder, "resume")
@@ -297,7 +299,7 @@ def resumable(request: Request) -> tuple[Path, RunConfig | None]:
 
 
 def score_again(request: Request, progress: Progress) -> EvaluateResult:
-    """What `evaluate` does, once its words are read."""
+    """What `evaluate` does, once its arguments are read."""
     if not request.value("run"):
         raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME"))
     folder = _folder_given(request, "run")

@@ -1,4 +1,4 @@
-"""Files of plain records that are either whole or absent, and markers that say which stage is done for which inputs."""
+"""Files of plain records, either complete or absent, and done markers that name the inputs of a stage."""
 
 import dataclasses
 import errno
@@ -26,7 +26,7 @@ FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used 
 
 
 def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
-    """One record a line, all of them or none: the old file stays until the new one is whole."""
+    """One record a line, all of them or none: the old file stays until the new one is complete."""
     _write(Path(path), (_encode(_line(record)) for record in records))
 
 
@@ -88,12 +88,12 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
 
 
 def mark_done(path: str | Path, key: str) -> None:
-    """Say that `path` is finished for the inputs that `key` stands for (see `content_key`). Call it last."""
+    """Marks `path` as finished for the inputs of `key` (see `content_key`). Call it last."""
     _write(_marker(Path(path)), [key.encode()])
 
 
 def is_done(path: str | Path, key: str) -> bool:
-    """Whether `path` was finished for just these inputs; one that was made from others counts as not done."""
+    """Whether `path` was finished for exactly these inputs."""
     path = Path(path)
     try:
         return path.exists() and _marker(path).read_text(encoding="utf-8") == key
@@ -121,7 +121,7 @@ def _marker(path: Path) -> Path:
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    # The temporary name lies in the same folder: a rename across file systems is a copy, and a copy can be half.
+    # The temporary file is in the same folder: a rename across file systems is a copy, which can be incomplete.
     mine = f".{path.name}.{platform.node()}-"
     temporary = path.with_name(f"{mine}{os.getpid()}-{secrets.token_hex(4)}.tmp")
     with said_if_unwritten(path):
@@ -141,7 +141,7 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
 
 
 def _sweep_litter(folder: Path, prefix: str) -> None:
-    """Remove what writers of this file, killed on this machine, left behind."""
+    """Removes the temporary files of writers that were killed on this machine."""
     for entry in folder.iterdir():
         if entry.name.startswith(prefix) and entry.name.endswith(".tmp"):
             owner = entry.name.removeprefix(prefix).partition("-")[0]

@@ -69,7 +69,7 @@ def test_submit_leave_come_back_collect():
             teacher(server, wait=False).ask(requests(5))
         assert "run the same command again later" in str(caught.value) and "0 of 5 answered" in str(caught.value)
         assert len(remembered(server)) == 1 and server.computed == 5
-        with pytest.raises(TeacherError, match="come back"):
+        with pytest.raises(TeacherError, match="run the same command again"):
             teacher(server, wait=False).ask(requests(5))
         server.made[0].looks = 2
         assert said(teacher(server, wait=False).ask(requests(5))) == expected(5)
@@ -291,7 +291,7 @@ def test_notes_survive_a_restart(monkeypatch):
 
     with BatchServer(respond) as server:
         for _ in range(2):
-            with pytest.raises(TeacherError, match="come back"):
+            with pytest.raises(TeacherError, match="run the same command again"):
                 teacher(server, wait=False).ask(requests(2))
             for made in server.made:
                 made.looks += 1

@@ -128,7 +128,7 @@ def dotted_keys(container: object, prefix: str = "") -> list[str]:
 def _compose_valid(
     composer: Composer, name: str, overrides: Sequence[Override]
 ) -> tuple[DictConfig | None, list[Problem]]:
-    """The config with all overrides that can be applied, and what is wrong with the others."""
+    """The config with all overrides that can be applied, and the problems of the others."""
     groups = {*composer.groups(), *PLUGINS}
     problems: list[Problem] = []
     good: list[Override] = []

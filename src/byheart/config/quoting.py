@@ -1,7 +1,7 @@
-"""File names as a user types them, made into words of Hydra's grammar.
+"""File names as a user types them, quoted for Hydra's grammar.
 
-A name may hold spaces, brackets, commas, `=`, quotes, `$` or any script's letters. What exists on disk under the
-literal name is meant literally; what Hydra already understands as a list, a sweep or a quoted text is left alone.
+A name may contain spaces, brackets, commas, `=`, quotes, `$` or any script's letters. A value that
+is the name of an existing file is taken literally. A value that Hydra reads as a list, a sweep or a quoted text stays.
 """
 
 import re
@@ -18,7 +18,7 @@ TEXTS = re.compile(r"^\+{0,2}(name|(.+\.)?(revision|hub_id))$")
 
 
 def quote_overrides(overrides: Sequence[str], multirun: bool = False) -> list[str]:
-    """The same overrides in words that Hydra reads as the user meant them."""
+    """The same overrides, quoted so that Hydra reads them as the user meant."""
     return [_quote_override(override, multirun) for override in overrides]
 
 
@@ -79,7 +79,7 @@ def _quote_if_needed(text: str) -> str:
 
 
 def at_home(path: str) -> str:
-    """No shell expands a ~ that stands after `key=`."""
+    """Expands ~: no shell does so after `key=`."""
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:

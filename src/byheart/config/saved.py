@@ -29,7 +29,7 @@ def saved_config(folder: Path, key: str) -> DictConfig:
         raise UserError(Problem("this folder contains no run", key, str(folder), fix))
     try:
         config = OmegaConf.load(where)
-    except Exception as error:  # whatever a YAML parser or OmegaConf may say of a damaged file
+    except Exception as error:  # any error of the YAML parser or OmegaConf on a damaged file
         raise UserError(Problem(f"cannot be read: {str(error).splitlines()[0]}", str(where))) from None
     assert isinstance(config, DictConfig)
     whole = OmegaConf.to_container(config, resolve=False)

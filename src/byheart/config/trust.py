@@ -1,4 +1,4 @@
-"""What no config may hold: passwords and keys, which would be written into every run's folder, and foreign code."""
+"""What a config must not contain: passwords and keys, which would be saved in every run's folder, and foreign code."""
 
 import importlib
 import importlib.util

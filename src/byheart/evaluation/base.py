@@ -44,7 +44,7 @@ class Recaller(Protocol):
 
 @dataclass(frozen=True)
 class Scored:
-    """`metrics`: the means with their intervals. `answers`: what was said to each probe, by `Probe.id`."""
+    """`metrics`: the means with their intervals. `answers`: the answer to each probe, by `Probe.id`."""
 
     metrics: dict[str, Value] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The examination of a run: the same probes for the untuned model, the open book, and what was trained."""
+"""Scoring: the same probes for the untuned model, open book, and the trained adapters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

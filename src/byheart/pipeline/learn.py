@@ -88,7 +88,7 @@ def evaluate(
 
 
 def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: str | None = None) -> Logbook:
-    """The loggers that were chosen, as a listener. Tags: what a comparison of runs is coloured by."""
+    """The loggers that were chosen, as a listener. Tags: by which runs are compared."""
     tags = [
         Path(config.model.path).name,
         *config.expansion,
@@ -100,7 +100,7 @@ def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: st
 
 
 def _report(config: RunConfig, data: PreparedData, run: Run) -> tuple[str, ...]:
-    """Writes the page; returns the sentences on how the training went, which run.json and the page hold too."""
+    """Writes the page. Returns the sentences on the training, which are in run.json and on the page too."""
     training, curve = run.record.get("training", {}), read_curve(run.folder / "curve.csv")
     ended = training.get("state") == "budget"
     found = learning(
@@ -119,12 +119,12 @@ def _report(config: RunConfig, data: PreparedData, run: Run) -> tuple[str, ...]:
 
 
 def _estimate(config: RunConfig, run: Run) -> RunEstimate:
-    """What the run would take. Where a teacher is to be asked, nothing is sent, and only the asking is estimated."""
+    """What the run would take. With a teacher, only its requests are estimated; none is sent."""
     if asks_teacher(config):
         run.record["state"] = ESTIMATED
         return RunEstimate(estimate_teacher(config, run))
     data = prepare_data(config, run)
-    collect_probes(config, data)  # reads the questions: what is wrong with them is said now
+    collect_probes(config, data)  # reads the questions, so that their problems are reported now
     run.record["state"] = ESTIMATED
     train = data.examples_of(data.split.train)
     tokens = sum(count_tokens([f"{example.question} {example.answer}" for example in train]))

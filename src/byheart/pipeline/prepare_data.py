@@ -1,4 +1,4 @@
-"""The text half of a run: documents -> chunks -> facts -> examples -> split. torch is not needed here."""
+"""The stages without a model: documents -> chunks -> facts -> examples -> split. torch is not needed here."""
 
 import re
 from collections import Counter
@@ -22,14 +22,14 @@ from byheart.records import Chunk, Document, Example, Fact, Json, Rejection, Spl
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 from byheart.teacher.base import Estimate, Teacher
 
-_TELLING = 4  # words of a question that make it yours within a longer one ("..., who must designate the operator?")
+_TELLING = 4  # words from which a question of the user also counts inside a longer one ("..., who must designate the operator?")
 SHOWN = 4  # shortfalls that become notes: the whole of each kind, which come first
-LAST = "split.json"  # the last file of the text half: its marker vouches for the others
+LAST = "split.json"  # the last file written: its done marker covers the others
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """All that the text half leaves behind."""
+    """The records that `prepare_data` makes."""
 
     documents: tuple[Document, ...]
     chunks: tuple[Chunk, ...]
@@ -43,7 +43,7 @@ class PreparedData:
 
 
 def prepare_data(config: RunConfig, run: Run) -> PreparedData:
-    """The records of the text half, from the run's folder where they were finished under the same settings."""
+    """The records, read from the run's folder if they were made with the same settings."""
     key = data_key(config)
     if is_done(run.folder / LAST, key):
         run.send(Said("the examples exist already: those in the run's folder are used"))
@@ -58,7 +58,7 @@ def prepare_data(config: RunConfig, run: Run) -> PreparedData:
 
 
 def data_key(config: RunConfig) -> str:
-    """What the records of the text half depend on; whom it asks counts only where somebody is asked."""
+    """The content key of the records. The teacher is part of it only if an expansion asks a teacher."""
     asking = _asking(config).values()
     whom = [config.teacher.fingerprint, *(member.prompt_key for member in asking)] if asking else []
     return content_key(config.documents, config.questions, config.chunks, config.expansion, config.split, *whom)
@@ -79,7 +79,7 @@ def estimate_teacher(config: RunConfig, run: Run) -> dict[str, Estimate]:
 
 
 def read_prepared_data(folder: Path) -> PreparedData:
-    """The records of a run whose text half is finished."""
+    """The records of a run whose `prepare_data` is finished."""
     if not (folder / LAST).is_file():
         raise UserError(
             Problem(
@@ -161,7 +161,7 @@ def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
 
 
 def _report_ledger(account: Json, source: Source, run: Run) -> None:
-    """What is missing, as notes; then the whole ledger, to whoever listens."""
+    """Reports what is missing as notes, then sends the whole ledger to the listeners."""
     if account["uncovered"]:
         run.note(
             f"{len(account['uncovered'])} of {_counted(len(source.facts), 'fact')} without examples in both directions;"
@@ -224,7 +224,7 @@ def _split(config: RunConfig, source: Source, examples: list[Example], run: Run)
 
 
 def _without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Example], list[Rejection]]:
-    """The examples that ask none of the user's questions: those are never trained on, whoever wrote them down."""
+    """(examples, rejected): an example that asks one of the user's questions is never trained on."""
     if not config.questions:
         return examples, []
     asked = {_folded(probe.question) for probe in load_questions(config.questions)}

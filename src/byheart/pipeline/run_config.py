@@ -63,7 +63,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The composed config of a run; the fields bear the names that stand on the command line."""
+    """The composed config of a run; the fields have the names of the command line."""
 
     documents: tuple[str, ...]
     expansion: Mapping[str, Expansion]

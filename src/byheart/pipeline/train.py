@@ -1,4 +1,4 @@
-"""The training half of a run: rows -> adapter, and afresh for the chosen number of epochs where that was asked for."""
+"""Training: rows -> adapter, and a second adapter for the chosen number of epochs if `retrain` asks for it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -108,7 +108,7 @@ def train_job_of(config: RunConfig, train: Sequence[Row], validate: Sequence[Row
 def _fit(
     config: RunConfig, train_job: TrainJob, session: ModelSession, run: Run, interrupt: Interrupt, afresh: bool = False
 ) -> None:
-    """Trains a new adapter and saves it. `afresh`: a second one, for exactly so many epochs, whatever its curve prefers."""
+    """Trains a new adapter and saves it. `afresh`: a second one, for exactly `train_job.epochs` epochs."""
     name, folder = ("retraining", run.folder / "retrained") if afresh else ("training", run.folder)
     again = f"Training again from the base model, {train_job.epochs} epochs, {train_job.schedule} learning rate"
     with run.stage(name, again if afresh else "Training") as note:
@@ -145,7 +145,7 @@ def _fit(
 
 
 class _Clock:
-    """Reports each step. Within a budget of time it counts seconds: nobody knows how many steps there is time for."""
+    """Reports each step. With a budget of time it counts seconds, because the number of steps is not known."""
 
     def __init__(self, run: Run, train_job: TrainJob, until: float):
         """`until`: the second of the run at which training must end."""
@@ -218,7 +218,7 @@ def _replayed_row(config: RunConfig, model: LanguageModel, tokens: Sequence[int]
 
 
 def recall_on(config: RunConfig, asked: Sequence[Probe]) -> Callable[[LanguageModel], float] | None:
-    """What measures recall (token F1) on these probes while a model learns; None where nobody is to be asked."""
+    """The function that measures recall (token F1) on these probes during training; None without probes."""
     member = config.evaluation.get("recall", Recall())
     if not asked or not isinstance(member, Recall):
         return None
@@ -231,7 +231,7 @@ def _done(folder: Path) -> dict[str, Any] | None:
 
 
 def account_of(result: TrainResult, stopping: Stopping) -> dict[str, Any]:
-    """What run.json says of a training, and adapter/byheart.json, which marks it as finished."""
+    """The record of a training in run.json and in adapter/byheart.json, which marks it as finished."""
     last: CurvePoint | None = result.curve[-1] if result.curve else None
     epochs = f"{result.epochs_run:.3g} epoch{'' if result.epochs_run == 1 else 's'}"
     why = {

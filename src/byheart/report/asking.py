@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.from_teacher.observed import amount
 from byheart.records import Json
 from byheart.report.tables import printable
 from byheart.results import RunEstimate, TrainingEstimate
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 ROWS = 24  # chunks in the table; all of them are in ledger.json and on the page
 
@@ -41,7 +44,7 @@ def _training_lines(training: TrainingEstimate) -> list[str]:
     return [f"{training.rows:,} rows of about {training.tokens_per_row:.0f} tokens{replayed}", most]
 
 
-def ledger_tables(account: Json, names_of: Mapping[str, str]) -> Iterator[Any]:
+def ledger_tables(account: Json, names_of: Mapping[str, str]) -> "Iterator[Table | str]":
     """The ledger as rich tables: chunks, reasons, rungs. Nothing where no teacher was asked. `names_of` maps Chunk.id."""
     from rich.table import Table
     from rich.text import Text
@@ -88,7 +91,7 @@ def ledger_tables(account: Json, names_of: Mapping[str, str]) -> Iterator[Any]:
     yield f"  facts covered: {100 * covered['forward']:.0f} % forward, {100 * covered['reverse']:.0f} % in reverse"
 
 
-def _table(title: str, first: str, *others: str) -> Any:
+def _table(title: str, first: str, *others: str) -> "Table":
     from rich.table import Table
 
     table = Table(

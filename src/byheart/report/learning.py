@@ -29,7 +29,7 @@ class Learning:
     state: str
     improving: bool
     monitor: str
-    more: str  # what to say on the command line for twice as much
+    more: str  # the override that trains twice as long
 
     @property
     def lines(self) -> list[str]:

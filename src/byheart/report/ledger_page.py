@@ -13,7 +13,7 @@ PAGE = "ledger.html"
 
 
 def write_ledger_page(folder: Path) -> Path:
-    """The page in the run's folder, from the files of the text half; returns its path."""
+    """The page in the run's folder, from the files of `prepare_data`; returns its path."""
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -42,7 +42,7 @@ def write_ledger_page(folder: Path) -> Path:
 def _chunks(
     chunks: Sequence[Chunk], facts: Sequence[Fact], examples: Sequence[Example], rejected: Sequence[Rejection]
 ) -> list[Json]:
-    """Each chunk with its facts in order; what is tied to several facts or none stands with the chunk."""
+    """Each chunk with its facts in order; examples on several facts, or on none, are listed with the chunk."""
     kept: dict[str, list[Example]] = defaultdict(list)
     refused: dict[str, list[Rejection]] = defaultdict(list)
     for example in examples:

@@ -1,4 +1,4 @@
-"""report.html: one page that opens without a network and shows what a run reached, question by question."""
+"""report.html: one page that opens without a network and shows the results of a run, question by question."""
 
 import hashlib
 from base64 import b64encode
@@ -28,7 +28,7 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Folder:
-    """What lies in a run's folder; what an interrupted run has not written is empty."""
+    """The content of a run's folder. What an interrupted run has not written is empty."""
 
     run: Json
     scores: Json
@@ -127,7 +127,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(text: object) -> str:
-    """An ISO date and time as a reader writes it; anything else as it stands."""
+    """An ISO date and time as a reader writes it; anything else unchanged."""
     try:
         return f"{datetime.fromisoformat(str(text)):%d %B %Y, %H:%M}".lstrip("0")
     except ValueError:
@@ -135,7 +135,7 @@ def moment(text: object) -> str:
 
 
 def _specimen(rows: Sequence[Json]) -> Json | None:
-    """A probe that was learned and that reads quickly, from the exam where there is one."""
+    """The shortest learned probe, from the exam if there is one."""
     learned = [row for row in tables.exam(rows) if tables.outcome(row) == "learned"]
     return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "tuned")), default=None)
 

@@ -1,4 +1,4 @@
-"""What the screen and the page both say about a run: scores as numbers with intervals, and probes by outcome.
+"""What the terminal and the page both show of a run: scores with intervals, and probes by outcome.
 
 `scores` is the content of scores.json, `rows` are the lines of answers.jsonl.
 """
@@ -34,7 +34,7 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206
 
 
 def printable(text: object) -> str:
-    """The text without control characters, turns of direction and lone surrogates: models say them, terminals obey."""
+    """The text without control characters, changes of direction and lone surrogates, which a terminal would follow."""
     return UNPRINTABLE.sub("\ufffd", str(text))
 
 
@@ -85,7 +85,7 @@ def lines(scores: Scores) -> list[Line]:
 
 
 def headline(scores: Scores) -> Line | None:
-    """The one metric that stands for the run: what the scores say decides, else choice, else contains."""
+    """The headline metric of the run: the one named in the scores, else choice, else contains."""
     by_name = {line.metric: line for line in lines(scores)}
     order = (scores.get("headline"), "choice_norm", "choice", "contains", "exact_match")
     return next((by_name[name] for name in order if name in by_name), None)

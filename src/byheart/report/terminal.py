@@ -1,6 +1,6 @@
 """The listener that shows a run in the terminal: stages, progress, the curve as it grows, and the results at the end.
 
-On a terminal it is alive: a bar with the time left, and below it the curve. Into a file or a CI log it writes plain
+On a terminal it shows a progress bar with the time left, and the curve below it. In a file or a CI log it writes plain
 lines, and progress every ten seconds at most.
 """
 
@@ -35,7 +35,7 @@ class Bar:
 
         self.terminal, self.label = terminal, label
         self.said = time.monotonic()
-        self.first: tuple[int, float] | None = None  # the first report of work done, and when it came
+        self.first: tuple[int, float] | None = None  # the first report of finished work: how much, and when
         self.progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=28),
@@ -81,7 +81,7 @@ class Bar:
 
 
 class Terminal:
-    """Shows the events of a run, and its results. `file` is standard output unless a test says otherwise."""
+    """Shows the events of a run, and its results. `file` is standard output by default."""
 
     def __init__(self, file: TextIO | None = None):
         from rich.console import Console
@@ -145,7 +145,7 @@ class Terminal:
             bar.close()
 
     def curve(self, point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
-        """The curve below the bar, where there is a living one; else one line a check, the losses as a spark line."""
+        """The curve below the progress bar, if there is one; else one line for each check, the losses as a spark line."""
         if self.alive and self.bar and self.console.encoding.startswith("utf"):
             self.bar.curve = _drawn(curve, self.console.width)
             self.bar.live.refresh()
@@ -170,7 +170,7 @@ class Terminal:
         self._indented(f"! {text}", "yellow")
 
     def _begin(self) -> None:
-        """In a log, a stage that has more to tell than its last line is announced by its title."""
+        """In a log, a stage that prints more than its last line is announced by its title."""
         if self.unannounced:
             self.console.print(f"· {self.unannounced}")
             self.unannounced = ""
@@ -246,7 +246,7 @@ class Terminal:
 
 
 def pick(rows: Sequence[Json], count: int) -> list[Json]:
-    """Evenly through the probes sorted by how they changed, so that no kind is over- or understated."""
+    """Evenly through the probes sorted by how they changed, so that each kind keeps its share."""
     judged = [row for row in rows if row.get("tuned_right") is not None]
     order = sorted(judged, key=lambda row: (not row["tuned_right"], bool(row.get("untuned_right"))))
     if len(order) <= count:

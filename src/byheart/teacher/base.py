@@ -33,7 +33,7 @@ class Reply:
     """The teacher's answer, and its tokens."""
 
     text: str  # as it was received; may hold a reasoning model's thinking (see `strip_thinking`)
-    input_tokens: int  # as the server counted them; 0 where it did not say
+    input_tokens: int  # as the server counted them; 0 where it did not report them
     output_tokens: int
     cached: bool  # taken from the cache: nothing was sent or paid
     finish_reason: str  # "stop", "length" where it was cut at max_tokens, "content_filter", ...
@@ -48,7 +48,7 @@ class Reply:
 class Failure:
     """A request without a usable answer after all its retries. It is not cached: the next run sends it again."""
 
-    reason: str  # in words, e.g. "500 from the server, 6 times: overloaded"
+    reason: str  # for example "500 from the server, 6 times: overloaded"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def ignore(*event: object) -> None:
 
 
 class Teacher(Protocol):
-    """Answers requests. An implementation is a frozen dataclass of options, cheap to build."""
+    """Answers requests. An implementation is a frozen dataclass of options and costs nothing to build."""
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """A reply or a failure for each request, in their order; equal requests are sent once.
@@ -111,12 +111,12 @@ class Teacher(Protocol):
         ...
 
     def problems(self) -> Sequence[Problem]:
-        """What is wrong with the options, found without work and without a network; empty where nothing is."""
+        """Problems of the options, found without a network; empty if there are none."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """What identifies the model that answers, as part of cache keys. Never holds a secret."""
+        """Identifies the model that answers, as part of cache keys. Never contains a secret."""
         ...
 
     @property

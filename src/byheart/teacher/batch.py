@@ -53,7 +53,7 @@ class Batch(Endpoint):
         return super()._wrong_values() + wrong_numbers(self, "teacher", checks)
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
-        """See `Teacher.ask`. Ctrl-C ends the waiting; the batch goes on, and the same command collects it."""
+        """See `Teacher.ask`. Ctrl-C ends the wait, not the batch: the same command collects its answers later."""
         with ask_session(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
             if session.waiting:
                 run_async(BatchClient(self, session).run)

@@ -64,7 +64,7 @@ class AnswerCache:
         self.path = path or cache_folder() / "teacher.sqlite"
 
     def __enter__(self) -> "AnswerCache":
-        with _said(self.path):
+        with _explained(self.path):
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -84,7 +84,7 @@ class AnswerCache:
         self.connection.close()
 
     def find(self, keys: Sequence[str]) -> dict[str, Reply]:
-        """The answers that are here, as cached replies."""
+        """The answers of these keys that are in the cache."""
         found: dict[str, Reply] = {}
         names = "key, text, input_tokens, output_tokens, finish_reason, notes"
         for start in range(0, len(keys), AT_ONCE):
@@ -106,7 +106,7 @@ class AnswerCache:
 
     def claim(self, keys: Collection[str], owner: str, is_dead: Callable[[str], bool]) -> dict[str, str]:
         """The owner of each of `keys` now: `owner`, unless another that is running had claimed it before."""
-        with _said(self.path), self._alone():
+        with _explained(self.path), self._alone():
             owners = self.connection.execute("SELECT DISTINCT owner FROM claims").fetchall()
             dead = [(name,) for (name,) in owners if name != owner and is_dead(name)]
             self.connection.executemany("DELETE FROM claims WHERE owner = ?", dead)
@@ -130,7 +130,7 @@ class AnswerCache:
     def export(self) -> Iterator[dict[str, object]]:
         """Each answer with its request, oldest first, as plain records."""
         names = ("text", "input_tokens", "output_tokens", "finish_reason")
-        with _said(self.path):
+        with _explained(self.path):
             rows = self.connection.execute("SELECT * FROM answers ORDER BY asked_at, key")
             for key, teacher, _, asked_at, request, *answer, notes in rows:
                 head = {"key": key, "teacher": teacher, "asked_at": asked_at, **json.loads(request)}
@@ -141,7 +141,7 @@ class AnswerCache:
         chosen = {"asked_at < ?": older_than, "instr(teacher, ?)": teacher}
         given = {clause: value for clause, value in chosen.items() if value is not None}
         where = " AND ".join(given) or "1"
-        with _said(self.path):
+        with _explained(self.path):
             gone = self.connection.execute(f"DELETE FROM answers WHERE {where}", [*given.values()]).rowcount
             if gone:
                 self.connection.execute("VACUUM")
@@ -160,7 +160,7 @@ class AnswerCache:
         self._run("DELETE FROM batches WHERE id = ?", (batch,))
 
     def _run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with _said(self.path):
+        with _explained(self.path):
             return self.connection.execute(statement, values).fetchall()
 
     @contextmanager
@@ -189,7 +189,7 @@ def _patiently(act: Callable[[], Result]) -> Result:
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     """SQLite's errors become a UserError that names the file and what to do."""
     try:
         yield

@@ -28,11 +28,11 @@ class Endpoint:
     model: str  # as the server names it
     base_url: str | None = None  # None: $OPENAI_BASE_URL, else OpenAI's own
     api_key_env: str | None = None  # None: OPENAI_API_KEY, but for OpenAI's own server or $OPENAI_BASE_URL only
-    structured: bool = True  # ask the server to keep to the answer's JSON schema
+    structured: bool = True  # request that the answer follows its JSON schema
     price_in: float | None = None  # of a million input tokens, in any currency
     price_out: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)  # more of the request's body
-    server: str | None = None  # what stands for base_url in cache keys
+    server: str | None = None  # used instead of base_url in cache keys
     answers_soon: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

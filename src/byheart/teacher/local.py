@@ -59,7 +59,7 @@ class Local:
         gather(found)
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
-        """See `Teacher.ask`. Each answer is saved as soon as its row ends, while the rest of its batch goes on."""
+        """See `Teacher.ask`. Each answer is saved as soon as its row ends, while the other rows of its batch continue."""
         with ask_session(self.fingerprint, requests, on_reply, on_progress, FREE) as session:
             while mine := session.take():
                 convert = self._base.unconverted

@@ -1,4 +1,4 @@
-"""No teacher: for expansions that need none. Asking it is an error that says how to get one."""
+"""No teacher: for expansions that need none. A request to it is an error that explains how to choose a teacher."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Sends one request until it is answered or refused: retries, pauses, and what the server is known to refuse."""
+"""Sends one request until it is answered or refused. Retries, pauses, and remembers what the server refuses."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S = {UNREACHABLE: 0.5, LIMITED: 2.0, SLOW: 0.5, BROKEN: 0.5}
 LONGEST_PAUSE_S = 60.0
 LONGEST_WAIT_S = 900.0  # that a server may ask for; beyond it, coming back later is better
-SLOW_TRIES = 2  # again after a timeout: the answer that never came may have been paid
+SLOW_TRIES = 2  # tries after a timeout: the missing answer may have been charged
 MOST_BROKEN, MOST_REFUSED = 5, 20  # in a row with no answer between them: it is the server, not the requests
 NOTES = {"temperature": TEMPERATURE_REFUSED, "schema": "schema refused"}
 
@@ -71,7 +71,7 @@ ADVICE = {
 
 
 def read_exception(error: Exception, endpoint: Endpoint, timeout_s: float) -> Response:
-    """The meaning of an error that the client raised; it is raised again where it is not the server's."""
+    """The meaning of an error that the client raised; it is raised again where the server did not cause it."""
     import openai
 
     if isinstance(error, openai.APIStatusError):

@@ -29,7 +29,7 @@ GENERIC = frozenset(
 
 
 def not_alone(question: str, ground: Ground) -> str:
-    """Why the question cannot be understood alone, in words; empty where it can."""
+    """Why the question cannot be understood alone; empty if it can."""
     if (pointing := _POINTS.search(question)) and pointing[0].casefold() not in ground.text.casefold():
         return f"“{pointing[0]}” refers to a text that the reader does not see"
     own = [each for each in content_stems(question, ground.language) if each not in GENERIC]
@@ -39,7 +39,7 @@ def not_alone(question: str, ground: Ground) -> str:
 
 
 def _dangling(question: str, ground: Ground) -> str:
-    """A pronoun before the first word that it could stand for."""
+    """A pronoun before the first word that it could refer to."""
     names = {each.casefold() for each in re.findall(r"(?<=[\s“\"(])[A-Z][\w’'-]+", question)}
     person = thing = False
     found = words(question)
@@ -61,5 +61,5 @@ def _dangling(question: str, ground: Ground) -> str:
 
 
 def _empty_it(word: str, rest: Sequence[str]) -> bool:
-    """ "Is it true that ...", "how long does it take to ...": it stands for what follows."""
+    """ "Is it true that ...", "how long does it take to ...": it refers to what follows."""
     return word == "it" and any(each in ("to", "that", "if", "when", "for") for each in rest[1:5])

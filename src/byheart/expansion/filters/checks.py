@@ -116,7 +116,7 @@ class Gates:
         said, asked = plain(answer), plain(question)
         if angle != "scenario" and len(said.split()) > 2 and f" {said} " in f" {asked} ":
             return Refusal(GIVEN_AWAY, answer[:60])
-        # "What is a repeater?" "A repeater": two words may stand in a question that offers a choice, but not be all of it
+        # "What is a repeater?" "A repeater": two words may be part of a question that offers a choice, but not the whole question
         about, given = ({*content_stems(text, ground.language)} for text in (question, answer))
         if about and about == given:
             return Refusal(GIVEN_AWAY, answer[:60])

@@ -14,9 +14,9 @@ _NEUTRAL = frozenset(
 
 
 def unsupported(question: str, answer: str, ground: Ground, least: float, scenario: bool, people: bool) -> str:
-    """What the text does not support, in words; empty where it supports all.
+    """What the text does not support; empty if it supports everything.
 
-    `least` is the share of the answer's words that must stand in the text; one of several may always be missing, and
+    `least` is the share of the answer's words that must be in the text; one of several may always be missing, and
     words of the question count only where the answer has no others. The question of a `scenario` may invent numbers
     and names. With `people`, as in stories and dialogues, the answer may name persons.
     """

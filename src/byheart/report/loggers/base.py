@@ -1,4 +1,4 @@
-"""What a logger is: it opens a book for each run or trial, which is told of every check and of the end.
+"""The contract of a logger: for each run or trial it opens a log, which gets every check and the final scores.
 
 A member is a frozen dataclass in a file of its own, with one YAML of the same stem in `conf/logger/`. curve.csv is
 always written and is no member: a comparison must work with no account.
@@ -23,8 +23,8 @@ class About:
     config: Json = field(default_factory=dict)  # as it was first written: no secret is in it
 
 
-class Book(Protocol):
-    """One run's entries."""
+class RunLog(Protocol):
+    """The log of one run."""
 
     def check(self, values: Mapping[str, float], step: int) -> None:
         """Numbers of a validation check, by name."""
@@ -41,11 +41,11 @@ class Logger(Protocol):
     """An option of the group `logger`."""
 
     def problems(self) -> list[str]:
-        """Why it cannot be used here, before anything is spent."""
+        """Why it cannot be used here. Called before any work."""
         ...
 
-    def open(self, about: About) -> Book:
-        """The book of one run; opened again, it goes on where it was closed."""
+    def open(self, about: About) -> RunLog:
+        """The log of one run. Opened again, it continues."""
         ...
 
 
