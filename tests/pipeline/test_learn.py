@@ -121,7 +121,7 @@ def test_with_nothing_held_out_recall_of_the_trained_answers_ends_the_training(c
     assert cli.main([*usual, *words, "adapter=full", "epochs=40", "hydra.run.dir=run"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     run = read_json("run/run.json")
-    assert "stopping.monitor=train_recall ends the training" in shown and "held-out answers word for word" not in shown
+    assert "training is stopped by stopping.monitor=train_recall" in shown and "held-out answers word for word" not in shown
     assert (run["training"]["held_out"], run["training"]["state"]) == (0, "upturn") and run["training"]["chosen_epoch"]
     assert "recall of trained answers improved no more" in shown
 
@@ -133,7 +133,7 @@ def test_replayed_rows_ask_for_what_the_untuned_model_expects_and_a_resumed_run_
         curve("whole") == curve("again")
         and Path("whole/replay.jsonl").read_text() == Path("again/replay.jsonl").read_text()
     )
-    assert "texts of its own" in capsys.readouterr().out
+    assert "texts of the base model" in capsys.readouterr().out
     assert learn("without", "budget=9") == 0 and curve("without") != curve("whole")
 
 
@@ -171,7 +171,7 @@ def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
 
     assert cli.main(["learn", "resume=run"]) == 0
     assert read_json("run/run.json")["state"] == "finished"
-    assert "written already" in capsys.readouterr().out
+    assert "examples exist already" in capsys.readouterr().out
     assert learn("whole") == 0
     assert curve("run") == curve("whole")
 
@@ -180,7 +180,7 @@ def test_ctrl_c_before_training_says_how_to_go_on(capsys, monkeypatch):
     def press_ctrl_c(*words):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("byheart.pipeline.learn.gather_probes", press_ctrl_c)
+    monkeypatch.setattr("byheart.pipeline.learn.collect_probes", press_ctrl_c)
     assert learn("run") == 130
     assert f'byheart learn "resume={Path("run").absolute()}"' in capsys.readouterr().err
 

@@ -85,7 +85,7 @@ def test_an_export_holds_each_answer_with_its_request(filled):
 
 def test_pruning_forgets_what_was_meant_and_nothing_else(filled):
     assert "0 answers deleted, 5 left" in byheart("prune=41d").stdout
-    assert "0 answers forgotten" in byheart("prune=30d", "teacher=gpt").stdout
+    assert "0 answers deleted" in byheart("prune=30d", "teacher=gpt").stdout
     assert "3 answers deleted, 2 left" in byheart("prune=30d").stdout
     assert kept() == {NEW: 2}
     assert "2 answers deleted, 0 left" in byheart("prune=all", "teacher=gpt").stdout

@@ -183,7 +183,7 @@ def test_endless_trouble_ends(say):
         (
             Say(b"\x00\x1b[2J<<<noise" * 5),
             "200 with a body that is not JSON: [2J<<<noise",
-            "what into the server's own log",
+            "into the server's own log",
         ),
     ],
 )
