@@ -193,14 +193,8 @@ def _line(record: Any) -> str:
 
 
 def _encode(text: str) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate: JSON can carry it escaped, UTF-8 cannot
-        return "".join(_escaped(character) for character in text).encode("utf-8")
-
-
-def _escaped(character: str) -> str:
-    return f"\\u{ord(character):04x}" if "\ud800" <= character <= "\udfff" else character
+    # A lone surrogate is written as JSON's escape for it (\ud800): UTF-8 has no other form.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any, named: bool = False, finite: bool = False) -> Any:

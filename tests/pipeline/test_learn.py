@@ -121,7 +121,10 @@ def test_with_nothing_held_out_recall_of_the_trained_answers_ends_the_training(c
     assert cli.main([*usual, *words, "adapter=full", "epochs=40", "hydra.run.dir=run"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     run = read_json("run/run.json")
-    assert "training is stopped by stopping.monitor=train_recall" in shown and "held-out answers word for word" not in shown
+    assert (
+        "training is stopped by stopping.monitor=train_recall" in shown
+        and "held-out answers word for word" not in shown
+    )
     assert (run["training"]["held_out"], run["training"]["state"]) == (0, "upturn") and run["training"]["chosen_epoch"]
     assert "recall of trained answers improved no more" in shown
 

@@ -62,7 +62,10 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
         return Composed((), tuple(problems))
     multirun = bool(request.flags.multirun) or getattr(config.hydra.mode, "name", None) == "MULTIRUN"
     if not multirun:
-        problems += [_several_values(override) for override in swept]
+        for override in swept:
+            key, _, value = (override.input_line or "").partition("=")
+            fix = f"add --multirun to try each, or write a list: {key}=[{value}]"
+            problems.append(Problem("several values for one run", key, value, fix))
         configs = [config]
     else:
         configs = []
@@ -294,12 +297,6 @@ def _word_problems(request: Request) -> list[Problem]:
         fix = f"give them as one list: documents=[{','.join(documents)}]"
         problems.append(Problem("given twice", "documents", ", ".join(documents), fix))
     return problems
-
-
-def _several_values(override: Override) -> Problem:
-    key, _, value = (override.input_line or "").partition("=")
-    fix = f"add --multirun to try each, or write a list: {key}=[{value}]"
-    return Problem("several values for one run", key, value, fix)
 
 
 def _unreadable(override: str) -> Problem:

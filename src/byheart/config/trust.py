@@ -58,15 +58,9 @@ def _secret(where: str, value: object) -> list[Problem]:
 
 def foreign_targets(config: object, path: str = "") -> list[Problem]:
     """Every `_target_` that is neither byheart's own class nor one of the few libraries that a config may name."""
-    problems = []
-    for where, value in _leaves(config, path):
-        if where.rpartition(".")[2] == "_target_" and not _trusted(str(value)):
-            problems.append(Problem(FOREIGN_CODE, where, str(value), f"allowed are {TRUSTED}"))
-    return problems
-
-
-def _trusted(target: str) -> bool:
-    return bool(FOREIGN.fullmatch(target)) or is_own_class(target)
+    targets = [(where, str(value)) for where, value in _leaves(config, path) if where.rpartition(".")[2] == "_target_"]
+    foreign = [each for each in targets if not FOREIGN.fullmatch(each[1]) and not is_own_class(each[1])]
+    return [Problem(FOREIGN_CODE, where, value, f"allowed are {TRUSTED}") for where, value in foreign]
 
 
 def is_own_class(target: str) -> bool:

@@ -87,7 +87,8 @@ class Endpoint:
     @property
     def _key_name(self) -> str | None:
         # Someone else's server never gets the key that was exported for OpenAI, unless its name is given.
-        return self.api_key_env or (OWN_KEY if not self.base_url or _is_openai(self.address) else None)
+        is_openai = f".{urlsplit(self.address).hostname or ''}".endswith(".openai.com")
+        return self.api_key_env or (OWN_KEY if not self.base_url or is_openai else None)
 
     @property
     def key(self) -> str:
@@ -137,8 +138,3 @@ class Endpoint:
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
         http = DefaultAsyncHttpxClient(timeout=timeout, limits=limits, trust_env=not self.is_local)
         return AsyncOpenAI(api_key=self.key, base_url=self.address, max_retries=0, timeout=timeout, http_client=http)
-
-
-def _is_openai(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    return host == "openai.com" or host.endswith(".openai.com")

@@ -5,7 +5,7 @@ always written and is no member: a comparison must work with no account.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -51,20 +51,9 @@ class Logger(Protocol):
 
 def check_values(point: CurvePoint, tokens_per_row: float | None = None) -> dict[str, float]:
     """A check as every logger names it; what was not measured is absent."""
-    pace = point.rows_seen / point.seconds if point.seconds else None
-    values = {
-        "epoch": point.epoch,
-        "train_loss": point.train_loss,
-        "val_loss": point.val_loss,
-        "bounded_loss": point.bounded_loss,
-        "recall": point.recall,
-        "token_accuracy": point.token_accuracy,
-        "train_recall": point.train_recall,
-        "lr": point.lr,
-        "rows_seen": float(point.rows_seen),
-        "seconds": point.seconds,
-        "peak_memory_gib": point.peak_memory,
-        "rows_per_second": pace,
-        "tokens_per_second": pace * tokens_per_row if pace is not None and tokens_per_row is not None else None,
-    }
+    values = {name: value for name, value in asdict(point).items() if name not in ("step", "peak_memory")}
+    values |= {"rows_seen": float(point.rows_seen), "peak_memory_gib": point.peak_memory}
+    if point.seconds:
+        values["rows_per_second"] = point.rows_seen / point.seconds
+        values["tokens_per_second"] = tokens_per_row and values["rows_per_second"] * tokens_per_row
     return {name: value for name, value in values.items() if value is not None}
