@@ -18,7 +18,7 @@ from byheart.store import content_key, is_done, mark_done, read_jsonl, write_jso
 
 TITLES = {
     "untuned": "Scoring the untuned model",
-    "open_book": "Scoring it with open book",
+    "open_book": "Scoring the untuned model with open book",
     "tuned": "Scoring the tuned model",
 }
 
