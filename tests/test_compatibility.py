@@ -58,7 +58,7 @@ def test_a_stopped_run_is_resumed_from_its_checkpoint(here, capsys):
     scored = Path("run/scored/untuned.jsonl").stat().st_mtime_ns
     before = losses("run/curve.csv")
     assert cli.main(["learn", "resume=run"]) == 0
-    assert "written already" in capsys.readouterr().out
+    assert "examples exist already" in capsys.readouterr().out
     assert {name: Path("run", name).stat().st_mtime_ns for name in data} == data
     assert Path("run/scored/untuned.jsonl").stat().st_mtime_ns == scored
     found = losses("run/curve.csv")

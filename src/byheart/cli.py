@@ -19,31 +19,31 @@ COMMANDS = (
         "teach a model your documents: from text to the report",
         f"byheart learn {SETTINGS}",
         (
-            ("byheart learn documents=handbook.pdf", "learn one document with the embedded model"),
+            ("byheart learn documents=handbook.pdf", "train the embedded model on one document"),
             ("byheart learn documents=docs/ questions=exam.jsonl model.path=DIR", "your folder, exam and model"),
-            ("byheart learn resume=outputs/handbook/2026-01-31_09-30-00", "go on where a run was stopped"),
+            ("byheart learn resume=outputs/handbook/2026-01-31_09-30-00", "continue a run that was stopped"),
             ("byheart learn -m lr=1e-4,3e-4 documents=handbook.pdf", "one run for each learning rate"),
         ),
     ),
     Command(
         "expand",
-        "write the questions and answers only; no model is loaded",
+        "make the examples only; no model is loaded",
         f"byheart expand {SETTINGS}",
-        (("byheart expand documents=handbook.pdf", "see what would be learned, without a model"),),
+        (("byheart expand documents=handbook.pdf", "see the examples before any training"),),
     ),
     Command(
         "check",
-        "check every setting, file and group in a second, and spend nothing",
+        "check every setting, file and group; sends and trains nothing",
         f"byheart check {SETTINGS}",
-        (("byheart check documents=handbook.pdf lr=1e-4", "is all well before a long run?"),),
+        (("byheart check documents=handbook.pdf lr=1e-4", "find every problem before a long run"),),
     ),
     Command(
         "sweep",
         "try batch sizes, learning rates and epochs, and keep the best",
         f"byheart sweep NAME {SETTINGS}",
         (
-            ("byheart sweep batch_lr_epochs documents=handbook.pdf", "the standard sweep; again goes on with it"),
-            ("byheart sweep mine.yaml hydra.sweeper.n_trials=40", "your own sweep, so many trials in all"),
+            ("byheart sweep batch_lr_epochs documents=handbook.pdf", "the standard sweep; run it again to continue"),
+            ("byheart sweep mine.yaml hydra.sweeper.n_trials=40", "your own sweep, with 40 trials in all"),
             ("byheart sweep lr_ladder documents=handbook.pdf", "the highest learning rate that stays smooth"),
         ),
         settings=False,
@@ -51,7 +51,7 @@ COMMANDS = (
     ),
     Command(
         "pick",
-        "a sweep's table; scores its best trial or the one you name",
+        "show a sweep's table; score its best trial, or another",
         "byheart pick FOLDER [trial=N]",
         (("byheart pick outputs/sweeps/batch_lr_epochs-handbook trial=3", "score trial 3 like a run of its own"),),
         settings=False,
@@ -61,20 +61,20 @@ COMMANDS = (
         "score a run again, on its own or on other questions",
         "byheart evaluate run=DIR [questions=FILE] [evaluation... trainer...]",
         (
-            ("byheart evaluate run=outputs/handbook/TIME questions=other.jsonl", "ask it something else"),
-            ("byheart evaluate run=outputs/handbook/TIME", "once more on its own questions and probes"),
+            ("byheart evaluate run=outputs/handbook/TIME questions=other.jsonl", "score it on other questions"),
+            ("byheart evaluate run=outputs/handbook/TIME", "score it again on its own questions"),
         ),
         settings=False,
         groups=("evaluation", "trainer"),
     ),
     Command(
         "cache",
-        "the teachers' answers that are kept: list, export or forget them",
+        "list, export or delete the saved answers of teachers",
         "byheart cache [export=FILE | prune=AGE | prune=all] [teacher=TEXT]",
         (
-            ("byheart cache", "what was answered by whom, and where it is kept"),
+            ("byheart cache", "the number of answers by teacher, and where they are"),
             ("byheart cache export=answers.jsonl", "each answer with its request, one a line"),
-            ("byheart cache prune=30d teacher=NAME", "forget what NAME answered over 30 days ago"),
+            ("byheart cache prune=30d teacher=NAME", "delete what NAME answered over 30 days ago"),
         ),
         settings=False,
     ),
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except Unfinished as error:
-        _print_problems(command, error.problems, "nothing went wrong, come back later")
+        _print_problems(command, error.problems, "no error: the batch is not finished yet")
         return 75
     except UserError as error:
         _print_problems(command, error.problems)
@@ -98,9 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\nbyheart: training failed: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        print("\nbyheart: stopped; what was finished is saved", file=sys.stderr)
+        print("\nbyheart: stopped; finished stages are saved", file=sys.stderr)
         if folder := getattr(stop, "run_folder", None):
-            print(f'  go on with: byheart {command} "resume={folder}"', file=sys.stderr)
+            print(f'  continue with: byheart {command} "resume={folder}"', file=sys.stderr)
         return 130
     except BrokenPipeError:  # `byheart --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -204,13 +204,13 @@ def _report_bug(command: str, error: Exception) -> None:
 
     story = "".join(traceback.format_exception(error))
     folder = getattr(error, "run_folder", None)
-    print(f"\nbyheart: this is our fault, not yours: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"\nbyheart: this is a bug in byheart: {type(error).__name__}: {error}", file=sys.stderr)
     try:
         if not folder:
             raise OSError("the run has no folder yet")
         place = Path(folder) / "error.txt"
         place.write_text(story, encoding="utf-8")
-        print(f'  the traceback is in {place}\n  go on with: byheart {command} "resume={folder}"', file=sys.stderr)
+        print(f'  the traceback is in {place}\n  continue with: byheart {command} "resume={folder}"', file=sys.stderr)
     except OSError:
         print(story, file=sys.stderr)
 

@@ -1,11 +1,11 @@
-"""What each command does once its words are known: it calls the Python interface and shows the result."""
+"""The commands: each calls the Python interface and shows the result."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from byheart import interface
 from byheart.config.checking import show
-from byheart.config.compose import Config, Request, job_title, read_request
+from byheart.config.compose import Request, read_request
 from byheart.documents.load import find_documents
 from byheart.interface import Checked, Job
 from byheart.pipeline.run_config import RunConfig
@@ -39,7 +39,8 @@ def carry_out(command: str, words: Sequence[str]) -> int:
         setup = checked.setup
         return _sweep(lambda progress: interface.run_sweep(request, setup, progress))
     elif checked.multirun:
-        interface.start(request, checked, EachJob(command, Terminal()))
+        terminal = Terminal()
+        interface.start(request, checked, Job(command, terminal, terminal.result))
     else:
         return _run(command, request, checked)
     return 0
@@ -68,31 +69,18 @@ def _resume(command: str, request: Request) -> int:
     if run_config is None:
         print(f"this run is finished: {page if page.is_file() else folder}")
     elif command == "check":
-        print(f"ready to go on with {folder}")
+        print(f"ready to continue {folder}")
     else:
         return _run(command, request)
     return 0
-
-
-class EachJob(Job):
-    """Several runs of one command line; each begins with its number and ends with its result."""
-
-    def __init__(self, stage: str, terminal: Terminal):
-        super().__init__(stage, terminal, single=False)
-        self.terminal = terminal
-
-    def __call__(self, config: Config) -> None:
-        print(f"\n{job_title()}")
-        super().__call__(config)
-        assert self.result is not None
-        self.terminal.result(self.result)
 
 
 def _show_checked(checked: Checked) -> None:
     for line in _findings(checked.plans[0]):
         print(line)
     print(f"  {'sweep folder' if checked.multirun else 'run folder'}   {checked.folder}")
-    print(f"\nready{', and so is each value of this sweep' if checked.multirun else ''}: nothing was spent")
+    what = "all settings, for every value of this sweep," if checked.multirun else "all settings"
+    print(f"\nready: {what} are valid; no request was sent and no model was loaded")
 
 
 def _findings(run_config: RunConfig) -> list[str]:

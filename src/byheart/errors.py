@@ -1,6 +1,6 @@
 """Errors with an exit code of their own: the user can fix them, or a batch is still running."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -34,6 +34,22 @@ class Unfinished(UserError):
 
 class Diverged(Exception):
     """Training became NaN or exploded; the message says what to change."""
+
+
+Check = tuple[str, Callable[[float], bool]]  # words that complete "must be ...", and whether a number is right
+AT_LEAST_0: Check = "at least 0", lambda number: number >= 0
+AT_LEAST_1: Check = "at least 1", lambda number: number >= 1
+ABOVE_0: Check = "above 0", lambda number: number > 0
+
+
+def wrong_numbers(options: object, where: str, checks: Mapping[str, Check]) -> list[Problem]:
+    """A problem for each field of `options` that fails its check; None passes. `where`: the config path of `options`."""
+    values = {name: getattr(options, name) for name in checks}
+    return [
+        Problem(f"must be {words}", f"{where}.{name}", str(values[name]))
+        for name, (words, is_right) in checks.items()
+        if values[name] is not None and not is_right(values[name])
+    ]
 
 
 def gather(problems: Sequence[Problem]) -> None:

@@ -36,7 +36,7 @@ def overview(commands: tuple[Command, ...]) -> str:
         _bold("commands"),
         *_table([(command.name, command.line) for command in commands]),
         "",
-        _bold("to begin"),
+        _bold("first steps"),
         *_examples(tuple(example for command in commands for example in command.examples[:1])),
         "",
         "byheart <command> --help lists its keys and groups; byheart --version",
@@ -49,31 +49,29 @@ def page(command: Command) -> str:
     lines = [*wrap(f"byheart {command.name}: {command.line}", WIDTH), "", _bold("usage") + f"  {command.usage}"]
     lines += ["", _bold("examples"), *_examples(command.examples)]
     source = (conf_folder() / "learn.yaml").read_text(encoding="utf-8")
-    chosen = dict(_default_groups(source))
+    groups = re.finditer(r"^ {2}- (\w+): (.+)$", source, re.M)
+    chosen = {found[1]: found[2].partition(" #")[0].strip() for found in groups}
     if command.sweeps:
         found = sorted(sweeps_folder().glob("*.yaml"))
         lines += ["", _bold("sweeps") + "  or a YAML file of your own"]
         lines += _table([(f.stem, one_line(f).removeprefix("Lab note: ")) for f in found], 16)
-        lines += ["", "All keys and groups of `byheart learn --help` hold here too."]
+        lines += ["", "All keys and groups of `byheart learn --help` can be used here too."]
     if command.groups:
-        lines += ["", _bold("groups") + "  that may be set again; * is the default"]
+        lines += ["", _bold("groups") + "  that can be changed; * is the default"]
         for group in command.groups:
             lines += _members(group, chosen[group])
-        lines += ["", "Everything else is as the run was trained."]
+        lines += ["", "All other settings stay as in the run."]
     if not command.settings:
         return "\n".join(lines)
     plain = [(key, default, comment) for section, key, default, comment in _keys(source) if not section]
     sections = [(f"{section}.{key}", default, comment) for section, key, default, comment in _keys(source) if section]
     lines += ["", _bold("keys") + "  with their defaults", *_settings(plain)]
     lines += ["", _bold("sections"), *_settings(sections)]
-    one = [group for group, members in chosen.items() if not members.startswith("[")]
-    many = [group for group, members in chosen.items() if members.startswith("[")]
-    lines += ["", _bold("groups with one choice") + "  like adapter=full; * is the default"]
-    for group in one:
-        lines += _members(group, chosen[group])
-    lines += ["", _bold("groups with several members") + "  like expansion=[rules,file] or +evaluation=NAME"]
-    for group in many:
-        lines += _members(group, chosen[group])
+    one, several = "like adapter=full; * is the default", "like expansion=[rules,file] or +evaluation=NAME"
+    for title, how, is_list in (("with one choice", one, False), ("with several members", several, True)):
+        lines += ["", f"{_bold(f'groups {title}')}  {how}"]
+        for group, members in chosen.items():
+            lines += _members(group, members) if members.startswith("[") == is_list else ()
     lines += [
         "",
         _bold("flags") + "  Hydra's own",
@@ -98,11 +96,6 @@ def one_line(path: Path) -> str:
             continue
         return line.lstrip("# ").strip() if line.startswith("#") else ""
     return ""
-
-
-def _default_groups(source: str) -> Iterator[tuple[str, str]]:
-    for found in re.finditer(r"^ {2}- (\w+): (.+)$", source, re.M):
-        yield found[1], found[2].partition(" #")[0].strip()
 
 
 def _keys(source: str) -> Iterator[tuple[str, str, str, str]]:

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack, cast
 
 from byheart.config.checking import compose_checked
-from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, read_request, run_hydra
+from byheart.config.compose import Composer, Config, Request, folder_of, job_folder, job_title, read_request, run_hydra
 from byheart.config.plan import plan_values
-from byheart.config.quoting import in_hydras_grammar, quoted
+from byheart.config.quoting import in_hydras_grammar, quoted, unquoted
 from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
+from byheart.config.trust import FOREIGN_CODE
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
 from byheart.pipeline.run_config import RULES, RunConfig
-from byheart.progress import Progress, no_progress
+from byheart.progress import Progress, Said, no_progress
 from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 from byheart.store import FULL, read_json
 
@@ -65,12 +66,12 @@ class Options(TypedDict, total=False):
 
 
 def learn(*words: str, progress: Progress = no_progress, **options: Unpack[Options]) -> LearnResult:
-    """Teaches a model the documents and scores it. `words` are further overrides as on the command line."""
+    """Trains a model on the documents and scores it. `words` are further overrides as on the command line."""
     return cast(LearnResult, run_one("learn", read_request(_words(words, options)), progress))
 
 
 def expand(*words: str, progress: Progress = no_progress, **options: Unpack[Options]) -> ExpandResult:
-    """Writes the questions and answers only; no model is loaded."""
+    """Makes the examples only; no model is loaded."""
     return cast(ExpandResult, run_one("expand", read_request(_words(words, options)), progress))
 
 
@@ -84,7 +85,7 @@ def evaluate(
 def sweep(
     name: str | Path, /, *words: str, progress: Progress = no_progress, **options: Unpack[Options]
 ) -> SweepResult:
-    """Trains what a sweep asks for, or goes on with it. `name`: a shipped sweep or a YAML file.
+    """Runs a sweep or continues it. `name`: a shipped sweep or a YAML file.
 
     Values to try are words: sweep("batch_lr_epochs", "lr=1e-4,3e-4", documents="handbook.pdf").
     """
@@ -93,7 +94,7 @@ def sweep(
     request = read_request(sweep_words([str(name), *_words(words, options)]))
     setup = check(request).setup
     if setup is None:
-        raise UserError(Problem("this sweep has no study", "hydra/sweeper", fix="give it on the command line"))
+        raise UserError(Problem("this sweep has no study", "hydra/sweeper", fix="start it with `byheart sweep`"))
     result = run_sweep(request, setup, progress)
     assert result is not None
     return result
@@ -106,13 +107,14 @@ STAGES: dict[str, Callable[[RunConfig, Path, Progress], Result]] = {"learn": sta
 
 
 class Job:
-    """The task that Hydra runs once for each job: a stage with the job's plan and folder.
+    """The task that Hydra runs once for each job: a stage with the job's RunConfig and folder.
 
-    In a single run an error is kept in `failure`, since Hydra would print a line of its own before ours.
+    In a single run an error is kept in `failure`, since Hydra would print a line of its own before ours. Where several
+    runs follow each other, `show` gets the result of each.
     """
 
-    def __init__(self, stage: str, progress: Progress, single: bool = True):
-        self.stage, self.progress, self.single = stage, progress, single
+    def __init__(self, stage: str, progress: Progress, show: Callable[[Result], None] | None = None):
+        self.stage, self.progress, self.show = stage, progress, show
         self.failure: Exception | None = None
         self.result: Result | None = None  # of the last job
 
@@ -121,19 +123,23 @@ class Job:
             run_config, problems = config_of(config)
             if problems:
                 raise UserError(*problems)
+            if self.show:
+                self.progress(Said(f"\n{job_title()}"))
             self.result = STAGES[self.stage](run_config, job_folder(), self.progress)
+            if self.show:
+                self.show(self.result)
         except KeyboardInterrupt as stop:
             stop.__dict__.setdefault("run_folder", str(job_folder()))
             raise
         except Exception as error:
             error.__dict__.setdefault("run_folder", str(job_folder()))
-            if not self.single:
+            if self.show:
                 raise
             self.failure = error
 
 
 class Checked(NamedTuple):
-    """A command line without problems: a plan for each variant, and their folder."""
+    """A command line without problems: a RunConfig for each variant, and their folder."""
 
     plans: list[RunConfig]
     folder: Path
@@ -147,7 +153,11 @@ def run_one(stage: str, request: Request, progress: Progress, checked: Checked |
         return _resume(stage, request, progress)
     checked = checked or check(request)
     if checked.multirun:
-        raise UserError(Problem("this asks for several runs", "--multirun", fix="call it once for each, or use sweep"))
+        raise UserError(
+            Problem(
+                "this asks for several runs", "--multirun", fix="call this function once for each run, or use sweep"
+            )
+        )
     job = Job(stage, progress)
     start(request, checked, job)
     assert job.result is not None
@@ -155,7 +165,7 @@ def run_one(stage: str, request: Request, progress: Progress, checked: Checked |
 
 
 def start(request: Request, checked: Checked, job: Job) -> None:
-    """Hands a checked request to Hydra, in a folder that is claimed first."""
+    """Runs a checked request with Hydra, in a new folder."""
     folder, multirun = checked.folder, checked.multirun
     _claim(folder, multirun, _folder_is_given(request))
     if not _folder_is_given(request):  # the clock may have moved on; the folder that was claimed is the one to use
@@ -166,9 +176,11 @@ def start(request: Request, checked: Checked, job: Job) -> None:
     except OSError as error:  # Hydra writes the config before our job begins, in pieces
         if error.errno not in FULL or (folder / "run.json").exists():
             raise
-        shutil.rmtree(folder / ".hydra", ignore_errors=True)  # half a config is no run, and bars the folder
-        fix = "make room or choose another place, then give the same command again"
-        raise UserError(Problem(f"{FULL[error.errno]}; nothing was begun", str(folder), fix=fix)) from None
+        shutil.rmtree(
+            folder / ".hydra", ignore_errors=True
+        )  # an incomplete config is no run, and would block the folder
+        fix = "make room or choose another folder, then run the same command again"
+        raise UserError(Problem(f"{FULL[error.errno]}; no run was started", str(folder), fix=fix)) from None
     if job.failure is not None:
         raise job.failure
 
@@ -181,15 +193,15 @@ def run_sweep(request: Request, setup: "SweepConfig", progress: Progress) -> Swe
 
 
 def check(request: Request) -> Checked:
-    """What a request asks for; or one UserError with every problem."""
+    """The checked request. Raises one UserError with every problem."""
     composer = Composer(request.flags.config_dir)
     composed = compose_checked(composer, request)
     problems, plans = list(composed.problems), list[RunConfig]()
     if is_given(request, "run"):
-        fix = "to go on with a run say resume=DIR; `byheart evaluate run=DIR` scores it"
-        problems.append(Problem("this key is for evaluate", "run", request.value("run") or "", fix))
+        fix = "to continue a run use resume=DIR; `byheart evaluate run=DIR` scores it"
+        problems.append(Problem("this key is for `byheart evaluate`", "run", request.value("run") or "", fix))
     for config in composed.configs:
-        if any("may not run this code" in problem.what for problem in problems):
+        if any(problem.what == FOREIGN_CODE for problem in problems):
             break
         run_config, found = config_of(config, composer)
         places = {problem.where for problem in problems}
@@ -206,7 +218,7 @@ def check(request: Request) -> Checked:
 def _set_up(
     request: Request, configs: Sequence[Config], plans: Sequence[RunConfig]
 ) -> "tuple[SweepConfig | None, list[Problem]]":
-    """What our own sweeper would do; nothing where another one sweeps."""
+    """The settings of our own sweeper; None with another sweeper."""
     from byheart.sweep.search.config import is_study, set_up, study_folder
 
     config = configs[0]
@@ -218,7 +230,7 @@ def _set_up(
 
 
 def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConfig, list[Problem]]:
-    """The plan and what is wrong with it; what is at fault is replaced by its default, so that the rest is checked."""
+    """The RunConfig and its problems. A wrong value is replaced by its default, so that the others are checked too."""
 
     def shipped() -> Config:
         return (composer or Composer()).compose("learn")
@@ -231,7 +243,7 @@ def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConf
         values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
     run_config = RunConfig(**{field.name: values[field.name] for field in fields(RunConfig) if field.name in values})
     places = {problem.where for problem in problems}
-    # "expansion: nothing would be written" is no news where expansion.rules could not be built.
+    # "expansion: no examples would be made" adds nothing where expansion.rules could not be built.
     news = [
         problem
         for problem in run_config.problems()
@@ -241,18 +253,20 @@ def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConf
 
 
 def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
-    """Make the output folder ours, or refuse: no run ever writes into another's folder."""
-    fix = f'"resume={folder}" goes on with that run; else choose another name= or hydra.run.dir='
+    """Creates the output folder, or refuses: a run never writes into the folder of another."""
+    fix = f'"resume={folder}" continues that run; for a new run choose another name= or hydra.run.dir='
     holds_run = any((folder / name).exists() for name in (".hydra", "run.json", "multirun.yaml"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
     except FileExistsError:
         if holds_run or not folder.is_dir():
-            raise UserError(Problem("a run is in this folder already", "hydra.run.dir", str(folder), fix)) from None
-        if not is_given:  # another process was quicker, in the same second
-            fix = "another run began in this very second; start again"
-            raise UserError(Problem("this folder was just taken", "hydra.run.dir", str(folder), fix)) from None
+            raise UserError(Problem("this folder contains a run already", "hydra.run.dir", str(folder), fix)) from None
+        if not is_given:  # another process made it in the same second
+            fix = "run the same command again"
+            raise UserError(
+                Problem("another run has just started in this folder", "hydra.run.dir", str(folder), fix)
+            ) from None
     except OSError as error:
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
         what = f"cannot make the output folder: {error.strerror}"
@@ -260,7 +274,7 @@ def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
 
 
 def _resume(stage: str, request: Request, progress: Progress) -> Result:
-    """Goes on with a stopped run; of a finished one, its result."""
+    """Continues a stopped run. For a finished run, returns its result."""
     folder, run_config = resumable(request)
     if run_config is None:
         return LearnResult.read(folder) if stage == "learn" else ExpandResult(FINISHED, folder)
@@ -273,7 +287,7 @@ def _resume(stage: str, request: Request, progress: Progress) -> Result:
 
 
 def resumable(request: Request) -> tuple[Path, RunConfig | None]:
-    """The folder that `resume` names, and the plan of its run; no plan where the run is finished."""
+    """The folder that `resume` names, and the RunConfig of its run; None if the run is finished."""
     refuse_other_overrides(request, "resume")
     folder = _folder_given(request, "resume")
     config = saved_config(folder, "resume")
@@ -289,7 +303,7 @@ def resumable(request: Request) -> tuple[Path, RunConfig | None]:
 
 
 def score_again(request: Request, progress: Progress) -> EvaluateResult:
-    """What `evaluate` does, once its words are read."""
+    """What `evaluate` does, once its arguments are read."""
     if not request.value("run"):
         raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME"))
     folder = _folder_given(request, "run")
@@ -298,8 +312,8 @@ def score_again(request: Request, progress: Progress) -> EvaluateResult:
     if request.value("questions"):
         config.questions = str(Path(questions).expanduser().absolute()) if questions else None
     if not (folder / "adapter").is_dir():
-        fix = f'first let it finish: byheart learn "resume={folder}"'
-        raise UserError(Problem("this run has nothing trained yet", "run", str(folder), fix))
+        fix = f'finish it first: byheart learn "resume={folder}"'
+        raise UserError(Problem("this run has no trained adapter yet", "run", str(folder), fix))
     with chdir(started_in(folder)):
         run_config, problems = config_of(config)
         problems = [problem for problem in problems if _key(problem) in ("questions", "evaluation", "trainer")]
@@ -327,9 +341,7 @@ def _folder_is_given(request: Request) -> bool:
 
 def _folder_given(request: Request, key: str) -> Path:
     given = request.value(key) or ""
-    if len(given) > 1 and given[0] == given[-1] and given[0] in "'\"" and not Path(given).exists():
-        given = given[1:-1]
-    return Path(given).expanduser().absolute()
+    return Path(given if Path(given).exists() else unquoted(given)).expanduser().absolute()
 
 
 def _key(problem: Problem) -> str:

@@ -43,4 +43,6 @@ class Interrupt:
             self.requested = True
             raise KeyboardInterrupt
         self.requested = True
-        self.progress(Warned("Ctrl-C: ending after this step and saving (press it again to leave at once)"))
+        self.progress(
+            Warned("Ctrl-C: training stops after this step and is saved (press Ctrl-C again to stop at once)")
+        )

@@ -91,5 +91,5 @@ def no_progress(event: Event) -> None:
 
 
 def only_warnings(progress: Progress) -> Progress:
-    """Of work whose progress is shown elsewhere."""
+    """For work whose progress is shown elsewhere."""
     return lambda event: progress(event) if isinstance(event, Warned) else None

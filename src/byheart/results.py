@@ -1,4 +1,4 @@
-"""What `learn`, `expand`, `evaluate` and `sweep` return. Each result names the folder, where everything else lies."""
+"""What `learn`, `expand`, `evaluate` and `sweep` return. Each result names its folder, which has all other files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

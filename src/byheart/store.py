@@ -1,4 +1,4 @@
-"""Files of plain records that are either whole or absent, and markers that say which stage is done for which inputs."""
+"""Files of plain records, either complete or absent, and done markers that name the inputs of a stage."""
 
 import dataclasses
 import errno
@@ -26,7 +26,7 @@ FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used 
 
 
 def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
-    """One record a line, all of them or none: the old file stays until the new one is whole."""
+    """One record a line, all of them or none: the old file stays until the new one is complete."""
     _write(Path(path), (_encode(_line(record)) for record in records))
 
 
@@ -88,12 +88,12 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
 
 
 def mark_done(path: str | Path, key: str) -> None:
-    """Say that `path` is finished for the inputs that `key` stands for (see `content_key`). Call it last."""
+    """Marks `path` as finished for the inputs of `key` (see `content_key`). Call it last."""
     _write(_marker(Path(path)), [key.encode()])
 
 
 def is_done(path: str | Path, key: str) -> bool:
-    """Whether `path` was finished for just these inputs; one that was made from others counts as not done."""
+    """Whether `path` was finished for exactly these inputs."""
     path = Path(path)
     try:
         return path.exists() and _marker(path).read_text(encoding="utf-8") == key
@@ -121,7 +121,7 @@ def _marker(path: Path) -> Path:
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    # The temporary name lies in the same folder: a rename across file systems is a copy, and a copy can be half.
+    # The temporary file is in the same folder: a rename across file systems is a copy, which can be incomplete.
     mine = f".{path.name}.{platform.node()}-"
     temporary = path.with_name(f"{mine}{os.getpid()}-{secrets.token_hex(4)}.tmp")
     with said_if_unwritten(path):
@@ -141,7 +141,7 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
 
 
 def _sweep_litter(folder: Path, prefix: str) -> None:
-    """Remove what writers of this file, killed on this machine, left behind."""
+    """Removes the temporary files of writers that were killed on this machine."""
     for entry in folder.iterdir():
         if entry.name.startswith(prefix) and entry.name.endswith(".tmp"):
             owner = entry.name.removeprefix(prefix).partition("-")[0]
@@ -180,10 +180,12 @@ def _unwritten(path: Path, error: OSError) -> Problem:
         whole = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
     except OSError:
         whole = []
-    saved = f"nothing of it was left half; saved before it: {', '.join(whole)}" if whole else "no half file was left"
+    saved = (
+        f"no incomplete file is left; saved before it: {', '.join(whole)}" if whole else "no incomplete file is left"
+    )
     run = next((folder for folder in path.parents if (folder / ".hydra").is_dir()), None)
-    again = f'go on with: byheart learn "resume={run}"' if run else "give the same command again"
-    return Problem(f"{what} ({saved})", where=str(path), fix=f"make room or choose another place, then {again}")
+    again = f'continue with: byheart learn "resume={run}"' if run else "run the same command again"
+    return Problem(f"{what} ({saved})", where=str(path), fix=f"make room or choose another folder, then {again}")
 
 
 def _line(record: Any) -> str:
@@ -191,14 +193,8 @@ def _line(record: Any) -> str:
 
 
 def _encode(text: str) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate: JSON can carry it escaped, UTF-8 cannot
-        return "".join(_escaped(character) for character in text).encode("utf-8")
-
-
-def _escaped(character: str) -> str:
-    return f"\\u{ord(character):04x}" if "\ud800" <= character <= "\udfff" else character
+    # A lone surrogate is written as JSON's escape for it (\ud800): UTF-8 has no other form.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any, named: bool = False, finite: bool = False) -> Any:

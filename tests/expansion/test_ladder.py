@@ -107,7 +107,7 @@ def test_one_bad_reply_costs_only_itself():
 def test_a_model_that_takes_no_temperature_is_asked_from_other_angles():
     source = club(outcome=lambda request, text: Reply(text, 1, 1, False, "stop", ("temperature refused",)))
     written = Ladder(rungs=4).expand(source)
-    assert any("takes no temperature" in note for note in written.notes)
+    assert any("accepts no temperature" in note for note in written.notes)
     assert {e.rung for e in written.examples} == {None}
     assert len({request.user for request in source.teacher.asked}) > len(source.chunks) * 2
     angles = {angle for e in written.examples if e.facts[0] == source.facts[0].id for angle in [e.angle]}

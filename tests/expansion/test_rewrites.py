@@ -59,7 +59,7 @@ def test_each_style_in_turn_and_the_questions_name_the_place():
     assert all("Fees" in e.question and "Club Rules" in e.question for e in written.examples)
     assert len({e.question for e in written.examples}) == 5
     assert all(len(e.facts) == 2 for e in written.examples) and not written.short
-    assert set(written.uncovered.values()) == {"rewritten texts go forward only"}
+    assert set(written.uncovered.values()) == {"rewritten texts teach facts forward only"}
 
 
 def test_a_second_text_in_a_style_has_a_question_of_its_own():
@@ -102,7 +102,7 @@ def test_a_fact_that_no_text_tells_is_asked_for_again_and_named():
     written = Rewrites(styles=("summary", "list")).expand(source)
     assert max(request.attempt for request in source.teacher.asked) >= 3000
     late = next(fact for fact in source.facts if "late" in fact.text)
-    assert written.uncovered[late.id] == "no kept rewriting tells it"
+    assert written.uncovered[late.id] == "no kept rewritten text states it"
     assert "rewrites: 1 of 2 facts have fewer than 1 forward examples" in written.short
 
 

@@ -175,7 +175,7 @@ def test_a_batch_is_submitted_left_and_collected_by_the_same_command(workplace, 
         done = batch("out")
         assert [len(made.lines) for made in server.made] == [6]
     for each in left:
-        assert each.returncode == 75 and "nothing went wrong, come back later" in each.stderr
+        assert each.returncode == 75 and "no error: the batch is not finished yet" in each.stderr
         assert "mend" not in each.stderr and "0 of 6 answered" in each.stderr
     assert done.returncode == 0 and Path("out/examples.jsonl").exists()
 

@@ -70,8 +70,8 @@ def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
     asked = {row["question"] for row in read_records("run/answers.jsonl") if row["source"] == "questions"}
     theirs = {f"Where was {name} born?" for name in NAMES}
     assert 0 < len(asked) < len(theirs)
-    assert f"{len(theirs - asked)} of your questions are validated on too (dev=0.5)" in shown
-    assert "Once more from the base" in shown and Path("run/report.html").is_file()
+    assert f"{len(theirs - asked)} of your questions are used for validation (dev=0.5)" in shown
+    assert "Training again from the base model" in shown and Path("run/report.html").is_file()
     assert run["training"]["held_out"] == len(split["validation"]) + len(theirs - asked)
     told = " ".join(shown.split())
     assert f"of {run['training']['held_out']} held-out answers word for word" in told and "Each fact was seen" in told
@@ -109,7 +109,10 @@ def test_a_budget_of_time_ends_with_the_best_so_far_scored(capsys):
     assert cli.main([*WORDS, "budget=15m", "schedule=cosine", "hydra.run.dir=other"]) == 2
     assert cli.main([*WORDS, "budget=soon", "hydra.run.dir=other"]) == 2
     told = " ".join(capsys.readouterr().err.split())
-    assert "a falling rate must know its last step" in told and "must be optimizer steps (2000) or a time" in told
+    assert (
+        "a schedule that lowers the learning rate needs the number of steps" in told
+        and "must be optimizer steps (2000) or a time" in told
+    )
 
 
 def test_with_nothing_held_out_recall_of_the_trained_answers_ends_the_training(capsys):
@@ -118,7 +121,10 @@ def test_with_nothing_held_out_recall_of_the_trained_answers_ends_the_training(c
     assert cli.main([*usual, *words, "adapter=full", "epochs=40", "hydra.run.dir=run"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     run = read_json("run/run.json")
-    assert "stopping.monitor=train_recall ends the training" in shown and "held-out answers word for word" not in shown
+    assert (
+        "training is stopped by stopping.monitor=train_recall" in shown
+        and "held-out answers word for word" not in shown
+    )
     assert (run["training"]["held_out"], run["training"]["state"]) == (0, "upturn") and run["training"]["chosen_epoch"]
     assert "recall of trained answers improved no more" in shown
 
@@ -130,7 +136,7 @@ def test_replayed_rows_ask_for_what_the_untuned_model_expects_and_a_resumed_run_
         curve("whole") == curve("again")
         and Path("whole/replay.jsonl").read_text() == Path("again/replay.jsonl").read_text()
     )
-    assert "texts of its own" in capsys.readouterr().out
+    assert "texts of the base model" in capsys.readouterr().out
     assert learn("without", "budget=9") == 0 and curve("without") != curve("whole")
 
 
@@ -168,7 +174,7 @@ def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
 
     assert cli.main(["learn", "resume=run"]) == 0
     assert read_json("run/run.json")["state"] == "finished"
-    assert "written already" in capsys.readouterr().out
+    assert "examples exist already" in capsys.readouterr().out
     assert learn("whole") == 0
     assert curve("run") == curve("whole")
 

@@ -42,7 +42,7 @@ def write_fake_run(folder: Path, *, hostile: bool = False, questions: bool = Tru
     _lines(folder / "chunks.jsonl", map(asdict, chunks))
     _lines(folder / "facts.jsonl", map(asdict, facts))
     _lines(folder / "examples.jsonl", map(asdict, examples))
-    rejected = [Rejection(example, "the answer stands in the question") for example in examples[::90]]
+    rejected = [Rejection(example, "the question contains the answer") for example in examples[::90]]
     _lines(folder / "rejected.jsonl", map(asdict, rejected))
     held = [example.id for example in examples if example.angle in ("blank", "simple")][::6]
     train = tuple(example.id for example in examples if example.id not in set(held))
@@ -236,7 +236,7 @@ def _ledger(examples: list[Example], facts: list[Fact], rejected: list[Rejection
         "by_direction": count("direction"),
         "by_expansion": count("expansion"),
         "facts": exposure,
-        "rejected": {"the answer stands in the question": len(rejected), "a question of one word": 4},
+        "rejected": {"the question contains the answer": len(rejected), "a question of one word": 4},
         "uncovered": [{"fact": facts[-1].id, "text": facts[-1].text, "reason": "no name, number or key phrase in it"}],
         "short": ["max_examples=1500 left 12 facts with fewer than 3 questions"],
         "tokens_per_question": 58,

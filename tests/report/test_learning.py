@@ -37,7 +37,7 @@ def lines(tokens, state="finished", kept=4, counts=None, rows=()):
 
 def test_what_is_said_counts_answers_exposures_and_epochs():
     told = lines([0.2, 0.4, 0.5, 0.6])
-    assert "10 of 20 held-out answers word for word, and 60% of their tokens" in told
+    assert "10 of 20 held-out answers word for word, and predicts 60% of their tokens" in told
     assert "1: 20%, 2: 40%, 3: 50%, 4: 60%" in told
     assert "seen 28 times in the median (8 to 48)" in told, "the median of two facts lies between them"
 

@@ -182,7 +182,7 @@ def test_a_logger_that_fails_is_told_of_once_and_left_out(run_folder):
     for point in POINTS:
         book(Checked("training", point, [point]))
     book(RunEnded())
-    assert warnings == ["logger broken is left out from here on: no network"]
+    assert warnings == ["logger broken is switched off for the rest of this run: no network"]
 
 
 def test_nothing_is_opened_where_nothing_is_trained(run_folder):

@@ -67,9 +67,9 @@ def test_submit_leave_come_back_collect():
     with BatchServer(fate=lambda number: Fate(looks=2)) as server:
         with pytest.raises(TeacherError) as caught:
             teacher(server, wait=False).ask(requests(5))
-        assert "come back with the same command" in str(caught.value) and "0 of 5 answered" in str(caught.value)
+        assert "run the same command again later" in str(caught.value) and "0 of 5 answered" in str(caught.value)
         assert len(remembered(server)) == 1 and server.computed == 5
-        with pytest.raises(TeacherError, match="come back"):
+        with pytest.raises(TeacherError, match="run the same command again"):
             teacher(server, wait=False).ask(requests(5))
         server.made[0].looks = 2
         assert said(teacher(server, wait=False).ask(requests(5))) == expected(5)
@@ -291,7 +291,7 @@ def test_notes_survive_a_restart(monkeypatch):
 
     with BatchServer(respond) as server:
         for _ in range(2):
-            with pytest.raises(TeacherError, match="come back"):
+            with pytest.raises(TeacherError, match="run the same command again"):
                 teacher(server, wait=False).ask(requests(2))
             for made in server.made:
                 made.looks += 1
@@ -331,11 +331,11 @@ def test_files_that_the_server_threw_away_are_asked_anew():
     [
         (error("Incorrect API key provided", 401), "does not accept the key"),
         (error("You exceeded your current quota", 429, "insufficient_quota"), "no credit"),
-        (error("not found", 404), "teacher=openai asks it live"),
+        (error("not found", 404), "use teacher=openai"),
         (error("bad file", 400), "bad file"),
-        (error("boom", 500), "come back with the same command"),
-        (Say(b"<html>"), "come back with the same command"),
-        (Say({"error": "x"}), "come back with the same command"),
+        (error("boom", 500), "run the same command again later"),
+        (Say(b"<html>"), "run the same command again later"),
+        (Say({"error": "x"}), "run the same command again later"),
     ],
 )
 def test_trouble_that_lasts_ends_with_a_message(say, words, monkeypatch):

@@ -84,11 +84,11 @@ def test_an_export_holds_each_answer_with_its_request(filled):
 
 
 def test_pruning_forgets_what_was_meant_and_nothing_else(filled):
-    assert "0 answers forgotten, 5 left" in byheart("prune=41d").stdout
-    assert "0 answers forgotten" in byheart("prune=30d", "teacher=gpt").stdout
-    assert "3 answers forgotten, 2 left" in byheart("prune=30d").stdout
+    assert "0 answers deleted, 5 left" in byheart("prune=41d").stdout
+    assert "0 answers deleted" in byheart("prune=30d", "teacher=gpt").stdout
+    assert "3 answers deleted, 2 left" in byheart("prune=30d").stdout
     assert kept() == {NEW: 2}
-    assert "2 answers forgotten, 0 left" in byheart("prune=all", "teacher=gpt").stdout
+    assert "2 answers deleted, 0 left" in byheart("prune=all", "teacher=gpt").stdout
     assert kept() == {}
 
 
@@ -97,16 +97,16 @@ def test_pruning_forgets_what_was_meant_and_nothing_else(filled):
     [
         (["list"], ["list", "byheart cache [export=FILE"]),
         (["prune"], ["prune", "prune=30d"]),
-        (["prune=soon"], ["prune: this is no age (got soon)", "prune=30d"]),
-        (["prune=-1d"], ["prune: this is no age (got -1d)"]),
-        (["prune=30"], ["no age"]),
-        (["prune="], ["prune: this needs a value"]),
-        (["export="], ["export: this needs a value"]),
-        (["prune=1d", "prune=2d"], ["prune: this is said twice"]),
-        (["export=a.jsonl", "prune=all"], ["one thing at a time", "export first"]),
-        (["teacher=claude"], ["teacher: no teacher in the cache is called so (got claude)", NEW, OLD]),
+        (["prune=soon"], ["prune: this is not an age (got soon)", "prune=30d"]),
+        (["prune=-1d"], ["prune: this is not an age (got -1d)"]),
+        (["prune=30"], ["not an age"]),
+        (["prune="], ["prune: this option needs a value"]),
+        (["export="], ["export: this option needs a value"]),
+        (["prune=1d", "prune=2d"], ["prune: this is given twice"]),
+        (["export=a.jsonl", "prune=all"], ["these cannot be combined", "export first"]),
+        (["teacher=claude"], ["teacher: no teacher in the cache has this name (got claude)", NEW, OLD]),
         (["prune=all", "teacher=claude"], ["no teacher in the cache"]),
-        (["lr=1", "prune=x"], ["2 problems to fix", "lr=1", "no age"]),
+        (["lr=1", "prune=x"], ["2 problems to fix", "lr=1", "not an age"]),
         (["export=/dev/null/a.jsonl"], ["/dev/null"]),
     ],
 )

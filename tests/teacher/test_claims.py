@@ -15,8 +15,8 @@ import pytest
 
 from byheart.teacher.base import Request
 from byheart.teacher.cache import AnswerCache
-from byheart.teacher.claims import Claims
 from byheart.teacher.openai import OpenAI
+from byheart.teacher.session import Claims
 from contracts.teacher_contract import only_replies
 from teacher.chat_server import Call, ChatServer, Say, echo, error
 

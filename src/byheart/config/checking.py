@@ -49,13 +49,8 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
     problems += [*_folder_problems(composer), *_word_problems(request)]
     if any(problem.value == "****" for problem in problems):
         return Composed((), tuple(problems))
-    parsed: list[Override] = []
-    parser = OverridesParser.create()
-    for override in request.overrides:
-        try:
-            parsed += parser.parse_overrides([override])
-        except OverrideParseException as error:
-            problems.append(_unreadable(override, error))
+    parsed, unreadable = parse_overrides(request.overrides)
+    problems += unreadable
     fixed = [override for override in parsed if not override.is_sweep_override()]
     swept = [override for override in parsed if override.is_sweep_override()]
     config, found = _compose_valid(composer, request.config_name, fixed)
@@ -67,7 +62,10 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
         return Composed((), tuple(problems))
     multirun = bool(request.flags.multirun) or getattr(config.hydra.mode, "name", None) == "MULTIRUN"
     if not multirun:
-        problems += [_several_values(override) for override in swept]
+        for override in swept:
+            key, _, value = (override.input_line or "").partition("=")
+            fix = f"add --multirun to try each, or write a list: {key}=[{value}]"
+            problems.append(Problem("several values for one run", key, value, fix))
         configs = [config]
     else:
         configs = []
@@ -79,6 +77,18 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
         whole = OmegaConf.to_container(config, resolve=False)
         problems += secrets_in(whole) + foreign_targets(whole) + _unknown_top_level(composer, config)
     return Composed(tuple(configs), tuple(dict.fromkeys(problems)), multirun)
+
+
+def parse_overrides(overrides: Sequence[str]) -> tuple[list[Override], list[Problem]]:
+    """The overrides as Hydra reads them, and a problem for each one that it cannot read."""
+    parsed: list[Override] = []
+    problems: list[Problem] = []
+    for override in overrides:
+        try:
+            parsed += OverridesParser.create().parse_overrides([override])
+        except OverrideParseException:
+            problems.append(_unreadable(override))
+    return parsed, problems
 
 
 def show(request: Request) -> None:
@@ -121,12 +131,12 @@ def dotted_keys(container: object, prefix: str = "") -> list[str]:
 def _compose_valid(
     composer: Composer, name: str, overrides: Sequence[Override]
 ) -> tuple[DictConfig | None, list[Problem]]:
-    """The config with all overrides that can be applied, and what is wrong with the others."""
+    """The config with all overrides that can be applied, and the problems of the others."""
     groups = {*composer.groups(), *PLUGINS}
     problems: list[Problem] = []
     good: list[Override] = []
     for override in overrides:
-        if override.key_or_group in groups and (wrong := _wrong_option(composer, override)):
+        if override.key_or_group in groups and (wrong := wrong_option(composer, override)):
             problems.append(wrong)
         else:
             good.append(override)
@@ -159,14 +169,8 @@ def _swept_in(config: DictConfig, said: Sequence[Override]) -> list[Override]:
     """The sweeper's own `params` that the command line does not override. The sweeper itself reports unreadable ones."""
     params = OmegaConf.select(config, "hydra.sweeper.params") or {}
     again = {override.get_key_element() for override in said}
-    found = []
-    for key, value in params.items():
-        text = ",".join(map(str, value)) if OmegaConf.is_list(value) else str(value)
-        try:
-            found += OverridesParser.create().parse_overrides([f"{key}={text}"]) if key not in again else []
-        except OverrideParseException:
-            continue
-    return found
+    texts = {key: ",".join(map(str, value)) if OmegaConf.is_list(value) else value for key, value in params.items()}
+    return parse_overrides([f"{key}={text}" for key, text in texts.items() if key not in again])[0]
 
 
 def _variants(swept: Sequence[Override]) -> list[list[Override]]:
@@ -198,7 +202,8 @@ def _values_of(swept: Override) -> list[Override]:
         return []
 
 
-def _wrong_option(composer: Composer, override: Override) -> Problem | None:
+def wrong_option(composer: Composer, override: Override) -> Problem | None:
+    """The first chosen option that its group does not have."""
     value = override.value()
     options = composer.options(override.key_or_group)
     for chosen in value if isinstance(value, list) else [value]:
@@ -210,7 +215,7 @@ def _wrong_option(composer: Composer, override: Override) -> Problem | None:
         if group == "hydra/launcher" and chosen in PACKAGES:
             advice = f"is it installed? pip install {PACKAGES[str(chosen)]};"
         if group == "model":
-            offers += f"; for a folder or a hub id say model.path={chosen}"
+            offers += f"; for a folder or a hub id use model.path={chosen}"
         return Problem("there is no such option", group, str(chosen), f"{advice} {offers}".strip())
     return None
 
@@ -219,9 +224,9 @@ def _rejected(composer: Composer, config: DictConfig, override: Override, error:
     key = override.key_or_group
     known = dotted_keys(OmegaConf.to_container(config, resolve=False))
     if override.is_add() and key in known:
-        return Problem("this key exists already", key, fix=f"leave out the +: {(override.input_line or '')[1:]}")
+        return Problem("this key exists already", key, fix=f"remove the +: {(override.input_line or '')[1:]}")
     if override.is_delete():
-        return Problem("there is no such key to leave out", key, fix=did_you_mean(key, known))
+        return Problem("there is no such key to remove", key, fix=did_you_mean(key, known))
     if "Could not override" in str(error) or "No match in the defaults list" in str(error):
         return _unknown_key(composer, key, known)
     return Problem(_first_line(error), key, (override.input_line or "").partition("=")[2])
@@ -271,9 +276,11 @@ def _folder_problems(composer: Composer) -> list[Problem]:
     ]
     if folder.resolve() != conf_folder().resolve():  # Hydra takes the first file of a name, and ours come first
         shipped = sorted(path.relative_to(conf_folder()) for path in conf_folder().rglob("*.yaml"))
-        what = "byheart has a config of this name, which hides yours"
+        what = "byheart has a config with this name, which hides yours"
         problems += [
-            Problem(what, where, str(folder / name), "rename yours") for name in shipped if (folder / name).is_file()
+            Problem(what, where, str(folder / name), "rename your file")
+            for name in shipped
+            if (folder / name).is_file()
         ]
     return problems
 
@@ -287,23 +294,17 @@ def _word_problems(request: Request) -> list[Problem]:
             problems.append(Problem("this name is not valid UTF-8", value=value, fix="rename the file"))
     documents = [each.partition("=")[2] for each in request.flags.overrides if each.startswith("documents=")]
     if len(set(documents)) > 1:
-        fix = f"name them together: documents=[{','.join(documents)}]"
+        fix = f"give them as one list: documents=[{','.join(documents)}]"
         problems.append(Problem("given twice", "documents", ", ".join(documents), fix))
     return problems
 
 
-def _several_values(override: Override) -> Problem:
-    key, _, value = (override.input_line or "").partition("=")
-    fix = f"add --multirun to try each, or write a list: {key}=[{value}]"
-    return Problem("several values for one run", key, value, fix)
-
-
-def _unreadable(override: str, error: Exception) -> Problem:
+def _unreadable(override: str) -> Problem:
     if "=" not in override:
         if Path(override).exists():
-            fix = f"for a document say documents={override}; for several documents=[a.pdf,b.pdf]"
+            fix = f"for a document write documents={override}; for several documents=[a.pdf,b.pdf]"
         else:
-            fix = "settings are written key=value; `byheart learn --help` lists the keys"
+            fix = "write settings as key=value; `byheart learn --help` lists the keys"
         return Problem("this is not key=value", value=override, fix=fix)
     key, _, value = override.partition("=")
     return Problem("cannot be read", key, value, f"quote it inside quotes: '{key}=\"{value}\"'")

@@ -63,13 +63,13 @@ class Request:
         return bool(flags.cfg or flags.info or flags.hydra_help or flags.shell_completion or flags.experimental_rerun)
 
     def value(self, key: str) -> str | None:
-        """The last value said for a plain key, as the shell handed it over."""
+        """The last value given for a plain key, as typed."""
         said = [override.partition("=")[2] for override in self.flags.overrides if override.startswith(f"{key}=")]
         return said[-1] if said else None
 
     @property
     def words(self) -> list[str]:
-        """The command line again, as it was given."""
+        """The command line as it was given."""
         return [*_flags(self.flags), *self.flags.overrides]
 
     def with_overrides(self, *more: str) -> "Request":
@@ -83,7 +83,7 @@ def read_request(arguments: Sequence[str]) -> Request:
     parser.usage = "byheart <command> [key=value ...] [--cfg job] [--multirun] [-cd DIR] [-cn NAME]"
     flags = parser.parse_intermixed_args(list(arguments))
     if flags.config_path and not flags.config_dir:
-        # -cp would replace our conf/ and with it every group; a user who says it means "look in my folder too"
+        # -cp would replace our conf/ and with it every group; a user who writes it means "look in my folder too"
         flags.config_dir, flags.config_path = flags.config_path, None
     return Request(flags, tuple(quote_overrides(flags.overrides, flags.multirun)))
 
@@ -146,7 +146,7 @@ def job_title() -> str:
 
 
 def run_hydra(request: Request, task: Callable[[DictConfig], object]) -> None:
-    """Hand the request to hydra.main; what the task raises comes out here, not as Hydra's own printed traceback."""
+    """Runs hydra.main with the request. Errors of the task are raised here; Hydra prints no traceback of its own."""
     import hydra
 
     before_arguments, before_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")

@@ -1,4 +1,4 @@
-"""Where the shipped settings lie: beside the package in a wheel, in the repository for an editable install."""
+"""The folders of the shipped settings: beside the package in a wheel, in the repository for an editable install."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ HYDRA_WORDS = ("_target_", "_convert_", "_recursive_", "_partial_", "_args_")
 def plan_values(
     config: DictConfig, rules: Mapping[str, Rule], defaults: Callable[[], Mapping[str, typing.Any]]
 ) -> tuple[dict[str, typing.Any], list[Problem]]:
-    """A value for every key of the plan, and all that is wrong. `rules` has one for each plain key.
+    """A value for every field of RunConfig, and all problems. `rules` has one for each plain key.
 
     A wrong value is replaced by the one in `defaults()` (called only then), so that the rest can be checked
     too and all problems are reported together. A part that cannot be built is None.
@@ -122,7 +122,7 @@ def _build(path: str, raw: object, problems: list[Problem]) -> object | None:
 
 
 def _field_problems(path: str, given: Mapping[str, object], error: ValueError | UserError) -> list[Problem]:
-    """What a dataclass says of its values, with the config path of each field.
+    """The problems that a dataclass reports, with the config path of each field.
 
     The message of a ValueError begins with the field and may end with its value: "rank must be at least 1, got 0".
     """

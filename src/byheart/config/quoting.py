@@ -1,7 +1,7 @@
-"""File names as a user types them, made into words of Hydra's grammar.
+"""File names as a user types them, quoted for Hydra's grammar.
 
-A name may hold spaces, brackets, commas, `=`, quotes, `$` or any script's letters. What exists on disk under the
-literal name is meant literally; what Hydra already understands as a list, a sweep or a quoted text is left alone.
+A name may contain spaces, brackets, commas, `=`, quotes, `$` or any script's letters. A value that
+is the name of an existing file is taken literally. A value that Hydra reads as a list, a sweep or a quoted text stays.
 """
 
 import re
@@ -18,7 +18,7 @@ TEXTS = re.compile(r"^\+{0,2}(name|(.+\.)?(revision|hub_id))$")
 
 
 def quote_overrides(overrides: Sequence[str], multirun: bool = False) -> list[str]:
-    """The same overrides in words that Hydra reads as the user meant them."""
+    """The same overrides, quoted so that Hydra reads them as the user meant."""
     return [_quote_override(override, multirun) for override in overrides]
 
 
@@ -71,25 +71,16 @@ def _quote_paths(value: str, multirun: bool, several: bool) -> str:
 
 def _names_in(text: str) -> list[str] | None:
     """The names in a comma-separated list, where at least one of them exists; a name may itself hold commas."""
-    parts, names, found = [part.strip() for part in text.split(",")], [], False
-    raw = text.split(",")
-    start = 0
+    parts, names, start = text.split(","), [], 0
     while start < len(parts):
-        for end in range(len(parts), start, -1):  # the longest name that exists
-            name = ",".join(raw[start:end]).strip()
-            if _exists(name):
-                found = True
-                break
-        else:
-            end, name = start + 1, _unquoted(parts[start])
-            found = found or _exists(name)
-        if name:
-            names.append(name)
+        joined = {end: ",".join(parts[start:end]).strip() for end in range(len(parts), start, -1)}
+        end = next((end for end, name in joined.items() if _exists(name)), start + 1)  # the longest name that exists
+        names.append(joined[end] if _exists(joined[end]) else unquoted(joined[end]))
         start = end
-    return names if found else None
+    return list(filter(None, names)) if any(map(_exists, names)) else None
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
@@ -99,7 +90,7 @@ def _quote_if_needed(text: str) -> str:
 
 
 def at_home(path: str) -> str:
-    """No shell expands a ~ that stands after `key=`."""
+    """Expands ~: no shell does so after `key=`."""
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:

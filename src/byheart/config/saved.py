@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from byheart.config.checking import did_you_mean, dotted_keys
+from byheart.config.checking import did_you_mean, dotted_keys, parse_overrides, wrong_option
 from byheart.config.compose import Composer, Request
 from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
 from byheart.errors import Problem, UserError
@@ -18,19 +17,19 @@ MAY_CHANGE = ("questions", "evaluation", "trainer")  # when a finished run is sc
 
 
 def saved_config(folder: Path, key: str) -> DictConfig:
-    """The config of a run as it was first written. It, not today's defaults, is what the run goes on with."""
+    """The config of a run as it was first written. A resumed run uses it, not today's defaults."""
     where = folder / ".hydra" / "config.yaml"
     if not folder.is_dir():
         near = sorted(str(run.parent) for run in folder.parent.glob("*/.hydra")) if folder.parent.is_dir() else []
-        fix = did_you_mean(str(folder), near, "runs lie in outputs/<name>/<time>")
+        fix = did_you_mean(str(folder), near, "runs are in outputs/<name>/<time>")
         raise UserError(Problem("there is no such folder", key, str(folder), fix))
     if not where.is_file():
         below = sorted(str(run.parent.parent) for run in folder.glob("**/.hydra/config.yaml"))
-        fix = f"did you mean {below[-1]}?" if below else "runs lie in outputs/<name>/<time>"
-        raise UserError(Problem("this folder holds no run", key, str(folder), fix))
+        fix = f"did you mean {below[-1]}?" if below else "runs are in outputs/<name>/<time>"
+        raise UserError(Problem("this folder contains no run", key, str(folder), fix))
     try:
         config = OmegaConf.load(where)
-    except Exception as error:  # whatever a YAML parser or OmegaConf may say of a damaged file
+    except Exception as error:  # any error of the YAML parser or OmegaConf on a damaged file
         raise UserError(Problem(f"cannot be read: {str(error).splitlines()[0]}", str(where))) from None
     assert isinstance(config, DictConfig)
     whole = OmegaConf.to_container(config, resolve=False)
@@ -47,24 +46,19 @@ def started_in(folder: Path) -> Path:
 
 
 def refuse_other_overrides(request: Request, key: str) -> None:
-    """A run goes on with its own settings only: a curve of two settings would mean nothing."""
+    """A resumed run keeps its own settings: a curve made with two settings would mean nothing."""
     others = [override for override in request.flags.overrides if not override.startswith(f"{key}=")]
     said = {"--multirun": request.flags.multirun, "-cn": request.flags.config_name, "-cd": request.flags.config_dir}
     others += [flag for flag, value in said.items() if value]
     if others:
         what, value = f"a resumed run keeps its settings; not allowed beside {key}", ", ".join(others)
-        raise UserError(Problem(what, key, value, "leave these out, or start a new run with them"))
+        raise UserError(Problem(what, key, value, "remove these, or start a new run with them"))
 
 
 def change_saved(config: DictConfig, request: Request) -> DictConfig:
     """The saved config with new questions, evaluations or trainer settings; anything else is refused."""
-    problems = secrets_in_overrides(request.overrides)
-    parsed: list[Override] = []
-    for said in request.overrides:
-        try:
-            parsed += OverridesParser.create().parse_overrides([said])
-        except HydraException:
-            problems.append(Problem("this is not key=value", value=said))
+    parsed, problems = parse_overrides(request.overrides)
+    problems += secrets_in_overrides(request.overrides)
     composer, changed = Composer(request.flags.config_dir), []
     for override in parsed:
         head = override.key_or_group.partition(".")[0]
@@ -93,11 +87,9 @@ def _choose_members(composer: Composer, config: DictConfig, groups: Sequence[Ove
         group, line = override.key_or_group, override.input_line or ""
         try:
             fresh = composer.compose("learn", [line])[group]
-        except (HydraException, OmegaConfBaseException):
-            options = composer.options(group)
-            value = line.partition("=")[2]
-            fix = f"{did_you_mean(value, options)} {group} offers: {', '.join(options)}".strip()
-            problems.append(Problem("there is no such option", group, value, fix))
+        except (HydraException, OmegaConfBaseException) as error:
+            wrong = wrong_option(composer, override)
+            problems.append(wrong or Problem(str(error).splitlines()[0], group, line.partition("=")[2]))
             continue
         with open_dict(config):
             if group == "trainer":

@@ -1,4 +1,4 @@
-"""What a setting may hold: its annotated type, and a rule where the type does not say enough."""
+"""Allowed values of a setting: its annotated type, and a rule where the type is not enough."""
 
 import math
 import types
@@ -22,7 +22,7 @@ TYPES: dict[object, tuple[tuple[type, ...], str]] = {  # annotation -> accepted 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a plain key may hold."""
+    """The allowed values of a plain key."""
 
     kind: object  # the annotated type
     words: str  # completes "must be ..."

@@ -1,4 +1,4 @@
-"""What no config may hold: passwords and keys, which would be written into every run's folder, and foreign code."""
+"""What a config must not contain: passwords and keys, which would be saved in every run's folder, and foreign code."""
 
 import importlib
 import importlib.util
@@ -21,6 +21,7 @@ SECRET_URL = re.compile(
 )
 NAMED_ELSEWHERE = "put it in an environment variable and give only the variable's name (like teacher.api_key_env=NAME)"
 
+FOREIGN_CODE = "a config may not run this code"
 FOREIGN = re.compile(
     r"(optuna\.(samplers|pruners)|torch\.optim|lightning\.pytorch\.loggers|hydra\.experimental\.callbacks)\.[A-Z]\w*"
     r"|(hydra_plugins|hydra\._internal\.core_plugins)\.\w+(\.\w+)*\.[A-Z]\w*"
@@ -47,9 +48,9 @@ def _secret(where: str, value: object) -> list[Problem]:
     if SECRET_VALUE.search(text):
         what = "this looks like a secret key, and settings are saved with the run"
     elif SECRET_URL.search(text):
-        what = "this address holds a password, and settings are saved with the run"
+        what = "this address contains a password, and settings are saved with the run"
     elif SECRET_KEY.search(where) and text not in ("", "null", "None") and not isinstance(value, bool | int | float):
-        what = "no key or password is a setting"
+        what = "a key or password cannot be a setting"
     else:
         return []
     return [Problem(what, where, "****", NAMED_ELSEWHERE)]
@@ -57,15 +58,9 @@ def _secret(where: str, value: object) -> list[Problem]:
 
 def foreign_targets(config: object, path: str = "") -> list[Problem]:
     """Every `_target_` that is neither byheart's own class nor one of the few libraries that a config may name."""
-    problems = []
-    for where, value in _leaves(config, path):
-        if where.rpartition(".")[2] == "_target_" and not _trusted(str(value)):
-            problems.append(Problem("a config may not run this code", where, str(value), f"allowed are {TRUSTED}"))
-    return problems
-
-
-def _trusted(target: str) -> bool:
-    return bool(FOREIGN.fullmatch(target)) or is_own_class(target)
+    targets = [(where, str(value)) for where, value in _leaves(config, path) if where.rpartition(".")[2] == "_target_"]
+    foreign = [each for each in targets if not FOREIGN.fullmatch(each[1]) and not is_own_class(each[1])]
+    return [Problem(FOREIGN_CODE, where, value, f"allowed are {TRUSTED}") for where, value in foreign]
 
 
 def is_own_class(target: str) -> bool:

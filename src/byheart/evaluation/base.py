@@ -11,17 +11,18 @@ from typing import ClassVar, Protocol
 from byheart.records import Answer, Probe, Value
 
 OnProgress = Callable[[int, int], None]  # (done, of how many)
-METRICS = {  # in a few words, in the order in which they are shown
-    "right": "right, each by its rule",
+METRICS = {  # what each measures in a few words, in the order in which they are shown
+    "right": "right, by its own rule",
     "choice_norm": "right option, per token",
-    "choice": "right option, in sum",
-    "margin": "its margin",
-    "choice_norm_blind": "the same, no question",
+    "choice": "right option, summed",
+    "margin": "margin",
+    "choice_norm_blind": "per token, no question",
+    "choice_blind": "summed, no question",
     "margin_gain": "margin by the question",
     "exact_match": "exact match",
-    "f1": "F1",
-    "contains": "contains answer",
-    "perplexity_ratio": "general text, × worse",
+    "f1": "token F1",
+    "contains": "contains the answer",
+    "perplexity_ratio": "perplexity ratio",
 }
 
 
@@ -43,7 +44,7 @@ class Recaller(Protocol):
 
 @dataclass(frozen=True)
 class Scored:
-    """`metrics`: the means with their intervals. `answers`: what was said to each probe, by `Probe.id`."""
+    """`metrics`: the means with their intervals. `answers`: the answer to each probe, by `Probe.id`."""
 
     metrics: dict[str, Value] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)

@@ -35,7 +35,9 @@ class Forgetting:
                 name = f"general-{len(answers)}"
                 answers[name] = Answer(name, "", {"nats": nats, "tokens": float(tokens)})
             on_progress(len(answers), len(texts))
-        return Scored({"perplexity": _perplexity(answers)}, answers)
+        losses = _losses(answers)
+        perplexity = _exponential(lambda rows: _per_token(losses, rows), len(losses))
+        return Scored({"perplexity": perplexity}, answers)
 
 
 def ratio(untuned: Scored, tuned: Scored) -> Value:
@@ -50,11 +52,6 @@ def general_paragraphs() -> list[str]:
     """The bundled text, one paragraph each."""
     text = files("byheart.evaluation").joinpath("general.txt").read_text(encoding="utf-8")
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
-
-
-def _perplexity(answers: dict[str, Answer]) -> Value:
-    losses = _losses(answers)
-    return _exponential(lambda rows: _per_token(losses, rows), len(losses))
 
 
 def _exponential(statistic: "Callable[[np.ndarray], np.ndarray]", paragraphs: int) -> Value:

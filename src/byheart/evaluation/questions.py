@@ -76,7 +76,7 @@ def _find_document(name: str, documents: Sequence[Document]) -> str:
         found = [document.id for document in documents if names(document).casefold() == wanted]
         if found:
             return found[0] if len(found) == 1 else ""
-    bare = PurePath(name).name  # "texts/handbook.md", wherever the file lies now
+    bare = PurePath(name).name  # "texts/handbook.md", also if the file has moved
     return _find_document(bare, documents) if bare and bare != name else ""
 
 

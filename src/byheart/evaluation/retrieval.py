@@ -1,4 +1,4 @@
-"""Open book: each probe with the passage that answers it in its prompt, the anchor for closed-book recall."""
+"""Open book: each probe with the passage that answers it in its prompt, to compare closed-book recall with."""
 
 import re
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ class OpenBook:
         return "" if best is None else self.chunks[best].text
 
     def _text(self, numbers: Sequence[int]) -> str:
-        """The chunks' texts, neighbours joined as they stand in the document, each under its heading."""
+        """The chunks' texts, neighbours joined as in the document, each under its heading."""
         text = ""
         last: Chunk | None = None
         for number in numbers:

@@ -17,7 +17,7 @@ QUESTIONS, GENERATED, UNTAUGHT = "questions", "generated", "untaught"
 def summarise(
     probes: Sequence[Probe], conditions: Mapping[str, Scored], how: Mapping[str, str] | None = None
 ) -> Scores:
-    """scores.json, of `conditions` "untuned", "open_book", "tuned" (and others, if you like).
+    """scores.json, of `conditions` "untuned", "open_book", "tuned" and any others.
 
     A block is {condition: {metric: {"value", "count", "low", "high"}}}, and under "paired" each metric's
     tuned minus untuned, probe by probe. The headline set is the user's questions, else the generated probes.
@@ -66,25 +66,17 @@ def summarise(
 
 
 def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> list[Scores]:
-    """answers.jsonl: each probe with what every condition said.
+    """answers.jsonl: each probe with its answer under every condition.
 
     For "tuned" that is `tuned` (its words), `tuned_option` (the option it picked), `tuned_right` (True, False, or None
     where the deciding metric was not asked for) and `tuned_metrics`.
     """
     rows = []
     for probe in probes:
-        row: Scores = {
-            "id": probe.id,
-            "source": probe.source,
-            "document": probe.document,
-            "angle": probe.angle,
-            "direction": probe.direction,
-            "question": probe.question,
-            "accepted": list(accepted(probe)),
-            "options": list(probe.options),
-            "facts": list(probe.facts),
-            "tags": dict(probe.tags),
-        }
+        names = ("id", "source", "document", "angle", "direction", "question")
+        row: Scores = {name: getattr(probe, name) for name in names}
+        row |= {"accepted": list(accepted(probe)), "options": list(probe.options)}
+        row |= {"facts": list(probe.facts), "tags": dict(probe.tags)}
         for name, scored in conditions.items():
             answer = scored.answers.get(probe.id)
             chosen = answer.chosen if answer else None

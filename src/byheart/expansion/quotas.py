@@ -85,6 +85,7 @@ def shortfalls(
     examples: Sequence[Example],
     who: str,
     outcomes: Mapping[str, str] | None = None,
+    directions: Sequence[str] = (FORWARD, REVERSE),
 ) -> list[str]:
     """The floors that `examples` do not reach, one sentence each: the whole first, then chunk by chunk.
 
@@ -102,7 +103,7 @@ def shortfalls(
     if poor_chunks:
         rule = f"{density.per_chunk} a chunk" if density.per_chunk else f"one for {density.tokens_per_question} tokens"
         short.append(f"{who}: {len(poor_chunks)} of {len(chunks)} chunks have fewer examples than {rule}")
-    for direction in (FORWARD, REVERSE):
+    for direction in directions:
         poor = [fact.id for fact in facts if per_direction[fact.id, direction] < density.examples_per_fact]
         if poor:
             fewer = f"fewer than {density.examples_per_fact} {direction} examples"

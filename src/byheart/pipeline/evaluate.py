@@ -1,4 +1,4 @@
-"""The examination of a run: the same probes for the untuned model, the open book, and what was trained."""
+"""Scoring: the same probes for the untuned model, open book, and the trained adapters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from byheart.records import Json, Probe
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 
 TITLES = {
-    "untuned": "Asking the untuned model",
-    "open_book": "Asking it with the book open",
-    "tuned": "Asking the tuned model",
+    "untuned": "Scoring the untuned model",
+    "open_book": "Scoring the untuned model with open book",
+    "tuned": "Scoring the tuned model",
 }
 
 
@@ -85,7 +85,7 @@ def score_model(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored
     if is_done(file, key):
         return read_jsonl(file, Scored)[0]
     members = {k: m for k, m in exam.run_config.evaluation.items() if name != "open_book" or m.asks_probes}
-    with run.stage(f"score_{name}", TITLES.get(name, f"Asking the {name} model")) as note:
+    with run.stage(f"score_{name}", TITLES.get(name, f"Scoring the {name} model")) as note:
         parts = []
         for title, member in members.items():
             run.send(Advanced(title, 0, None))
@@ -93,16 +93,10 @@ def score_model(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored
         scored = combine(*parts)
         write_jsonl(file, [scored])
         mark_done(file, key)
-        note(
-            "; ".join(_with_count(metric, scored) for metric in ("choice_norm", "contains") if metric in scored.metrics)
-        )
+        # With the count: generated probes are included here, and left out of the table at the end.
+        found = {metric: scored.metrics[metric] for metric in ("choice_norm", "contains") if metric in scored.metrics}
+        note("; ".join(f"{METRICS[metric]} {at.value:.2f} of {at.count}" for metric, at in found.items()))
     return scored
-
-
-def _with_count(metric: str, scored: Scored) -> str:
-    """With its count: the generated probes are among them here, which the table at the end leaves out."""
-    found = scored.metrics[metric]
-    return f"{METRICS[metric]} {found.value:.2f} of {found.count}"
 
 
 def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> Json:

@@ -1,9 +1,9 @@
-"""What byheart does, in the order in which it does it. The page to read first.
+"""What byheart does, in order. The file to read first.
 
 documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -> report
 
 Each stage reads the records of the one before and leaves its own in the run's folder, marked done last, so that a
-killed run goes on where it stopped (`resume=DIR`). Progress goes to listeners as events; results are returned.
+killed run continues where it stopped (`resume=DIR`). Progress goes to listeners as events; results are returned.
 """
 
 from dataclasses import asdict
@@ -37,7 +37,7 @@ from byheart.training.curve import read_curve
 
 
 def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> LearnResult:
-    """The whole way, from documents to the report."""
+    """All stages, from documents to the report."""
     with (
         Run(folder, progress, name=config.name, seed=config.seed, model=config.model.path) as run,
         Interrupt(progress) as interrupt,
@@ -88,7 +88,7 @@ def evaluate(
 
 
 def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: str | None = None) -> Logbook:
-    """The loggers that were chosen, as a listener. Tags: what a comparison of runs is coloured by."""
+    """The loggers that were chosen, as a listener. Tags: by which runs are compared."""
     tags = [
         Path(config.model.path).name,
         *config.expansion,
@@ -100,7 +100,7 @@ def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: st
 
 
 def _report(config: RunConfig, data: PreparedData, run: Run) -> tuple[str, ...]:
-    """Writes the page; returns the sentences on how the training went, which run.json and the page hold too."""
+    """Writes the page. Returns the sentences on the training, which are in run.json and on the page too."""
     training, curve = run.record.get("training", {}), read_curve(run.folder / "curve.csv")
     ended = training.get("state") == "budget"
     found = learning(
@@ -119,12 +119,12 @@ def _report(config: RunConfig, data: PreparedData, run: Run) -> tuple[str, ...]:
 
 
 def _estimate(config: RunConfig, run: Run) -> RunEstimate:
-    """What the run would take. Where a teacher is to be asked, nothing is sent, and only the asking is estimated."""
+    """What the run would take. With a teacher, only its requests are estimated; none is sent."""
     if asks_teacher(config):
         run.record["state"] = ESTIMATED
         return RunEstimate(estimate_teacher(config, run))
     data = prepare_data(config, run)
-    collect_probes(config, data)  # reads the questions: what is wrong with them is said now
+    collect_probes(config, data)  # reads the questions, so that their problems are reported now
     run.record["state"] = ESTIMATED
     train = data.examples_of(data.split.train)
     tokens = sum(count_tokens([f"{example.question} {example.answer}" for example in train]))

@@ -23,7 +23,7 @@ class ModelSession:
 
     @classmethod
     def load(cls, config: RunConfig, run: Run) -> "ModelSession":
-        title = "Converting the model, once, and loading it" if config.model.unconverted else "Loading the model"
+        title = "Converting the model (once) and loading it" if config.model.unconverted else "Loading the model"
         with run.stage("model", title) as note:
             device, dtype = config.trainer.place()
             session = cls(config.model, dtype, device)

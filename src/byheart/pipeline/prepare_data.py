@@ -1,4 +1,4 @@
-"""The text half of a run: documents -> chunks -> facts -> examples -> split. torch is not needed here."""
+"""The stages without a model: documents -> chunks -> facts -> examples -> split. torch is not needed here."""
 
 import re
 from collections import Counter
@@ -22,14 +22,14 @@ from byheart.records import Chunk, Document, Example, Fact, Json, Rejection, Spl
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 from byheart.teacher.base import Estimate, Teacher
 
-_TELLING = 4  # words of a question that make it yours within a longer one ("..., who must designate the operator?")
+_TELLING = 4  # words from which a question of the user also counts inside a longer one ("..., who must designate the operator?")
 SHOWN = 4  # shortfalls that become notes: the whole of each kind, which come first
-LAST = "split.json"  # the last file of the text half: its marker vouches for the others
+LAST = "split.json"  # the last file written: its done marker covers the others
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """All that the text half leaves behind."""
+    """The records that `prepare_data` makes."""
 
     documents: tuple[Document, ...]
     chunks: tuple[Chunk, ...]
@@ -43,10 +43,10 @@ class PreparedData:
 
 
 def prepare_data(config: RunConfig, run: Run) -> PreparedData:
-    """The records of the text half, from the run's folder where they were finished under the same settings."""
+    """The records, read from the run's folder if they were made with the same settings."""
     key = data_key(config)
     if is_done(run.folder / LAST, key):
-        run.send(Said("the examples are written already: taken from the run's folder"))
+        run.send(Said("the examples exist already: those in the run's folder are used"))
         data = read_prepared_data(run.folder)
         _warn_of_edits(data.documents, run)
         return data
@@ -58,7 +58,7 @@ def prepare_data(config: RunConfig, run: Run) -> PreparedData:
 
 
 def data_key(config: RunConfig) -> str:
-    """What the records of the text half depend on; whom it asks counts only where somebody is asked."""
+    """The content key of the records. The teacher is part of it only if an expansion asks a teacher."""
     asking = _asking(config).values()
     whom = [config.teacher.fingerprint, *(member.prompt_key for member in asking)] if asking else []
     return content_key(config.documents, config.questions, config.chunks, config.expansion, config.split, *whom)
@@ -79,10 +79,12 @@ def estimate_teacher(config: RunConfig, run: Run) -> dict[str, Estimate]:
 
 
 def read_prepared_data(folder: Path) -> PreparedData:
-    """The records of a run whose text half is finished."""
+    """The records of a run whose `prepare_data` is finished."""
     if not (folder / LAST).is_file():
         raise UserError(
-            Problem("this run has no examples yet", str(folder), fix="name a run that got past its expansion")
+            Problem(
+                "this run has no examples yet", str(folder), fix="choose a run that has examples.jsonl and split.json"
+            )
         )
     return PreparedData(
         tuple(read_jsonl(folder / "documents.jsonl", Document)),
@@ -94,7 +96,7 @@ def read_prepared_data(folder: Path) -> PreparedData:
 
 
 def _read(config: RunConfig, run: Run) -> Source:
-    with run.stage("documents", "Reading") as note:
+    with run.stage("documents", "Reading documents") as note:
         loaded = load_documents(config.documents)
         chunks = [(document, config.chunks.split(document)) for document in loaded.documents]
         facts = [(document, find_facts(document, own)) for document, own in chunks]
@@ -107,7 +109,7 @@ def _read(config: RunConfig, run: Run) -> Source:
         )
         if not source.facts:
             raise UserError(
-                Problem("there is nothing to learn in them: not one sentence", "documents", ", ".join(config.documents))
+                Problem("the documents contain no sentence to learn", "documents", ", ".join(config.documents))
             )
         write_jsonl(run.folder / "documents.jsonl", source.documents)
         write_jsonl(run.folder / "chunks.jsonl", source.chunks)
@@ -122,16 +124,16 @@ def _read(config: RunConfig, run: Run) -> Source:
 
 
 def _warn_of_edits(documents: tuple[Document, ...], run: Run) -> None:
-    """A run goes on with the text that it read: what was edited since is not in it, and the user should know."""
+    """A resumed run keeps the text that it read. The user is warned of a file that was edited since."""
     read_at = (run.folder / "documents.jsonl").stat().st_mtime
     for document in documents:
         file = Path(document.path)
         if file.is_file() and file.stat().st_mtime > read_at:
-            run.note(f"{file} was changed after this run read it: the run goes on with the text as it was then")
+            run.note(f"{file} was changed after this run read it: the run continues with the old text")
 
 
 def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
-    with run.stage("expansion", f"Writing examples ({', '.join(config.expansion)})") as note:
+    with run.stage("expansion", f"Making examples ({', '.join(config.expansion)})") as note:
         written = {name: _write(name, member, config.teacher, source, run) for name, member in config.expansion.items()}
         examples, rejected = join(written)
         write_jsonl(run.folder / "rejected.jsonl", rejected)
@@ -140,7 +142,7 @@ def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
         if not examples:
             raise UserError(
                 Problem(
-                    "not one example could be written",
+                    "no example could be made",
                     "expansion",
                     ", ".join(config.expansion),
                     f"{_commonest(rejected, written)}see rejected.jsonl, or try expansion=rules",
@@ -159,7 +161,7 @@ def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
 
 
 def _report_ledger(account: Json, source: Source, run: Run) -> None:
-    """What is missing, as notes; then the whole ledger, to whoever listens."""
+    """Reports what is missing as notes, then sends the whole ledger to the listeners."""
     if account["uncovered"]:
         run.note(
             f"{len(account['uncovered'])} of {_counted(len(source.facts), 'fact')} without examples in both directions;"
@@ -206,21 +208,23 @@ def _commonest(rejected: Sequence[Rejection], written: Mapping[str, ExpansionRes
 
 
 def _split(config: RunConfig, source: Source, examples: list[Example], run: Run) -> Split:
-    with run.stage("split", "Splitting, free of leaks") as note:
+    with run.stage("split", "Splitting into train, validation and test") as note:
         per_fact = max((member.examples_per_fact for member in _dense(config)), default=1)
         split = config.split.split(examples, source.facts, source.chunks, _asked(config, source.chunks), per_fact)
         if not split.train:
             raise UserError(
-                Problem("no example is left to train on", "split", fix="lower split.share or split.heldout_facts")
+                Problem(
+                    "the split leaves no example to train on", "split", fix="lower split.share or split.heldout_facts"
+                )
             )
         write_json(run.folder / LAST, split)
-        note(f"{len(split.train)} to train, {len(split.validation)} to validate on, {len(split.test)} to test on")
+        note(f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test")
     run.note(split.note)
     return split
 
 
 def _without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Example], list[Rejection]]:
-    """The examples that ask none of the user's questions: those are never trained on, whoever wrote them down."""
+    """(examples, rejected): an example that asks one of the user's questions is never trained on."""
     if not config.questions:
         return examples, []
     asked = {_folded(probe.question) for probe in load_questions(config.questions)}

@@ -23,7 +23,7 @@ class Run:
     """
 
     def __init__(self, folder: Path, *listeners: Progress, **facts: Any):
-        """`facts` stand in run.json: name, seed, model."""
+        """`facts` are written to run.json: name, seed, model."""
         self.folder = folder
         self.listeners: list[Progress] = list(listeners) or [no_progress]
         self._opened = time.monotonic()
@@ -64,7 +64,7 @@ class Run:
         try:
             self.save()
         except UserError:
-            if error is None:  # else the first error says what matters
+            if error is None:  # else the first error is the important one
                 raise
 
     def send(self, event: Event) -> None:

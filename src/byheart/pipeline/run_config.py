@@ -63,7 +63,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The composed config of a run; the fields bear the names that stand on the command line."""
+    """The composed config of a run; the fields have the names of the command line."""
 
     documents: tuple[str, ...]
     expansion: Mapping[str, Expansion]
@@ -104,14 +104,16 @@ class RunConfig:
     def _contradictions(self) -> Iterator[Problem]:
         """Values that are right by themselves, but not together."""
         if self.optimizer.lr != self.lr:  # run.json, sweeps and the screen show lr
-            fix = f"say lr={self.optimizer.lr:g} instead"
+            fix = f"set lr={self.optimizer.lr:g} instead"
             yield Problem("must be the same as lr", "optimizer.lr", f"{self.optimizer.lr:g}", fix)
         if self.dev and not self.questions:
-            fix = "add questions=FILE, or leave dev out"
+            fix = "add questions=FILE, or remove dev"
             yield Problem("there are no questions to take a share of", "dev", str(self.dev), fix)
         if self.limit.seconds is not None and self.schedule != "constant":
             fix = f"give steps (budget=2000), or keep schedule=constant and add retrain={self.schedule}"
-            yield Problem("a falling rate must know its last step", "budget", str(self.budget), fix)
+            yield Problem(
+                "a schedule that lowers the learning rate needs the number of steps", "budget", str(self.budget), fix
+            )
         if not self.expansion:
             yield Problem("no examples would be made", "expansion", "[]", "choose at least one: expansion=rules")
 

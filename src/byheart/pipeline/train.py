@@ -1,4 +1,4 @@
-"""The training half of a run: rows -> adapter, and afresh for the chosen number of epochs where that was asked for."""
+"""Training: rows -> adapter, and a second adapter for the chosen number of epochs if `retrain` asks for it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from byheart.interrupt import Interrupt
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.language import LanguageModel
 from byheart.model.replay import DISTINCT, converse, expectations, plain_texts, question_start
-from byheart.pipeline.evaluate import Probes, collect_probes
+from byheart.pipeline.evaluate import collect_probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.run import Run
@@ -41,14 +41,14 @@ def train_adapters(
     if not validate and config.stopping.monitor != "train_recall":
         config = replace(config, stopping=replace(config.stopping, monitor="train_recall"))
         run.note(
-            "nothing is held out, so stopping.monitor=train_recall ends the training: recall of the trained answers"
+            "nothing is held out, so training is stopped by stopping.monitor=train_recall, the recall of trained answers"
         )
     adapters = {"tuned": run.folder / "adapter"}
     if done is None:
         _fit(config, train_job, session, run, interrupt)
         done = run.record["training"]
     else:
-        run.send(Said("training is finished already: the adapter is taken from the run's folder"))
+        run.send(Said("training is finished already: the adapter in the run's folder is used"))
     if config.retrain != "none" and not interrupt.requested:
         adapters["retrained"] = run.folder / "retrained" / "adapter"
         if _done(run.folder / "retrained") is None:
@@ -68,16 +68,19 @@ def make_rows(
     config: RunConfig, data: PreparedData, session: ModelSession, run: Run, replay: bool = True
 ) -> tuple[list[Row], list[Row]]:
     """The rows to train on, among them those that replay what the model knows, and those that are validated on."""
-    with run.stage("rows", "Making rows") as note:
+    with run.stage("rows", "Tokenizing rows") as note:
         train = _rows(config, data.examples_of(data.split.train), session, run.folder / "rows" / "train")
-        theirs = _dev_examples(collect_probes(config, data))
+        theirs = [  # rows that validation loss is measured on; none of them is trained on
+            Example(probe.id, probe.question, accepted(probe)[0], probe.facts, "simple", FORWARD, "questions")
+            for probe in collect_probes(config, data).dev
+        ]
         held_out = [*data.examples_of(data.split.validation), *theirs]
         validate = _rows(config, held_out, session, run.folder / "rows" / "validation")
         made = len(train)
         note(f"{made:,} rows, {sum(len(row.tokens) for row in train):,} tokens, {tokens_per_row(train):.0f} a row")
         if theirs:
             note(
-                f"{len(theirs)} of your questions are validated on too (dev={config.dev:g}); they are not scored at the end"
+                f"{len(theirs)} of your questions are used for validation (dev={config.dev:g}) and not scored at the end"
             )
     if skipped := len(data.split.train) - made:
         run.note(
@@ -105,10 +108,10 @@ def train_job_of(config: RunConfig, train: Sequence[Row], validate: Sequence[Row
 def _fit(
     config: RunConfig, train_job: TrainJob, session: ModelSession, run: Run, interrupt: Interrupt, afresh: bool = False
 ) -> None:
-    """Trains a new adapter and saves it. `afresh`: a second one, for exactly so many epochs, whatever its curve prefers."""
+    """Trains a new adapter and saves it. `afresh`: a second one, for exactly `train_job.epochs` epochs."""
     name, folder = ("retraining", run.folder / "retrained") if afresh else ("training", run.folder)
-    again = f"Once more from the base, {train_job.epochs} epochs, {train_job.schedule} rate"
-    with run.stage(name, again if afresh else "Learning by heart") as note:
+    again = f"Training again from the base model, {train_job.epochs} epochs, {train_job.schedule} learning rate"
+    with run.stage(name, again if afresh else "Training") as note:
         model = session.attach(config.adapter, config.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
@@ -142,7 +145,7 @@ def _fit(
 
 
 class _Clock:
-    """Reports each step. Within a budget of time it counts seconds: nobody knows how many steps there is time for."""
+    """Reports each step. With a budget of time it counts seconds, because the number of steps is not known."""
 
     def __init__(self, run: Run, train_job: TrainJob, until: float):
         """`until`: the second of the run at which training must end."""
@@ -175,14 +178,6 @@ def _until(config: RunConfig, run: Run) -> float:
     return run.seconds + left / (1 if config.retrain == "none" else 2)
 
 
-def _dev_examples(probes: Probes) -> list[Example]:
-    """Those of the user's questions of the validation half, as rows: validation loss is taken on them, none is trained on."""
-    return [
-        Example(probe.id, probe.question, accepted(probe)[0], probe.facts, "simple", FORWARD, "questions")
-        for probe in probes.dev
-    ]
-
-
 def _rows(config: RunConfig, examples: Sequence[Example], session: ModelSession, folder: Path) -> list[Row]:
     if not examples:
         return []
@@ -197,7 +192,7 @@ def _replayed(config: RunConfig, count: int, session: ModelSession, run: Run) ->
     """
     model, folder = session.untrained(), config.model.find()
     new = min(count, DISTINCT)
-    with run.stage("replay", "Sampling its own texts to replay, once for each model") as note:
+    with run.stage("replay", "Sampling texts of the base model for replay, once for each model") as note:
 
         def on_progress(done: int, total: int) -> None:
             run.send(Advanced("rows", done, total))
@@ -211,7 +206,7 @@ def _replayed(config: RunConfig, count: int, session: ModelSession, run: Run) ->
             answer = answer_tokens(session.tokenizer, each.answer, end=each.finished)
             rows.append(_replayed_row(config, model, [*prompt, *answer], question_start(session.tokenizer, prompt)))
         times = f", {count / new:.2g} times an epoch" if count > new else ""
-        note(f"{len(said)} conversations and {len(data)} texts of its own{times}, among the others")
+        note(f"{len(said)} conversations and {len(data)} texts of the base model{times}, mixed with the other rows")
     shown = [{"text": session.tokenizer.decode(tokens)} for tokens in data]
     write_jsonl(run.folder / "replay.jsonl", [*map(asdict, said), *shown])
     return list(islice(cycle(rows), count))
@@ -223,7 +218,7 @@ def _replayed_row(config: RunConfig, model: LanguageModel, tokens: Sequence[int]
 
 
 def recall_on(config: RunConfig, asked: Sequence[Probe]) -> Callable[[LanguageModel], float] | None:
-    """What measures recall (token F1) on these probes while a model learns; None where nobody is to be asked."""
+    """The function that measures recall (token F1) on these probes during training; None without probes."""
     member = config.evaluation.get("recall", Recall())
     if not asked or not isinstance(member, Recall):
         return None
@@ -236,11 +231,11 @@ def _done(folder: Path) -> dict[str, Any] | None:
 
 
 def account_of(result: TrainResult, stopping: Stopping) -> dict[str, Any]:
-    """What run.json says of a training, and adapter/byheart.json, which marks it as finished."""
+    """The record of a training in run.json and in adapter/byheart.json, which marks it as finished."""
     last: CurvePoint | None = result.curve[-1] if result.curve else None
     epochs = f"{result.epochs_run:.3g} epoch{'' if result.epochs_run == 1 else 's'}"
     why = {
-        "finished": f"it had run for {epochs}, the most that were allowed",
+        "finished": f"it reached the maximum of {epochs}",
         "upturn": f"after {epochs}, since {stopping.why}",
         "budget": f"its budget was used up after {epochs}",
         "stopped": f"stopped by Ctrl-C after {epochs}",

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.expansion.from_teacher.observed import amount
 from byheart.records import Json
 from byheart.report.tables import printable
 from byheart.results import RunEstimate, TrainingEstimate
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 ROWS = 24  # chunks in the table; all of them are in ledger.json and on the page
 
@@ -24,9 +27,9 @@ def estimate_lines(estimate: RunEstimate) -> list[str]:
         if about.cost is not None:
             lines.append(f"  cost: at most {ceil(about.cost * 100) / 100:.2f}")
         else:
-            lines.append("  cost: unknown; say teacher.price_in and price_out, of a million tokens")
+            lines.append("  cost: unknown; set teacher.price_in and teacher.price_out, the prices of a million tokens")
     if estimate.asking:
-        return [*lines, "What the gates refuse is asked again, and that comes on top. Nothing was sent."]
+        return [*lines, "Pairs that the filters refuse are requested again, which costs more. No request was sent."]
     return [*lines, "teacher: no requests, no cost"]
 
 
@@ -41,7 +44,7 @@ def _training_lines(training: TrainingEstimate) -> list[str]:
     return [f"{training.rows:,} rows of about {training.tokens_per_row:.0f} tokens{replayed}", most]
 
 
-def ledger_tables(account: Json, names_of: Mapping[str, str]) -> Iterator[Any]:
+def ledger_tables(account: Json, names_of: Mapping[str, str]) -> "Iterator[Table | str]":
     """The ledger as rich tables: chunks, reasons, rungs. Nothing where no teacher was asked. `names_of` maps Chunk.id."""
     from rich.table import Table
     from rich.text import Text
@@ -75,11 +78,9 @@ def ledger_tables(account: Json, names_of: Mapping[str, str]) -> Iterator[Any]:
         reasons = Table(box=None, padding=(0, 1), header_style="bold")
         reasons.add_column("why", overflow="fold")
         reasons.add_column("times", justify="right")
-        for reason, times in account["rejected"].items():
-            reasons.add_row(reason, f"{times:,}")
-        for reason, times in account["failed"].items():
-            # as text, not as markup: it holds the server's own words
-            reasons.add_row(Text(f"no answer: {printable(reason)}"), f"{times:,}")
+        failed = {f"no answer: {reason}": times for reason, times in account["failed"].items()}
+        for reason, times in {**account["rejected"], **failed}.items():
+            reasons.add_row(Text(printable(reason)), f"{times:,}")  # as text, not as markup: a server's own words
         yield reasons
     rungs = _table("", "temperature", "received", "kept", "copies", "unsupported", "new")
     for rung, row in account["novelty"]["by_rung"].items():
@@ -90,7 +91,7 @@ def ledger_tables(account: Json, names_of: Mapping[str, str]) -> Iterator[Any]:
     yield f"  facts covered: {100 * covered['forward']:.0f} % forward, {100 * covered['reverse']:.0f} % in reverse"
 
 
-def _table(title: str, first: str, *others: str) -> Any:
+def _table(title: str, first: str, *others: str) -> "Table":
     from rich.table import Table
 
     table = Table(

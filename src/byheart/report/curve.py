@@ -146,7 +146,7 @@ def terminal(points: Sequence[CurvePoint], width: int = 78, height: int = 5) -> 
 
 
 def _right(points: Sequence[CurvePoint]) -> str:
-    """The title of the right half: held-out answers said word for word, and tokens of them."""
+    """The title of the right half: held-out answers given word for word, and their right tokens."""
     recall = points[-1].recall if points else None
     return "tokens right" if recall is None else f"recall {recall:.2f}, tokens right"
 

@@ -1,4 +1,4 @@
-"""What a training came to, in words: how much of what was held out it says, how often it saw each fact, what more would buy."""
+"""The result of a training in a few sentences: held-out recall, exposures of each fact, and whether to train longer."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from statistics import median
 from byheart.records import CurvePoint, Example, Json
 from byheart.training.stopping import WORDS, Stopping, ends
 
-FEW = 30  # exposures of a fact, below which it is told apart
-GROUP = 8  # held-out questions that a group must have before its share is told
+FEW = 30  # exposures of a fact, below which a fact counts as seldom seen
+GROUP = 8  # held-out questions that a group must have before its share is reported
 SHOWN = 8  # epochs of the way
 
 
@@ -29,7 +29,7 @@ class Learning:
     state: str
     improving: bool
     monitor: str
-    more: str  # what to say on the command line for twice as much
+    more: str  # the override that trains twice as long
 
     @property
     def lines(self) -> list[str]:
@@ -41,7 +41,7 @@ class Learning:
         if self.kept not in at or not self.held_out:
             return ""
         recall, tokens = at[self.kept]
-        said = f"It says {round(recall * self.held_out)} of {self.held_out} held-out answers word for word, and {tokens:.0%} of their tokens"
+        said = f"The model gives {round(recall * self.held_out)} of {self.held_out} held-out answers word for word, and predicts {tokens:.0%} of their tokens"
         shown = [self.way[i] for i in sorted({round(k * (len(self.way) - 1) / (SHOWN - 1)) for k in range(SHOWN)})]
         if len(shown) < 2:
             return f"{said}."
@@ -65,7 +65,7 @@ class Learning:
 
     def _more(self) -> str:
         if self.state == "upturn":
-            return "More epochs would not help: training ended because " + f"{WORDS[self.monitor]} improved no more."
+            return f"More epochs would not help: training ended because {WORDS[self.monitor]} stopped improving."
         if self.state not in ("finished", "budget") or not self.improving:
             return ""
         return (

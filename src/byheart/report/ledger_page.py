@@ -6,32 +6,26 @@ from importlib.resources import files
 from pathlib import Path
 
 from byheart.records import Chunk, Document, Example, Fact, Json, Rejection
-from byheart.report.tables import printable
+from byheart.report import tables
 from byheart.store import read_json, read_jsonl, write_text
 
 PAGE = "ledger.html"
 
 
 def write_ledger_page(folder: Path) -> Path:
-    """The page in the run's folder, from the files of the text half; returns its path."""
-    path = Path(folder) / PAGE
-    write_text(path, _render(Path(folder)))
-    return path
-
-
-def _render(folder: Path) -> str:
+    """The page in the run's folder, from the files of `prepare_data`; returns its path."""
     from jinja2 import Environment
     from markupsafe import Markup
 
     titles = {document.id: document.title for document in read_jsonl(folder / "documents.jsonl", Document)}
     examples = read_jsonl(folder / "examples.jsonl", Example)
     rejected = read_jsonl(folder / "rejected.jsonl", Rejection)
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=tables.finalize)
     here = files("byheart.report")
     source, style, own = (
         here.joinpath(name).read_text("utf-8") for name in ("ledger.html.j2", "page.css", "ledger.css")
     )
-    return environment.from_string(source).render(
+    page = environment.from_string(source).render(
         title=" and ".join(titles.values()),
         ledger=read_json(folder / "ledger.json"),
         chunks=_chunks(
@@ -41,12 +35,14 @@ def _render(folder: Path) -> str:
         style=Markup(style + own),
         report=(folder / "report.html").is_file() or (folder / "adapter").is_dir(),
     )
+    write_text(folder / PAGE, page)
+    return folder / PAGE
 
 
 def _chunks(
     chunks: Sequence[Chunk], facts: Sequence[Fact], examples: Sequence[Example], rejected: Sequence[Rejection]
 ) -> list[Json]:
-    """Each chunk with its facts in order; what is tied to several facts or none stands with the chunk."""
+    """Each chunk with its facts in order; examples on several facts, or on none, are listed with the chunk."""
     kept: dict[str, list[Example]] = defaultdict(list)
     refused: dict[str, list[Rejection]] = defaultdict(list)
     for example in examples:
@@ -64,7 +60,3 @@ def _chunks(
 
 def _owner(example: Example) -> str:
     return example.facts[0] if len(example.facts) == 1 else example.chunk
-
-
-def _finalize(value: object) -> object:
-    return printable(value) if type(value) is str else value

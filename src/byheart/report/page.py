@@ -1,4 +1,4 @@
-"""report.html: one page that opens without a network and shows what a run reached, question by question."""
+"""report.html: one page that opens without a network and shows the results of a run, question by question."""
 
 import hashlib
 from base64 import b64encode
@@ -19,16 +19,16 @@ from byheart.training.stopping import WORDS
 STAGES = {
     "expansion": "examples",
     "model": "loading the model",
-    "score_untuned": "asking the untuned model",
-    "score_open_book": "asking with the book open",
-    "score_tuned": "asking the tuned model",
-    "score_retrained": "asking the retrained model",
+    "score_untuned": "scoring the untuned model",
+    "score_open_book": "scoring with open book",
+    "score_tuned": "scoring the tuned model",
+    "score_retrained": "scoring the retrained model",
 }
 
 
 @dataclass(frozen=True)
 class Folder:
-    """What lies in a run's folder; what an interrupted run has not written is empty."""
+    """The content of a run's folder. What an interrupted run has not written is empty."""
 
     run: Json
     scores: Json
@@ -79,7 +79,7 @@ def render(folder: Folder) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+        autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True, finalize=tables.finalize
     )
     environment.filters |= {"thousands": thousands, "duration": duration, "moment": moment, "fixed": "{:.2f}".format}
     environment.filters["outcome"] = tables.outcome
@@ -113,10 +113,6 @@ def render(folder: Folder) -> str:
     )
 
 
-def _finalize(value: object) -> object:
-    return tables.printable(value) if type(value) is str else value
-
-
 def thousands(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\u202f")
 
@@ -131,7 +127,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(text: object) -> str:
-    """An ISO date and time as a reader writes it; anything else as it stands."""
+    """An ISO date and time as a reader writes it; anything else unchanged."""
     try:
         return f"{datetime.fromisoformat(str(text)):%d %B %Y, %H:%M}".lstrip("0")
     except ValueError:
@@ -139,7 +135,7 @@ def moment(text: object) -> str:
 
 
 def _specimen(rows: Sequence[Json]) -> Json | None:
-    """A probe that was learned and that reads quickly, from the exam where there is one."""
+    """The shortest learned probe, from the exam if there is one."""
     learned = [row for row in tables.exam(rows) if tables.outcome(row) == "learned"]
     return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "tuned")), default=None)
 

@@ -1,4 +1,4 @@
-"""What the screen and the page both say about a run: scores as numbers with intervals, and probes by outcome.
+"""What the terminal and the page both show of a run: scores with intervals, and probes by outcome.
 
 `scores` is the content of scores.json, `rows` are the lines of answers.jsonl.
 """
@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from byheart.evaluation.base import METRICS
 from byheart.records import Json, Value
 
 Row = Json
@@ -16,38 +17,30 @@ Scores = Json
 MODELS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
 FOUND_BY = {"support": "its section", "paragraph": "its paragraph", "fact": "its fact", "lexical": "words in common"}
 OUTCOMES = ("learned", "still wrong", "forgotten", "known")
-LABELS = {
-    "right": "right",
-    "choice_norm": "choice, normalised",
-    "choice": "choice, plain",
-    "exact_match": "exact match",
-    "contains": "contains",
-    "f1": "token F1",
-    "margin": "margin",
-    "choice_norm_blind": "normalised, no question",
-    "choice_blind": "plain, no question",
-    "margin_gain": "margin by the question",
-    "perplexity_ratio": "perplexity ratio",
-}
 EXPLAINED = {
-    "right": "right by its own rule, the likeliest option or the accepted answer said",
-    "choice_norm": "picks the right option, by likelihood per token",
-    "choice": "picks the right option, by plain likelihood",
-    "exact_match": "the answer is the accepted one, word for word",
-    "contains": "the accepted answer stands in what it said",
+    "right": "the likeliest option is the right one, or the answer contains an accepted one",
+    "choice_norm": "the right option has the highest likelihood per token",
+    "choice": "the right option has the highest likelihood, summed over its tokens",
+    "margin": "log-likelihood per token of the right option, minus that of the best wrong one",
+    "choice_norm_blind": "the same, with the options shown without their question",
+    "choice_blind": "the same, with the options shown without their question",
+    "margin_gain": "the margin minus the margin without the question: what the question itself adds",
+    "exact_match": "the answer is an accepted one, word for word",
     "f1": "words shared with the accepted answer",
-    "margin": "log-likelihood per token by which the right option leads the best wrong one",
-    "choice_norm_blind": "shown the options without their question",
-    "choice_blind": "shown the options without their question",
-    "margin_gain": "the margin less the margin without the question: what was had from the question itself",
-    "perplexity_ratio": "general text, tuned over untuned; 1 is no change",
+    "contains": "the answer contains an accepted one",
+    "perplexity_ratio": "perplexity of general text, tuned divided by untuned; 1 is no change",
 }
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: object) -> str:
-    """The text without control characters, turns of direction and lone surrogates: models say them, terminals obey."""
+    """The text without control characters, changes of direction and lone surrogates, which a terminal would follow."""
     return UNPRINTABLE.sub("\ufffd", str(text))
+
+
+def finalize(value: object) -> object:
+    """What Jinja does with a value before it is escaped."""
+    return printable(value) if type(value) is str else value
 
 
 # -- scores -----------------------------------------------------------------------------------------------------------
@@ -62,23 +55,21 @@ def value(entry: object) -> Value | None:
     return Value(at, int(entry.get("count") or 0), low, high) if math.isfinite(at + low + high) else None
 
 
-def is_share(metric: str) -> bool:
-    """Whether the metric lies between 0 and 1 and reads as a percentage."""
-    return not metric.endswith(("margin", "_gain", "_ratio", "_gap"))
-
-
-def label(metric: str) -> str:
-    return LABELS.get(metric) or metric.replace("_", " ")
-
-
 @dataclass(frozen=True)
 class Line:
     """One metric with what each model reached; a model that was not asked is absent."""
 
     metric: str
-    label: str
-    share: bool
     values: dict[str, Value]
+
+    @property
+    def label(self) -> str:
+        return METRICS.get(self.metric) or self.metric.replace("_", " ")
+
+    @property
+    def share(self) -> bool:
+        """Whether the metric lies between 0 and 1 and reads as a percentage."""
+        return not self.metric.endswith(("margin", "_gain", "_ratio", "_gap"))
 
     @property
     def count(self) -> int:
@@ -86,20 +77,15 @@ class Line:
 
 
 def lines(scores: Scores) -> list[Line]:
-    """The scores of untuned, open book and tuned turned round: one line for each metric, the telling ones first."""
+    """One line for each metric, with the scores of untuned, open book and tuned; in the order of METRICS."""
     named = {name for model in MODELS for name in scores.get(model) or {} if name != "perplexity"}
-    order = [*LABELS, *sorted(named - set(LABELS))]
-    found = []
-    for name in order:
-        values = {model: value((scores.get(model) or {}).get(name)) for model in MODELS}
-        present = {model: at for model, at in values.items() if at}
-        if present:
-            found.append(Line(name, label(name), is_share(name), present))
-    return found
+    order = [*METRICS, *sorted(named - METRICS.keys())]
+    found = [Line(name, {m: at for m in MODELS if (at := entry(scores, m, name))}) for name in order]
+    return [line for line in found if line.values]
 
 
 def headline(scores: Scores) -> Line | None:
-    """The one metric that stands for the run: what the scores say decides, else choice, else contains."""
+    """The headline metric of the run: the one named in the scores, else choice, else contains."""
     by_name = {line.metric: line for line in lines(scores)}
     order = (scores.get("headline"), "choice_norm", "choice", "contains", "exact_match")
     return next((by_name[name] for name in order if name in by_name), None)
@@ -176,7 +162,7 @@ def chance(rows: Sequence[Row]) -> float | None:
 
 @dataclass(frozen=True)
 class Result:
-    """The run in one sentence: of `count` questions so many right, before, after and with the document open."""
+    """The run in one sentence: of `count` questions, how many are right after training, before it, and with open book."""
 
     count: int
     after: int
@@ -186,13 +172,11 @@ class Result:
 
     @property
     def rest(self) -> str:
-        text = f"with the documents closed. Before training it answered {self.before or 'none'}"
-        if self.open_book is not None:
-            text += f"; with the document open in front of it, {self.open_book or 'none'}"
-        return text + "."
+        text = f"correctly with the documents closed. The untuned model answered {self.before or 'none'}"
+        return text + (f"; with open book, {self.open_book or 'none'}." if self.open_book is not None else ".")
 
     def __str__(self) -> str:
-        return f"It answered {self.after} of {self.count} {self.noun} {self.rest}"
+        return f"The tuned model answered {self.after} of {self.count} {self.noun} {self.rest}"
 
 
 def result(rows: Sequence[Row]) -> Result | None:

@@ -1,6 +1,6 @@
 """The listener that shows a run in the terminal: stages, progress, the curve as it grows, and the results at the end.
 
-On a terminal it is alive: a bar with the time left, and below it the curve. Into a file or a CI log it writes plain
+On a terminal it shows a progress bar with the time left, and the curve below it. In a file or a CI log it writes plain
 lines, and progress every ten seconds at most.
 """
 
@@ -11,11 +11,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from byheart.evaluation.base import METRICS
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
-from byheart.records import CurvePoint, Json
+from byheart.records import CurvePoint, Json, Value
 from byheart.report.asking import estimate_lines, ledger_tables
-from byheart.report.tables import MODELS, printable
+from byheart.report.tables import MODELS, accepted, entry, lines, printable, said
 from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Bar:
 
         self.terminal, self.label = terminal, label
         self.said = time.monotonic()
-        self.first: tuple[int, float] | None = None  # the first report of work done, and when it came
+        self.first: tuple[int, float] | None = None  # the first report of finished work: how much, and when
         self.progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=28),
@@ -83,7 +82,7 @@ class Bar:
 
 
 class Terminal:
-    """Shows the events of a run, and its results. `file` is standard output unless a test says otherwise."""
+    """Shows the events of a run, and its results. `file` is standard output by default."""
 
     def __init__(self, file: TextIO | None = None):
         from rich.console import Console
@@ -147,7 +146,7 @@ class Terminal:
             bar.close()
 
     def curve(self, point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
-        """The curve below the bar, where there is a living one; else one line a check, the losses as a spark line."""
+        """The curve below the progress bar, if there is one; else one line for each check, the losses as a spark line."""
         if self.alive and self.bar and self.console.encoding.startswith("utf"):
             self.bar.curve = _drawn(curve, self.console.width)
             self.bar.live.refresh()
@@ -169,22 +168,19 @@ class Terminal:
         self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        from rich.padding import Padding
-        from rich.text import Text
-
-        self.console.print(Padding(Text(f"! {printable(text)}", style="yellow"), (0, 0, 0, 2), expand=False))
+        self._indented(f"! {text}", "yellow")
 
     def _begin(self) -> None:
-        """In a log, a stage that has more to tell than its last line is announced by its title."""
+        """In a log, a stage that prints more than its last line is announced by its title."""
         if self.unannounced:
             self.console.print(f"· {self.unannounced}")
             self.unannounced = ""
 
-    def _indented(self, text: str) -> None:
+    def _indented(self, text: str, style: str = "dim") -> None:
         from rich.padding import Padding
         from rich.text import Text
 
-        self.console.print(Padding(Text(printable(text), style="dim"), (0, 0, 0, 2), expand=False))
+        self.console.print(Padding(Text(printable(text), style=style), (0, 0, 0, 2), expand=False))
 
     # -- results ------------------------------------------------------------------------------------------------------
 
@@ -202,7 +198,7 @@ class Terminal:
                 self.say(f"\nreport   {result.report}\nadapter  {result.adapter}")
             case LearnResult():
                 self.say(f"Stopped. The adapter so far is in {result.adapter}.")
-                self.say(f'  go on:     byheart learn "resume={result.folder}"')
+                self.say(f'  continue:  byheart learn "resume={result.folder}"')
                 self.say(f'  score it:  byheart evaluate "run={result.folder}"')
             case ExpandResult():
                 self.say(f"\nexamples  {result.folder / 'examples.jsonl'}\nledger    {result.ledger}")
@@ -226,28 +222,19 @@ class Terminal:
         table.add_column("")
         for name in shown:
             table.add_column(MODELS[name], justify="right", style="bold" if name == "tuned" else "")
-        count = 0
-        for metric, words in METRICS.items():
-            cells = [scores[name].get(metric) for name in shown]
-            if any(cells):
-                table.add_row(words, *(_cell(cell, below) for cell in cells))
-                count = max([count, *(cell["count"] for cell in cells if cell and metric != "perplexity_ratio")])
-        what = "questions of yours" if scores.get("probes") == "questions" else "held-out phrasings"
-        self.console.print(f"\n[bold]What it knows[/bold]  {count} {what}; 95 % intervals")
+        found = lines(scores)
+        for line in found:
+            table.add_row(line.label, *(_cell(line.values.get(name), below) for name in shown))
+        count = max((line.count for line in found if line.metric != "perplexity_ratio"), default=0)
+        what = "of your questions" if scores.get("probes") == "questions" else "held-out questions"
+        self.console.print(f"\n[bold]Scores[/bold]  {count} {what}; 95 % intervals")
         self.console.print(table)
-        paired = scores.get("paired", {}).get(scores.get("headline", ""))
-        if paired:
-            low, high = paired["low"], paired["high"]
-            self.console.print(
-                f"  tuned minus untuned, question by question: {paired['value']:+.2f} ({low:+.2f} to {high:+.2f})"
-            )
-
-        for metric, value in scores.get("untaught", {}).get("tuned", {}).items():
-            if metric == "contains":
-                self.console.print(
-                    f"  on facts held out whole (no row taught them): {value['value']:.2f} of {value['count']} answers"
-                    " contain what is right"
-                )
+        if gain := entry(scores, "paired", scores.get("headline", "")):
+            change = f"{gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
+            self.console.print(f"  tuned minus untuned, question by question: {change}")
+        if untaught := entry(scores.get("untaught", {}), "tuned", "contains"):
+            share = f"{untaught.value:.2f} of {untaught.count} answers are right"
+            self.console.print(f"  on facts held out whole (not in any training row): {share}")
 
     def probes(self, rows: Sequence[Json], count: int = 10) -> None:
         """`count` probes before and after: learned, still wrong and forgotten in their true proportion."""
@@ -258,14 +245,14 @@ class Terminal:
             mark = "[green]✓[/green]" if row.get("tuned_right") else "[red]✗[/red]"
             self.console.print(f"{mark} ", end="")
             self.say(_cut(row["question"], WIDTH - 3))
-            wanted = row["accepted"][0] if row["accepted"] else ""
-            for name, text in (("accepted", wanted), ("before", _said(row, "untuned")), ("after", _said(row, "tuned"))):
+            answers = {"accepted": accepted(row), "before": said(row, "untuned"), "after": said(row, "tuned")}
+            for name, text in answers.items():
                 self.console.print(f"  [dim]{name:>8}[/dim]  ", end="")
                 self.say(_cut(text, WIDTH - 13))
 
 
 def pick(rows: Sequence[Json], count: int) -> list[Json]:
-    """Evenly through the probes sorted by how they changed, so that no kind is over- or understated."""
+    """Evenly through the probes sorted by how they changed, so that each kind keeps its share."""
     judged = [row for row in rows if row.get("tuned_right") is not None]
     order = sorted(judged, key=lambda row: (not row["tuned_right"], bool(row.get("untuned_right"))))
     if len(order) <= count:
@@ -298,16 +285,9 @@ def clock(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _cell(value: Json | None, below: bool = False) -> str:
-    if not value:
-        return "–"
+def _cell(at: Value | None, below: bool) -> str:
     gap = "\n" if below else " "
-    return f"{value['value']:.2f}{gap}[dim]{value['low']:.2f}–{value['high']:.2f}[/dim]"
-
-
-def _said(row: Json, name: str) -> str:
-    option = row.get(f"{name}_option")
-    return str(option if option is not None else row.get(name) or "")
+    return f"{at.value:.2f}{gap}[dim]{at.low:.2f}–{at.high:.2f}[/dim]" if at else "–"
 
 
 def _cut(text: str, width: int) -> str:

@@ -24,16 +24,8 @@ class Request:
 
     def key(self, fingerprint: str) -> str:
         """The key of its answer in the cache, for the teacher with this `fingerprint`."""
-        return content_key(
-            fingerprint,
-            self.system,
-            self.user,
-            float(self.temperature),
-            self.max_tokens,
-            self.attempt,
-            self.prompt_version,
-            dict(self.schema) if self.schema is not None else None,
-        )
+        words = self.system, self.user, float(self.temperature), self.max_tokens, self.attempt, self.prompt_version
+        return content_key(fingerprint, *words, dict(self.schema) if self.schema is not None else None)
 
 
 @dataclass(frozen=True)
@@ -41,11 +33,11 @@ class Reply:
     """The teacher's answer, and its tokens."""
 
     text: str  # as it was received; may hold a reasoning model's thinking (see `strip_thinking`)
-    input_tokens: int  # as the server counted them; 0 where it did not say
+    input_tokens: int  # as the server counted them; 0 where it did not report them
     output_tokens: int
     cached: bool  # taken from the cache: nothing was sent or paid
     finish_reason: str  # "stop", "length" where it was cut at max_tokens, "content_filter", ...
-    notes: tuple[str, ...] = ()  # what was done otherwise than asked, e.g. TEMPERATURE_REFUSED
+    notes: tuple[str, ...] = ()  # where the server did not do as asked, e.g. TEMPERATURE_REFUSED
 
     @property
     def temperature_refused(self) -> bool:
@@ -56,7 +48,7 @@ class Reply:
 class Failure:
     """A request without a usable answer after all its retries. It is not cached: the next run sends it again."""
 
-    reason: str  # in words, e.g. "500 from the server, 6 times: overloaded"
+    reason: str  # for example "500 from the server, 6 times: overloaded"
 
 
 @dataclass(frozen=True)
@@ -86,11 +78,11 @@ class Progress:
 
 
 class TeacherError(UserError):
-    """No request will be answered: a wrong key, no money, a dead server. The message says how many answers are saved."""
+    """No request will be answered: a wrong key, no credit, no server. The message says how many answers are saved."""
 
 
 class ComeBack(Unfinished, TeacherError):
-    """Nothing is wrong: the requests are being answered elsewhere, and the same command collects them."""
+    """No error: the server still works on the requests, and the same command collects the answers later."""
 
 
 Requests = Sequence[Request]
@@ -104,7 +96,7 @@ def ignore(*event: object) -> None:
 
 
 class Teacher(Protocol):
-    """Answers requests. An implementation is a frozen dataclass of options, cheap to build."""
+    """Answers requests. An implementation is a frozen dataclass of options and costs nothing to build."""
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """A reply or a failure for each request, in their order; equal requests are sent once.
@@ -119,12 +111,12 @@ class Teacher(Protocol):
         ...
 
     def problems(self) -> Sequence[Problem]:
-        """What is wrong with the options, found without work and without a network; empty where nothing is."""
+        """Problems of the options, found without a network; empty if there are none."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """What identifies the model that answers, as part of cache keys. Never holds a secret."""
+        """Identifies the model that answers, as part of cache keys. Never contains a secret."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""The same requests through OpenAI's Batch API: cheaper, within a day. Submit, leave, come back with the same command.
+"""The same requests through OpenAI's Batch API: cheaper, within a day. Submit, stop, and run the same command again later.
 
 The metadata of a batch hold a content id: a hash of its requests' keys. The id is saved before the batch is submitted,
 and searched for at the server before anything is submitted again. So a process that was killed in between finds its
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
-from byheart.errors import Problem
+from byheart.errors import ABOVE_0, Problem, wrong_numbers
 from byheart.teacher.base import ComeBack, Failure, OnProgress, OnReply, Outcomes, Reply, Requests, TeacherError, ignore
 from byheart.teacher.batch_lines import SubmittedBatch, content_id, in_files, read_lines, write_line
 from byheart.teacher.endpoint import Endpoint
@@ -32,7 +32,7 @@ WINDOW: Final = "24h"  # the only one that there is
 NAME, NUMBER = "byheart", "byheart_try"  # in a batch's metadata: its content id, and which try of its requests it is
 FIRST_LOOK_S, LONGEST_LOOK_S = 5.0, 300.0  # between two looks at a batch under way
 AGAIN_S = 60.0  # after a batch that failed as a whole, times two for each try
-PATIENCE_S = 900.0  # with a server that is away, busy or talks nonsense
+PATIENCE_S = 900.0  # with a server that is unreachable, busy or answers with invalid bodies
 LISTED_LATE_S = 5.0  # a batch may be listed a moment after it was made
 LOOK_BACK_S = 32 * 86400.0  # older batches have lost their files
 MOST_TRIES = 4  # of a request
@@ -48,16 +48,12 @@ class Batch(Endpoint):
     answers_soon: ClassVar[bool] = False
 
     def _wrong_values(self) -> list[Problem]:
-        found = super()._wrong_values()
-        if not 1 <= self.requests_per_batch <= MOST_REQUESTS:
-            value = str(self.requests_per_batch)
-            found.append(Problem(f"must be from 1 to {MOST_REQUESTS}", "teacher.requests_per_batch", value))
-        if not self.timeout_s > 0:
-            found.append(Problem("must be above 0", "teacher.timeout_s", str(self.timeout_s)))
-        return found
+        size = (f"from 1 to {MOST_REQUESTS}", lambda number: 1 <= number <= MOST_REQUESTS)
+        checks = {"requests_per_batch": size, "timeout_s": ABOVE_0}
+        return super()._wrong_values() + wrong_numbers(self, "teacher", checks)
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
-        """See `Teacher.ask`. Ctrl-C ends the waiting; the batch goes on, and the same command collects it."""
+        """See `Teacher.ask`. Ctrl-C ends the wait, not the batch: the same command collects its answers later."""
         with ask_session(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
             if session.waiting:
                 run_async(BatchClient(self, session).run)
@@ -229,7 +225,9 @@ class BatchClient:
             raise self._over(end.reason, end.fix)
         if whole and rest:
             if batch.number >= MOST_TRIES or NO_MONEY.search(whole):
-                raise self._over(f"the batch failed: {whole}", "mend what it complains of, then give the same command")
+                raise self._over(
+                    f"the batch failed: {whole}", "correct what the message names, then run the same command again"
+                )
             self.rest_s = AGAIN_S * 2 ** max(0, batch.number - 1)
 
     def _take(self, key: str, without: frozenset[str], response: Response) -> Fatal | None:
@@ -288,24 +286,24 @@ class BatchClient:
                 said = await act()
                 if isinstance(said, bytes | dict) or getattr(said, "id", None):
                     return said
-                response: Response = Retry(BROKEN, "200 with something else in it")
+                response: Response = Retry(BROKEN, "200 with an unexpected body")
             except (TimeoutError, openai.APIStatusError, openai.APIConnectionError) as error:
                 response = read_exception(error, self.options, self.options.timeout_s)
                 if isinstance(error, openai.APIStatusError) and error.status_code in (404, 405):
-                    fix = "has this server /v1/files and /v1/batches? else teacher=openai asks it live"
+                    fix = "check that this server has /v1/files and /v1/batches, or use teacher=openai, which sends each request alone"
                     response = Fatal(f"no such address ({error.status_code})", fix)
             except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
-                response = Retry(BROKEN, self.options.scrubbed(f"200 with something else in it: {error}"))
+                response = Retry(BROKEN, self.options.scrubbed(f"200 with an unexpected body: {error}"))
             if isinstance(response, Fatal):
                 raise self._over(response.reason, response.fix)
             if isinstance(response, Refused):
-                raise self._over(response.reason, "mend what it complains of, then give the same command again")
+                raise self._over(response.reason, "correct what the message names, then run the same command again")
             assert isinstance(response, Retry)
             tries += 1
             pause = min(60.0, 0.5 * 2 ** min(tries, 8)) * random.uniform(0.75, 1.25)
             pause = response.wait_s if response.wait_s is not None else pause
             if time.monotonic() + pause - began > PATIENCE_S:
-                raise self._over(f"{response.reason}; tried {tries} times", "come back with the same command")
+                raise self._over(f"{response.reason}; tried {tries} times", "run the same command again later")
             await self._pause(pause, response.reason)
 
     async def _pause(self, seconds: float, why: str) -> None:
@@ -324,9 +322,7 @@ class BatchClient:
     def _come_back(self) -> ComeBack:
         ids = ", ".join(batch.record.id for batch in self.batches[:3])
         where = f"teacher {self.options.model} at {self.options.address}"
-        fix = (
-            f"come back with the same command: it collects what is there; answers saved so far: {self.session.saved:,}"
-        )
+        fix = f"run the same command again later: it collects the answers; saved so far: {self.session.saved:,}"
         return ComeBack(Problem(self._state(), where, ids, fix))
 
     def _over(self, reason: str, fix: str) -> TeacherError:

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     import openai
 
 OVER = {"completed", "failed", "expired", "cancelled"}
-PARTS = {"t": "temperature", "s": "schema", "m": "max_tokens"}  # left out of a request, as its custom_id says
+PARTS = {
+    "t": "temperature",
+    "s": "schema",
+    "m": "max_tokens",
+}  # the parts that a request was sent without, as noted in its custom_id
 
 
 @dataclass
@@ -66,5 +70,5 @@ def read_lines(content: bytes, scrubbed: Callable[[str], str]) -> Iterator[tuple
             else:
                 said = Retry(BROKEN, str((error or {}).get("message") or "no answer within the batch"))
         except (ValueError, TypeError, KeyError, AttributeError):
-            continue  # not written by us, or half a line: its request stays open
+            continue  # not written by us, or an incomplete line: its request stays open
         yield key, frozenset(PARTS[mark] for mark in marks if mark in PARTS), said

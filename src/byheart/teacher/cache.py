@@ -1,4 +1,4 @@
-"""Every answer of a teacher, in one SQLite file, keyed by the content of its request: nothing is paid twice."""
+"""Every answer of a teacher, in one SQLite file, keyed by the content of its request: no answer is paid for twice."""
 
 import json
 import sqlite3
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from byheart.errors import Problem, UserError
 from byheart.store import cache_folder
@@ -27,14 +27,17 @@ CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, teacher TEXT NOT NULL, 
 ADVICE = {
     "SQLITE_FULL": (
         "the disk is full",
-        "make room, then give the same command again; what was saved before is not asked for again",
+        "make room, then run the same command again; saved answers are not requested again",
     ),
-    "SQLITE_IOERR": ("it cannot be read or written", "is the disk full or gone? then give the same command again"),
-    "SQLITE_CANTOPEN": ("it cannot be opened", "name a folder that you may write to: export BYHEART_CACHE=DIR"),
-    "SQLITE_READONLY": ("it is read-only", "name a folder that you may write to: export BYHEART_CACHE=DIR"),
+    "SQLITE_IOERR": (
+        "it cannot be read or written",
+        "check the disk and its free space, then run the same command again",
+    ),
+    "SQLITE_CANTOPEN": ("it cannot be opened", "choose a folder that you can write to: export BYHEART_CACHE=DIR"),
+    "SQLITE_READONLY": ("it is read-only", "choose a folder that you can write to: export BYHEART_CACHE=DIR"),
     "SQLITE_NOTADB": ("it is not an answer cache", "move it away, or export BYHEART_CACHE=DIR"),
     "SQLITE_CORRUPT": ("it is damaged", "move it away; `sqlite3 FILE .recover` may save what it holds"),
-    "SQLITE_BUSY": (f"another process has held it for {PATIENCE_S:.0f} s", "end that one, or wait for it"),
+    "SQLITE_BUSY": (f"another process has held it for {PATIENCE_S:.0f} s", "stop that process, or wait for it"),
 }
 
 
@@ -61,12 +64,12 @@ class AnswerCache:
         self.path = path or cache_folder() / "teacher.sqlite"
 
     def __enter__(self) -> "AnswerCache":
-        with _said(self.path):
+        with _explained(self.path):
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 what = f"its folder cannot be made: {error.strerror}"
-                fix = "name a folder that you may write to: export BYHEART_CACHE=DIR"
+                fix = "choose a folder that you can write to: export BYHEART_CACHE=DIR"
                 raise UserError(Problem(what, str(self.path), fix=fix)) from None
             # One thread at a time uses it, but not always the one that opened it.
             self.connection = sqlite3.connect(
@@ -81,30 +84,29 @@ class AnswerCache:
         self.connection.close()
 
     def find(self, keys: Sequence[str]) -> dict[str, Reply]:
-        """The answers that are here, as cached replies."""
+        """The answers of these keys that are in the cache."""
         found: dict[str, Reply] = {}
         names = "key, text, input_tokens, output_tokens, finish_reason, notes"
-        with _said(self.path):
-            for start in range(0, len(keys), AT_ONCE):
-                some = keys[start : start + AT_ONCE]
-                marks = ",".join("?" * len(some))
-                rows = self.connection.execute(f"SELECT {names} FROM answers WHERE key IN ({marks})", some)
-                for key, text, tokens_in, tokens_out, finish, notes in rows:
-                    found[key] = Reply(text, tokens_in, tokens_out, True, finish, tuple(json.loads(notes)))
+        for start in range(0, len(keys), AT_ONCE):
+            some = keys[start : start + AT_ONCE]
+            rows = self._run(f"SELECT {names} FROM answers WHERE key IN ({','.join('?' * len(some))})", some)
+            for key, text, tokens_in, tokens_out, finish, notes in rows:
+                found[key] = Reply(text, tokens_in, tokens_out, True, finish, tuple(json.loads(notes)))
         return found
 
     def keep(self, key: str, teacher: str, request: Request, reply: Reply) -> None:
         """Write one answer, at once. A second answer to the same request changes nothing."""
+        asked = json.dumps({name: value for name, value in asdict(request).items() if value is not None})
+        text = reply.text.encode("utf-8", "replace").decode("utf-8")  # JSON carries lone surrogates, SQLite does not
         row = (
-            key, teacher, request.prompt_version, time.time(), json.dumps(_plain(request)), _storable(reply.text),
+            key, teacher, request.prompt_version, time.time(), asked, text,
             reply.input_tokens, reply.output_tokens, reply.finish_reason, json.dumps(reply.notes),
         )  # fmt: skip
-        with _said(self.path):
-            self.connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+        self._run("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
     def claim(self, keys: Collection[str], owner: str, is_dead: Callable[[str], bool]) -> dict[str, str]:
         """The owner of each of `keys` now: `owner`, unless another that is running had claimed it before."""
-        with _said(self.path), self._alone():
+        with _explained(self.path), self._alone():
             owners = self.connection.execute("SELECT DISTINCT owner FROM claims").fetchall()
             dead = [(name,) for (name,) in owners if name != owner and is_dead(name)]
             self.connection.executemany("DELETE FROM claims WHERE owner = ?", dead)
@@ -115,22 +117,20 @@ class AnswerCache:
     def unclaim(self, owner: str, key: str | None = None) -> None:
         """Delete one claim of `owner`, or all of them."""
         some = ("key = ? AND owner = ?", (key, owner)) if key else ("owner = ?", (owner,))
-        with _said(self.path):
-            self.connection.execute(f"DELETE FROM claims WHERE {some[0]}", some[1])
+        self._run(f"DELETE FROM claims WHERE {some[0]}", some[1])
 
     def shelves(self) -> list[Shelf]:
         """The answers, counted by teacher and prompt."""
-        with _said(self.path):
-            rows = self.connection.execute(
-                "SELECT teacher, prompt_version, COUNT(*), SUM(output_tokens), MIN(asked_at), MAX(asked_at) "
-                "FROM answers GROUP BY teacher, prompt_version ORDER BY teacher, prompt_version"
-            ).fetchall()
-        return [Shelf(*row) for row in rows]
+        counts = "COUNT(*), SUM(output_tokens), MIN(asked_at), MAX(asked_at)"
+        group = "teacher, prompt_version"
+        return [
+            Shelf(*row) for row in self._run(f"SELECT {group}, {counts} FROM answers GROUP BY {group} ORDER BY {group}")
+        ]
 
     def export(self) -> Iterator[dict[str, object]]:
         """Each answer with its request, oldest first, as plain records."""
         names = ("text", "input_tokens", "output_tokens", "finish_reason")
-        with _said(self.path):
+        with _explained(self.path):
             rows = self.connection.execute("SELECT * FROM answers ORDER BY asked_at, key")
             for key, teacher, _, asked_at, request, *answer, notes in rows:
                 head = {"key": key, "teacher": teacher, "asked_at": asked_at, **json.loads(request)}
@@ -141,7 +141,7 @@ class AnswerCache:
         chosen = {"asked_at < ?": older_than, "instr(teacher, ?)": teacher}
         given = {clause: value for clause, value in chosen.items() if value is not None}
         where = " AND ".join(given) or "1"
-        with _said(self.path):
+        with _explained(self.path):
             gone = self.connection.execute(f"DELETE FROM answers WHERE {where}", [*given.values()]).rowcount
             if gone:
                 self.connection.execute("VACUUM")
@@ -149,18 +149,19 @@ class AnswerCache:
 
     def remember_batch(self, batch: str, teacher: str, keys: Sequence[str]) -> None:
         """Save the keys of a batch's requests; to be called before it is submitted."""
-        with _said(self.path):
-            self.connection.execute("INSERT OR REPLACE INTO batches VALUES (?,?,?)", (batch, teacher, json.dumps(keys)))
+        self._run("INSERT OR REPLACE INTO batches VALUES (?,?,?)", (batch, teacher, json.dumps(keys)))
 
     def batches(self, teacher: str) -> dict[str, list[str]]:
         """The keys in each batch that may be under way."""
-        with _said(self.path):
-            rows = self.connection.execute("SELECT id, keys FROM batches WHERE teacher = ?", (teacher,)).fetchall()
+        rows = self._run("SELECT id, keys FROM batches WHERE teacher = ?", (teacher,))
         return {batch: json.loads(keys) for batch, keys in rows}
 
     def forget_batch(self, batch: str) -> None:
-        with _said(self.path):
-            self.connection.execute("DELETE FROM batches WHERE id = ?", (batch,))
+        self._run("DELETE FROM batches WHERE id = ?", (batch,))
+
+    def _run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with _explained(self.path):
+            return self.connection.execute(statement, values).fetchall()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -173,15 +174,6 @@ class AnswerCache:
             if self.connection.in_transaction:  # SQLite itself ends one on a full disk
                 self.connection.execute("ROLLBACK")
             raise
-
-
-def _plain(request: Request) -> dict[str, object]:
-    return {name: value for name, value in asdict(request).items() if value is not None}
-
-
-def _storable(text: str) -> str:
-    """Without lone surrogates, which JSON can carry and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _patiently(act: Callable[[], Result]) -> Result:
@@ -197,7 +189,7 @@ def _patiently(act: Callable[[], Result]) -> Result:
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     """SQLite's errors become a UserError that names the file and what to do."""
     try:
         yield

@@ -22,7 +22,9 @@ def cache(words: Sequence[str]) -> int:
     older_than = None if age is None else time.time() - age
     place = Path(said["export"]).expanduser() if "export" in said else None
     if place is not None and place.exists():
-        raise UserError(Problem("this file is there already", "export", str(place), "name another, or remove it"))
+        raise UserError(
+            Problem("this file exists already", "export", str(place), "choose another name, or remove the file")
+        )
     file = AnswerCache().path
     if not file.is_file():  # looking makes no file
         print(f"no teacher has answered yet; its answers will be kept in {file}")
@@ -32,7 +34,9 @@ def cache(words: Sequence[str]) -> int:
         shelves = answers.shelves()
         if teacher and not any(teacher in shelf.teacher for shelf in shelves):
             known = ", ".join(sorted({shelf.teacher for shelf in shelves})) or "none: the cache is empty"
-            raise UserError(Problem("no teacher in the cache is called so", "teacher", teacher, f"there are: {known}"))
+            raise UserError(
+                Problem("no teacher in the cache has this name", "teacher", teacher, f"the cache has: {known}")
+            )
         chosen = [shelf for shelf in shelves if not teacher or teacher in shelf.teacher]
         if place is not None:
             write_jsonl(place, (each for each in answers.export() if not teacher or teacher in str(each["teacher"])))
@@ -40,7 +44,7 @@ def cache(words: Sequence[str]) -> int:
         elif "prune" in said:
             gone = answers.prune(older_than, teacher)
             left = sum(shelf.answers for shelf in answers.shelves())
-            print(f"{gone:,} answers forgotten, {left:,} left in {file}")
+            print(f"{gone:,} answers deleted, {left:,} left in {file}")
         else:
             _show(chosen, file)
     return 0
@@ -53,18 +57,18 @@ def _read(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if key not in KEYS or not equals:
-            problems.append(Problem("cache knows no such word", value=word, fix=HOW))
+            problems.append(Problem("`byheart cache` has no such option", value=word, fix=HOW))
         elif key in said:
-            problems.append(Problem("this is said twice", key, value, "say it once"))
+            problems.append(Problem("this is given twice", key, value, "give it once"))
         elif not value.strip():
-            problems.append(Problem("this needs a value", key, fix=HOW))
+            problems.append(Problem("this option needs a value", key, fix=HOW))
         else:
             said[key] = value
             if key == "prune" and value != "all" and _seconds(value) is None:
-                fix = "prune=30d forgets what was asked longer ago (h, d or w), prune=all everything"
-                problems.append(Problem("this is no age", key, value, fix))
+                fix = "prune=30d deletes answers that are older (units: h, d, w); prune=all deletes every answer"
+                problems.append(Problem("this is not an age", key, value, fix))
     if "export" in said and "prune" in said:
-        problems.append(Problem("one thing at a time", "export, prune", fix="export first, then prune"))
+        problems.append(Problem("these cannot be combined", "export, prune", fix="export first, then prune"))
     if problems:
         raise UserError(*problems)
     return said

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from byheart.errors import Problem, gather
+from byheart.errors import AT_LEAST_0, Problem, gather, wrong_numbers
 from byheart.store import content_key
 from byheart.teacher.base import Estimate, Request
 from byheart.teacher.session import Prices, estimate
@@ -28,26 +28,23 @@ class Endpoint:
     model: str  # as the server names it
     base_url: str | None = None  # None: $OPENAI_BASE_URL, else OpenAI's own
     api_key_env: str | None = None  # None: OPENAI_API_KEY, but for OpenAI's own server or $OPENAI_BASE_URL only
-    structured: bool = True  # ask the server to keep to the answer's JSON schema
+    structured: bool = True  # request that the answer follows its JSON schema
     price_in: float | None = None  # of a million input tokens, in any currency
     price_out: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)  # more of the request's body
-    server: str | None = None  # what stands for base_url in cache keys
+    server: str | None = None  # used instead of base_url in cache keys
     answers_soon: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         gather(self._wrong_values())
 
     def _wrong_values(self) -> list[Problem]:
-        found = []
+        found = wrong_numbers(self, "teacher", {"price_in": AT_LEAST_0, "price_out": AT_LEAST_0})
         if not self.model.strip():
-            found.append(Problem("must be said", "teacher.model", fix="teacher.model=NAME, as the server names it"))
-        for name in ("price_in", "price_out"):
-            if (value := getattr(self, name)) is not None and value < 0:
-                found.append(Problem("must be at least 0", f"teacher.{name}", str(value)))
+            found.append(Problem("must be set", "teacher.model", fix="teacher.model=NAME, as the server names it"))
         if reserved := {"messages", "model", "n", "stream", "temperature", "max_tokens"} & set(self.extra):
-            fix = "leave them out: the expansion decides them"
-            found.append(Problem("these are not extras", "teacher.extra", ", ".join(sorted(reserved)), fix))
+            fix = "remove them: the expansion sets them"
+            found.append(Problem("these fields cannot be set here", "teacher.extra", ", ".join(sorted(reserved)), fix))
         return found
 
     def problems(self) -> Sequence[Problem]:
@@ -59,18 +56,20 @@ class Endpoint:
         except ValueError:
             wrong = True
         if wrong:
-            fix = "like teacher.base_url=http://localhost:8000/v1"
-            return [Problem("this is no address of a server", where, self.address, fix)]
+            fix = "write it like teacher.base_url=http://localhost:8000/v1"
+            return [Problem("this is not the address of a server", where, self.address, fix)]
         if url.username or url.password:
             fix = "put the key in an environment variable, and its name in teacher.api_key_env"
-            return [Problem("an address may not hold a password", where, "****", fix)]
+            return [Problem("an address must not contain a password", where, "****", fix)]
         found = []
         if self.address.endswith("/completions"):
-            found.append(Problem("give the address without its end", where, self.address, "it ends as /v1"))
+            found.append(
+                Problem("leave /completions out of the address", where, self.address, "it should end with /v1")
+            )
         named = self.api_key_env
         if named and not re.fullmatch(r"[A-Za-z_]\w*", named):
             fix = "give the name of an environment variable, like teacher.api_key_env=MY_KEY"
-            found.append(Problem("this is no name of a variable", "teacher.api_key_env", "****", fix))
+            found.append(Problem("this is not the name of an environment variable", "teacher.api_key_env", "****", fix))
         elif self._key_name and not os.environ.get(self._key_name, "").strip():
             fix = f"export {self._key_name if named is None or named.isupper() else 'NAME'}=... before the command; "
             fix += "or teacher.base_url=http://localhost:8000/v1 for a server of your own"
@@ -88,7 +87,8 @@ class Endpoint:
     @property
     def _key_name(self) -> str | None:
         # Someone else's server never gets the key that was exported for OpenAI, unless its name is given.
-        return self.api_key_env or (OWN_KEY if not self.base_url or _is_openai(self.address) else None)
+        is_openai = f".{urlsplit(self.address).hostname or ''}".endswith(".openai.com")
+        return self.api_key_env or (OWN_KEY if not self.base_url or is_openai else None)
 
     @property
     def key(self) -> str:
@@ -138,8 +138,3 @@ class Endpoint:
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
         http = DefaultAsyncHttpxClient(timeout=timeout, limits=limits, trust_env=not self.is_local)
         return AsyncOpenAI(api_key=self.key, base_url=self.address, max_retries=0, timeout=timeout, http_client=http)
-
-
-def _is_openai(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    return host == "openai.com" or host.endswith(".openai.com")

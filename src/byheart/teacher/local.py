@@ -1,4 +1,4 @@
-"""A transformers model in this very process: no server, no key, no cost but time.
+"""A transformers model in this process: it needs no server, no key and no money.
 
 Requests of all temperatures share a batch: each row has its own temperature, its own length and its own random numbers,
 seeded by its request's key. So a request gets the same answer in every batch (in float32; in bfloat16 a batch of
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from byheart.errors import Problem, UserError, gather
+from byheart.errors import AT_LEAST_1, Problem, UserError, gather, wrong_numbers
 from byheart.model.base_model import BaseModel
 from byheart.model.chat import end_of_turn, pad
 from byheart.model.embedded import EMBEDDED
@@ -52,17 +52,14 @@ class Local:
     answers_soon: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        found = []
-        for name, least in (("batch_tokens", 1), ("threads", 1)):
-            if (value := getattr(self, name)) is not None and value < least:
-                found.append(Problem(f"must be at least {least}", f"teacher.{name}", str(value)))
+        found = wrong_numbers(self, "teacher", {"batch_tokens": AT_LEAST_1, "threads": AT_LEAST_1})
         for name, known in (("device", DEVICES), ("precision", PRECISIONS)):
             if (value := getattr(self, name)) not in known:
                 found.append(Problem(f"must be one of {', '.join(known)}", f"teacher.{name}", str(value)))
         gather(found)
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
-        """See `Teacher.ask`. Each answer is saved as soon as its row ends, while the rest of its batch goes on."""
+        """See `Teacher.ask`. Each answer is saved as soon as its row ends, while the other rows of its batch continue."""
         with ask_session(self.fingerprint, requests, on_reply, on_progress, FREE) as session:
             while mine := session.take():
                 convert = self._base.unconverted
@@ -110,7 +107,12 @@ class Local:
             prompt = _prompt(tokenizer, request)
             room = int(min(request.max_tokens, longest - len(prompt)))
             if room < 1:
-                session.ended(key, Failure(f"its {len(prompt)} tokens leave no room in the model's {longest}"))
+                session.ended(
+                    key,
+                    Failure(
+                        f"its prompt of {len(prompt)} tokens leaves no room for an answer: the model takes {longest}"
+                    ),
+                )
             else:
                 rows.append(Row(key, prompt, request.temperature, room))
 
@@ -122,7 +124,7 @@ class Local:
         for batch in batches(rows, self.batch_tokens):
             session.started(len(batch))
             for row in _answer_batch(model, tokenizer, batch, ended):
-                session.ended(row.key, Failure("the device's memory does not hold this request"))
+                session.ended(row.key, Failure("the memory of the device is too small for this request"))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""No teacher: for expansions that need none. Asking it is an error that says how to get one."""
+"""No teacher: for expansions that need none. A request to it is an error that explains how to choose a teacher."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from byheart.teacher.base import Estimate, OnProgress, OnReply, Outcomes, Reques
 
 CHOOSE = (
     "teacher=openai teacher.model=NAME (key in OPENAI_API_KEY, or teacher.base_url=http://localhost:8000/v1 for a "
-    "server of your own), or teacher=local, or expansion=rules, which asks nobody"
+    "server of your own), or teacher=local, or expansion=rules, which needs no teacher"
 )
 
 

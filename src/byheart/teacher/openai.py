@@ -4,16 +4,15 @@ The next request is sent as soon as one is answered, so that a slow answer delay
 """
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from byheart.errors import Problem
+from byheart.errors import ABOVE_0, AT_LEAST_0, AT_LEAST_1, Problem, wrong_numbers
 from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, Requests, ignore
 from byheart.teacher.endpoint import Endpoint
-from byheart.teacher.rate_limiter import RateLimiter
-from byheart.teacher.sender import RequestSender
+from byheart.teacher.sender import RateLimiter, RequestSender
 from byheart.teacher.session import AskSession, ask_session
 
 
@@ -25,17 +24,12 @@ class OpenAI(Endpoint):
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None  # input and output together
     timeout_s: float = 180.0  # for one whole answer
-    retries: int = 6  # of a request, when the server is away, busy or talks nonsense
+    retries: int = 6  # of a request, when the server is unreachable, busy or answers with an invalid body
 
     def _wrong_values(self) -> list[Problem]:
-        found = super()._wrong_values()
-        for name, least in (("concurrency", 1), ("retries", 0)):
-            if (value := getattr(self, name)) < least:
-                found.append(Problem(f"must be at least {least}", f"teacher.{name}", str(value)))
-        for name in ("requests_per_minute", "tokens_per_minute", "timeout_s"):
-            if (value := getattr(self, name)) is not None and not value > 0:
-                found.append(Problem("must be above 0", f"teacher.{name}", str(value)))
-        return found
+        above = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "timeout_s"), ABOVE_0)
+        checks = {"concurrency": AT_LEAST_1, "retries": AT_LEAST_0, **above}
+        return super()._wrong_values() + wrong_numbers(self, "teacher", checks)
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends it at once; the answers that had arrived are saved."""
@@ -63,24 +57,18 @@ class OpenAI(Endpoint):
 
 def run_async(work: Callable[[], Coroutine[object, object, None]]) -> None:
     """Runs `work`, also in a notebook. The first error in it is raised, without the group around it."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            asyncio.run(work())
-        except BaseException as error:
-            errors.append(error)
-
     try:
         asyncio.get_running_loop()
+        in_notebook = True  # a loop runs in this thread already
     except RuntimeError:
-        run()
-    else:  # in a notebook a loop runs in this thread already
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-    if errors:
-        error = errors[0]
+        in_notebook = False
+    try:
+        if in_notebook:
+            ThreadPoolExecutor(1).submit(asyncio.run, work()).result()
+        else:
+            asyncio.run(work())
+    except BaseExceptionGroup as group:
+        error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None

@@ -1,6 +1,6 @@
 """The meaning of a chat server's response: a reply, a reason to try again, or an error for all requests.
 
-A 200 may hold an error (OpenRouter), half a body or none; a 400 may only mean that the model takes no temperature.
+A 200 may hold an error (OpenRouter), half a body or none. A 400 may only mean that the model accepts no temperature.
 """
 
 import json
@@ -17,6 +17,14 @@ NO_MONEY = re.compile(r"insufficient_quota|billing|credit balance|insufficient (
 SCHEMA_WORDS = re.compile(r"response_format|json_schema|structured output|guided|grammar|strict", re.I)
 LENGTH_WORDS = re.compile(r"max_completion_tokens", re.I)
 TEMPERATURE_WORDS = re.compile(r"temperature", re.I)
+
+OPEN = r"<(think|thinking|thought|reasoning|seed:think)>"
+WHOLE = re.compile(rf"{OPEN}.*?</\1>", re.S | re.I)
+# Templates that open the thinking themselves (DeepSeek R1, Qwen3 thinking) leave only its end in the answer.
+HEADLESS = re.compile(r"\A.*</(think|thinking|thought|reasoning|seed:think)>", re.S | re.I)
+UNENDED = re.compile(rf"\A\s*{OPEN}.*\Z", re.S | re.I)
+# gpt-oss' channels, where a server does not parse them: the final one is the answer
+CHANNEL = re.compile(r"\A.*<\|channel\|>final<\|message\|>(.*?)(?:<\|(?:return|end)\|>.*)?\Z", re.S)
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,11 @@ def read_response(status: int, headers: Mapping[str, str], body: str) -> Respons
         if error and not said.get("choices"):
             inner = error.get("code") if isinstance(error, dict) else None
             return _read_error(inner if isinstance(inner, int) and inner >= 400 else 500, headers, said, body)
-        return _read(said) if isinstance(said, dict) else Retry(BROKEN, f"200 with no JSON in it: {_short(body)}")
+        return (
+            _read(said)
+            if isinstance(said, dict)
+            else Retry(BROKEN, f"200 with a body that is not JSON: {_short(body)}")
+        )
     return _read_error(status, headers, said, body)
 
 
@@ -67,14 +79,16 @@ def _read_error(status: int, headers: Mapping[str, str], said: object, body: str
     reason = f"{status}: {words}" if words else str(status)
     code = f"{_field(said, 'code')} {_field(said, 'type')}"
     if status in (401, 407):
-        return Fatal(f"the server does not accept the key ({reason})", "check the variable that holds it")
+        return Fatal(
+            f"the server does not accept the key ({reason})", "check the environment variable that holds the key"
+        )
     if status == 402 or (status in (403, 429) and NO_MONEY.search(f"{code} {words}")):
-        return Fatal(f"the account has no credit left ({reason})", "add credit, then give the same command again")
+        return Fatal(f"the account has no credit left ({reason})", "add credit, then run the same command again")
     if status == 403 and not re.search(r"moderat|flagged|content", words, re.I):
-        return Fatal(f"the server forbids it ({reason})", "may this key use teacher.model?")
+        return Fatal(f"the server forbids it ({reason})", "check that this key may use teacher.model")
     if status in (404, 405):
         return Fatal(
-            f"no such model or address ({reason})", "check teacher.model, and that teacher.base_url ends as /v1"
+            f"no such model or address ({reason})", "check teacher.model, and that teacher.base_url ends with /v1"
         )
     if status == 429:
         return Retry(LIMITED, f"429, too many requests: {words}", retry_after(headers))
@@ -103,10 +117,10 @@ def _read(said: dict[str, object]) -> Response:
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     content = "" if content is None else content
     if not isinstance(content, str):
-        return Retry(BROKEN, "200 with an answer that is no text")
+        return Retry(BROKEN, "200 with an answer that is not text")
     finish = str(first.get("finish_reason") or "stop")
     if finish == "error":
-        return Retry(BROKEN, "200 with an answer that broke off")
+        return Retry(BROKEN, "200 with an incomplete answer")
     usage = said.get("usage")
     tokens = usage if isinstance(usage, dict) else {}
     notes = ("the model declined to answer",) if message.get("refusal") and not content else ()
@@ -151,3 +165,13 @@ def _short(text: str) -> str:
     """On one line, without control characters for a terminal."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text if len(text) <= 200 else text[:197] + "..."
+
+
+def strip_thinking(text: str) -> str:
+    """The answer without the thinking before it; empty where the model was cut while it still thought."""
+    if channel := CHANNEL.match(text):
+        text = channel[1]
+    text = WHOLE.sub("", text)
+    if UNENDED.match(text):
+        return ""
+    return HEADLESS.sub("", text).strip()

@@ -1,4 +1,4 @@
-"""Sends one request until it is answered or refused: retries, pauses, and what the server is known to refuse."""
+"""Sends one request until it is answered or refused. Retries, pauses, and remembers what the server refuses."""
 
 import asyncio
 import json
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from byheart.errors import Problem
 from byheart.teacher.base import TEMPERATURE_REFUSED, Failure, Reply, Request, TeacherError
 from byheart.teacher.endpoint import Endpoint
-from byheart.teacher.rate_limiter import RateLimiter
 from byheart.teacher.response import BROKEN, LIMITED, SLOW, UNREACHABLE, Fatal, Refused, Response, Retry, read_response
 from byheart.teacher.session import AskSession, input_tokens
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S = {UNREACHABLE: 0.5, LIMITED: 2.0, SLOW: 0.5, BROKEN: 0.5}
 LONGEST_PAUSE_S = 60.0
 LONGEST_WAIT_S = 900.0  # that a server may ask for; beyond it, coming back later is better
-SLOW_TRIES = 2  # again after a timeout: the answer that never came may have been paid
+SLOW_TRIES = 2  # tries after a timeout: the missing answer may have been charged
 MOST_BROKEN, MOST_REFUSED = 5, 20  # in a row with no answer between them: it is the server, not the requests
 NOTES = {"temperature": TEMPERATURE_REFUSED, "schema": "schema refused"}
 
@@ -64,15 +63,15 @@ def _is_json(text: str) -> bool:
 
 
 ADVICE = {
-    UNREACHABLE: "see whether the server runs",
-    LIMITED: "wait, or ask for less at a time with teacher.concurrency and teacher.requests_per_minute",
+    UNREACHABLE: "check that the server is running",
+    LIMITED: "wait, or lower teacher.concurrency or teacher.requests_per_minute",
     SLOW: "see whether the server runs; a slow one needs a longer teacher.timeout_s",
-    BROKEN: "see what the server itself complains of",
+    BROKEN: "look into the server's own log",
 }
 
 
 def read_exception(error: Exception, endpoint: Endpoint, timeout_s: float) -> Response:
-    """The meaning of an error that the client raised; it is raised again where it is not the server's."""
+    """The meaning of an error that the client raised; it is raised again where the server did not cause it."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
@@ -82,9 +81,39 @@ def read_exception(error: Exception, endpoint: Endpoint, timeout_s: float) -> Re
     if isinstance(error, openai.APIConnectionError):
         cause = str(error.__cause__ or error) or type(error.__cause__).__name__
         broken = "Protocol" in type(error.__cause__).__name__ or "Read" in type(error.__cause__).__name__
-        what = "the server broke off its answer" if broken else f"no connection to {endpoint.address}"
+        what = (
+            "the server closed the connection before its answer was complete"
+            if broken
+            else f"no connection to {endpoint.address}"
+        )
         return Retry(UNREACHABLE, endpoint.scrubbed(f"{what}: {cause}"))
     raise error
+
+
+@dataclass
+class RateLimiter:
+    """`await turn(tokens)` returns when the next request may be sent; requests are not bunched within a minute."""
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    _next_request: float = field(default=0.0, init=False)
+    _next_tokens: float = field(default=0.0, init=False)
+
+    async def turn(self, tokens: int) -> None:
+        now = start = time.monotonic()
+        if self.requests_per_minute:
+            start = max(start, self._next_request)
+            self._next_request = start + 60.0 / self.requests_per_minute
+        if self.tokens_per_minute:
+            start = max(start, self._next_tokens)
+            self._next_tokens = start + 60.0 * tokens / self.tokens_per_minute
+        if start > now:
+            await asyncio.sleep(start - now)
+
+    def give_back(self, tokens: int) -> None:
+        """The answer was shorter by `tokens` than the most that `turn` had reserved for it."""
+        if self.tokens_per_minute:
+            self._next_tokens -= 60.0 * tokens / self.tokens_per_minute
 
 
 @dataclass
@@ -136,10 +165,11 @@ class RequestSender:
         try:
             # The client's own timeout is for silence; a server that sends a byte a minute needs a second one.
             async with asyncio.timeout(self.timeout_s):
-                raw = await self.client.chat.completions.with_raw_response.create(**_split(body))
+                create = self.client.chat.completions.with_raw_response.create
+                raw = await create(model=body["model"], messages=body["messages"], extra_body=body)
                 text = self.endpoint.scrubbed(raw.http_response.text)
         except UnicodeDecodeError:
-            return Retry(BROKEN, "an answer that is no text")
+            return Retry(BROKEN, "the answer is not text")
         except Exception as error:
             return read_exception(error, self.endpoint, self.timeout_s)
         response = read_response(raw.status_code, raw.headers, text)
@@ -151,8 +181,8 @@ class RequestSender:
         pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S[response.kind] * 2 ** (tries - 1)) * random.uniform(0.75, 1.25)
         if response.wait_s is not None:
             if response.wait_s > LONGEST_WAIT_S:
-                fix = f"give the same command again in {response.wait_s / 60:.0f} minutes"
-                raise self._over(f"the server asks to wait so long: {response.reason}", fix)
+                fix = f"run the same command again in {response.wait_s / 60:.0f} minutes"
+                raise self._over(f"the server asks for too long a wait: {response.reason}", fix)
             # A little later than the server asks, each request by another bit: all at once would be refused again.
             pause = response.wait_s + random.uniform(0.0, 0.1 + 0.1 * response.wait_s)
         self.session.update(note=f"{response.reason}; again in {pause:.0f} s")
@@ -161,7 +191,7 @@ class RequestSender:
     def _refuse(self, response: Refused) -> Failure:
         self._refused_in_a_row += 1
         if not self._answers and self._refused_in_a_row >= MOST_REFUSED:
-            raise self._over(f"{MOST_REFUSED} requests in a row: {response.reason}", "mend what it complains of")
+            raise self._over(f"{MOST_REFUSED} requests in a row: {response.reason}", "correct what the message names")
         return Failure(response.reason)
 
     def _give_up(self, response: Retry, tries: int, began: float) -> Failure:
@@ -169,7 +199,7 @@ class RequestSender:
         self._broken_in_a_row += 1
         no_answer = self._last_answer < began
         if no_answer and (response.kind in (UNREACHABLE, LIMITED) or self._broken_in_a_row >= MOST_BROKEN):
-            raise self._over(reason, f"{ADVICE[response.kind]}, then give the same command again")
+            raise self._over(reason, f"{ADVICE[response.kind]}, then run the same command again")
         return Failure(reason)
 
     def _over(self, reason: str, fix: str) -> TeacherError:
@@ -178,16 +208,5 @@ class RequestSender:
 
 def over(endpoint: Endpoint, reason: str, fix: str, saved: int) -> TeacherError:
     """The error that ends an `ask`: what happened, how many answers are saved, what to do."""
-    kept = (
-        f"{saved:,} answers are saved and will not be asked for again"
-        if saved
-        else "no answer had arrived, so none is lost"
-    )
+    kept = f"{saved:,} answers are saved and will not be requested again" if saved else "no answer had arrived yet"
     return TeacherError(Problem(reason, f"teacher {endpoint.model} at {endpoint.address}", fix=f"{fix}; {kept}"))
-
-
-def _split(body: dict[str, Any]) -> dict[str, Any]:
-    """Fields that the client's method knows by name, the others as `extra_body`."""
-    named = {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "response_format"}
-    own = {name: value for name, value in body.items() if name in named}
-    return {**own, "extra_body": {name: value for name, value in body.items() if name not in named} or None}

@@ -1,14 +1,16 @@
 """One `ask` of any teacher: which answers are cached, which requests are sent, where each answer goes, the progress."""
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from byheart.documents.tokens import count_tokens
+from byheart.errors import UserError
+from byheart.locks import ProcessLock
 from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request, Requests
 from byheart.teacher.cache import AnswerCache
-from byheart.teacher.claims import Claims
 
 LOOK_S = 0.25  # at least, between two looks for answers that another process waits for
 TEMPLATE_TOKENS = 12  # of a chat template around a system and a user message, about
@@ -25,6 +27,54 @@ class Prices:
         if self.into is None and self.out is None:
             return None
         return (input_tokens * (self.into or 0.0) + output_tokens * (self.out or 0.0)) / 1e6
+
+
+class Claims:
+    """Which process sends which request: two commands that ask the same at once pay for one answer.
+
+    A claim is a row in the cache's database. The claims of a process that has ended count for nothing. They cost a lock
+    file and two statements for each `ask`, however many requests there are.
+    """
+
+    def __init__(self, cache: AnswerCache):
+        self.cache = cache
+        self.others: list[str] = []  # the processes that held the requests which the last `take` did not get
+
+    @cached_property
+    def lock(self) -> ProcessLock | None:
+        """None where files cannot be locked: then each process sends its own requests."""
+        lock = ProcessLock(self.cache.path.with_name("asking"))
+        try:
+            lock.acquire()
+        except (OSError, NotImplementedError):
+            return None
+        return lock
+
+    def take(self, keys: Collection[str]) -> set[str]:
+        """Those of `keys` that this process is to send: no running process had claimed them before."""
+        if (lock := self.lock) is None:
+            return set(keys)
+
+        def is_dead(owner: str) -> bool:
+            # Also where it has no lock file: the file is made before the first claim and removed after the last.
+            if dead := lock.is_dead(owner):
+                lock.remove(owner)
+            return dead is not False
+
+        owners = self.cache.claim(keys, lock.name, is_dead)
+        self.others = sorted({owner.split("-")[-2] for owner in set(owners.values()) - {lock.name}})
+        return {key for key, owner in owners.items() if owner == lock.name}
+
+    def release(self, key: str) -> None:
+        """The request failed here: a process that waits for it may send it."""
+        if lock := vars(self).get("lock"):  # a batch makes no claims
+            self.cache.unclaim(lock.name, key)
+
+    def close(self) -> None:
+        if lock := vars(self).get("lock"):
+            with suppress(UserError):  # e.g. a full disk: the claims of a process that has ended count for nothing
+                self.cache.unclaim(lock.name)
+            lock.release()
 
 
 class AskSession:
@@ -69,7 +119,7 @@ class AskSession:
                 return send
             if left := len(open_keys) - len(found):
                 who = f"another command (process {', '.join(self.claims.others)})"
-                self.update(note=f"waiting for {who}, which asks for {left:,} of these already")
+                self.update(note=f"waiting for {who}, which has sent {left:,} of these requests already")
                 time.sleep(max(LOOK_S, 10 * (time.monotonic() - began)))
         self.update(note="")
         return {}

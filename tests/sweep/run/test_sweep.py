@@ -167,7 +167,7 @@ def test_examples_that_vary_are_judged_by_the_users_questions(here, quick, capsy
         (["+bogus=1,2"], "bogus: there is no such key"),
         (["lr=interval(1,0.1)"], "ends must rise"),
         (["hydra.sweeper.params=null", "hydra.sweeper.study_name=x"], "nothing varies"),
-        (["hydra.sweeper.storage=postgresql://u:secret@h/d"], "this address holds a password"),
+        (["hydra.sweeper.storage=postgresql://u:secret@h/d"], "this address contains a password"),
         (["hydra.sweeper.trials=3"], "hydra.sweeper.trials"),
         (["name=a,b"], "name: this cannot vary"),
         (["budget=15m"], "budget: trials that train together have no time of their own"),

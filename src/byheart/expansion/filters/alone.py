@@ -29,17 +29,17 @@ GENERIC = frozenset(
 
 
 def not_alone(question: str, ground: Ground) -> str:
-    """Why the question cannot be understood alone, in words; empty where it can."""
+    """Why the question cannot be understood alone; empty if it can."""
     if (pointing := _POINTS.search(question)) and pointing[0].casefold() not in ground.text.casefold():
-        return f"“{pointing[0]}” points at a text that its reader does not see"
+        return f"“{pointing[0]}” refers to a text that the reader does not see"
     own = [each for each in content_stems(question, ground.language) if each not in GENERIC]
     if not any(each in ground.stems for each in own):
-        return "it names nothing that the text is about"
+        return "it has no word of the text in it"
     return _dangling(question, ground) if ground.language in ("en", "") else ""
 
 
 def _dangling(question: str, ground: Ground) -> str:
-    """A pronoun before the first word that it could stand for."""
+    """A pronoun before the first word that it could refer to."""
     names = {each.casefold() for each in re.findall(r"(?<=[\s“\"(])[A-Z][\w’'-]+", question)}
     person = thing = False
     found = words(question)
@@ -47,11 +47,11 @@ def _dangling(question: str, ground: Ground) -> str:
         introduced = found[place - 1 : place] in (("a",), ("an",), ("the",), ("each",), ("every",))
         after = found[place + 1] if place + 1 < len(found) else ""
         if word in _PERSONS and not person:
-            return f"“{word}” stands for nobody named"
+            return f"“{word}” refers to no person named before"
         if word in _THINGS and not thing and not _empty_it(word, found[place + 1 :]):
-            return f"“{word}” stands for nothing named"
+            return f"“{word}” refers to nothing named before"
         if word in _POINTERS and not thing and after not in ("who", "that", "which", "of"):
-            return f"“{word}” points at nothing named"
+            return f"“{word}” refers to nothing named before"
         if word in names:
             person = thing = True
         elif content_stems(word, ground.language) and stem(word) not in GENERIC:
@@ -61,5 +61,5 @@ def _dangling(question: str, ground: Ground) -> str:
 
 
 def _empty_it(word: str, rest: Sequence[str]) -> bool:
-    """ "Is it true that ...", "how long does it take to ...": it stands for what follows."""
+    """ "Is it true that ...", "how long does it take to ...": it refers to what follows."""
     return word == "it" and any(each in ("to", "that", "if", "when", "for") for each in rest[1:5])

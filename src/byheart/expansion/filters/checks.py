@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from byheart.errors import Problem, gather
+from byheart.errors import gather, wrong_numbers
 from byheart.expansion.filters.alone import GENERIC, not_alone
 from byheart.expansion.filters.ground import Ground
 from byheart.expansion.filters.language import other_language
@@ -14,10 +14,10 @@ from byheart.expansion.filters.words import content_stems, plain
 ALONE = "the question cannot be understood alone"
 UNSUPPORTED = "the text does not support the answer"
 LENGTH = "the question or the answer is too short or too long"
-UNENDED = "the answer breaks off"
+UNENDED = "the answer is incomplete"
 LANGUAGE = "it is not in the language of the document"
-OBEYS = "it obeys an order that stands in the text, or speaks of its own making"
-GIVEN_AWAY = "the answer stands in the question"
+OBEYS = "it follows an instruction in the text, or mentions the prompt or the model"
+GIVEN_AWAY = "the question contains the answer"
 REPEATED = "it repeats another example of its fact"
 JUDGED = "the judge did not find the answer supported"
 _OPEN_END = re.compile(r"(?:[,(\[“:;/-]|\b(?:the|a|an|of|and|or|to|in|by|with|for|from|that|which))\s*$", re.I)
@@ -46,15 +46,13 @@ class Gates:
     judge: bool = False
 
     def __post_init__(self) -> None:
-        found = []
-        if self.support is not None and not 0 < self.support <= 1:
-            found.append(Problem("must be above 0 and at most 1, or null", "gates.support", str(self.support)))
-        if self.alike is not None and not 0 < self.alike <= 100:
-            found.append(Problem("must be above 0 and at most 100, or null", "gates.alike", str(self.alike)))
-        for name in ("min_answer_words", "max_answer_words", "max_question_words"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                found.append(Problem("must be at least 1, or null", f"gates.{name}", str(value)))
-        gather(found)
+        lengths = ("min_answer_words", "max_answer_words", "max_question_words")
+        checks = {
+            "support": ("above 0 and at most 1, or null", lambda share: 0 < share <= 1),
+            "alike": ("above 0 and at most 100, or null", lambda score: 0 < score <= 100),
+            **dict.fromkeys(lengths, ("at least 1, or null", lambda count: count >= 1)),
+        }
+        gather(wrong_numbers(self, "gates", checks))
 
     def refuse(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
         """The first filter that refuses the pair, or None. Repeats and the judge come later."""
@@ -101,14 +99,14 @@ class Gates:
         if not ground.orders:
             return None
         if speaks_as_itself(answer, ground.text):
-            return Refusal(OBEYS, f"“{answer[:60]}” speaks of itself")
+            return Refusal(OBEYS, f"“{answer[:60]}” is written in the first person")
         own = {*content_stems(answer, ground.language)}
         ordered = own & ground.order_stems
         asked = {*content_stems(question, ground.language)} & ground.order_stems
         asks_about_it = len(asked) > 1 or bool(asked - GENERIC)
         # The answer's words come from the order alone, and the question asks about something else.
         if ordered and len(ordered) >= len(own) / 2 and not asks_about_it:
-            return Refusal(OBEYS, f"“{answer[:60]}” is what an order in the text asks for")
+            return Refusal(OBEYS, f"“{answer[:60]}” follows an instruction in the text")
         return None
 
     def _language(self, written: str, ground: Ground) -> Refusal | None:
@@ -118,7 +116,7 @@ class Gates:
         said, asked = plain(answer), plain(question)
         if angle != "scenario" and len(said.split()) > 2 and f" {said} " in f" {asked} ":
             return Refusal(GIVEN_AWAY, answer[:60])
-        # "What is a repeater?" "A repeater": two words may stand in a question that offers a choice, but not be all of it
+        # "What is a repeater?" "A repeater": two words may be part of a question that offers a choice, but not the whole question
         about, given = ({*content_stems(text, ground.language)} for text in (question, answer))
         if about and about == given:
             return Refusal(GIVEN_AWAY, answer[:60])

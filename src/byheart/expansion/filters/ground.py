@@ -1,4 +1,4 @@
-"""What the pairs on one chunk are compared with."""
+"""The text of a chunk, prepared for the filters."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from byheart.expansion.filters.orders import is_order
 from byheart.expansion.filters.words import content_stems, numbers, written_numbers
 from byheart.records import Chunk
 
-LANGUAGE_SAMPLE = 4000  # characters of the document that tell its language
+LANGUAGE_SAMPLE = 4000  # characters of the document from which its language is found
 
 
 class Ground:

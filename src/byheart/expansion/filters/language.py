@@ -1,4 +1,4 @@
-"""Is a pair written in the language of the document? Its script tells, and for all but the shortest texts py3langid.
+"""Is a pair written in the language of the document? Decided by its script and, for texts of 30 characters or more, by py3langid.
 
 Measured with these thresholds: 0 of 2,664 recorded English pairs refused, and 23 of 30 short sentences in ten other
 languages recognized (7 by counting each language's common words).

@@ -23,7 +23,7 @@ _I = re.compile(r"\bI\b")
 
 
 def is_order(sentence: str) -> bool:
-    """Whether the sentence tells its reader what to answer or write."""
+    """Whether the sentence instructs its reader what to answer or write."""
     return bool(_ORDER.search(sentence))
 
 
@@ -34,5 +34,5 @@ def speaks_of_the_task(written: str, text: str) -> str:
 
 
 def speaks_as_itself(answer: str, text: str) -> bool:
-    """Whether the answer says "I" and the document never does: it obeys a text that says "you are now ..."."""
+    """Whether the answer says "I" and the document never does: it follows an instruction like "you are now ..."."""
     return bool(_I.search(answer)) and not _I.search(text)

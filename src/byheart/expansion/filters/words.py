@@ -15,7 +15,7 @@ NUMBER_WORDS |= {
     for place, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
 }
 _ENDINGS = ("ations", "ation", "ments", "ment", "ings", "ing", "ors", "ers", "ies", "or", "er", "ed", "es", "ly", "s")
-# Too common to show what a text says.
+# Words too common to show what a text is about.
 _STOPWORDS = {
     "en": "the of and to in a is that for it as was with be by on not are this or from at which an have has had were been will shall may must can would should could do does did if when than then there their they its his her he she what who whom whose how why where all any each no nor but also into about between during under over only other such these those more most some yes you your we our i them him being because so",
     "de": "der die das und in den von zu ist mit sich des im dem nicht ein eine als auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur oder aber vor zur bis mehr durch man was wer wo wann warum ja nein",
@@ -61,12 +61,12 @@ def content_stems(text: str, language: str) -> tuple[str, ...]:
 
 
 def numbers(text: str) -> set[str]:
-    """Every number of the text in one notation; number words count where they stand for digits."""
+    """Every number of the text in one notation; number words count as digits."""
     return {word for word in words(text) if word[0].isdigit()}
 
 
 def written_numbers(text: str) -> set[str]:
-    """Those that stand in digits."""
+    """Only the numbers written in digits."""
     return {number(token) for token in _TOKEN.findall(text) if token[0].isdigit()}
 
 

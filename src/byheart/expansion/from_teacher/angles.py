@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byheart.errors import Problem
-from byheart.expansion.from_teacher.chunk_progress import ANGLES_ASKED, PairRequest, PairSpec
+from byheart.errors import Problem, wrong_numbers
+from byheart.expansion.from_teacher.chunk_progress import ANGLES_ASKED, TEMPERATURE, PairRequest, PairSpec
 from byheart.expansion.from_teacher.teacher_qa import TeacherQA
 from byheart.records import Chunk, Fact
 
@@ -17,9 +17,7 @@ class Angles(TeacherQA):
     angles: tuple[str, ...] = ANGLES_ASKED
 
     def _wrong_values(self) -> list[Problem]:
-        found = super()._wrong_values()
-        if not 0 <= self.temperature <= 2:
-            found.append(Problem("must lie between 0 and 2", "expansion.angles.temperature", str(self.temperature)))
+        found = super()._wrong_values() + wrong_numbers(self, "expansion.angles", {"temperature": TEMPERATURE})
         if not self.angles or set(self.angles) - set(ANGLES_ASKED):
             what = f"must be some of {', '.join(ANGLES_ASKED)}"
             found.append(Problem(what, "expansion.angles.angles", str(list(self.angles))))

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from byheart.errors import Check
 from byheart.expansion.base import Source, Tally, example_id
 from byheart.expansion.filters.checks import REPEATED, Gates
 from byheart.expansion.filters.ground import Ground
@@ -15,6 +16,7 @@ from byheart.teacher.base import Failure, Reply
 
 FORWARD_ANGLES = ("simple", "detailed", "scenario", "completion")
 ANGLES_ASKED = (*FORWARD_ANGLES, "reverse")
+TEMPERATURE: Check = "between 0 and 2", lambda degrees: 0 <= degrees <= 2
 TIED = 55.0  # rapidfuzz token_set_ratio from which a pair is about a fact
 BETTER = 25.0  # by so much another fact must fit better than the one that the teacher named
 _LIST_END = re.compile(r"\s*[;,]\s*(?:and|or)?\s*$")  # of a list item that was copied with what follows it
@@ -51,7 +53,7 @@ class Candidate:
 
     example: Example
     attempt: int
-    counts: bool  # towards the floors; a copy that is kept on demand does not
+    counts: bool = True  # towards the floors; a copy that is kept on demand does not
 
 
 @dataclass(frozen=True)
@@ -63,20 +65,34 @@ class Policy:
     keep_copies: bool
 
 
-class ChunkProgress:
-    """Takes the replies in the order of their requests; holds the kept pairs and the refusals."""
+class ChunkExamples:
+    """What a teacher wrote about one chunk: the kept examples, the rejected ones, and the requests that failed."""
+
+    def __init__(self, chunk: Chunk, source: Source):
+        self.chunk, self.facts = chunk, source.facts_of(chunk)
+        self.ground = Ground.of(chunk, source)
+        self.kept: list[Candidate] = []
+        self.rejected: list[Rejection] = []
+        self.failed: list[str] = []
+        self.asked = self.requests = 0
+
+    def tally_of(self, asked_on: Mapping[str, int]) -> Tally:
+        """`asked_on`: Fact.id -> examples asked for."""
+        later = [candidate.example for candidate in self.kept if candidate.attempt and candidate.counts]
+        topped_up_on = Counter(fact for example in later for fact in example.facts)
+        failed = tuple(self.failed)
+        return Tally(self.asked, self.requests, failed, len(later), dict(asked_on), dict(topped_up_on))
+
+
+class ChunkProgress(ChunkExamples):
+    """The pairs on one chunk. Takes the replies in the order of their requests."""
 
     def __init__(self, chunk: Chunk, source: Source, policy: Policy, seen: set[str]):
         """`seen`: ids of the examples of all chunks, shared by them."""
-        self.chunk, self.facts = chunk, source.facts_of(chunk)
+        super().__init__(chunk, source)
         self.policy, self.seen = policy, seen
-        self.ground = Ground.of(chunk, source)
         self.repeats = Repeats(policy.gates.alike)
-        self.kept: list[Candidate] = []
-        self.rejected: list[Rejection] = []
         self.asked_angles: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
-        self.asked = self.requests = 0
-        self.failed: list[str] = []
         self.cut = 0  # replies that reached max_tokens
 
     def note_asked(self, request: PairRequest) -> None:
@@ -134,12 +150,10 @@ class ChunkProgress:
         return [c.example.question for c in self.kept if c.counts and wanted & set(c.example.facts)]
 
     def tally(self) -> Tally:
-        later = [candidate.example for candidate in self.kept if candidate.attempt and candidate.counts]
         asked_on: Counter[str] = Counter()
         for (place, _), angles in self.asked_angles.items():
             asked_on[self.facts[place].id] += angles.total()
-        topped_up_on = Counter(fact for example in later for fact in example.facts)
-        return Tally(self.asked, self.requests, tuple(self.failed), len(later), dict(asked_on), dict(topped_up_on))
+        return self.tally_of(asked_on)
 
     def outcome(self) -> str:
         """The result of all requests about the chunk, in words."""
@@ -155,7 +169,7 @@ class ChunkProgress:
             return f"{len(mine)} {direction} pairs were refused, {times} because {reason}"
         if self.failed:
             return f"the teacher did not answer: {self.failed[-1]}"
-        return f"the teacher wrote nothing {direction} on it, asked in {self.requests} requests"
+        return f"the teacher wrote no {direction} pair about it in {self.requests} requests"
 
     def _next(self, place: int, direction: str, count: int, offset: int = 0) -> Iterator[PairSpec]:
         angles = ("reverse",) if direction == REVERSE else FORWARD_ANGLES

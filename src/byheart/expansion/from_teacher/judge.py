@@ -1,4 +1,4 @@
-"""The teacher as judge: it reads the chunk and says of each pair whether the text supports it (`gates.judge=true`)."""
+"""The teacher as judge: it reads the chunk and decides for each pair whether the text supports it (`gates.judge=true`)."""
 
 from collections.abc import Sequence
 

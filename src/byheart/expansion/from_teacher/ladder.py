@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byheart.errors import Problem
+from byheart.errors import AT_LEAST_1, Problem, wrong_numbers
 from byheart.expansion.from_teacher.chunk_progress import FORWARD_ANGLES, PairRequest, PairSpec
 from byheart.expansion.from_teacher.teacher_qa import TeacherQA
 from byheart.records import Chunk, Fact
@@ -22,9 +22,7 @@ class Ladder(TeacherQA):
     hottest: float = 1.2
 
     def _wrong_values(self) -> list[Problem]:
-        found = super()._wrong_values()
-        if self.rungs < 1:
-            found.append(Problem("must be at least 1", "expansion.ladder.rungs", str(self.rungs)))
+        found = super()._wrong_values() + wrong_numbers(self, "expansion.ladder", {"rungs": AT_LEAST_1})
         if not 0 <= self.coldest <= self.hottest <= 2:
             value = f"{self.coldest} and {self.hottest}"
             what = "temperatures lie between 0 and 2, coldest first"
@@ -59,20 +57,16 @@ class Ladder(TeacherQA):
         items = []
         for turn in range(max(1, self.examples_per_fact)):
             for place in range(len(facts)):
-                items += [
-                    PairSpec(place, FORWARD_ANGLES[(place + turn) % len(FORWARD_ANGLES)]),
-                    PairSpec(place, "reverse"),
-                ]
+                items += [_turned(PairSpec(place, FORWARD_ANGLES[0]), place + turn), PairSpec(place, "reverse")]
         turn = 1
         while len(items) < self.asked_of(chunk):
-            items += [
-                PairSpec(place, FORWARD_ANGLES[(place + turn) % len(FORWARD_ANGLES)]) for place in range(len(facts))
-            ]
+            items += [_turned(PairSpec(place, FORWARD_ANGLES[0]), place + turn) for place in range(len(facts))]
             turn += 1
         return items
 
 
 def _turned(item: PairSpec, steps: int) -> PairSpec:
+    """So many forward angles further; a reverse pair stays as it is."""
     if item.angle not in FORWARD_ANGLES:
         return item
     return PairSpec(item.fact, FORWARD_ANGLES[(FORWARD_ANGLES.index(item.angle) + steps) % len(FORWARD_ANGLES)])

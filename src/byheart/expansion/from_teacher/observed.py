@@ -77,20 +77,13 @@ class ObservedTeacher:
             on_reply(index, reply)
 
         def add(now: Progress) -> None:
-            self.progress = replace(
-                self.progress,
-                total=now.total,
-                done=now.done,
-                in_flight=now.in_flight,
-                note=now.note,
-                sent=before.sent + now.done - now.cached - now.failed,
-                cached=before.cached + now.cached,
-                failed=before.failed + now.failed,
-                input_tokens=before.input_tokens + now.input_tokens,
-                output_tokens=before.output_tokens + now.output_tokens,
-                cost=before.cost if now.cost is None else (before.cost or 0.0) + now.cost,
-                seconds=time.monotonic() - self._began,
-            )
+            of_this_round = {name: getattr(now, name) for name in ("total", "done", "in_flight", "note")}
+            added = ("cached", "failed", "input_tokens", "output_tokens")
+            of_all_rounds = {name: getattr(before, name) + getattr(now, name) for name in added}
+            cost = before.cost if now.cost is None else (before.cost or 0.0) + now.cost
+            sent, seconds = before.sent + now.done - now.cached - now.failed, time.monotonic() - self._began
+            rest = replace(self.progress, cost=cost, sent=sent, seconds=seconds)
+            self.progress = replace(rest, **of_this_round, **of_all_rounds)
             self.show(self.progress)
             on_progress(now)
 

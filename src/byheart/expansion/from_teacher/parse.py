@@ -1,4 +1,4 @@
-"""Question-answer pairs in a teacher's reply, whatever is written around them and wherever it was cut.
+"""Reads question-answer pairs from a teacher's reply, with any text around them, and also from a reply that was cut.
 
 No pair is lost because its neighbour is broken: where the whole is not JSON, each object is read alone, and json-repair
 mends it. What was cut off is not mended: it would give half an answer.
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from byheart.teacher.thinking import strip_thinking
+from byheart.teacher.response import strip_thinking
 
 QUESTION_KEYS = ("question", "q", "prompt", "instruction", "input", "query")
 ANSWER_KEYS = ("answer", "a", "response", "output", "completion", "reply")
@@ -35,7 +35,7 @@ _OPENING = re.compile(r"""\{\s*["'“”„]|\[\s*\{""")  # an object with a key
 _MARKS = re.compile(r'\\.|["{}\[\]]', re.S)
 HUGE, MOST_FACTS = 1e300, 10**6  # what no answer and no fact's number reaches
 DEEPEST = 20  # objects within objects
-FARTHEST = 6000  # characters that a repair looks ahead: a pair, not a book
+FARTHEST = 6000  # characters that a repair looks ahead: the length of a long pair
 _DECODER = json.JSONDecoder(strict=False)  # raw newlines inside strings are common
 
 
@@ -96,7 +96,7 @@ def _rows_in(text: str) -> tuple[list[dict[str, object]], str]:
 
 
 def _rows(value: object, depth: int = 0) -> Iterator[dict[str, object]]:
-    """The objects that hold no further ones: a pair, whether it stands in {"pairs": [...]}, a list, or alone."""
+    """The objects that contain no objects: a pair, inside {"pairs": [...]}, inside a list, or alone."""
     if depth > DEEPEST:
         return
     if isinstance(value, list):

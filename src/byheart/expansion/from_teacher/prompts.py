@@ -43,11 +43,11 @@ def load_prompt(path: str | None, packaged: str) -> Prompt:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(Problem("this prompt cannot be read", str(file), str(error), _advice(packaged))) from None
+        raise UserError(Problem("this prompt file cannot be read", str(file), str(error), _advice(packaged))) from None
     version = _VERSION.match(text)
     pieces = _PART.split(text)
     parts = {name: body.strip() for name, body in zip(pieces[1::2], pieces[2::2], strict=True)}
-    problems = [] if version else [Problem("its first line must say its version", str(file), fix="version: 1")]
+    problems = [] if version else [Problem("its first line must give its version", str(file), fix="version: 1")]
     for name, body in needed.items():
         if name not in parts:
             problems.append(Problem(f"the part `--- {name}` is missing", str(file), fix=_advice(packaged)))

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from byheart.errors import Problem, gather
-from byheart.expansion.base import ExpansionResult, Source, Tally, example_id
+from byheart.errors import AT_LEAST_0, Problem, gather, wrong_numbers
+from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import cite
 from byheart.expansion.filters.checks import REPEATED, Gates, Refusal
-from byheart.expansion.filters.ground import Ground
 from byheart.expansion.filters.words import content_stems, plain
-from byheart.expansion.from_teacher.chunk_progress import CUT_OFF
+from byheart.expansion.from_teacher.chunk_progress import CUT_OFF, TEMPERATURE, Candidate, ChunkExamples
 from byheart.expansion.from_teacher.prompts import fenced, load_prompt, named_source, prompt_problems
-from byheart.expansion.quotas import Quotas
+from byheart.expansion.quotas import Quotas, shortfalls
 from byheart.records import FORWARD, Chunk, Example, Rejection
 from byheart.store import content_key
 from byheart.teacher.base import Failure, Reply, Request
-from byheart.teacher.thinking import strip_thinking
+from byheart.teacher.response import strip_thinking
 
 STYLES = {
     "paraphrase": "Say in other words what {place} says.",
@@ -52,14 +51,11 @@ class Rewrites(Quotas):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        found = []
+        checks = {"temperature": TEMPERATURE, "max_attempts": AT_LEAST_0}
+        found = wrong_numbers(self, "expansion.rewrites", checks)
         if not self.styles or set(self.styles) - set(STYLES):
             what = f"must be some of {', '.join(STYLES)}"
             found.append(Problem(what, "expansion.rewrites.styles", ", ".join(self.styles)))
-        if not 0 <= self.temperature <= 2:
-            found.append(Problem("must lie between 0 and 2", "expansion.rewrites.temperature", str(self.temperature)))
-        if self.max_attempts < 0:
-            found.append(Problem("must be at least 0", "expansion.rewrites.max_attempts", str(self.max_attempts)))
         gather(found)
 
     def problems(self) -> Sequence[str]:
@@ -98,32 +94,24 @@ class Rewrites(Quotas):
         return Request(prompt.system, user, self.temperature, max_tokens, number, prompt.key)
 
     def _written(self, chunks: dict[str, "_ChunkRewrites"], source: Source) -> ExpansionResult:
-        kept = [example for each in chunks.values() for example, _ in each.kept]
+        kept = [candidate.example for each in chunks.values() for candidate in each.kept]
         # Round-robin over the chunks: the first text of each before the second of any.
-        rounds = zip_longest(*([example for example, _ in each.kept] for each in chunks.values()))
-        in_turn = [example.id for one_round in rounds for example in one_round if example is not None]
+        rounds = zip_longest(*(each.kept for each in chunks.values()))
+        in_turn = [candidate.example.id for one_round in rounds for candidate in one_round if candidate is not None]
         chosen = set(in_turn[: self.max_examples])
         examples = tuple(example for example in kept if example.id in chosen)
         rejected = [refusal for each in chunks.values() for refusal in each.rejected]
         rejected += [Rejection(example, CUT_OFF) for example in kept if example.id not in chosen]
         stated = Counter(fact for example in examples for fact in example.facts)
         uncovered = {
-            fact.id: "rewritten texts go forward only" if stated[fact.id] else chunks[fact.chunk].why_missing()
+            fact.id: "rewritten texts teach facts forward only" if stated[fact.id] else chunks[fact.chunk].why_missing()
             for fact in source.facts
         }
-        have = Counter(example.chunk for example in examples)
-        short = [
-            f"rewrites: chunk {chunk} has {have[chunk]} of {self.asked_of(each.chunk)} examples"
-            for chunk, each in chunks.items()
-            if have[chunk] < self.asked_of(each.chunk)
-        ]
-        if few := [fact for fact in source.facts if stated[fact.id] < self.examples_per_fact]:
-            least = self.examples_per_fact
-            short.append(f"rewrites: {len(few)} of {len(source.facts)} facts have fewer than {least} forward examples")
-        if short and self.max_examples is not None and len(examples) >= self.max_examples:
-            short.append(f"rewrites: max_examples={self.max_examples} was reached; raise it to meet the floors above")
+        asked = [each.chunk for each in chunks.values()]
+        short = shortfalls(self, asked, source.facts, examples, "rewrites", directions=(FORWARD,))
         notes = tuple(sorted({note for each in chunks.values() for note in each.notes}))
-        tallies = {chunk: each.tally() for chunk, each in chunks.items()}
+        # each text is asked to state every fact
+        tallies = {key: each.tally_of({fact.id: each.asked for fact in each.facts}) for key, each in chunks.items()}
         return ExpansionResult(examples, tuple(rejected), uncovered, tuple(short), tallies, notes)
 
 
@@ -135,79 +123,71 @@ class _RewriteRequest:
     attempt: int = 0
 
 
-class _ChunkRewrites:
-    """The requests about one chunk, the kept texts and the refusals."""
+class _ChunkRewrites(ChunkExamples):
+    """The rewritten texts of one chunk."""
 
     def __init__(self, chunk: Chunk, source: Source, options: Rewrites):
-        self.chunk, self.options = chunk, options
-        self.facts = source.facts_of(chunk)
-        self.ground = Ground.of(chunk, source)
+        super().__init__(chunk, source)
+        self.options = options
         self.place = cite(source.titles[chunk.document], chunk.headings).whole
-        self.kept: list[tuple[Example, int]] = []
-        self.rejected: list[Rejection] = []
-        self.failed: list[str] = []
         self.notes: set[str] = set()
-        self.asked: list[_RewriteRequest] = []
         self.failed_requests: list[_RewriteRequest] = []
 
     def read(self, ask: _RewriteRequest, outcome: Reply | Failure) -> None:
-        self.asked.append(ask)
+        self.asked += 1  # each request asks for one text
+        self.requests += 1
         if isinstance(outcome, Failure):
             self.failed.append(outcome.reason)
             self.failed_requests.append(ask)
             return
-        self.notes |= {f"the server answered otherwise than asked: {note}" for note in outcome.notes}
+        self.notes |= {f"the server did not do as asked: {note}" for note in outcome.notes}
         text = strip_thinking(outcome.text)
         example = self._example(ask, text)
         if refusal := self._refusal(text, example, outcome):
             self.rejected.append(Rejection(example, refusal.reason, refusal.detail))
             self.failed_requests.append(ask)
         else:
-            self.kept.append((example, ask.attempt))
+            self.kept.append(Candidate(example, ask.attempt))
 
     def missing(self, attempt: int) -> list[_RewriteRequest]:
         """Failed requests again, each in the next style; then as many as the fact with the fewest texts lacks."""
-        styles, count = self.options.styles, len(self.asked)
+        styles, count = self.options.styles, self.asked
         asks = [
             replace(ask, style=styles[(styles.index(ask.style) + attempt) % len(styles)], attempt=attempt)
             for ask in self.failed_requests
         ]
         self.failed_requests = []
-        stated = Counter(fact for example, _ in self.kept for fact in example.facts)
+        stated = Counter(fact for candidate in self.kept for fact in candidate.example.facts)
         lacking = max(self.options.examples_per_fact - stated[fact.id] for fact in self.facts) - len(asks)
         more = range(count, count + max(0, lacking))
         return [*asks, *(_RewriteRequest(self.chunk, styles[n % len(styles)], n, attempt) for n in more)]
 
     def why_missing(self) -> str:
         """Why no kept text states a fact."""
-        return f"no rewriting came: {self.failed[0]}" if self.failed and not self.kept else "no kept rewriting tells it"
-
-    def tally(self) -> Tally:
-        later = [example for example, attempt in self.kept if attempt]
-        topped_up_on = Counter(fact for example in later for fact in example.facts)
-        asked_on = {fact.id: len(self.asked) for fact in self.facts}
-        return Tally(len(self.asked), len(self.asked), tuple(self.failed), len(later), asked_on, dict(topped_up_on))
+        return (
+            f"no rewritten text arrived: {self.failed[0]}"
+            if self.failed and not self.kept
+            else "no kept rewritten text states it"
+        )
 
     def _refusal(self, text: str, example: Example, outcome: Reply) -> Refusal | None:
+        from rapidfuzz import fuzz
+
         if not text:
             return Refusal(EMPTY)
         if outcome.finish_reason == "length":
             return Refusal(CUT_TEXT, text[-40:])
         if refusal := self.options.gates.refuse_text(text, self.ground, example.subject in PEOPLED):
             return refusal
-        repeated = self._copies(text) or example.id in {other.id for other, _ in self.kept}
-        return Refusal(REPEATED) if repeated else None
-
-    def _copies(self, text: str) -> bool:
-        from rapidfuzz import fuzz
-
         alike = self.options.gates.alike if self.options.gates.alike is not None else 100.0
-        return any(fuzz.ratio(plain(text), plain(other.answer)) >= alike for other, _ in self.kept)
+        kept = [candidate.example for candidate in self.kept]
+        repeats = any(e.id == example.id or fuzz.ratio(plain(text), plain(e.answer)) >= alike for e in kept)
+        return Refusal(REPEATED) if repeats else None
 
     def _example(self, ask: _RewriteRequest, text: str) -> Example:
         """Our own question names the place, and numbers a second text in the same style."""
         question = STYLES[ask.style].format(place=self.place)
-        if earlier := sum(example.subject == ask.style for example, _ in self.kept):
+        if earlier := sum(candidate.example.subject == ask.style for candidate in self.kept):
             question = f"{question.removesuffix('.')}, version {earlier + 1}."
         words = {*content_stems(text, self.ground.language)}
         facts = []

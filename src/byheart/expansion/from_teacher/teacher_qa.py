@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from byheart.errors import Problem, gather
+from byheart.errors import AT_LEAST_0, AT_LEAST_1, Problem, gather, wrong_numbers
 from byheart.expansion.base import ExpansionResult, Source
 from byheart.expansion.filters.checks import JUDGED, Gates
 from byheart.expansion.from_teacher.chunk_progress import (
@@ -57,12 +57,14 @@ class TeacherQA(Quotas):
         gather(self._wrong_values())
 
     def _wrong_values(self) -> list[Problem]:
-        found, where = [], f"expansion.{self._name}"
-        for name, least in (("pairs_per_request", 1), ("tokens_per_pair", 16), ("max_attempts", 0)):
-            if getattr(self, name) < least:
-                found.append(Problem(f"must be at least {least}", f"{where}.{name}", str(getattr(self, name))))
+        where, least = f"expansion.{self._name}", ("at least 16", lambda number: number >= 16)
+        checks = {"pairs_per_request": AT_LEAST_1, "tokens_per_pair": least, "max_attempts": AT_LEAST_0}
+        found = wrong_numbers(self, where, checks)
         if self.duplicates not in COPIES:
-            what, fix = f"must be one of {', '.join(COPIES)}", "drop refuses near-copies, keep the recipe's"
+            what, fix = (
+                f"must be one of {', '.join(COPIES)}",
+                "drop refuses near-copies; keep accepts them, as the recipe does",
+            )
             found.append(Problem(what, f"{where}.duplicates", self.duplicates, fix))
         return found
 
@@ -135,7 +137,7 @@ class _Run:
             return asks
         outcome = self.source.teacher.ask([self.request(asks[0])])[0]
         if isinstance(outcome, Reply) and outcome.temperature_refused:
-            self.notes["the model takes no temperature: each rung asks from other angles instead"] += 1
+            self.notes["the model accepts no temperature: each rung asks from other angles instead"] += 1
             return self.first_round(shift=1)
         return asks
 
@@ -162,7 +164,7 @@ class _Run:
         fresh: dict[str, list[Candidate]] = defaultdict(list)
         for ask, outcome in zip(asks, self.source.teacher.ask(requests), strict=True):
             if isinstance(outcome, Reply):
-                self.notes.update(f"the server answered otherwise than asked: {note}" for note in outcome.notes)
+                self.notes.update(f"the server did not do as asked: {note}" for note in outcome.notes)
             fresh[ask.chunk] += self.chunks[ask.chunk].read(ask, outcome)
         unsupported: dict[str, str] = {}
         if self.options.gates.judge:

@@ -1,11 +1,11 @@
-"""What a logger is: it opens a book for each run or trial, which is told of every check and of the end.
+"""The contract of a logger: for each run or trial it opens a log, which gets every check and the final scores.
 
 A member is a frozen dataclass in a file of its own, with one YAML of the same stem in `conf/logger/`. curve.csv is
 always written and is no member: a comparison must work with no account.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -23,8 +23,8 @@ class About:
     config: Json = field(default_factory=dict)  # as it was first written: no secret is in it
 
 
-class Book(Protocol):
-    """One run's entries."""
+class RunLog(Protocol):
+    """The log of one run."""
 
     def check(self, values: Mapping[str, float], step: int) -> None:
         """Numbers of a validation check, by name."""
@@ -41,30 +41,19 @@ class Logger(Protocol):
     """An option of the group `logger`."""
 
     def problems(self) -> list[str]:
-        """Why it cannot be used here, before anything is spent."""
+        """Why it cannot be used here. Called before any work."""
         ...
 
-    def open(self, about: About) -> Book:
-        """The book of one run; opened again, it goes on where it was closed."""
+    def open(self, about: About) -> RunLog:
+        """The log of one run. Opened again, it continues."""
         ...
 
 
 def check_values(point: CurvePoint, tokens_per_row: float | None = None) -> dict[str, float]:
     """A check as every logger names it; what was not measured is absent."""
-    pace = point.rows_seen / point.seconds if point.seconds else None
-    values = {
-        "epoch": point.epoch,
-        "train_loss": point.train_loss,
-        "val_loss": point.val_loss,
-        "bounded_loss": point.bounded_loss,
-        "recall": point.recall,
-        "token_accuracy": point.token_accuracy,
-        "train_recall": point.train_recall,
-        "lr": point.lr,
-        "rows_seen": float(point.rows_seen),
-        "seconds": point.seconds,
-        "peak_memory_gib": point.peak_memory,
-        "rows_per_second": pace,
-        "tokens_per_second": pace * tokens_per_row if pace is not None and tokens_per_row is not None else None,
-    }
+    values = {name: value for name, value in asdict(point).items() if name not in ("step", "peak_memory")}
+    values |= {"rows_seen": float(point.rows_seen), "peak_memory_gib": point.peak_memory}
+    if point.seconds:
+        values["rows_per_second"] = point.rows_seen / point.seconds
+        values["tokens_per_second"] = tokens_per_row and values["rows_per_second"] * tokens_per_row
     return {name: value for name, value in values.items() if value is not None}

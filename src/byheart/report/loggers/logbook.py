@@ -1,37 +1,38 @@
-"""The loggers of a run as one listener of its events; with none it does nothing."""
+"""All loggers of a run as one listener. Without loggers it does nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
 from byheart.progress import Checked, Event, Reported, RunEnded
-from byheart.report.loggers.base import About, Book, Logger, check_values
+from byheart.report.loggers.base import About, Logger, RunLog, check_values
 from byheart.store import read_json, read_records
 
 
 class Logbook:
-    """Opened at the first check, so that a run which never trains leaves no trace elsewhere.
+    """Opened at the first check, so that a run which never trains is not logged.
 
-    A logger that fails (no network, no disk) is warned of once and left out: the training is worth more than its log.
+    A logger that fails (no network, no disk) causes one warning and is switched off; the training continues.
     """
 
     def __init__(self, loggers: Mapping[str, Logger], about: About, warn: Callable[[str], None] = lambda text: None):
         self.loggers, self.about, self.warn = dict(loggers), about, warn
-        self._books: dict[str, Book] | None = None
+        self._logs: dict[str, RunLog] | None = None
         self._logged = 0  # the last step that was logged: a resumed curve is not logged twice
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Checked) and event.stage == "training" and event.point.step > self._logged:
             self._logged = event.point.step
             values = check_values(event.point, event.tokens_per_row)
-            self._each(lambda book: book.check(values, self._logged))
+            self._each(lambda log: log.check(values, self._logged))
         elif isinstance(event, Reported):
             self._score(event.folder)
         elif isinstance(event, RunEnded):
-            if self._books:
-                self._each(lambda book: book.close(event.failed))
-            self._books = {}
+            if self._logs:
+                self._each(lambda log: log.close(event.failed))
+            self._logs = {}
 
     def _score(self, folder: Path) -> None:
         scores = read_json(folder / "scores.json")
@@ -42,32 +43,30 @@ class Logbook:
             if isinstance(value, Mapping) and isinstance(value.get("value"), int | float)
         }
         probes = read_records(folder / "answers.jsonl")
-        self._each(lambda book: book.scored(flat, probes, folder / "report.html"))
+        self._each(lambda log: log.scored(flat, probes, folder / "report.html"))
 
-    def _each(self, act: Callable[[Book], None]) -> None:
-        if self._books is None:
-            self._books = {}
+    def _each(self, act: Callable[[RunLog], None]) -> None:
+        if self._logs is None:
+            self._logs = {}
             for name, logger in self.loggers.items():
-                self._safely(name, lambda name=name, logger=logger: self._keep(name, logger.open(self.about)))  # type: ignore[misc]
-        for name, book in list(self._books.items()):
-            self._safely(name, lambda book=book: act(book))  # type: ignore[misc]
+                with self._warned(name, self._logs):
+                    self._logs[name] = logger.open(self.about)
+        for name, log in list(self._logs.items()):
+            with self._warned(name, self._logs):
+                act(log)
 
-    def _keep(self, name: str, book: Book) -> None:
-        assert self._books is not None
-        self._books[name] = book
-
-    def _safely(self, name: str, act: Callable[[], None]) -> None:
+    @contextmanager
+    def _warned(self, name: str, logs: dict[str, RunLog]) -> Iterator[None]:
         try:
-            act()
-        except Exception as error:  # whatever a logger's library may raise
-            if self._books is not None:
-                self._books.pop(name, None)
+            yield
+        except Exception as error:  # any error of a logger's library
+            logs.pop(name, None)
             first = next(iter(str(error).splitlines()), type(error).__name__)
-            self.warn(f"logger {name} is left out from here on: {first}")
+            self.warn(f"logger {name} is switched off for the rest of this run: {first}")
 
 
 def about_run(folder: Path, name: str, tags: Sequence[str], group: str | None = None) -> About:
-    """`config` is the one that lies in the run's folder."""
+    """`config` is read from the run's folder."""
     file = folder / ".hydra" / "config.yaml"
     config = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return About(folder, name, group, tuple(tags), config or {})

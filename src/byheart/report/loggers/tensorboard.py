@@ -4,10 +4,13 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from byheart.records import Json
 from byheart.report.loggers.base import About
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,14 @@ class Tensorboard:
         missing = importlib.util.find_spec("tensorboard") is None
         return ["tensorboard is not installed: pip install 'byheart[viewers]'"] if missing else []
 
-    def open(self, about: About) -> "TensorboardBook":
+    def open(self, about: About) -> "TensorboardLog":
         from torch.utils.tensorboard import SummaryWriter
 
-        writer: Any = SummaryWriter(str(about.folder / self.folder))
-        return TensorboardBook(writer)
+        return TensorboardLog(SummaryWriter(str(about.folder / self.folder)))
 
 
-class TensorboardBook:
-    def __init__(self, writer: Any):
+class TensorboardLog:
+    def __init__(self, writer: "SummaryWriter"):
         self.writer = writer
         self.step = 0
 

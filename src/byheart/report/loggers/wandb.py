@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from byheart.errors import Problem, UserError
@@ -17,8 +17,11 @@ from byheart.report.tables import accepted, outcome, said
 from byheart.store import read_json, write_json
 from byheart.training.stopping import MONITORS
 
+if TYPE_CHECKING:
+    from wandb.sdk.wandb_run import Run
+
 MODES = ("auto", "online", "offline", "disabled")
-REMEMBERED = "wandb.json"  # in the run's folder: the run id, so that a resumed run goes on under it
+REMEMBERED = "wandb.json"  # in the run's folder: the run id, so that a resumed run keeps it
 HEADS = ("outcome", "question", "accepted", "before", "after")
 
 
@@ -40,10 +43,10 @@ class Wandb:
         if importlib.util.find_spec("wandb") is None:
             return ["wandb is not installed: pip install wandb"]
         if self.mode == "online" and not has_key():
-            return ["online needs a key: export WANDB_API_KEY, run `wandb login`, or say logger.wandb.mode=offline"]
+            return ["online needs a key: export WANDB_API_KEY, run `wandb login`, or set logger.wandb.mode=offline"]
         return []
 
-    def open(self, about: About) -> "WandbBook":
+    def open(self, about: About) -> "WandbLog":
         import wandb
 
         mode = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
@@ -67,7 +70,7 @@ class Wandb:
             "entity": self.entity,
             "dir": str(about.folder),
             "id": known,
-            # The scoring of a sweep's best trial goes on under the trial's name, in its study's group.
+            # The scoring of a sweep's best trial is logged under the trial's name, in its study's group.
             "name": None if known else about.name,
             "group": None if known else about.group,
             "tags": [tag[:64] for tag in (*about.tags, *self.tags)],
@@ -83,11 +86,11 @@ class Wandb:
                 raise
             run = wandb.init(mode="offline", **options)
         write_json(file, {"id": run.id, "project": self.project})
-        return WandbBook(run)
+        return WandbLog(run)
 
 
-class WandbBook:
-    def __init__(self, run: Any):
+class WandbLog:
+    def __init__(self, run: "Run"):
         self.run = run
         for name, direction in MONITORS.items():
             run.define_metric(name, summary=direction[:3])

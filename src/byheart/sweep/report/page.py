@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from byheart.report.page import duration
-from byheart.report.tables import printable
+from byheart.report.tables import finalize
 from byheart.store import write_text
 from byheart.sweep.report import plots
 from byheart.sweep.report.comparisons import equal_steps
@@ -23,7 +23,7 @@ def write_page(
     from jinja2 import Environment
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=finalize)
     environment.filters |= {"duration": duration, "in_short": in_short}
     objective = setup.sweep.objectives[0]
     maximize = OBJECTIVES[objective] == "maximize"
@@ -83,7 +83,3 @@ def _importance(study: Study) -> dict[str, float]:
 
 def _source(name: str) -> str:
     return Path(__file__).with_name(name).read_text("utf-8")
-
-
-def _finalize(value: object) -> object:
-    return printable(value) if type(value) is str else value
