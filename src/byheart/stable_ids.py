@@ -14,7 +14,7 @@ MOVED: dict[str, str] = {
     "byheart.split": "byheart.data.split",
     "byheart.types": "byheart.records",
     "byheart.expansion.angles": "byheart.expansion.from_teacher.angles",
-    "byheart.expansion.gates.checks": "byheart.expansion.filters.checks",
+    "byheart.expansion.gates.checks.Gates": "byheart.expansion.filters.checks.Filters",
     "byheart.expansion.ladder": "byheart.expansion.from_teacher.ladder",
     "byheart.expansion.rewrites": "byheart.expansion.from_teacher.rewrites",
     "byheart.expansion.rules": "byheart.expansion.rules.rules",

@@ -72,14 +72,14 @@ class AskingContract(ExpansionContract):
         assert all("500 from the server" in reason for reason in written.uncovered.values())
 
     def test_a_gate_that_is_off_refuses_nothing(self):
-        from byheart.expansion.filters.checks import UNSUPPORTED, Gates
+        from byheart.expansion.filters.checks import UNSUPPORTED, Filters
 
         def invents(user, temperature, attempt=0):
             return well(user, temperature, attempt).replace(".", ", said Zarathustra in 1731.")
 
         strict = self.expansion().expand(self.taught(invents))
         assert UNSUPPORTED in {refusal.reason for refusal in strict.rejected}
-        loose = self.expansion(gates=Gates(support=None)).expand(self.taught(invents))
+        loose = self.expansion(gates=Filters(support=None)).expand(self.taught(invents))
         assert UNSUPPORTED not in {refusal.reason for refusal in loose.rejected}
 
     def test_a_reply_cut_at_its_limit_is_asked_again_with_more_room(self):

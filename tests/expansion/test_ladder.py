@@ -8,7 +8,7 @@ import pytest
 
 import toys
 from byheart.errors import UserError
-from byheart.expansion.filters.checks import JUDGED, OBEYS, REPEATED, Gates
+from byheart.expansion.filters.checks import JUDGED, OBEYS, REPEATED, Filters
 from byheart.expansion.from_teacher.chunk_progress import COPIED
 from byheart.expansion.from_teacher.ladder import Ladder
 from byheart.records import FORWARD, REVERSE
@@ -130,7 +130,7 @@ def test_the_judge_is_shown_the_chunk_and_its_no_counts():
             return json.dumps({"verdicts": [{"pair": 1, "supported": False, "why": "it adds a thing"}]})
         return well(user, temperature, attempt)
 
-    written = Ladder(rungs=1, max_attempts=0, gates=Gates(judge=True)).expand(club(strict))
+    written = Ladder(rungs=1, max_attempts=0, gates=Filters(judge=True)).expand(club(strict))
     judged = [r for r in written.rejected if r.reason == JUDGED]
     assert judged and {r.detail for r in judged} == {"it adds a thing"}
     assert not {r.example.id for r in judged} & {e.id for e in written.examples}

@@ -7,7 +7,7 @@ import pytest
 
 import toys
 from byheart.errors import UserError
-from byheart.expansion.filters.checks import OBEYS, REPEATED, UNSUPPORTED, Gates
+from byheart.expansion.filters.checks import OBEYS, REPEATED, UNSUPPORTED, Filters
 from byheart.expansion.from_teacher.rewrites import CUT_TEXT, EMPTY, STYLES, Rewrites
 from byheart.teacher.base import Reply
 from contracts.teacher_expansion_contract import AskingContract
@@ -23,7 +23,7 @@ Members pay 40 dollars a year before the first of March. Whoever pays late owes 
 
 class TestRewrites(AskingContract):
     def expansion(self, **options):
-        return Rewrites(**{"per_chunk": 6, "gates": Gates(alike=None, max_answer_words=None), **options})
+        return Rewrites(**{"per_chunk": 6, "gates": Filters(alike=None, max_answer_words=None), **options})
 
     def text_source(self):
         return toys.ham_radio()

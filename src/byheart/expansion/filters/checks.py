@@ -32,7 +32,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Gates:
+class Filters:
     """The options of the filters. Null or false turns a filter off."""
 
     self_contained: bool = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from byheart.errors import Check
 from byheart.expansion.base import Source, Tally, example_id
-from byheart.expansion.filters.checks import REPEATED, Gates
+from byheart.expansion.filters.checks import REPEATED, Filters
 from byheart.expansion.filters.ground import Ground
 from byheart.expansion.filters.repeats import Repeats
 from byheart.expansion.from_teacher.parse import Pair, parse_pairs
@@ -61,7 +61,7 @@ class Policy:
     """How the pairs of one expansion are filtered, the same for all its chunks."""
 
     expansion: str  # its name, as examples carry it
-    gates: Gates
+    gates: Filters
     keep_copies: bool
 
 

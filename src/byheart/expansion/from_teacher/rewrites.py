@@ -12,7 +12,7 @@ from itertools import zip_longest
 from byheart.errors import AT_LEAST_0, Problem, gather, wrong_numbers
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import cite
-from byheart.expansion.filters.checks import REPEATED, Gates, Refusal
+from byheart.expansion.filters.checks import REPEATED, Filters, Refusal
 from byheart.expansion.filters.words import content_stems, plain
 from byheart.expansion.from_teacher.chunk_progress import CUT_OFF, TEMPERATURE, Candidate, ChunkExamples
 from byheart.expansion.from_teacher.prompts import fenced, load_prompt, named_source, prompt_problems
@@ -47,7 +47,7 @@ class Rewrites(Quotas):
     temperature: float = 0.7
     max_attempts: int = 3
     prompt: str | None = None
-    gates: Gates = field(default_factory=lambda: Gates(max_answer_words=None))
+    gates: Filters = field(default_factory=lambda: Filters(max_answer_words=None))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from byheart.errors import AT_LEAST_0, AT_LEAST_1, Problem, gather, wrong_numbers
 from byheart.expansion.base import ExpansionResult, Source
-from byheart.expansion.filters.checks import JUDGED, Gates
+from byheart.expansion.filters.checks import JUDGED, Filters
 from byheart.expansion.from_teacher.chunk_progress import (
     CUT_OFF,
     FORWARD_ANGLES,
@@ -50,7 +50,7 @@ class TeacherQA(Quotas):
     tokens_per_pair: int = 120
     max_attempts: int = 3
     duplicates: str = "drop"
-    gates: Gates = field(default_factory=Gates)
+    gates: Filters = field(default_factory=Filters)
 
     def __post_init__(self) -> None:
         super().__post_init__()

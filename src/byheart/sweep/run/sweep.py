@@ -1,4 +1,8 @@
-"""The sweep, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does."""
+"""The sweep, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does.
+
+Which trial comes next: scheduler.py and ../search/study.py. How one trial trains: trial.py. How many train at a time, are
+paused and saved: ../packed/launcher.py, slots.py, checkpoints.py. How the best is picked: ../report/selection.py.
+"""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
