@@ -32,7 +32,7 @@ class Probes:
 
 
 @dataclass(frozen=True)
-class Exam:
+class ProbeSet:
     run_config: RunConfig
     probes: tuple[Probe, ...]
     open_book: tuple[Probe, ...]  # the same, with their passage before the question
@@ -68,23 +68,23 @@ def probes_of(data: PreparedData, ids: Sequence[str], source: str = GENERATED) -
     ]
 
 
-def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> Exam:
+def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> ProbeSet:
     open_book, how = OpenBook(data.documents, data.chunks, data.facts).open(probes.final)
-    return Exam(config, probes.final, tuple(open_book), how)
+    return ProbeSet(config, probes.final, tuple(open_book), how)
 
 
 def _report(run: Run, title: str, done: int, total: int) -> None:
     run.send(Advanced(title, done, total))
 
 
-def score_model(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored:
+def score_model(probe_set: ProbeSet, model: LanguageModel, name: str, run: Run) -> Scored:
     """What one model scores, from the run's folder where it was scored before with the same probes."""
-    probes = exam.open_book if name == "open_book" else exam.probes
+    probes = probe_set.open_book if name == "open_book" else probe_set.probes
     file = run.folder / "scored" / f"{name}.jsonl"
-    key = content_key(probes, exam.run_config.evaluation, exam.run_config.model, name)
+    key = content_key(probes, probe_set.run_config.evaluation, probe_set.run_config.model, name)
     if is_done(file, key):
         return read_jsonl(file, Scored)[0]
-    members = {k: m for k, m in exam.run_config.evaluation.items() if name != "open_book" or m.asks_probes}
+    members = {k: m for k, m in probe_set.run_config.evaluation.items() if name != "open_book" or m.asks_probes}
     with run.stage(f"score_{name}", TITLES.get(name, f"Scoring the {name} model")) as note:
         parts = []
         for title, member in members.items():
@@ -99,9 +99,9 @@ def score_model(exam: Exam, model: LanguageModel, name: str, run: Run) -> Scored
     return scored
 
 
-def write_scores(exam: Exam, scored: dict[str, Scored], run: Run) -> Json:
+def write_scores(probe_set: ProbeSet, scored: dict[str, Scored], run: Run) -> Json:
     """answers.jsonl and scores.json; returns the content of scores.json."""
-    scores = summarise(exam.probes, scored, exam.how)
-    write_jsonl(run.folder / "answers.jsonl", answer_rows(exam.probes, scored))
+    scores = summarise(probe_set.probes, scored, probe_set.how)
+    write_jsonl(run.folder / "answers.jsonl", answer_rows(probe_set.probes, scored))
     write_json(run.folder / "scores.json", scores)
     return scores

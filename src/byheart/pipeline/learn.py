@@ -2,8 +2,17 @@
 
 documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -> report
 
-Each stage reads the records of the one before and leaves its own in the run's folder, marked done last, so that a
-killed run continues where it stopped (`resume=DIR`). Progress goes to listeners as events; results are returned.
+Each stage reads the records of the one before and leaves its own in the run's folder, marked as done, so that a
+killed run continues where it stopped (`resume=DIR`). A stage's marker is written last, so only a whole stage counts.
+Progress goes to listeners as events (`progress.py`); results are returned (`results.py`).
+
+What the stages use without importing it here:
+    options, and "did you mean" for a wrong key   config/plan.py, config/checking.py
+    the cache of a teacher's answers              teacher/cache.py
+    questions made from a parsed sentence         expansion/question_generation/reading.py
+    when a held-out example looks like a trained  data/contamination.py
+    the loss of a batch                           training/loss.py, called by training/module.py
+    many adapters trained together                training/multi_lora/trainer.py
 """
 
 from dataclasses import asdict
@@ -49,15 +58,17 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
         data = prepare_data(config, run)  # documents, chunks, facts, examples, split
         probes = collect_probes(config, data)
         session = ModelSession.load(config, run)
-        exam = with_open_book(config, data, probes)
-        untuned = score_model(exam, session.untrained(), "untuned", run)
-        open_book = score_model(exam, session.untrained(), "open_book", run)
+        probe_set = with_open_book(config, data, probes)
+        untuned = score_model(probe_set, session.untrained(), "untuned", run)
+        open_book = score_model(probe_set, session.untrained(), "open_book", run)
         adapters = train_adapters(config, data, session, run, interrupt)  # rows, adapter
         if interrupt.requested:
             run.record["state"] = INTERRUPTED
             return LearnResult(INTERRUPTED, folder)
-        tuned = {name: score_model(exam, session.trained(adapter), name, run) for name, adapter in adapters.items()}
-        scores = write_scores(exam, {"untuned": untuned, "open_book": open_book, **tuned}, run)
+        tuned = {
+            name: score_model(probe_set, session.trained(adapter), name, run) for name, adapter in adapters.items()
+        }
+        scores = write_scores(probe_set, {"untuned": untuned, "open_book": open_book, **tuned}, run)
         return LearnResult(FINISHED, folder, scores, _report(config, data, run))
 
 
@@ -81,10 +92,10 @@ def evaluate(
     below = folder / "evaluations" / (Path(questions).stem if questions else "again")
     with Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run, Interrupt(progress):
         session = ModelSession.load(config, run)
-        exam = with_open_book(config, data, probes)
-        scored = {name: score_model(exam, session.untrained(), name, run) for name in ("untuned", "open_book")}
-        scored["tuned"] = score_model(exam, session.trained(folder / "adapter"), "tuned", run)
-        return EvaluateResult(below, write_scores(exam, scored, run))
+        probe_set = with_open_book(config, data, probes)
+        scored = {name: score_model(probe_set, session.untrained(), name, run) for name in ("untuned", "open_book")}
+        scored["tuned"] = score_model(probe_set, session.trained(folder / "adapter"), "tuned", run)
+        return EvaluateResult(below, write_scores(probe_set, scored, run))
 
 
 def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: str | None = None) -> Logbook:

@@ -1,7 +1,13 @@
 """The sweep, from the first trial to the best adapter: what `hydra/sweeper=byheart_optuna` does.
 
-Which trial comes next: scheduler.py and ../search/study.py. How one trial trains: trial.py. How many train at a time, are
-paused and saved: ../packed/launcher.py, slots.py, checkpoints.py. How the best is picked: ../report/selection.py.
+Where to find:
+    which trial comes next                           scheduler.py, ../search/study.py
+    how one trial trains                             trial.py
+    how many trials train together                   ../packed/launcher.py, ../packed/memory.py
+    when a packed trial is paused, and how it is saved  ../packed/slots.py, ../packed/checkpoints.py
+    the live table in the terminal, a listener       ../report/live_table.py
+    which trial is the best                          ../report/selection.py
+    options, and "did you mean" for a wrong key      ../search/config.py, config/checking.py
 """
 
 import time
@@ -30,7 +36,7 @@ from byheart.sweep.search.config import TOKENWISE, SweepConfig
 from byheart.sweep.search.results import Outcome
 from byheart.sweep.search.study import Study, open_study
 
-PAUSE_S = 0.5  # between two looks at whether the other workers are done
+WAIT_S = 0.5  # between two looks at whether the other workers are done
 IN_PROCESS = ("BasicLauncher", "PackedLauncher")
 
 
@@ -197,7 +203,7 @@ def _train_all(scheduler: Scheduler, launcher: Launcher) -> None:
             numbers = ", ".join(map(str, others))
             scheduler.progress(Said(f"waiting for trials that run in another process: {numbers}"))
             waited = True
-        time.sleep(PAUSE_S if others or scheduler.waiting else 0.0)
+        time.sleep(WAIT_S if others or scheduler.waiting else 0.0)
         scheduler.refresh()
 
 
