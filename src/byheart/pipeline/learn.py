@@ -12,6 +12,7 @@ What the stages use without importing it here:
     questions made from a parsed sentence         expansion/question_generation/reading.py
     when a held-out example looks like a trained  data/contamination.py
     the loss of a batch                           training/loss.py, called by training/module.py
+    which epoch's weights are kept                training/stopping.py, called by training/state.py
     many adapters trained together                training/multi_lora/trainer.py
 """
 

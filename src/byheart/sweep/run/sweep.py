@@ -7,7 +7,7 @@ Where to find:
     when a packed trial is paused, and how it is saved  ../packed/slots.py, ../packed/checkpoints.py
     the live table in the terminal, a listener       ../report/live_table.py
     which trial is the best                          ../report/selection.py
-    options, and "did you mean" for a wrong key      ../search/config.py, config/checking.py
+    options, and "did you mean" for a wrong key      ../search/config.py, ../../config/checking.py
 """
 
 import time
