@@ -1,6 +1,6 @@
 """Teaches a language model documents by heart, and proves it: `from byheart import learn, expand, evaluate, sweep`."""
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # as type checkers know it; typing takes a third of the time of `byheart --help`
 
 if TYPE_CHECKING:
     from byheart.interface import evaluate, expand, learn, sweep

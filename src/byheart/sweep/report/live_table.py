@@ -179,7 +179,7 @@ class LiveTable:
             style = "green" if line is best else STYLES.get(line.state, "")
             seconds = time.monotonic() - line.began if line.state == "running" else line.seconds
             params = " ".join(map(brief, line.params.values())) if keys_in_head else in_short(line.params)
-            cells = [str(line.number), params, f"{line.epoch:g}" if line.epoch else "",
+            cells = [str(line.number), params, f"{line.epoch:.3g}" if line.epoch else "",
                      spark(spread(line.losses, SPARK)), printable(state)[:14], f"{line.value:.3f}" if line.value is not None else "",
                      short(seconds) if seconds else "", f"{line.memory:.2f}" if line.memory else ""]  # fmt: skip
             table.add_row(*(Text(cell) for cell in cells), style=style)
