@@ -32,6 +32,7 @@ from byheart.evaluation.retrieval import ask_with
 from byheart.interface import check
 from byheart.model.chat import prompt_tokens
 from byheart.model.replay import LIKELIEST
+from byheart.pipeline.evaluate import collect_probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData, prepare_data
 from byheart.pipeline.run import Run
@@ -88,7 +89,7 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         data = prepare_data(config, run)
         session = ModelSession.load(config, run)
         general = Forgetting().score(session.untrained())
-        train, validate = make_rows(config, data, session, run)
+        train, validate = make_rows(config, data, collect_probes(config, data), session, run)
         written = [row for row in train if row.soft is None]
         replayed = [row for row in train if row.soft is not None]
         copies = _rows(

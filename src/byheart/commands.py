@@ -7,7 +7,7 @@ from byheart import interface
 from byheart.config.checking import show
 from byheart.config.compose import Request, read_request
 from byheart.documents.load import find_documents
-from byheart.interface import Checked, Job
+from byheart.interface import Checked, Job, Result
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Progress
 from byheart.report.terminal import Terminal
@@ -42,13 +42,13 @@ def carry_out(command: str, words: Sequence[str]) -> int:
         terminal = Terminal()
         interface.start(request, checked, Job(command, terminal, terminal.result))
     else:
-        return _run(command, request, checked)
+        return _run(lambda progress: interface.run_one(command, request, progress, checked))
     return 0
 
 
-def _run(command: str, request: Request, checked: Checked | None = None) -> int:
+def _run(run: Callable[[Progress], Result]) -> int:
     terminal = Terminal()
-    result = interface.run_one(command, request, terminal, checked)
+    result = run(terminal)
     terminal.result(result)
     return 130 if result.state == INTERRUPTED else 0
 
@@ -71,7 +71,7 @@ def _resume(command: str, request: Request) -> int:
     elif command == "check":
         print(f"ready to continue {folder}")
     else:
-        return _run(command, request)
+        return _run(lambda progress: interface.resume(command, folder, run_config, progress))
     return 0
 
 

@@ -150,7 +150,7 @@ class Checked(NamedTuple):
 def run_one(stage: str, request: Request, progress: Progress, checked: Checked | None = None) -> Result:
     """One run, new or resumed. `checked`: what `check` found, where it was called before."""
     if is_given(request, "resume"):
-        return _resume(stage, request, progress)
+        return resume(stage, *resumable(request), progress)
     checked = checked or check(request)
     if checked.multirun:
         raise UserError(
@@ -273,9 +273,8 @@ def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
         raise UserError(Problem(what, key, str(folder), f"choose another: {key}=DIR")) from None
 
 
-def _resume(stage: str, request: Request, progress: Progress) -> Result:
-    """Continues a stopped run. For a finished run, returns its result."""
-    folder, run_config = resumable(request)
+def resume(stage: str, folder: Path, run_config: RunConfig | None, progress: Progress) -> Result:
+    """Continues a stopped run. For a finished run, which needs no RunConfig, returns its result."""
     if run_config is None:
         return LearnResult.read(folder) if stage == "learn" else ExpandResult(FINISHED, folder)
     try:

@@ -62,7 +62,7 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
         probe_set = with_open_book(config, data, probes)
         untuned = score_model(probe_set, session.untrained(), "untuned", run)
         open_book = score_model(probe_set, session.untrained(), "open_book", run)
-        adapters = train_adapters(config, data, session, run, interrupt)  # rows, adapter
+        adapters = train_adapters(config, data, probes, session, run, interrupt)  # rows, adapter
         if interrupt.requested:
             run.record["state"] = INTERRUPTED
             return LearnResult(INTERRUPTED, folder)

@@ -12,7 +12,7 @@ from byheart.interrupt import Interrupt
 from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.language import LanguageModel
 from byheart.model.replay import DISTINCT, converse, expectations, plain_texts, question_start
-from byheart.pipeline.evaluate import collect_probes
+from byheart.pipeline.evaluate import Probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.run import Run
@@ -32,11 +32,11 @@ SAVING_S = 10.0  # seconds to save the adapter, load the base again and write th
 
 
 def train_adapters(
-    config: RunConfig, data: PreparedData, session: ModelSession, run: Run, interrupt: Interrupt
+    config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, interrupt: Interrupt
 ) -> dict[str, Path]:
     """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
     done = _done(run.folder)
-    train, validate = make_rows(config, data, session, run, replay=done is None or config.retrain != "none")
+    train, validate = make_rows(config, data, probes, session, run, replay=done is None or config.retrain != "none")
     train_job = train_job_of(config, train, validate, session)
     if not validate and config.stopping.monitor != "train_recall":
         config = replace(config, stopping=replace(config.stopping, monitor="train_recall"))
@@ -65,14 +65,14 @@ def tokens_per_row(rows: Sequence[Row]) -> float:
 
 
 def make_rows(
-    config: RunConfig, data: PreparedData, session: ModelSession, run: Run, replay: bool = True
+    config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, replay: bool = True
 ) -> tuple[list[Row], list[Row]]:
     """The rows to train on, among them those that replay what the model knows, and those that are validated on."""
     with run.stage("rows", "Tokenizing rows") as note:
         train = _rows(config, data.examples_of(data.split.train), session, run.folder / "rows" / "train")
         theirs = [  # rows that validation loss is measured on; none of them is trained on
             Example(probe.id, probe.question, accepted(probe)[0], probe.facts, "simple", FORWARD, "questions")
-            for probe in collect_probes(config, data).dev
+            for probe in probes.dev
         ]
         held_out = [*data.examples_of(data.split.validation), *theirs]
         validate = _rows(config, held_out, session, run.folder / "rows" / "validation")
@@ -199,15 +199,15 @@ def _replayed(config: RunConfig, count: int, session: ModelSession, run: Run) ->
 
         on_progress(0, new)
         said = converse(model, folder, new - new // 2, on_progress)
-        data = plain_texts(model, folder, new - len(said), on_progress)
-        rows = [_replayed_row(config, model, tokens, 1) for tokens in data]
+        texts = plain_texts(model, folder, new - len(said), on_progress)
+        rows = [_replayed_row(config, model, tokens, 1) for tokens in texts]
         for each in said:
             prompt = prompt_tokens(session.tokenizer, each.question)
             answer = answer_tokens(session.tokenizer, each.answer, end=each.finished)
             rows.append(_replayed_row(config, model, [*prompt, *answer], question_start(session.tokenizer, prompt)))
         times = f", {count / new:.2g} times an epoch" if count > new else ""
-        note(f"{len(said)} conversations and {len(data)} texts of the base model{times}, mixed with the other rows")
-    shown = [{"text": session.tokenizer.decode(tokens)} for tokens in data]
+        note(f"{len(said)} conversations and {len(texts)} texts of the base model{times}, mixed with the other rows")
+    shown = [{"text": session.tokenizer.decode(tokens)} for tokens in texts]
     write_jsonl(run.folder / "replay.jsonl", [*map(asdict, said), *shown])
     return list(islice(cycle(rows), count))
 

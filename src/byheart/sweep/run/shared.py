@@ -60,7 +60,9 @@ class Shared:
                 else:
                     data = self.prepared(config)
                     with Run(folder, self.progress, name=config.name, seed=config.seed) as run:
-                        self._rows[key] = make_rows(config, data, self.session(config), run)
+                        self._rows[key] = make_rows(
+                            config, data, collect_probes(config, data), self.session(config), run
+                        )
                     for file, rows in zip(files, self._rows[key], strict=True):
                         write_jsonl(file, [asdict(row) for row in rows])
                     shutil.rmtree(folder / "rows", ignore_errors=True)
