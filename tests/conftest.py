@@ -73,6 +73,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
         yield folder
 
 
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy model on disk, once for each worker. Nothing writes into it."""
+    from sweep.toy import make_model
+
+    return make_model(tmp_path_factory.mktemp("toy") / "model")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_yaml():
     """Hydra reads a dozen YAML files for each command. PyYAML's parser in C does it in a tenth of the time."""

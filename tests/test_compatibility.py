@@ -10,7 +10,7 @@ from byheart import cli
 from byheart.pipeline.prepare_data import read_prepared_data
 from byheart.store import read_json, read_records
 from expansion.scripted import well
-from sweep.toy import QUICK, make_model
+from sweep.toy import QUICK
 from teacher.chat_server import ChatServer, Say, answer
 
 SWEEP = (
@@ -18,11 +18,6 @@ SWEEP = (
     "hydra.sweeper.study_name=toy",
 )  # fmt: skip
 BEFORE = Path(__file__).parent / "fixtures/before_the_move"
-
-
-@pytest.fixture(scope="module")
-def toy_model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("toy") / "model")
 
 
 @pytest.fixture

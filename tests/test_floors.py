@@ -30,7 +30,6 @@ INSIDE = {  # rooms within a room, lowest first
         ("base", "citation", "question_generation"), ("quotas", "filters"), ("ledger", "file", "rules", "from_teacher"),
     ],
 }  # fmt: skip
-CIRCLES = set[tuple[str, str]]()
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
 
@@ -110,13 +109,7 @@ def test_imports_point_down_inside_a_room_too(outer):
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    assert not [circle for circle in circles(import_graph()) if circle not in CIRCLES]
-
-
-@pytest.mark.parametrize("circle", sorted(CIRCLES), ids=" ".join)
-@pytest.mark.xfail(strict=True, reason="a known circle; take it out of CIRCLES when it is gone")
-def test_known_circles_are_gone(circle):
-    assert circle not in circles(import_graph())
+    assert not circles(import_graph())
 
 
 def test_a_circle_is_found_and_a_diamond_is_none():

@@ -12,7 +12,7 @@ from byheart.errors import UserError
 from byheart.progress import Advanced, Checked, StageEnded
 from byheart.store import read_json
 from byheart.sweep.report.events import TrialEnded
-from sweep.toy import furnished, make_model
+from sweep.toy import furnished
 
 OPTIONS = {
     "documents": "a.txt", "questions": Path("exam.jsonl"), "evaluation": ["recall"], "epochs": 2, "budget": None,
@@ -24,11 +24,6 @@ WORDS = [
     "adapter.rank=2", "trainer.precision=float32", "evaluation.recall.max_new_tokens=4", "split.at_least=6",
 ]  # fmt: skip
 SAME = ("examples.jsonl", "split.json", "scores.json", "answers.jsonl", "adapter/adapter_model.safetensors")
-
-
-@pytest.fixture(scope="module")
-def toy_model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("toy") / "model")
 
 
 @pytest.fixture(autouse=True)

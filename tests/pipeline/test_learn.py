@@ -12,15 +12,10 @@ import pytest
 from byheart import cli
 from byheart.report.terminal import Terminal
 from byheart.store import read_json, read_records
-from sweep.toy import QUICK, TEXT, make_model
+from sweep.toy import QUICK, TEXT
 
 NAMES = {"Ada": "Bern", "Otto": "Graz", "Mia": "Lyon", "Karl": "Bonn", "Nora": "Oslo", "Emil": "Rome"}
 WORDS = ["learn", *QUICK, "questions=exam.jsonl", "epochs=2"]
-
-
-@pytest.fixture(scope="module")
-def toy_model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("toy") / "model")
 
 
 @pytest.fixture(autouse=True)

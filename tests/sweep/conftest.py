@@ -2,12 +2,7 @@
 
 import pytest
 
-from sweep.toy import QUICK, furnished, make_model
-
-
-@pytest.fixture(scope="session")
-def toy_model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("toy") / "model")
+from sweep.toy import QUICK, furnished
 
 
 @pytest.fixture

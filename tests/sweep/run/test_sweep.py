@@ -198,23 +198,25 @@ def test_bad_input_is_said_before_the_first_trial(here, quick, words, said, caps
     ],
 )
 def test_what_the_study_refuses_is_said_before_a_text_is_written(here, quick, words, said, capsys):
-    refused(here, quick, words, said, capsys)
+    assert said in refused(here, quick, words, capsys)
 
 
 def test_other_settings_of_a_begun_study_are_refused_before_a_text_is_written(here, quick, capsys):
     assert sweep(*quick, *SMALL) == 0
     study = "the study batch_lr_epochs-a was begun with"
-    refused(here, quick, ["seed=1"], f"seed: {study} 0", capsys)
-    refused(here, quick, ["lr=1e-3,2e-3"], f"hydra.sweeper.params lr: {study} nothing", capsys)
+    assert f"seed: {study} 0" in refused(here, quick, ["seed=1"], capsys)
+    assert f"hydra.sweeper.params lr: {study} nothing" in refused(here, quick, ["lr=1e-3,2e-3"], capsys)
 
 
-def refused(here, quick, words, said, capsys):
+def refused(here, quick, words, capsys):
+    """What the screen says of a sweep that ends with exit code 2 and writes nothing."""
     folder = here / "outputs/sweeps/batch_lr_epochs-a"
     before = sorted(folder.rglob("*"))
     assert sweep(*quick, *SMALL, *words) == 2
     shown = capsys.readouterr()
-    assert said in shown.err and "Traceback" not in shown.err
+    assert "Traceback" not in shown.err
     assert sorted(folder.rglob("*")) == before
+    return shown.err
 
 
 def test_more_slots_than_memory(here, quick, capsys):
