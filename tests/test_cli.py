@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from byheart import cli, interface
+from byheart import cli, dispatch
 from byheart.config.folders import sweeps_folder
 from byheart.errors import Problem, UserError
 from byheart.results import LearnResult
@@ -44,7 +44,7 @@ class ToyStage:
 @pytest.fixture
 def stage(monkeypatch):
     toy = ToyStage()
-    monkeypatch.setattr(interface, "STAGES", {"learn": toy, "expand": toy})
+    monkeypatch.setattr(dispatch, "STAGES", {"learn": toy, "expand": toy})
     monkeypatch.setattr("byheart.pipeline.learn.evaluate", toy)
     return toy
 

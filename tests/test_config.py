@@ -11,8 +11,8 @@ from byheart.config.folders import conf_folder, sweeps_folder
 from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.schema import type_problem
 from byheart.config.trust import foreign_targets, is_own_class
+from byheart.dispatch import check
 from byheart.errors import UserError
-from byheart.interface import check
 
 NASTY = [
     "my file [v2], final=1.txt",
@@ -79,8 +79,15 @@ def test_a_missing_name_is_reported_not_parsed():
 def test_commas_split_a_run_but_sweep_a_multirun():
     Path("b c.txt").write_text("The ball is round.\n")
     assert run_config("documents=a.txt,b c.txt").documents == ("a.txt", "b c.txt")
-    plans, _, multirun, _ = check(read_request(["-m", "documents=a.txt,b c.txt"]))
-    assert multirun and [each.documents for each in plans] == [("a.txt",), ("b c.txt",)]
+    run_configs, _, multirun, _ = check(read_request(["-m", "documents=a.txt,b c.txt"]))
+    assert multirun and [each.documents for each in run_configs] == [("a.txt",), ("b c.txt",)]
+
+
+def test_paths_with_an_equals_sign_are_swept():
+    for name in ("b=1.txt", "b=2.txt"):
+        Path(name).write_text("The ball is round.\n")
+    run_configs, *_ = check(read_request(["-m", "documents=b=1.txt,b=2.txt"]))
+    assert [each.documents for each in run_configs] == [("b=1.txt",), ("b=2.txt",)]
 
 
 def test_home_is_expanded(monkeypatch):
@@ -151,6 +158,10 @@ def test_no_documents_says_what_to_do():
 
 def test_a_needed_field_is_asked_for():
     assert "expansion.file.path=" in problems("documents=a.txt", "expansion=file")["expansion.file.path"].fix
+
+
+def test_muon_is_refused_for_embeddings():
+    assert "adapter=lora" in problems("documents=a.txt", "optimizer=muon", "adapter=full")["optimizer"].fix
 
 
 def test_a_list_without_multirun():
@@ -249,7 +260,10 @@ def options():
 
 
 @pytest.mark.parametrize("option", options())
-def test_every_shipped_option_builds(option):
+def test_every_shipped_option_builds(option, monkeypatch):
+    monkeypatch.setattr(
+        "byheart.training.optimizer_choices._missing", lambda package, option: []
+    )  # need not be installed
     Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
     extra = ["expansion.file.path=pairs.jsonl"] if "file" in option else []
     if any(f"[{asking}]" in option for asking in ("ladder", "angles", "rewrites")):
@@ -268,7 +282,7 @@ def test_every_shipped_sweep_composes(name):
 
 def test_every_shipped_group_is_in_the_cast_or_can_be_added():
     composer = Composer()
-    assert set(ONE_CHOICE) | {"expansion", "evaluation"} <= set(composer.groups())
+    assert set(ONE_CHOICE) | {"expansion", "evaluation"} <= set(composer.groups)
     config = OmegaConf.to_container(composer.compose("learn"), resolve=False)
     assert config["optimizer"]["lr"] == "${lr}"
 

@@ -103,10 +103,12 @@ def test_a_sweep_is_silent_and_its_trials_are_events(capsys):
 
 
 def test_values_arrive_as_they_were_given():
-    from byheart.interface import _words, check, read_request
+    from byheart.config.compose import read_request
+    from byheart.dispatch import check
+    from byheart.interface import _words
 
     name = "my file [v2], it's=${x} ünd.txt"
     Path(name).write_text("The ball is round.\n")
     options = {"documents": [name, "a.txt"], "name": None, "lr": 3e-4, "estimate": False, "expansion": ["rules"]}
-    (config,) = check(read_request(_words([], options))).plans
+    (config,) = check(read_request(_words([], options))).run_configs
     assert (config.documents, config.lr, list(config.expansion)) == ((name, "a.txt"), 3e-4, ["rules"])

@@ -106,6 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        from byheart.model.memory import is_out_of_memory  # late: `--help` is to be quick
+
+        if is_out_of_memory(error):
+            _print_problems(command, [_memory_is_full(error)])
+            return 2
         _report_bug(command, error)
         return 1
 
@@ -196,6 +201,13 @@ def _print_problems(command: str, problems: Sequence[Problem], headline: str = "
     known = f" {command}" if command in {each.name for each in COMMANDS} else ""
     lines = [f"  {line}" for problem in problems for line in str(problem).splitlines()]
     print(f"byheart{known}: {headline or count}\n", *lines, sep="\n", file=sys.stderr)
+
+
+def _memory_is_full(error: Exception) -> Problem:
+    """Training and scoring have taken fewer rows at once before; a model that does not fit at all ends here too."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    fix = "choose a smaller model, end what else uses the memory, or train on another device (trainer.device=cpu)"
+    return Problem(f"the memory of the device is full{f': {said[:200]}' if said else ''}", "model.path", fix=fix)
 
 
 def _report_bug(command: str, error: Exception) -> None:

@@ -1,13 +1,14 @@
 """The commands: each calls the Python interface and shows the result."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from byheart import interface
+from byheart import dispatch
 from byheart.config.checking import show
 from byheart.config.compose import Request, read_request
+from byheart.dispatch import Checked, Job, Result
 from byheart.documents.load import find_documents
-from byheart.interface import Checked, Job, Result
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Progress
 from byheart.report.terminal import Terminal
@@ -20,7 +21,7 @@ def carry_out(command: str, words: Sequence[str]) -> int:
         from byheart.sweep.run.command import pick, sweep_words
 
         if command == "pick":
-            return _sweep(lambda progress: pick(words, interface.config_of, progress))
+            return _sweep(lambda progress: pick(words, dispatch.config_of, progress))
         words, command = sweep_words(words), "learn"
     request = read_request(words)
     if request.only_shows:
@@ -28,21 +29,22 @@ def carry_out(command: str, words: Sequence[str]) -> int:
         return 0
     if command == "evaluate":
         terminal = Terminal()
-        terminal.result(interface.score_again(request, terminal))
+        terminal.result(dispatch.score_again(request, terminal))
         return 0
-    if interface.is_given(request, "resume"):
+    if dispatch.is_given(request, "resume"):
         return _resume(command, request)
-    checked = interface.check(request)
+    checked = dispatch.check(request)
     if command == "check":
         _show_checked(checked)
+        print(f"  {shlex.join(['byheart', 'learn', *words])}")
     elif checked.setup is not None:
         setup = checked.setup
-        return _sweep(lambda progress: interface.run_sweep(request, setup, progress))
+        return _sweep(lambda progress: dispatch.run_sweep(request, setup, progress))
     elif checked.multirun:
         terminal = Terminal()
-        interface.start(request, checked, Job(command, terminal, terminal.result))
+        dispatch.start(request, checked, Job(command, terminal, terminal.result))
     else:
-        return _run(lambda progress: interface.run_one(command, request, progress, checked))
+        return _run(lambda progress: dispatch.run_one(command, request, progress, checked))
     return 0
 
 
@@ -64,19 +66,19 @@ def _sweep(run: Callable[[Progress], SweepResult | None]) -> int:
 
 
 def _resume(command: str, request: Request) -> int:
-    folder, run_config = interface.resumable(request)
+    folder, run_config = dispatch.resumable(request)
     page = folder / "report.html"
     if run_config is None:
         print(f"this run is finished: {page if page.is_file() else folder}")
     elif command == "check":
         print(f"ready to continue {folder}")
     else:
-        return _run(lambda progress: interface.resume(command, folder, run_config, progress))
+        return _run(lambda progress: dispatch.resume(command, folder, run_config, progress))
     return 0
 
 
 def _show_checked(checked: Checked) -> None:
-    for line in _findings(checked.plans[0]):
+    for line in _findings(checked.run_configs[0]):
         print(line)
     print(f"  {'sweep folder' if checked.multirun else 'run folder'}   {checked.folder}")
     what = "all settings, for every value of this sweep," if checked.multirun else "all settings"

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 import toys
-from byheart.config.plan import _build
+from byheart.config.values import _build
 from byheart.expansion.rules.rules import Rules
 from byheart.records import FORWARD, REVERSE
 from byheart.store import content_key

@@ -6,7 +6,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from hydra import version
@@ -15,6 +17,7 @@ from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobRuntime, setup_globals
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -26,6 +29,7 @@ from byheart.errors import Problem, UserError
 Config = DictConfig  # so that floors above need not name OmegaConf
 VERSION_BASE = "1.3"
 PRIMARY = "learn"
+PLUGINS = ("hydra/launcher", "hydra/sweeper")  # groups of Hydra's own
 
 
 def run_name(name: object, documents: str | Iterable[object] | None) -> str:
@@ -109,6 +113,18 @@ class Composer:
         mode = RunMode.MULTIRUN if multirun else RunMode.RUN
         return self.loader.load_configuration(name, list(overrides), run_mode=mode)
 
+    def changed(self, config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
+        """A copy with other values for some keys. The options of groups and the `hydra.overrides` stay as they are."""
+        copied = deepcopy(config)
+        values = [override for override in overrides if not self.is_group(override)]
+        self.loader._apply_overrides_to_config(values, copied)
+        return copied
+
+    def is_group(self, override: Override) -> bool:
+        """Whether it chooses an option of a group, ours or Hydra's."""
+        return override.key_or_group.partition("@")[0] in (*self.groups, *PLUGINS)
+
+    @cached_property
     def groups(self) -> list[str]:
         return [group for group in self.loader.list_groups("") if group != "hydra"]
 
@@ -137,6 +153,11 @@ def folder_of(config: DictConfig, multirun: bool) -> Path:
 def job_folder() -> Path:
     """The output folder of the job that Hydra runs at this moment."""
     return Path(HydraConfig.get().runtime.output_dir)
+
+
+def stay_where_started() -> None:
+    """Relative paths are meant as on the command line, also with hydra.job.chdir=true. Hydra goes back after the job."""
+    os.chdir(str(HydraConfig.get().runtime.cwd))
 
 
 def job_title() -> str:

@@ -61,7 +61,9 @@ def _quote_paths(value: str, multirun: bool, several: bool) -> str:
     if kind in ("text", "quoted", "interpolation") or (kind == "list" and {"'", '"'} & set(value)):
         return value  # plain, or quoted already
     inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    if several and (inner != value or "," in value) and (names := _names_in(inner)) is not None:
+    # One path key takes one path: names with commas between them are a sweep, if one of them exists.
+    listed = (inner != value or "," in value) if several else multirun and kind == "other" and inner == value
+    if listed and (names := _names_in(inner)) is not None:
         joined = ",".join(map(_quote_if_needed, names))
         return joined if multirun and inner == value else f"[{joined}]"
     if kind == "list" or (kind == "sweep" and (multirun or "(" in value)):

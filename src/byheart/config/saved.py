@@ -8,11 +8,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from byheart.config.checking import did_you_mean, dotted_keys, parse_overrides, wrong_option
+from byheart.config.advice import did_you_mean, dotted_keys, wrong_option
+from byheart.config.checking import parse_overrides
 from byheart.config.compose import Composer, Request
 from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
 from byheart.errors import Problem, UserError
 
+ANEW = "copy the file again, or start a new run with the same settings"
 MAY_CHANGE = ("questions", "evaluation", "trainer")  # when a finished run is scored again
 
 
@@ -30,8 +32,9 @@ def saved_config(folder: Path, key: str) -> DictConfig:
     try:
         config = OmegaConf.load(where)
     except Exception as error:  # any error of the YAML parser or OmegaConf on a damaged file
-        raise UserError(Problem(f"cannot be read: {str(error).splitlines()[0]}", str(where))) from None
-    assert isinstance(config, DictConfig)
+        raise UserError(Problem(f"cannot be read: {str(error).splitlines()[0]}", str(where), fix=ANEW)) from None
+    if not isinstance(config, DictConfig) or "documents" not in config:
+        raise UserError(Problem("this is not the config of a run", str(where), fix=ANEW))
     whole = OmegaConf.to_container(config, resolve=False)
     if problems := foreign_targets(whole) + secrets_in(whole):
         raise UserError(*problems)
@@ -41,8 +44,22 @@ def saved_config(folder: Path, key: str) -> DictConfig:
 def started_in(folder: Path) -> Path:
     """Where the run was started: the relative paths in its config are meant from there."""
     hydra = folder / ".hydra" / "hydra.yaml"
-    said = OmegaConf.select(OmegaConf.load(hydra), "hydra.runtime.cwd") if hydra.is_file() else None
+    try:
+        said = OmegaConf.select(OmegaConf.load(hydra), "hydra.runtime.cwd") if hydra.is_file() else None
+    except Exception as error:  # any error of the YAML parser or OmegaConf on a damaged file
+        what, fix = f"cannot be read: {str(error).splitlines()[0]}", "remove the file: paths are then meant from here"
+        raise UserError(Problem(what, str(hydra), fix=fix)) from None
     return Path(said) if said and Path(said).is_dir() else Path.cwd()
+
+
+def overrides_of(folder: Path) -> list[str] | None:
+    """The overrides that a run was started with; None where they alone do not make its config: with `-cn`, or in a sweep."""
+    overrides, hydra = (folder / ".hydra" / f"{name}.yaml" for name in ("overrides", "hydra"))
+    if not overrides.is_file() or not hydra.is_file():
+        return None
+    if OmegaConf.select(OmegaConf.load(hydra), "hydra.job.config_name") != "learn":
+        return None
+    return [str(each) for each in OmegaConf.load(overrides)]
 
 
 def refuse_other_overrides(request: Request, key: str) -> None:

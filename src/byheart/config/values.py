@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from byheart.config.checking import did_you_mean
+from byheart.config.advice import did_you_mean
 from byheart.config.compose import run_name
 from byheart.config.folders import KEYS_OF_THE_COMMAND_LINE
 from byheart.config.quoting import at_home
@@ -21,7 +21,7 @@ from byheart.stable_ids import current_path, dropped_options
 HYDRA_WORDS = ("_target_", "_convert_", "_recursive_", "_partial_", "_args_")
 
 
-def plan_values(
+def config_values(
     config: DictConfig, rules: Mapping[str, Rule], defaults: Callable[[], Mapping[str, typing.Any]]
 ) -> tuple[dict[str, typing.Any], list[Problem]]:
     """A value for every field of RunConfig, and all problems. `rules` has one for each plain key.

@@ -1,0 +1,130 @@
+"""What is wrong with an override or a config, as a Problem with the words that the user may have meant."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.types import Override
+from hydra.errors import MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+
+from byheart.config.compose import Composer
+from byheart.errors import Problem
+
+OTHER_NAMES = {
+    "learning_rate": "lr", "bs": "batch_size", "docs": "documents", "data": "documents", "file": "documents",
+    "input": "documents", "pdf": "documents", "exam": "questions", "test": "questions", "device": "trainer.device",
+    "output": "name", "out": "hydra.run.dir", "num_train_epochs": "epochs", "model_name": "model.path",
+    "warmup": "schedule", "weight_decay": "optimizer.weight_decay", "lora_r": "adapter.rank", "r": "adapter.rank",
+}  # fmt: skip
+
+PACKAGES = {
+    "joblib": "hydra-joblib-launcher", "submitit_local": "hydra-submitit-launcher", "ray": "hydra-ray-launcher",
+    "submitit_slurm": "hydra-submitit-launcher", "ray_aws": "hydra-ray-launcher",
+}  # fmt: skip
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Advice for an unknown word: up to three known words that are like it."""
+    known = list(known)
+    last = word.rpartition(".")[2]
+    near = [key for key in known if key == OTHER_NAMES.get(word) or key.rpartition(".")[2] == last]
+    near += difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    near += difflib.get_close_matches(word.lower(), [key for key in known if "." not in key], n=1, cutoff=0.6)
+    if not near:
+        lasts = {key.rpartition(".")[2]: key for key in reversed(known)}
+        near = [lasts[match] for match in difflib.get_close_matches(last, lasts, n=2, cutoff=0.7)]
+    near = list(dict.fromkeys(near))[:3]
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+def dotted_keys(container: object, prefix: str = "") -> list[str]:
+    """All keys of a plain container in the form `stopping.patience`."""
+    keys: list[str] = []
+    for key, value in container.items() if isinstance(container, dict) else ():
+        if not str(key).startswith("_"):
+            keys.append(f"{prefix}{key}")
+            keys += dotted_keys(value, f"{prefix}{key}.")
+    return keys
+
+
+def wrong_option(composer: Composer, override: Override) -> Problem | None:
+    """The first chosen option that its group does not have."""
+    value = override.value()
+    options = composer.options(override.key_or_group)
+    for chosen in value if isinstance(value, list) else [value]:
+        if chosen is None or isinstance(chosen, dict) or "${" in str(chosen) or str(chosen) in options:
+            continue
+        group = override.key_or_group
+        offers = f"{group} offers: {', '.join(options)}"
+        advice = did_you_mean(str(chosen), options)
+        if group == "hydra/launcher" and chosen in PACKAGES:
+            advice = f"is it installed? pip install {PACKAGES[str(chosen)]};"
+        if group == "model":
+            offers += f"; for a folder or a hub id use model.path={chosen}"
+        return Problem("there is no such option", group, str(chosen), f"{advice} {offers}".strip())
+    return None
+
+
+def rejected(composer: Composer, config: DictConfig, override: Override, error: Exception) -> Problem:
+    key = override.key_or_group
+    known = dotted_keys(OmegaConf.to_container(config, resolve=False))
+    if override.is_add() and key in known:
+        return Problem("this key exists already", key, fix=f"remove the +: {(override.input_line or '')[1:]}")
+    if override.is_delete():
+        return Problem("there is no such key to remove", key, fix=did_you_mean(key, known))
+    for mapping in (key, key.rpartition(".")[0]):
+        if "." in mapping and OmegaConf.select(config, mapping) == {}:
+            return Problem(
+                "this mapping is empty yet", key, fix=f"add each key with a plus sign: +{mapping}.name=value"
+            )
+    if "Could not override" in str(error) or "No match in the defaults list" in str(error):
+        return unknown_key(composer, key, known)
+    return Problem(first_line(error), key, (override.input_line or "").partition("=")[2])
+
+
+def unknown_key(composer: Composer, key: str, known: Sequence[str]) -> Problem:
+    head, _, rest = key.partition(".")
+    member = rest.partition(".")[0]
+    if head in composer.groups:
+        if member and member in composer.options(head):
+            return Problem("this member was not chosen", key, fix=f"choose it too, for example {head}=[...,{member}]")
+        if not rest:
+            return Problem("this group has no member in this config", key, fix=f"add it with +{key}=...")
+    ours = [*(key for key in known if not key.startswith("hydra")), *composer.groups]
+    advice = did_you_mean(key, known if head == "hydra" else ours, "`byheart learn --help` lists all keys")
+    return Problem("there is no such key", key, fix=advice)
+
+
+def unreadable(override: str) -> Problem:
+    if "=" not in override:
+        if Path(override).exists():
+            fix = f"for a document write documents={override}; for several documents=[a.pdf,b.pdf]"
+        else:
+            fix = "write settings as key=value; `byheart learn --help` lists the keys"
+        return Problem("this is not key=value", value=override, fix=fix)
+    key, _, value = override.partition("=")
+    fix = f"quote it inside quotes: '{key}=\"{value}\"'"
+    if "," in value:
+        each = ",".join(f'"{part}"' for part in value.split(","))
+        fix += f", or each of several values: '{key}={each}'"
+    return Problem("cannot be read", key, value, fix)
+
+
+def broken_config(composer: Composer, name: str, error: Exception) -> Problem:
+    if isinstance(error, MissingConfigException):
+        missing = error.missing_cfg_file or name
+        if missing == name:
+            names = composer.options("")
+            return Problem(
+                "there is no such config", "--config-name", name, did_you_mean(name, names, "add -cd FOLDER")
+            )
+        group, _, option = missing.rpartition("/")
+        options = composer.options(group) if group else []
+        return Problem("there is no such option", f"{group} (in {name}.yaml)", option, did_you_mean(option, options))
+    return Problem(first_line(error), f"{name}.yaml")
+
+
+def first_line(error: Exception) -> str:
+    lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip()]
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,278 @@
+"""From a command line that was read to its result: checked, then started, resumed, or scored again."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import chdir
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from byheart.config.checking import compose_checked
+from byheart.config.compose import (
+    Composer,
+    Config,
+    Request,
+    folder_of,
+    job_folder,
+    job_title,
+    run_hydra,
+    stay_where_started,
+)
+from byheart.config.quoting import quoted, unquoted
+from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
+from byheart.config.trust import FOREIGN_CODE
+from byheart.config.values import config_values
+from byheart.errors import Problem, UserError
+from byheart.pipeline import learn as stages
+from byheart.pipeline.run_config import RULES, RunConfig
+from byheart.progress import Progress, Said
+from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.store import FULL, read_json
+
+if TYPE_CHECKING:
+    from byheart.sweep.search.config import SweepConfig
+
+Result = LearnResult | ExpandResult
+STAGES: dict[str, Callable[[RunConfig, Path, Progress], Result]] = {"learn": stages.learn, "expand": stages.expand}
+
+
+class Job:
+    """The task that Hydra runs once for each job: a stage with the job's RunConfig and folder.
+
+    In a single run an error is kept in `failure`, since Hydra would print a line of its own before ours. Where several
+    runs follow each other, `show` gets the result of each.
+    """
+
+    def __init__(self, stage: str, progress: Progress, show: Callable[[Result], None] | None = None):
+        self.stage, self.progress, self.show = stage, progress, show
+        self.failure: Exception | None = None
+        self.result: Result | None = None  # of the last job
+
+    def __call__(self, config: Config) -> None:
+        stay_where_started()
+        try:
+            run_config, problems = config_of(config)
+            if problems:
+                raise UserError(*problems)
+            if self.show:
+                self.progress(Said(f"\n{job_title()}"))
+            self.result = STAGES[self.stage](run_config, job_folder(), self.progress)
+            if self.show:
+                self.show(self.result)
+        except KeyboardInterrupt as stop:
+            stop.__dict__.setdefault("run_folder", str(job_folder()))
+            raise
+        except Exception as error:
+            error.__dict__.setdefault("run_folder", str(job_folder()))
+            if self.show:
+                raise
+            self.failure = error
+
+
+class Checked(NamedTuple):
+    """A command line without problems: a RunConfig for each variant, and their folder."""
+
+    run_configs: list[RunConfig]
+    folder: Path
+    multirun: bool
+    setup: "SweepConfig | None" = None  # where our own sweeper is asked for
+
+
+def run_one(stage: str, request: Request, progress: Progress, checked: Checked | None = None) -> Result:
+    """One run, new or resumed. `checked`: what `check` found, where it was called before."""
+    if is_given(request, "resume"):
+        return resume(stage, *resumable(request), progress)
+    checked = checked or check(request)
+    if checked.multirun:
+        raise UserError(
+            Problem(
+                "this asks for several runs", "--multirun", fix="call this function once for each run, or use sweep"
+            )
+        )
+    job = Job(stage, progress)
+    start(request, checked, job)
+    assert job.result is not None
+    return job.result
+
+
+def start(request: Request, checked: Checked, job: Job) -> None:
+    """Runs a checked request with Hydra, in a new folder."""
+    folder, multirun = checked.folder, checked.multirun
+    _claim(folder, multirun, _folder_is_given(request))
+    if not _folder_is_given(request):  # the clock may have moved on; the folder that was claimed is the one to use
+        key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+        request = request.with_overrides(f"{key}={quoted(str(folder))}")
+    try:
+        run_hydra(request, job)
+    except OSError as error:  # Hydra writes the config before our job begins, in pieces
+        if error.errno not in FULL or (folder / "run.json").exists():
+            raise
+        shutil.rmtree(
+            folder / ".hydra", ignore_errors=True
+        )  # an incomplete config is no run, and would block the folder
+        fix = "make room or choose another folder, then run the same command again"
+        raise UserError(Problem(f"{FULL[error.errno]}; no run was started", str(folder), fix=fix)) from None
+    if job.failure is not None:
+        raise job.failure
+
+
+def run_sweep(request: Request, setup: "SweepConfig", progress: Progress) -> SweepResult | None:
+    """None in one of the processes that a sweep starts."""
+    from byheart.sweep.run.command import sweep
+
+    return sweep(request, setup, config_of, progress)
+
+
+def check(request: Request) -> Checked:
+    """The checked request. Raises one UserError with every problem."""
+    composer = Composer(request.flags.config_dir)
+    composed = compose_checked(composer, request)
+    problems, run_configs = list(composed.problems), list[RunConfig]()
+    if is_given(request, "run"):
+        fix = "to continue a run use resume=DIR; `byheart evaluate run=DIR` scores it"
+        problems.append(Problem("this key is for `byheart evaluate`", "run", request.value("run") or "", fix))
+    for config in composed.configs:
+        if any(problem.what == FOREIGN_CODE for problem in problems):
+            break
+        run_config, found = config_of(config, composer)
+        places = {problem.where for problem in problems}
+        problems += [problem for problem in found if problem.where not in places]
+        run_configs.append(run_config)
+    setup, found = _set_up(request, composed.configs, run_configs) if composed.multirun and run_configs else (None, [])
+    problems += found
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    folder = setup.folder if setup is not None else folder_of(composed.configs[0], composed.multirun)
+    return Checked(run_configs, folder, composed.multirun, setup)
+
+
+def _set_up(
+    request: Request, configs: Sequence[Config], run_configs: Sequence[RunConfig]
+) -> "tuple[SweepConfig | None, list[Problem]]":
+    """The settings of our own sweeper; None with another sweeper."""
+    from byheart.sweep.search.config import is_study, set_up, study_folder
+
+    config = configs[0]
+    if not is_study(config):
+        return None, []
+    folder = folder_of(config, True) if _folder_is_given(request) else study_folder(config).absolute()
+    arguments = [override for override in request.overrides if not override.lstrip("+~").startswith("hydra")]
+    return set_up(config, arguments, run_configs[0], folder)
+
+
+def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConfig, list[Problem]]:
+    """The RunConfig and its problems. A wrong value is replaced by its default, so that the others are checked too."""
+
+    def shipped() -> Config:
+        return (composer or Composer()).compose("learn")
+
+    values, problems = config_values(config, RULES, shipped)
+    if any(value is None for key, value in values.items() if key not in ("questions", "name", "budget")):
+        defaults, _ = config_values(shipped(), RULES, shipped)
+        values = {key: defaults.get(key) if value is None else value for key, value in values.items()}
+    for family in ("expansion", "evaluation", "logger"):
+        values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
+    run_config = RunConfig(**{field.name: values[field.name] for field in fields(RunConfig) if field.name in values})
+    places = {problem.where for problem in problems}
+    # "expansion: no examples would be made" adds nothing where expansion.rules could not be built.
+    news = [
+        problem
+        for problem in run_config.problems()
+        if not any(place == problem.where or place.startswith(f"{problem.where}.") for place in places)
+    ]
+    return run_config, problems + news
+
+
+def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
+    """Creates the output folder, or refuses: a run never writes into the folder of another."""
+    fix = f'"resume={folder}" continues that run; for a new run choose another name= or hydra.run.dir='
+    holds_run = any((folder / name).exists() for name in (".hydra", "run.json", "multirun.yaml"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+    except FileExistsError:
+        if holds_run or not folder.is_dir():
+            raise UserError(Problem("this folder contains a run already", "hydra.run.dir", str(folder), fix)) from None
+        if not is_given:  # another process made it in the same second
+            fix = "run the same command again"
+            raise UserError(
+                Problem("another run has just started in this folder", "hydra.run.dir", str(folder), fix)
+            ) from None
+    except OSError as error:
+        key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+        what = f"cannot make the output folder: {error.strerror}"
+        raise UserError(Problem(what, key, str(folder), f"choose another: {key}=DIR")) from None
+
+
+def resume(stage: str, folder: Path, run_config: RunConfig | None, progress: Progress) -> Result:
+    """Continues a stopped run. For a finished run, which needs no RunConfig, returns its result."""
+    if run_config is None:
+        return LearnResult.read(folder) if stage == "learn" else ExpandResult(FINISHED, folder)
+    try:
+        with chdir(started_in(folder)):
+            return STAGES[stage](run_config, folder, progress)
+    except BaseException as error:
+        error.__dict__.setdefault("run_folder", str(folder))
+        raise
+
+
+def resumable(request: Request) -> tuple[Path, RunConfig | None]:
+    """The folder that `resume` names, and the RunConfig of its run; None if the run is finished."""
+    refuse_other_overrides(request, "resume")
+    folder = _folder_given(request, "resume")
+    config = saved_config(folder, "resume")
+    if state_of(folder) == FINISHED:
+        return folder, None
+    with chdir(started_in(folder)):
+        run_config, problems = config_of(config)
+    if (folder / "split.json").exists():  # its texts are with it; the documents may be gone
+        problems = [problem for problem in problems if _key(problem) not in ("documents", "expansion")]
+    if problems:
+        raise UserError(*problems)
+    return folder, run_config
+
+
+def score_again(request: Request, progress: Progress) -> EvaluateResult:
+    """What `evaluate` does, once its arguments are read."""
+    if not request.value("run"):
+        raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME"))
+    folder = _folder_given(request, "run")
+    config = change_saved(saved_config(folder, "run"), request)
+    questions = config.questions
+    if request.value("questions"):
+        config.questions = str(Path(questions).expanduser().absolute()) if questions else None
+    if not (folder / "adapter").is_dir():
+        fix = f'finish it first: byheart learn "resume={folder}"'
+        raise UserError(Problem("this run has no trained adapter yet", "run", str(folder), fix))
+    with chdir(started_in(folder)):
+        run_config, problems = config_of(config)
+        problems = [problem for problem in problems if _key(problem) in ("questions", "evaluation", "trainer")]
+        if problems:
+            raise UserError(*problems)
+        return stages.evaluate(
+            run_config, folder, run_config.questions if request.value("questions") else None, progress
+        )
+
+
+def state_of(folder: Path) -> str:
+    """The state in run.json; "expanded" where only the texts are finished."""
+    record = folder / "run.json"
+    state = str(read_json(record).get("state", "")) if record.is_file() else ""
+    return state if state != FINISHED or (folder / "scores.json").is_file() else "expanded"
+
+
+def is_given(request: Request, key: str) -> bool:
+    return request.value(key) not in (None, "", "null")
+
+
+def _folder_is_given(request: Request) -> bool:
+    return any(override.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for override in request.overrides)
+
+
+def _folder_given(request: Request, key: str) -> Path:
+    given = request.value(key) or ""
+    return Path(given if Path(given).exists() else unquoted(given)).expanduser().absolute()
+
+
+def _key(problem: Problem) -> str:
+    return problem.where.partition(".")[0]
