@@ -1,12 +1,14 @@
-"""The layout of a batch of rows: packed into one sequence in which common prefixes are shared, or padded."""
+"""The layout of a batch of rows: packed into one sequence in which common prefixes are shared, padded, or one at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+LAYOUTS = ("packed", "padded", "single")  # from the quickest to the one that every model reads rightly
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class PackedSequence:
 
 def pack_sequence(rows: Sequence[Row]) -> PackedSequence:
     """A token that carries loss is never shared, and a single row shares nothing."""
-    shared = _common_prefix(rows) if len(rows) > 1 else 0
+    shared = common_prefix(rows) if len(rows) > 1 else 0
     tokens, positions, owners, at = rows[0].tokens[:shared], list(range(shared)), [-1] * shared, []
     for i, row in enumerate(rows):
         start = len(tokens) - shared
@@ -86,6 +88,14 @@ def pack_sequence(rows: Sequence[Row]) -> PackedSequence:
         positions += range(shared, len(row.tokens))
         owners += [i] * (len(row.tokens) - shared)
     return PackedSequence(tokens, positions, owners, at)
+
+
+def lay_out(rows: Sequence[Row], layout: str, filler: int, at_once: int | None = None) -> Iterator[tuple[slice, Batch]]:
+    """The rows as batches of at most `at_once` rows (None: of any number), each with the place of its rows among all."""
+    size = 1 if layout == "single" else at_once or len(rows)
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        yield slice(start, start + size), packed(some) if layout == "packed" else padded(some, filler)
 
 
 def padded(rows: Sequence[Row], filler: int, width: int | None = None) -> Batch:
@@ -130,7 +140,8 @@ def packed(rows: Sequence[Row]) -> Batch:
     return Batch(torch.tensor([tokens]), torch.tensor([positions]), mask[None, None], predicted_at, **targets_of(rows))
 
 
-def _common_prefix(rows: Sequence[Row]) -> int:
+def common_prefix(rows: Sequence[Row]) -> int:
+    """How many tokens the rows may share."""
     # At loss_from - 1 the row predicts its first target: that hidden state may be shared, the target itself may not.
     limit = min(row.loss_from for row in rows)
     first = rows[0].tokens

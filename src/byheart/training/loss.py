@@ -20,37 +20,53 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
+# Where logits come from, the cheapest first: the output embedding of the hidden states that predict a target, which leaves
+# out what a model does to its logits besides; the model's own at the columns that hold such a state; all of the model's own.
+HEADS = EMBEDDING, KEPT, WHOLE = "embedding", "kept", "whole"
 VALUES_AT_ONCE = 2**21  # logits that are widened together: 8 MB in float32
 
 
-def token_scores(model: "PreTrainedModel | PeftModel", batch: Batch, **inputs: object) -> tuple[Tensor, Tensor]:
+def token_scores(
+    model: "PreTrainedModel | PeftModel", batch: Batch, head: str = WHOLE, **inputs: object
+) -> tuple[Tensor, Tensor]:
     """Of each target: its loss in nats, (N,) in float32 or wider; whether it is the model's first choice, (N,) booleans.
 
     The loss is the cross entropy, or where a target is soft the Kullback-Leibler divergence of the model from it.
     `inputs` are passed to the model.
     """
     losses_N, right_N = Divergence.apply(
-        _logits(model, batch, **inputs), batch.targets, batch.soft_at, batch.soft_tokens, batch.soft_probabilities
+        _logits(model, batch, head, **inputs), batch.targets, batch.soft_at, batch.soft_tokens, batch.soft_probabilities
     )
     return losses_N, right_N
 
 
-def _logits(model: "PreTrainedModel | PeftModel", batch: Batch, **inputs: object) -> Tensor:
+def _logits(model: "PreTrainedModel | PeftModel", batch: Batch, head: str, **inputs: object) -> Tensor:
     """(N, V) at the places that predict the targets, in the model's dtype."""
     unwrap = getattr(model, "get_base_model", None)  # of a peft model
     plain = cast("PreTrainedModel", unwrap() if unwrap else model)
-    mask = batch.mask
-    if mask is not None:
+    inputs |= {"input_ids": batch.tokens, "use_cache": False}
+    # Only where the layout needs them: some classes take no positions, and some no mask of four dimensions.
+    if batch.positions is not None:
+        inputs["position_ids"] = batch.positions
+    if batch.mask is not None:
         # An additive mask in the model's dtype: what eager and sdpa attention both take as it is.
         dtype = next(model.parameters()).dtype
-        mask = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
-    inputs |= {"input_ids": batch.tokens, "position_ids": batch.positions, "attention_mask": mask, "use_cache": False}
-    if _has_plain_head(plain):
+        hidden = torch.zeros(batch.mask.shape, dtype=dtype, device=batch.mask.device)
+        inputs["attention_mask"] = hidden.masked_fill(~batch.mask, torch.finfo(dtype).min)
+    if head == EMBEDDING:
         hidden_BTD = getattr(plain, plain.base_model_prefix)(**inputs)[0]
         hidden_ND = hidden_BTD.flatten(0, 1)[batch.predicted_at]
         logits_NV: Tensor = plain.get_output_embeddings()(hidden_ND)
         return logits_NV
-    return plain(**inputs).logits.flatten(0, 1)[batch.predicted_at]
+    if head == KEPT:
+        row_N, column_N = (batch.predicted_at // batch.tokens.shape[1]), batch.predicted_at % batch.tokens.shape[1]
+        kept, place_N = column_N.unique(return_inverse=True)
+        logits_BKV: Tensor = plain(**inputs, logits_to_keep=kept).logits
+        if logits_BKV.shape[1] != len(kept):
+            raise NotImplementedError("this model takes logits_to_keep and ignores it")
+        return logits_BKV[row_N, place_N]
+    logits_BTV: Tensor = plain(**inputs).logits
+    return logits_BTV.flatten(0, 1)[batch.predicted_at]
 
 
 def row_weights(rows: Sequence[Row], reduction: str) -> list[Tensor]:
@@ -65,15 +81,6 @@ def row_weights(rows: Sequence[Row], reduction: str) -> list[Tensor]:
     else:
         values = [1 / sum(counts) if reduction == "token_mean" else 1.0 for _ in counts]
     return [torch.full((count,), value, dtype=torch.float64) for count, value in zip(counts, values, strict=True)]
-
-
-def _has_plain_head(model: "PreTrainedModel") -> bool:
-    """Are the logits nothing but the output embedding of the last hidden state? Some models cap or scale them."""
-    config = model.config
-    altered = ("final_logit_softcapping", "logits_scaling", "logit_scale")
-    return model.get_output_embeddings() is not None and all(
-        getattr(config, name, None) in (None, 1, 1.0) for name in altered
-    )
 
 
 class Divergence(torch.autograd.Function):
@@ -158,10 +165,15 @@ class _Soft:
         return self.known_S + self.other_S * (cross_entropy_S + self.log_rest_S)
 
 
+def values_at_once(device: torch.device) -> int:
+    """How many logits are widened together: on a CPU what its cache holds, elsewhere half a gigabyte."""
+    return VALUES_AT_ONCE if device.type == "cpu" else 2**27
+
+
 def _parts(logits_NV: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Some rows at a time, and a copy of their logits in float32 or wider."""
     count, width = logits_NV.shape
-    step = max(1, VALUES_AT_ONCE // width) if logits_NV.device.type == "cpu" else max(1, count)
+    step = max(1, values_at_once(logits_NV.device) // width)
     wide = logits_NV.dtype if logits_NV.dtype.itemsize >= 4 else torch.float32
     for start in range(0, count, step):
         rows = slice(start, start + step)

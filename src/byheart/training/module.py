@@ -2,16 +2,20 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
 
+from byheart.model.memory import halving
+from byheart.model.random_state import random_state, set_random_state
+from byheart.training.agreement import ForwardPath
 from byheart.training.checkpoint import save_checkpoint, save_weights
 from byheart.training.job import Hooks
-from byheart.training.layout import Part, Row, packed, padded
+from byheart.training.layout import Part, Row, lay_out
 from byheart.training.loss import row_weights, token_scores
 from byheart.training.state import TrainState
 from byheart.training.validation import Validation, known_by_slot, validate
@@ -32,13 +36,15 @@ class SFTModule(L.LightningModule):
         model: "PreTrainedModel | PeftModel",
         masters: "MasterStep",
         state: TrainState,
-        layout: str = "packed",
+        path: ForwardPath | None = None,
         rows_at_once: int | None = None,
+        note: Callable[[str], None] = lambda text: None,
     ):
         super().__init__()
         self.automatic_optimization = False
         self.model, self.masters, self.state = model, masters, state
-        self.layout, self.rows_at_once = layout, rows_at_once
+        self.path, self.rows_at_once, self.note = path or ForwardPath(), rows_at_once, note
+        self.validated_at_once = 16
 
     def configure_optimizers(self) -> None:
         return None  # MasterStep steps by itself: Lightning would checkpoint and clip the bfloat16 copies
@@ -51,34 +57,55 @@ class SFTModule(L.LightningModule):
 
     def training_step(self, rows: list[Row], index: int) -> torch.Tensor:
         """One optimizer step on a whole batch; gives its loss. Raises Diverged."""
-        total = torch.zeros((), device=self.device)
-        known = torch.zeros(2, dtype=torch.long)
-        for part in self._parts(rows, self.state.train_job.reduction, self.rows_at_once or len(rows)):
-            losses, right = token_scores(self.model, part.batch)
-            known += known_by_slot(right, part, 1)[:, 0].cpu()
-            loss = part.weighted(losses).sum()
-            self.manual_backward(loss)
-            total += loss.detach()
+        before = random_state()
+
+        def with_fewer(at_once: int) -> None:
+            self.model.zero_grad()  # of the attempt for which memory did not suffice
+            set_random_state(before)
+            was, self.rows_at_once = self.rows_at_once or len(rows), at_once
+            self.note(
+                f"memory does not hold {was} rows at once: training goes on with {at_once}, to the same result "
+                f"(from the start: trainer.rows_at_once={at_once})"
+            )
+
+        at_once = min(len(rows), self.rows_at_once or len(rows))
+        (total, known), _ = halving(at_once, partial(self._gradients, rows), with_fewer)
         self.masters.step(self.state.rate(self.state.step))
         self.state.advance(float(total), known.tolist())
         return total
 
-    def validate(self, rows: Sequence[Row], rows_at_once: int = 16) -> Validation:
+    def _gradients(self, rows: list[Row], at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss, and how many rows were predicted word for word and how many there were; the gradients add up."""
+        total = torch.zeros((), device=self.device)
+        known = torch.zeros(2, dtype=torch.long, device=self.device)
+        for part in self._parts(rows, self.state.train_job.reduction, at_once):
+            losses, right = token_scores(self.model, part.batch, self.path.head)
+            known += known_by_slot(right, part, 1)[:, 0]
+            loss = part.weighted(losses).sum()
+            self.manual_backward(loss)
+            total += loss.detach()
+        return total, known
+
+    def validate(self, rows: Sequence[Row], rows_at_once: int | None = None) -> Validation:
         """On held-out rows; the random state is not touched."""
         self.model.eval()
         in_order = sorted(rows, key=lambda row: len(row.tokens))
-        (found,) = validate(self.model, self._parts(in_order, "row_mean", rows_at_once), slots=1)
+        (found,), self.validated_at_once = halving(
+            min(len(rows), rows_at_once or self.validated_at_once),
+            lambda at_once: validate(self.model, self._parts(in_order, "row_mean", at_once), 1, self.path.head),
+        )
         self.model.train()
         return found
 
-    def _parts(self, rows: Sequence[Row], reduction: str, size: int) -> Iterator[Part]:
+    def cpu(self) -> "SFTModule":
+        """Leaves the model where it is. Lightning moves it to the CPU at the end, where the next trial would train."""
+        return self
+
+    def _parts(self, rows: Sequence[Row], reduction: str, size: int | None) -> Iterator[Part]:
         """The batch in parts of at most `size` rows, each target with its weight in the whole batch."""
         shares = row_weights(rows, reduction)
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            batch = packed(some) if self.layout == "packed" else padded(some, self.state.train_job.filler)
-            part = Part(batch, torch.cat(shares[start : start + size]), torch.zeros_like(batch.rows))
-            yield part.to(self.device)
+        for some, batch in lay_out(rows, self.path.layout, self.state.train_job.filler, size):
+            yield Part(batch, torch.cat(shares[some]), torch.zeros_like(batch.rows)).to(self.device)
 
 
 class CheckCallback(L.Callback):

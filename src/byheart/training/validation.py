@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from byheart.training.layout import Part
-from byheart.training.loss import token_scores
+from byheart.training.loss import WHOLE, token_scores
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -41,7 +41,9 @@ class Validation:
         return cls(loss, bounded, *(round(share, 6) for share in shares))
 
 
-def validate(model: "PreTrainedModel | PeftModel", parts: Iterable[Part], slots: int) -> list[Validation]:
+def validate(
+    model: "PreTrainedModel | PeftModel", parts: Iterable[Part], slots: int, head: str = WHOLE
+) -> list[Validation]:
     """The validation of each slot; for a slot without rows it has no meaning.
 
     The weights of a row's targets add up to the row's share of all rows of its slot.
@@ -49,10 +51,11 @@ def validate(model: "PreTrainedModel | PeftModel", parts: Iterable[Part], slots:
     totals = torch.zeros(4, slots, dtype=torch.float64)
     with torch.no_grad():
         for part in parts:
-            losses_N, right_N = token_scores(model, part.batch, **part.model_inputs)
+            losses_N, right_N = token_scores(model, part.batch, head, **part.model_inputs)
             whole_N = _whole(right_N, part.batch.rows)[part.batch.rows]
-            each = part.weighted(torch.stack([losses_N, losses_N.clamp(max=BOUND), whole_N, right_N]))
-            totals += each.new_zeros(4, slots).index_add(1, part.slots, each).cpu()
+            each = part.weighted(torch.stack([losses_N, losses_N.clamp(max=BOUND), whole_N, right_N])).cpu()
+            # On the CPU: CUDA adds in no fixed order, and the last bit of a loss may choose another epoch.
+            totals += each.new_zeros(4, slots).index_add(1, part.slots.cpu(), each)
     return [Validation.of(sums) for sums in totals.T.tolist()]
 
 
