@@ -11,18 +11,18 @@ from typing import ClassVar, Protocol
 from byheart.records import Answer, Probe, Value
 
 OnProgress = Callable[[int, int], None]  # (done, of how many)
-METRICS = {  # what each measures in a few words, in the order in which they are shown
-    "right": "right, by its own rule",
-    "choice_norm": "right option, per token",
-    "choice": "right option, summed",
-    "margin": "margin",
-    "choice_norm_blind": "per token, no question",
-    "choice_blind": "summed, no question",
-    "margin_gain": "margin by the question",
-    "exact_match": "exact match",
-    "f1": "token F1",
+METRICS = {  # the one name of each, on the screen, the page and in the docs; in the order in which they are shown
+    "right": "right option or answer",
+    "choice_norm": "right option",
+    "choice_norm_blind": "right option without seeing the question",
+    "margin": "lead over the best wrong option",
     "contains": "contains the answer",
-    "perplexity_ratio": "perplexity ratio",
+    "exact_match": "exact answer",
+    "f1": "overlap of words (F1)",
+    "perplexity_ratio": "general text, times as hard to predict",
+    "choice": "right option by the sum of its tokens",
+    "choice_blind": "the same without seeing the question",
+    "margin_gain": "lead that the question adds",
 }
 
 

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from byheart.errors import AT_LEAST_1, Problem, UserError, gather, wrong_numbers
 from byheart.model.base_model import BaseModel
-from byheart.model.chat import end_of_turn, pad
+from byheart.model.chat import Chat, pad
 from byheart.model.embedded import EMBEDDED
+from byheart.model.files.tokenizer import OFFER_PLAIN
+from byheart.model.language import plainly
+from byheart.model.memory import is_out_of_memory, release_memory
 from byheart.store import content_key
 from byheart.teacher.base import (
     Estimate,
@@ -33,7 +36,7 @@ from byheart.teacher.session import AskSession, Prices, ask_session, estimate
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "mps"), ("auto", "float32", "bfloat16")
 FREE = Prices(0.0, 0.0)
@@ -87,7 +90,7 @@ class Local:
     def _base(self) -> BaseModel:
         return BaseModel(self.path or EMBEDDED, revision=self.revision)
 
-    def _load(self) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    def _load(self) -> tuple["PreTrainedModel", Chat]:
         import torch
 
         device = self.device
@@ -95,16 +98,17 @@ class Local:
             device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         half = self.precision == "bfloat16" or (self.precision == "auto" and device == "cuda")
         try:
-            return self._base.load("bfloat16" if half else "float32", device)
+            model, tokenizer = self._base.load("bfloat16" if half else "float32", device)
+            return model, self._base.chat(model, tokenizer)
         except UserError as error:
             raise TeacherError(*map(_ours, error.problems)) from error.__cause__
 
     def _answer(self, session: AskSession, mine: Mapping[str, Request]) -> None:
-        model, tokenizer = self._load()  # freed when this returns: training will need the memory
+        model, chat = self._load()  # freed when this returns: training will need the memory
         longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
         rows = []
         for key, request in mine.items():
-            prompt = _prompt(tokenizer, request)
+            prompt = _prompt(chat, request)
             room = int(min(request.max_tokens, longest - len(prompt)))
             if room < 1:
                 session.ended(
@@ -117,13 +121,13 @@ class Local:
                 rows.append(Row(key, prompt, request.temperature, room))
 
         def ended(row: Row, tokens: list[int], stopped: bool) -> None:
-            text = str(tokenizer.decode(tokens[: len(tokens) - stopped], skip_special_tokens=True)).strip()
+            text, _ = chat.read(tokens, chat.stops)
             reply = Reply(text, len(row.prompt), len(tokens), False, "stop" if stopped else "length")
             session.ended(row.key, noted(reply, mine[row.key], frozenset()))
 
         for batch in batches(rows, self.batch_tokens):
             session.started(len(batch))
-            for row in _answer_batch(model, tokenizer, batch, ended):
+            for row in _answer_batch(model, chat, batch, ended):
                 session.ended(row.key, Failure("the memory of the device is too small for this request"))
 
 
@@ -154,12 +158,8 @@ def batches(rows: Sequence[Row], batch_tokens: int) -> Iterator[list[Row]]:
         yield batch
 
 
-def _answer_batch(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", rows: list[Row], ended: Ended
-) -> list[Row]:
+def _answer_batch(model: "PreTrainedModel", chat: Chat, rows: list[Row], ended: Ended) -> list[Row]:
     """The rows that the device's memory cannot hold even alone. A batch that it cannot hold is halved."""
-    import torch
-
     open_rows = {row.key: row for row in rows}
 
     def once(row: Row, tokens: list[int], stopped: bool) -> None:
@@ -167,31 +167,32 @@ def _answer_batch(
         ended(row, tokens, stopped)
 
     try:
-        answer_rows(model, tokenizer, rows, once)
+        answer_rows(model, chat, rows, once)
         return []
-    except torch.OutOfMemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        error.__traceback__ = None  # what the batch made hangs on its frames
         left = list(open_rows.values())
-    torch.cuda.empty_cache()
+    release_memory()
     if len(rows) == 1:
         return left
     middle = (len(left) + 1) // 2
     halves = filter(None, (left[:middle], left[middle:]))
-    return [row for half in halves for row in _answer_batch(model, tokenizer, half, ended)]
+    return [row for half in halves for row in _answer_batch(model, chat, half, ended)]
 
 
-def answer_rows(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Row], ended: Ended
-) -> None:
+def answer_rows(model: "PreTrainedModel", chat: Chat, rows: Sequence[Row], ended: Ended) -> None:
     """One `generate` over rows that share nothing but the matrix products. Calls `ended` for each row as it ends."""
     import torch
     from transformers import LogitsProcessorList, StoppingCriteriaList
 
     device = next(model.parameters()).device
-    filler, start = tokenizer.pad_token_id, max(len(row.prompt) for row in rows)
+    filler, start = chat.filler, max(len(row.prompt) for row in rows)
     tokens = torch.tensor(pad([row.prompt for row in rows], filler, left=True), device=device)
     lengths = torch.tensor([len(row.prompt) for row in rows], device=device)
     mask = (torch.arange(start, device=device) >= start - lengths[:, None]).long()
-    stops = _stops(model, tokenizer)
+    stops = chat.stops
     dice = _dice(rows).to(device)
     temperatures = torch.tensor([row.temperature for row in rows], device=device)
     open_rows = dict(enumerate(rows))
@@ -203,26 +204,26 @@ def answer_rows(
     def end(seen_BT: torch.Tensor, scores: object, **more: object) -> torch.Tensor:
         said = seen_BT[:, start:].tolist()
         for place, row in list(open_rows.items()):
-            stopped = said[place][-1] in stops
+            stopped = chat.is_ended(said[place], stops)
             if stopped or len(said[place]) >= row.room:
                 del open_rows[place]
                 ended(row, said[place], stopped)
         return torch.tensor([place not in open_rows for place in range(len(rows))], device=device)
 
-    model.generate(  # type: ignore[operator]  # a mixin that only causal models have
-        input_ids=tokens,
-        attention_mask=mask,
-        max_new_tokens=max(row.room for row in rows),
-        do_sample=False,  # `choose` has sampled already: it leaves one token
-        logits_processor=LogitsProcessorList([choose]),
-        stopping_criteria=StoppingCriteriaList([end]),
-        eos_token_id=sorted(stops),
-        pad_token_id=filler,
-        repetition_penalty=1.0,  # a penalty would depend on the padding, and so on the other rows
-        temperature=None,
-        top_p=None,
-        top_k=None,
-    )
+    with plainly(model):  # a penalty would depend on the padding, and so on the other rows
+        model.generate(  # type: ignore[operator]  # a mixin that only causal models have
+            input_ids=tokens,
+            attention_mask=mask,
+            max_new_tokens=max(row.room for row in rows),
+            do_sample=False,  # `choose` has sampled already: it leaves one token
+            logits_processor=LogitsProcessorList([choose]),
+            stopping_criteria=StoppingCriteriaList([end]),
+            eos_token_id=sorted(stops.tokens) or None,
+            pad_token_id=filler,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+        )
 
 
 def sample(logits_BV: "torch.Tensor", temperatures_B: "torch.Tensor", dice_B: "torch.Tensor") -> "torch.Tensor":
@@ -263,26 +264,16 @@ def _threads(count: int | None) -> Iterator[None]:
         torch.cuda.empty_cache()  # nothing, where there is none
 
 
-def _stops(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
-    own = model.generation_config.eos_token_id
-    more = own if isinstance(own, list) else [own]
-    return {token for token in (end_of_turn(tokenizer)[-1], tokenizer.eos_token_id, *more) if token is not None}
-
-
-def _prompt(tokenizer: "PreTrainedTokenizerBase", request: Request) -> list[int]:
+def _prompt(chat: Chat, request: Request) -> list[int]:
     from jinja2 import TemplateError
-
-    def rendered(turns: list[dict[str, str]]) -> list[int]:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return list(tokenizer(text, add_special_tokens=False).input_ids)
 
     user = {"role": "user", "content": request.user}
     if not request.system:
-        return rendered([user])
+        return chat.prompt_of([user])
     try:
-        return rendered([{"role": "system", "content": request.system}, user])
+        return chat.prompt_of([{"role": "system", "content": request.system}, user])
     except TemplateError:  # some templates (Gemma's) know no system turn
-        return rendered([{"role": "user", "content": f"{request.system}\n\n{request.user}"}])
+        return chat.prompt_of([{"role": "user", "content": f"{request.system}\n\n{request.user}"}])
 
 
 def _content(folder: Path) -> str:
@@ -304,5 +295,5 @@ def _ours(problem: Problem) -> Problem:
     return replace(
         problem,
         where=problem.where.replace("model.", "teacher."),
-        fix=problem.fix.replace("model.path", "teacher.path"),
+        fix=problem.fix.removeprefix(OFFER_PLAIN).replace("model.path", "teacher.path"),
     )
