@@ -1,6 +1,7 @@
 """The split leaks nothing, and leaves what was asked for."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -82,6 +83,28 @@ def test_a_source_with_one_phrasing_says_that_none_can_be_held_out():
     parts = Forms().split(one_each, SOURCE.facts, SOURCE.chunks, {})
     assert not parts.validation and not parts.test
     assert "No held-out phrasing exists" in parts.note
+
+
+@pytest.mark.parametrize("at_least", [0, 50])
+def test_a_share_of_0_holds_nothing_out_and_is_named_as_the_cause(at_least):
+    parts = split(share=0.0, at_least=at_least)
+    assert not parts.validation and not parts.test and len(parts.train) == len(EXAMPLES)
+    assert parts.note.startswith("Nothing is held out, because split.share=0.") and "phrasing" not in parts.note
+
+
+def test_look_alikes_are_named_as_the_cause():
+    """The only phrasing to spare is the only one that another fact has."""
+    facts = [replace(SOURCE.facts[0], id=name) for name in ("one", "two")]
+    question = ("simple", "Who must obey the rules of the club?", "every member")
+    examples = [
+        Example(f"{fact}{angle}", asked, answer, (fact,), angle, "forward", "test", chunk=SOURCE.facts[0].chunk)
+        for fact, (angle, asked, answer) in (
+            ("one", ("recitation", "Recite it.", facts[0].text)), ("one", question), ("two", question)
+        )
+    ]  # fmt: skip
+    parts = Forms().split(examples, facts, SOURCE.chunks, {})
+    assert not parts.validation and not parts.test
+    assert "too similar to one that is trained on" in parts.note
 
 
 def example(question, answer, subject=""):

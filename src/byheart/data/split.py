@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from byheart.data.contamination import ContaminationFinder
+from byheart.errors import Problem, UserError
 from byheart.records import Chunk, Example, Fact, Split
-from byheart.store import read_json
+from byheart.store import WRITTEN_AGAIN, read_json
 
 NEVER_HELD_OUT = ("recitation", "completion")  # their answers are the text itself, which every other form repeats
 _PER_UNTAUGHT = 2
@@ -22,7 +23,7 @@ class Forms:
     """A share of the facts each give up one form (fact, angle, direction) with all its rungs, wordings and lengths."""
 
     seed: int = 0
-    share: float = 0.25  # of the facts
+    share: float = 0.25  # of the facts; 0 holds nothing out
     at_least: int = 50  # held-out examples in all; fewer only in tiny texts
     heldout_facts: float = 0.0  # share of the facts that are not taught at all, as a measure of invention
 
@@ -52,7 +53,7 @@ class Forms:
         pool = [e for e in examples if e.id not in set_aside]
         # Some of what is given up turns out to be a look-alike of other facts' rows: then further facts give.
         held: list[Example] = []
-        wanted = self.at_least
+        wanted = self.at_least if self.share else 0
         for _ in range(_ROUNDS):
             groups = _Groups(pool, asked, per_fact)
             before = len(held)
@@ -73,7 +74,7 @@ class Forms:
             heldout_facts=tuple(sorted(untaught)),
             untaught=tuple(asked_anyway),
             refused=refused | dict.fromkeys(unasked, "its fact is held out whole (split.heldout_facts)"),
-            note=self._note(len(kept)),
+            note=self._note(len(kept), len(refused)),
         )
 
     def _questions(self, set_aside: Sequence[Example]) -> list[str]:
@@ -131,12 +132,17 @@ class Forms:
             balance += size[name] if balance <= 0 else -size[name]
         return [e for e in held if bundle(e) in validation], [e for e in held if bundle(e) not in validation]
 
-    def _note(self, held: int) -> str:
+    def _note(self, held: int, look_alikes: int) -> str:
         if held >= max(1, self.at_least):
             return ""
         if held:
             return f"Only {held} example{'s' * (held > 1)} could be held out ({self.at_least} asked by split.at_least): a small text."
-        lacking = "No held-out phrasing exists: each fact has one phrasing only."
+        if not self.share:
+            lacking = "Nothing is held out, because split.share=0."
+        elif look_alikes:
+            lacking = "Nothing could be held out: each phrasing is too similar to one that is trained on."
+        else:
+            lacking = "No held-out phrasing exists: each fact has one phrasing only."
         return f"{lacking} A dev= share of your questions can tell when to end the training."
 
 
@@ -180,8 +186,11 @@ OLD_KEYS = {"choose": "validation", "judge": "test"}  # of split.json up to 2026
 
 def read_split(file: Path) -> Split:
     """A run's split.json."""
-    values: dict[str, Any] = {
-        OLD_KEYS.get(key, key): tuple(value) if isinstance(value, list) else value
-        for key, value in read_json(file).items()
-    }
-    return Split(**values)
+    try:
+        values: dict[str, Any] = {
+            OLD_KEYS.get(key, key): tuple(value) if isinstance(value, list) else value
+            for key, value in read_json(file).items()
+        }
+        return Split(**values)
+    except (AttributeError, TypeError):
+        raise UserError(Problem("this is not a split of a run", str(file), fix=WRITTEN_AGAIN)) from None

@@ -6,17 +6,18 @@ arXiv 2403.01244). No corpus is needed: given a template's head, a chat model co
 A row keeps not only its tokens but also the untuned model's predictions at each of them (arXiv 1606.09282).
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byheart.model.chat import end_of_turn, prompt_tokens
+from byheart.model.chat import Chat, Stops
+from byheart.model.memory import in_batches
+from byheart.model.random_state import kept_random_state
 from byheart.store import cache_folder, content_key, read_jsonl, read_records, write_jsonl
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from byheart.model.language import LanguageModel
 
 AT_ONCE = 32  # conversations sampled together; part of what decides them, so of the cache's key
@@ -24,7 +25,7 @@ QUESTION_TOKENS, ANSWER_TOKENS, TEXT_TOKENS = 48, 48, 72
 LIKELIEST = 20  # tokens that are kept of an expectation; the others count as one
 DISTINCT = 128  # rows sampled at most, each replayed as often as it takes: sampling that many takes a minute or two
 BARREN = 3  # batches in a row without a usable question: this model makes up none
-_VERSION = 1  # raise when the sampling changes
+_VERSION = 2  # raise when the sampling changes
 
 
 @dataclass(frozen=True)
@@ -34,45 +35,57 @@ class Conversation:
     finished: bool  # false: cut at ANSWER_TOKENS, so that its end must not be learned
 
 
-def converse(
-    model: "LanguageModel", folder: str, count: int, on_progress: Callable[[int, int], None] = lambda done, all: None
-) -> list[Conversation]:
-    """`count` conversations, always the same ones for the model in `folder` (fewer where it makes up no questions).
+@dataclass(frozen=True)
+class _Batch:
+    said: tuple[Conversation, ...]
 
-    Greedy answers to questions sampled at temperature 1. Kept in the cache: the next run takes them from there.
+
+def converse(
+    model: "LanguageModel", count: int, on_progress: Callable[[int, int], None] = lambda done, all: None
+) -> list[Conversation]:
+    """`count` conversations, always the same ones for the same model (fewer where it makes up no questions).
+
+    Greedy answers to questions sampled at temperature 1. The cache holds whole batches, empty ones too: what a batch says
+    depends on those before it alone, so that a full cache, an empty one and a killed run's give the same.
     """
-    kept = cache_folder() / "replay" / f"{_key(model, folder)}.jsonl"
-    found = read_jsonl(kept, Conversation) if kept.is_file() else []
-    batch = barren = 0
+    kept = _cached(model, QUESTION_TOKENS, ANSWER_TOKENS)
+    batches = read_jsonl(kept, _Batch) if kept.is_file() else []
+    found: dict[str, Conversation] = {}  # by question
+    barren = number = 0
     while len(found) < count and barren < BARREN:
-        asked = {conversation.question for conversation in found}
-        new = [c for c in _batch(model, seed=len(found) + batch * 1_000_003) if c.question not in asked]
-        batch, barren = batch + 1, 0 if new else barren + 1
-        found += new
-        if new:
-            write_jsonl(kept, found)
+        if number == len(batches):
+            batches.append(_Batch(tuple(_sample(model, seed=len(found) + number * 1_000_003))))
+            write_jsonl(kept, batches)
+        new = [c for c in batches[number].said if c.question not in found]
+        found |= {c.question: c for c in new}
+        number, barren = number + 1, 0 if new else barren + 1
         on_progress(min(len(found), count), count)
-    return found[:count]
+    return list(found.values())[:count]
 
 
 def plain_texts(
-    model: "LanguageModel", folder: str, count: int, on_progress: Callable[[int, int], None] = lambda done, all: None
+    model: "LanguageModel", count: int, on_progress: Callable[[int, int], None] = lambda done, all: None
 ) -> list[list[int]]:
-    """`count` token sequences that the model in `folder` wrote after a first token drawn at random, always the same ones."""
+    """`count` token sequences that the model wrote after a first token drawn at random, always the same ones."""
     import torch
 
-    kept = cache_folder() / "replay" / f"{_key(model, folder, 'texts', TEXT_TOKENS)}.jsonl"
+    kept = _cached(model, "texts", TEXT_TOKENS)
     found = [text["tokens"] for text in read_records(kept)] if kept.is_file() else []
-    tokenizer = model.tokenizer
-    never = {*tokenizer.all_special_ids, *end_of_turn(tokenizer)}
+    tokenizer = model.chat.tokenizer
+    never = {*tokenizer.all_special_ids, *model.chat.stops.tokens}
     words = torch.tensor([token for token in range(len(tokenizer)) if token not in never])
+    options = {"do_sample": True, "temperature": 1.0, "suppress_tokens": sorted(never)}
+
+    def write(some: Sequence[list[int]]) -> list[list[int]]:
+        return model.generate(some, TEXT_TOKENS - 1, None, **options)
+
     while len(found) < count:
-        with torch.random.fork_rng(), model.reading():
+        with kept_random_state(), model.reading():
             torch.manual_seed(len(found))
-            first = words[torch.randint(len(words), (AT_ONCE, 1))].tolist()
-            options = {"do_sample": True, "temperature": 1.0, "suppress_tokens": sorted(never)}
-            rest = model.generate(first, TEXT_TOKENS - 1, **options).tolist()
-            found += [[*start, *more] for start, more in zip(first, rest, strict=True)]
+            drawn = words[torch.randint(len(words), (AT_ONCE, 1))].tolist()
+            first = [[*model.chat.text_start, *word] for word in drawn]
+            for some, rest in in_batches(first, AT_ONCE, write):
+                found += [[*start, *more] for start, more in zip(some, rest, strict=True)]
         write_jsonl(kept, [{"tokens": tokens} for tokens in found])
         on_progress(min(len(found), count), count)
     return found[:count]
@@ -91,52 +104,48 @@ def expectations(
     return likely_TK.indices.tolist(), [[round(p, 5) for p in row] for row in likely_TK.values.tolist()]
 
 
-def question_start(tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[int]) -> int:
+def question_start(chat: Chat, prompt: Sequence[int]) -> int:
     """Where the user's words begin in a prompt's tokens, at least 1: what stands before is the template's."""
-    head = tokenizer(_head(tokenizer), add_special_tokens=False).input_ids
-    return max(1, next((i for i, (a, b) in enumerate(zip(head, prompt, strict=False)) if a != b), len(head)))
+    pairs = enumerate(zip(chat.head, prompt, strict=False))
+    return max(1, next((i for i, (a, b) in pairs if a != b), len(chat.head)))
 
 
-def _key(model: "LanguageModel", folder: str, *what: str | int) -> str:
-    """Of the weights by name, size and date, not by their bytes: reading gigabytes would take longer than it saves."""
-    weights = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(Path(folder).glob("*.safetensors"))]
-    dtype = str(next(model.model.parameters()).dtype)
-    limits = what or (QUESTION_TOKENS, ANSWER_TOKENS)
-    return content_key("replay", _VERSION, AT_ONCE, *limits, folder, weights, dtype)
+def _cached(model: "LanguageModel", *limits: str | int) -> Path:
+    """The cache's file, by what decides the sample: the weights, where they compute, and the template.
+
+    Not by the folder or hub id, which stay the same when what lies there is changed.
+    """
+    weights = hashlib.sha256()
+    for name, parameter in sorted(model.model.named_parameters()):
+        # The first numbers of each matrix: reading gigabytes would take longer than it saves.
+        weights.update(f"{name} {parameter.dtype} {tuple(parameter.shape)} {parameter.device.type}".encode())
+        weights.update(str(parameter.detach().flatten()[:16].tolist()).encode())
+    chat = model.chat
+    said = chat.prompt("Q"), chat.answer("A"), chat.stops, chat.question_stops, chat.text_start, len(chat.tokenizer)
+    key = content_key("replay", _VERSION, AT_ONCE, *limits, weights.hexdigest(), chat.head, said)
+    return cache_folder() / "replay" / f"{key}.jsonl"
 
 
-def _batch(model: "LanguageModel", seed: int) -> list[Conversation]:
+def _sample(model: "LanguageModel", seed: int) -> list[Conversation]:
     """Up to AT_ONCE conversations. The random state is left as it was found."""
     import torch
 
-    tokenizer = model.tokenizer
-    head = tokenizer(_head(tokenizer), add_special_tokens=False).input_ids
-    with torch.random.fork_rng():
+    chat = model.chat
+    with kept_random_state():
         torch.manual_seed(seed)
-        said = _continue(model, [head] * AT_ONCE, QUESTION_TOKENS, do_sample=True, temperature=1.0)
+        sampling = {"do_sample": True, "temperature": 1.0}
+        said = _continue(model, [chat.head] * AT_ONCE, QUESTION_TOKENS, chat.question_stops, **sampling)
     questions = [text for text, finished in said if finished and len(text.split()) >= 4]
     if not questions:
         return []
-    answers = _continue(model, [prompt_tokens(tokenizer, question) for question in questions], ANSWER_TOKENS)
+    answers = _continue(model, [chat.prompt(question) for question in questions], ANSWER_TOKENS, chat.stops)
     return [Conversation(q, text, finished) for q, (text, finished) in zip(questions, answers, strict=True) if text]
 
 
 def _continue(
-    model: "LanguageModel", prompts: Sequence[Sequence[int]], limit: int, **options: object
+    model: "LanguageModel", prompts: Sequence[Sequence[int]], limit: int, stops: Stops, **options: object
 ) -> list[tuple[str, bool]]:
     """Each prompt's continuation, and whether it ended within `limit` tokens."""
-    tokenizer = model.tokenizer
-    stops = {*end_of_turn(tokenizer)[-1:], tokenizer.eos_token_id}
     with model.reading():
-        rows = model.generate(prompts, limit, eos_token_id=sorted(stops), **options).tolist()
-    return [
-        (str(tokenizer.decode(row, skip_special_tokens=True)).strip(), any(token in stops for token in row))
-        for row in rows
-    ]
-
-
-def _head(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """The template up to where the user begins to speak."""
-    mark = "\u2063here\u2063"
-    text = str(tokenizer.apply_chat_template([{"role": "user", "content": mark}], tokenize=False))
-    return text[: text.index(mark)]
+        said = in_batches(prompts, AT_ONCE, lambda some: model.reply(some, limit, stops, **options))
+        return [each for _, found in said for each in found]

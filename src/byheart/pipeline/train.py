@@ -3,30 +3,24 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from byheart.evaluation.recall import ON_THE_CURVE, Recall, accepted
+from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.interrupt import Interrupt
-from byheart.model.chat import answer_tokens, prompt_tokens
 from byheart.model.language import LanguageModel
-from byheart.model.replay import DISTINCT, converse, expectations, plain_texts, question_start
 from byheart.pipeline.evaluate import Probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
+from byheart.pipeline.rows import make_rows, tokens_per_row
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Advanced, Checked, Said
-from byheart.records import FORWARD, CurvePoint, Example, Probe
-from byheart.store import read_json, write_json, write_jsonl
+from byheart.records import CurvePoint, Probe
+from byheart.store import read_json, write_json
 from byheart.training.job import Hooks, TrainJob, TrainResult
-from byheart.training.layout import Row, SoftTargets
+from byheart.training.layout import Row
 from byheart.training.stopping import Stopping
-
-if TYPE_CHECKING:
-    from datasets import Dataset
-
 
 SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 
@@ -60,37 +54,6 @@ def train_adapters(
     return adapters
 
 
-def tokens_per_row(rows: Sequence[Row]) -> float:
-    return sum(len(row.tokens) for row in rows) / max(1, len(rows))
-
-
-def make_rows(
-    config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, replay: bool = True
-) -> tuple[list[Row], list[Row]]:
-    """The rows to train on, among them those that replay what the model knows, and those that are validated on."""
-    with run.stage("rows", "Tokenizing rows") as note:
-        train = _rows(config, data.examples_of(data.split.train), session, run.folder / "rows" / "train")
-        theirs = [  # rows that validation loss is measured on; none of them is trained on
-            Example(probe.id, probe.question, accepted(probe)[0], probe.facts, "simple", FORWARD, "questions")
-            for probe in probes.dev
-        ]
-        held_out = [*data.examples_of(data.split.validation), *theirs]
-        validate = _rows(config, held_out, session, run.folder / "rows" / "validation")
-        made = len(train)
-        note(f"{made:,} rows, {sum(len(row.tokens) for row in train):,} tokens, {tokens_per_row(train):.0f} a row")
-        if theirs:
-            note(
-                f"{len(theirs)} of your questions are used for validation (dev={config.dev:g}) and not scored at the end"
-            )
-    if skipped := len(data.split.train) - made:
-        run.note(
-            f"{skipped} rows were left out: their question alone is longer than rows.max_tokens={config.rows.max_tokens}"
-        )
-    if config.rows.replay and replay:
-        train += _replayed(config, config.rows.replayed(made), session, run)
-    return train, validate
-
-
 def train_job_of(config: RunConfig, train: Sequence[Row], validate: Sequence[Row], session: ModelSession) -> TrainJob:
     return TrainJob(
         train,
@@ -100,7 +63,7 @@ def train_job_of(config: RunConfig, train: Sequence[Row], validate: Sequence[Row
         config.seed,
         config.schedule,
         config.rows.reduction,
-        session.tokenizer.pad_token_id,
+        session.chat.filler,
         config.limit.steps,
     )
 
@@ -129,6 +92,7 @@ def _fit(
                     on_check=lambda point, curve: run.send(Checked(name, point, curve, tokens)),
                     stop_requested=lambda: interrupt.requested,
                     out_of_time=clock.out_of_time,
+                    on_note=run.note,
                 ),
                 keep_best=not afresh,
             )
@@ -176,45 +140,6 @@ def _until(config: RunConfig, run: Run) -> float:
         return math.inf
     left = seconds - 2.2 * run.record["timings"].get("score_untuned", 0.0) - SAVING_S - run.seconds
     return run.seconds + left / (1 if config.retrain == "none" else 2)
-
-
-def _rows(config: RunConfig, examples: Sequence[Example], session: ModelSession, folder: Path) -> list[Row]:
-    if not examples:
-        return []
-    dataset: Dataset = config.rows.build(examples, session.tokenizer, folder)
-    return [Row(row["tokens"], row["loss_from"]) for row in dataset]
-
-
-def _replayed(config: RunConfig, count: int, session: ModelSession, run: Run) -> list[Row]:
-    """The base model's own conversations and texts as rows, with what it expects at each of their tokens.
-
-    Each row stands there as often as it takes to make `count` of them.
-    """
-    model, folder = session.untrained(), config.model.find()
-    new = min(count, DISTINCT)
-    with run.stage("replay", "Sampling texts of the base model for replay, once for each model") as note:
-
-        def on_progress(done: int, total: int) -> None:
-            run.send(Advanced("rows", done, total))
-
-        on_progress(0, new)
-        said = converse(model, folder, new - new // 2, on_progress)
-        texts = plain_texts(model, folder, new - len(said), on_progress)
-        rows = [_replayed_row(config, model, tokens, 1) for tokens in texts]
-        for each in said:
-            prompt = prompt_tokens(session.tokenizer, each.question)
-            answer = answer_tokens(session.tokenizer, each.answer, end=each.finished)
-            rows.append(_replayed_row(config, model, [*prompt, *answer], question_start(session.tokenizer, prompt)))
-        times = f", {count / new:.2g} times an epoch" if count > new else ""
-        note(f"{len(said)} conversations and {len(texts)} texts of the base model{times}, mixed with the other rows")
-    shown = [{"text": session.tokenizer.decode(tokens)} for tokens in texts]
-    write_jsonl(run.folder / "replay.jsonl", [*map(asdict, said), *shown])
-    return list(islice(cycle(rows), count))
-
-
-def _replayed_row(config: RunConfig, model: LanguageModel, tokens: Sequence[int], start: int) -> Row:
-    kept = list(tokens[: config.rows.max_tokens])
-    return Row(kept, start, SoftTargets(*expectations(model, kept, start)))
 
 
 def recall_on(config: RunConfig, asked: Sequence[Probe]) -> Callable[[LanguageModel], float] | None:
