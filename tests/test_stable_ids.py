@@ -10,12 +10,13 @@ from omegaconf import OmegaConf
 
 from byheart import stable_ids
 from byheart.config.compose import Composer, read_request
-from byheart.config.plan import plan_values
 from byheart.config.trust import foreign_targets, is_own_class
+from byheart.config.values import config_values
 from byheart.data.chunks import Chunking
 from byheart.data.rows import Rows
-from byheart.interface import check
+from byheart.dispatch import check
 from byheart.model.adapter import Lora
+from byheart.model.base_model import BaseModel
 from byheart.pipeline.run_config import RULES
 from byheart.records import Probe
 from byheart.store import content_key
@@ -82,6 +83,16 @@ def test_the_keys_are_those_of_the_first_release(in_an_empty_folder):
     assert content_key(Probe("1", "q", ("a",))) == "3349c8b70cac29af34d4a6595eb8b654"
 
 
+def test_an_option_that_came_later_counts_only_where_it_changes_something(in_an_empty_folder):
+    model = BaseModel(hub_id="HuggingFaceTB/SmolLM2-135M-Instruct")
+    assert content_key(model) == KEYS["model"] != content_key(dataclasses.replace(model, template="plain"))
+    sweep, space = SweepOptions.read({})[0], Space.read(["lr=1e-3,2e-3"])[0]
+    plain = fingerprint(Composer().compose("learn", ["documents=a.txt"]), sweep, space, False)
+    other = fingerprint(Composer().compose("learn", ["documents=a.txt", "model.date=2031-01-09"]), sweep, space, False)
+    assert not {"model.date", "model.template", "model.template_args"} & plain.keys()
+    assert other == plain | {"model.date": "2031-01-09"}
+
+
 def test_a_moved_class_keeps_its_content_key(monkeypatch):
     assert [field.name for field in dataclasses.fields(Chunking)] == ["max_tokens"]
     assert content_key(Chunker()) != content_key(Chunking())
@@ -95,7 +106,7 @@ def test_a_moved_class_keeps_its_content_key(monkeypatch):
 def test_the_old_and_the_new_path_name_the_same_class(moved, in_an_empty_folder, target):
     config = Composer().compose("learn", ["documents=a.txt"])
     config.adapter._target_ = target
-    values, problems = plan_values(config, RULES, lambda: config)
+    values, problems = config_values(config, RULES, lambda: config)
     assert not problems and values["adapter"] == Lora()
     assert is_own_class(target) and not foreign_targets(OmegaConf.to_container(config.adapter, resolve=False))
     said = fingerprint(config, SweepOptions.read({})[0], Space.read(["lr=1e-3,2e-3"])[0], False)

@@ -26,6 +26,19 @@ DROPPED: dict[str, dict[str, Any]] = {
     "byheart.expansion.rules.Rules": {"rank": False, "rank_drop": 0.2},
 }
 
+# Options that a class got after its first release, with the value that means what was done before: id -> option -> value.
+# Content keys and studies count them only where they have another value.
+ADDED: dict[str, dict[str, Any]] = {
+    "byheart.model.base_model.BaseModel": {
+        "template": None,
+        "template_args": {},
+        "date": "2024-07-26",
+        "quantization": None,
+    },
+    "byheart.model.adapter.Lora": {"experts": False},
+    "byheart.training.trainer.Trainer": {"gradient_checkpointing": False},
+}
+
 
 def id_of(path: str) -> str:
     """The id of the class that is at `path` now; an id stays as it is."""
@@ -38,6 +51,12 @@ def class_id(kind: type) -> str:
 
 def dropped_options(kind: type) -> dict[str, Any]:
     return DROPPED.get(class_id(kind), {})
+
+
+def is_as_before(identity: str, option: str, value: Any) -> bool:
+    """Whether this option is one of `ADDED`, at the value that changes nothing."""
+    added = ADDED.get(identity, {})
+    return option in added and bool(added[option] == value)
 
 
 def current_path(target: str) -> str:

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from byheart.errors import Problem, UserError
-from byheart.stable_ids import class_id, dropped_options
+from byheart.stable_ids import class_id, dropped_options, is_as_before
 
 Record = TypeVar("Record")
 
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "the file is too big"}
+
+WRITTEN_AGAIN = "remove the file; the next run writes it again"
 
 
 def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
@@ -58,7 +60,11 @@ def said_if_unwritten(path: str | Path) -> Iterator[None]:
 
 
 def read_json(path: str | Path) -> Any:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """What a file of ours has. Raises UserError where it was damaged."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(Problem(f"this file is damaged: {error}", str(path), fix=WRITTEN_AGAIN)) from None
 
 
 def read_jsonl(path: str | Path, record: type[Record]) -> list[Record]:
@@ -75,7 +81,7 @@ def read_jsonl(path: str | Path, record: type[Record]) -> list[Record]:
                     Problem(
                         f"this line is not a {record.__name__}: {error}",
                         where=f"{path}:{number}",
-                        fix="remove the file; the next run writes it again",
+                        fix=WRITTEN_AGAIN,
                     )
                 ) from None
     return records
@@ -84,7 +90,10 @@ def read_jsonl(path: str | Path, record: type[Record]) -> list[Record]:
 def read_records(path: str | Path) -> list[dict[str, Any]]:
     """The lines of a file whose records have no class of their own, such as answers.jsonl."""
     with Path(path).open(encoding="utf-8", newline="\n") as file:
-        return [json.loads(line) for line in file]
+        try:
+            return [json.loads(line) for line in file]
+        except ValueError as error:
+            raise UserError(Problem(f"this file is damaged: {error}", str(path), fix=WRITTEN_AGAIN)) from None
 
 
 def mark_done(path: str | Path, key: str) -> None:
@@ -207,7 +216,9 @@ def _plain(value: Any, named: bool = False, finite: bool = False) -> Any:
         fields = {f.name: _plain(getattr(value, f.name), named, finite) for f in dataclasses.fields(value)}
         if not named:
             return fields
-        return {"": class_id(type(value)), **fields, **dropped_options(type(value))}
+        identity = class_id(type(value))
+        counted = {name: each for name, each in fields.items() if not is_as_before(identity, name, each)}
+        return {"": identity, **counted, **dropped_options(type(value))}
     if isinstance(value, dict):
         if named and any(not isinstance(key, str) for key in value):
             return {

@@ -85,6 +85,11 @@ def score_model(probe_set: ProbeSet, model: LanguageModel, name: str, run: Run) 
     if is_done(file, key):
         return read_jsonl(file, Scored)[0]
     members = {k: m for k, m in probe_set.run_config.evaluation.items() if name != "open_book" or m.asks_probes}
+    if cut := model.cut([probe.question for probe in probes]):
+        what = "prompts with their passage" if name == "open_book" else "questions"
+        run.note(
+            f"{cut} {what} are longer than the {model.longest} tokens that the model reads: their beginning was cut"
+        )
     with run.stage(f"score_{name}", TITLES.get(name, f"Scoring the {name} model")) as note:
         parts = []
         for title, member in members.items():

@@ -7,7 +7,7 @@ killed run continues where it stopped (`resume=DIR`). A stage's marker is writte
 Progress goes to listeners as events (`progress.py`); results are returned (`results.py`).
 
 What the stages use without importing it here:
-    options, and "did you mean" for a wrong key   config/plan.py, config/checking.py
+    options, and "did you mean" for a wrong key   config/values.py, config/advice.py
     the cache of a teacher's answers              teacher/cache.py
     questions made from a parsed sentence         expansion/question_generation/reading.py
     when a held-out example looks like a trained  data/contamination.py
@@ -19,18 +19,29 @@ What the stages use without importing it here:
 from dataclasses import asdict
 from pathlib import Path
 
+from byheart.config.saved import overrides_of
 from byheart.documents.tokens import count_tokens
 from byheart.interrupt import Interrupt
+from byheart.model.attaching import refuse_damaged_adapter
 from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, write_scores
 from byheart.pipeline.model_session import ModelSession
-from byheart.pipeline.prepare_data import PreparedData, asks_teacher, estimate_teacher, prepare_data, read_prepared_data
+from byheart.pipeline.prepare_data import (
+    PreparedData,
+    asks_teacher,
+    estimate_teacher,
+    prepare_data,
+    read_prepared_data,
+    will_ask_teacher,
+)
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
 from byheart.progress import Progress, Reported, no_progress
+from byheart.records import Json
 from byheart.report.learning import learning
 from byheart.report.ledger_page import write_ledger_page
 from byheart.report.loggers.logbook import Logbook, about_run
+from byheart.report.next_steps import Started
 from byheart.report.page import write_page
 from byheart.results import (
     ESTIMATED,
@@ -42,7 +53,7 @@ from byheart.results import (
     RunEstimate,
     TrainingEstimate,
 )
-from byheart.store import read_records
+from byheart.store import read_json, read_records
 from byheart.training.curve import read_curve
 
 
@@ -56,6 +67,8 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
             return LearnResult(ESTIMATED, folder, estimate=_estimate(config, run))
         run.listeners.append(open_logbook(config, run))
 
+        if will_ask_teacher(config, run):  # what cannot be trained is refused before the teacher is paid
+            ModelSession.refuse_untrainable(config, run)
         data = prepare_data(config, run)  # documents, chunks, facts, examples, split
         probes = collect_probes(config, data)
         session = ModelSession.load(config, run)
@@ -70,7 +83,7 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
             name: score_model(probe_set, session.trained(adapter), name, run) for name, adapter in adapters.items()
         }
         scores = write_scores(probe_set, {"untuned": untuned, "open_book": open_book, **tuned}, run)
-        return LearnResult(FINISHED, folder, scores, _report(config, data, run))
+        return LearnResult(FINISHED, folder, scores, _report(config, data, scores, run))
 
 
 def expand(config: RunConfig, folder: Path, progress: Progress = no_progress) -> ExpandResult:
@@ -89,6 +102,7 @@ def evaluate(
 ) -> EvaluateResult:
     """Scores a finished run again, in a folder of its own below the run's: on other questions or once more on its own."""
     data = read_prepared_data(folder)
+    refuse_damaged_adapter(folder / "adapter")
     probes = collect_probes(config, data, questions)
     below = folder / "evaluations" / (Path(questions).stem if questions else "again")
     with Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run, Interrupt(progress):
@@ -111,19 +125,33 @@ def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: st
     return Logbook(config.logger, about_run(run.folder, name or str(config.name), tags, group), run.note)
 
 
-def _report(config: RunConfig, data: PreparedData, run: Run) -> tuple[str, ...]:
+def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tuple[str, ...]:
     """Writes the page. Returns the sentences on the training, which are in run.json and on the page too."""
     training, curve = run.record.get("training", {}), read_curve(run.folder / "curve.csv")
     ended = training.get("state") == "budget"
+    left_out = set(read_json(run.folder / "ledger.json").get("too_long", {}).get("train", ()))
+    taught = [example for example in data.examples_of(data.split.train) if example.id not in left_out]
+    answers = read_records(run.folder / "answers.jsonl")
     found = learning(
         curve,
         config.stopping,
         training,
-        data.examples_of(data.split.train),
-        read_records(run.folder / "answers.jsonl"),
+        taught,
+        answers,
         more=f"budget={config.limit.doubled()}" if ended else f"epochs={2 * config.epochs}",
     )
-    run.record |= {"learning": {**asdict(found), "lines": found.lines}, "state": FINISHED}
+    started = Started(
+        run.folder,
+        overrides_of(run.folder),
+        config.lr,
+        config.rows.replay,
+        config.split.share,
+        config.questions is not None,
+        asks_teacher(config),
+    )
+    steps = started.steps(found, scores, answers)
+    run.record |= {"learning": {**asdict(found), "lines": found.lines}, "next_steps": [*map(asdict, steps)]}
+    run.record["state"] = FINISHED
     run.save()  # before the page, which is made of the files; should it fail, the run has failed after all
     write_page(run.folder)
     run.send(Reported(run.folder))

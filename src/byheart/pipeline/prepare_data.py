@@ -25,6 +25,7 @@ from byheart.teacher.base import Estimate, Teacher
 _TELLING = 4  # words from which a question of the user also counts inside a longer one ("..., who must designate the operator?")
 SHOWN = 4  # shortfalls that become notes: the whole of each kind, which come first
 LAST = "split.json"  # the last file written: its done marker covers the others
+FILES = ("documents.jsonl", "chunks.jsonl", "facts.jsonl", "examples.jsonl", LAST)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class PreparedData:
 def prepare_data(config: RunConfig, run: Run) -> PreparedData:
     """The records, read from the run's folder if they were made with the same settings."""
     key = data_key(config)
-    if is_done(run.folder / LAST, key):
+    if _is_prepared(run.folder, key):
         run.send(Said("the examples exist already: those in the run's folder are used"))
         data = read_prepared_data(run.folder)
         _warn_of_edits(data.documents, run)
@@ -68,6 +69,16 @@ def asks_teacher(config: RunConfig) -> bool:
     return bool(_asking(config))
 
 
+def will_ask_teacher(config: RunConfig, run: Run) -> bool:
+    """Whether `prepare_data` would: not where its records are in the run's folder already."""
+    return asks_teacher(config) and not _is_prepared(run.folder, data_key(config))
+
+
+def _is_prepared(folder: Path, key: str) -> bool:
+    """All files are asked for: a message may have told the user to remove a damaged one."""
+    return is_done(folder / LAST, key) and all((folder / name).is_file() for name in FILES)
+
+
 def _asking(config: RunConfig) -> dict[str, TeacherExpansion]:
     return {name: member for name, member in config.expansion.items() if isinstance(member, TeacherExpansion)}
 
@@ -86,6 +97,9 @@ def read_prepared_data(folder: Path) -> PreparedData:
                 "this run has no examples yet", str(folder), fix="choose a run that has examples.jsonl and split.json"
             )
         )
+    if absent := [name for name in FILES if not (folder / name).is_file()]:
+        what, fix = f"{', '.join(absent)} is missing from this run", "copy it again, or start the run anew"
+        raise UserError(Problem(what, str(folder), fix=fix))
     return PreparedData(
         tuple(read_jsonl(folder / "documents.jsonl", Document)),
         tuple(read_jsonl(folder / "chunks.jsonl", Chunk)),

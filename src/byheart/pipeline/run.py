@@ -13,7 +13,7 @@ from byheart.errors import UserError
 from byheart.progress import Event, Progress, RunEnded, StageBegan, StageEnded, Warned, no_progress
 from byheart.store import read_json, write_json
 
-NAMED = ("byheart", "torch", "transformers", "peft", "lightning", "datasets", "hydra-core")
+NAMED = ("byheart", "torch", "transformers", "peft", "lightning", "hydra-core")
 
 
 class Run:

@@ -11,16 +11,22 @@ from byheart.data.split import Forms
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import Evaluation
 from byheart.expansion.base import Expansion, TeacherExpansion
-from byheart.model.adapter import Adapter
+from byheart.model.adapter import Adapter, Full
 from byheart.model.base_model import BaseModel
+from byheart.model.files.targets import adapter_problems
+from byheart.model.lora_variants import Dora, Pissa
+from byheart.model.quantization import INT8, NF4
 from byheart.report.loggers.base import Logger
 from byheart.teacher.base import Teacher
 from byheart.teacher.none import CHOOSE, NoTeacher
+from byheart.training.hardware import device_problems
 from byheart.training.job import Budget
-from byheart.training.optimizer import SCHEDULES, AdamW
+from byheart.training.optimizer import SCHEDULES, Optimizer
+from byheart.training.optimizer_choices import Muon
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 
+MOST_SEED = 2**32 - 1  # numpy takes no more
 HELP = "see `byheart learn --help`"
 
 
@@ -44,13 +50,13 @@ RULES = {
         "documents=handbook.pdf, or try the example: make learn",
     ),
     "name": Rule(str | None, "a plain name for a folder", lambda name: name is None or _is_folder_name(name)),
-    "seed": Rule(int, "a whole number, 0 or more", lambda seed: seed >= 0),
+    "seed": Rule(int, f"a whole number from 0 to {MOST_SEED}", lambda seed: 0 <= seed <= MOST_SEED),
     "questions": Rule(str | None, "the path of a JSONL file"),
     "dev": Rule(
         float, "at least 0 and below 1", lambda share: 0 <= share < 1, "a share of your questions, e.g. dev=0.2"
     ),
     "batch_size": Rule(int, "a whole number of at least 1", lambda rows: rows >= 1),
-    "epochs": Rule(int, "a whole number of at least 1", lambda epochs: epochs >= 1),
+    "epochs": Rule(int, "a whole number from 1 to 100000", lambda epochs: 1 <= epochs <= 100_000),
     "budget": Rule(
         int | str | None, "optimizer steps (2000) or a time (90s, 15m, 1h30m)", _is_budget, "try budget=15m"
     ),
@@ -70,7 +76,7 @@ class RunConfig:
     evaluation: Mapping[str, Evaluation]
     model: BaseModel
     adapter: Adapter
-    optimizer: AdamW
+    optimizer: Optimizer
     trainer: Trainer
     split: Forms
     logger: Mapping[str, Logger] = field(default_factory=dict)
@@ -95,6 +101,11 @@ class RunConfig:
         """`budget` as steps or seconds."""
         return Budget.read(self.budget)
 
+    @property
+    def alone(self) -> str:
+        """Why a trial with these options cannot share a pack; "" where it can."""
+        return self.model.alone or self.adapter.alone or self.optimizer.alone or self.trainer.alone
+
     def problems(self) -> list[Problem]:
         """All that can be known before any work, without torch, a network or a token spent."""
         found = [rule.problem(key, getattr(self, key)) for key, rule in RULES.items()]
@@ -106,6 +117,21 @@ class RunConfig:
         if self.optimizer.lr != self.lr:  # run.json, sweeps and the screen show lr
             fix = f"set lr={self.optimizer.lr:g} instead"
             yield Problem("must be the same as lr", "optimizer.lr", f"{self.optimizer.lr:g}", fix)
+        if isinstance(self.optimizer, Muon) and isinstance(self.adapter, Full):
+            fix = "adapter=lora, or another optimizer: optimizer=adamw"
+            yield Problem(
+                "Muon's steps do not suit embeddings, which adapter=full trains too", "optimizer", "muon", fix
+            )
+        if self.model.quantization:
+            kind, fix = self.model.quantization, "adapter=lora, or model.quantization=null"
+            if isinstance(self.adapter, Full | Pissa):
+                yield Problem(
+                    "the adapter needs the base's weights, which are quantized", "model.quantization", kind, fix
+                )
+            elif isinstance(self.adapter, Dora) and kind == INT8:
+                yield Problem(
+                    "DoRA needs weights that it can read again", "model.quantization", kind, f"{NF4}, or {fix}"
+                )
         if self.dev and not self.questions:
             fix = "add questions=FILE, or remove dev"
             yield Problem("there are no questions to take a share of", "dev", str(self.dev), fix)
@@ -138,4 +164,11 @@ class RunConfig:
         yield from self.teacher.problems()
         for name, logger in self.logger.items():
             yield from (Problem(message, f"logger.{name}") for message in logger.problems())
-        yield from self.model.problems()
+        yield from self.optimizer.problems()
+        yield from device_problems(self.trainer.device, self.trainer.precision)
+        found = self.model.problems()
+        yield from found or self.model_problems()
+
+    def model_problems(self) -> Iterator[Problem]:
+        """Settings that are right by themselves, but not for this model, as far as its folder tells."""
+        yield from adapter_problems(self.model.files(), self.adapter)
