@@ -7,6 +7,7 @@ from byheart.data.rows import Rows
 from byheart.expansion.rules.rules import Rules
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
+from byheart.model.chat import Chat
 from byheart.model.embedded import find_embedded
 from byheart.training.job import TrainJob
 from byheart.training.layout import Row
@@ -24,7 +25,7 @@ from toys import ham_radio
 def test_fifty_steps_of_the_embedded_model_and_its_stop_are_those_of_the_single_loop(tmp_path):
     model, tokenizer = BaseModel().load("float64", "cpu")  # float32 rounds 1e-4 apart in fifty steps
     examples = Rules(usual=8).expand(ham_radio()).examples  # not the default: these rows stay what they are
-    rows = [Row(row["tokens"], row["loss_from"]) for row in Rows().build(examples, tokenizer, tmp_path / "rows")]
+    rows = [Row(row.tokens, row.loss_from) for row in Rows().build(examples, Chat(tokenizer))]
     train, validate = rows[:360:18], rows[9:369:45]
     stopping = Stopping(patience=3, tolerance=0.0, checks_per_epoch=4)
     jobs = [

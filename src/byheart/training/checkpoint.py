@@ -3,10 +3,17 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from safetensors import SafetensorError
+
+from byheart.errors import Problem, UserError
+from byheart.model.random_state import random_state, set_random_state
 from byheart.records import CurvePoint
 from byheart.store import said_if_unwritten
 from byheart.training.job import Paused
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
 
     from byheart.training.optimizer import MasterStep
 
+Loaded = TypeVar("Loaded")
 _STATE, _TENSORS = "state.json", "training.pt"
 
 
@@ -37,7 +45,7 @@ def save_checkpoint(folder: Path, training: Paused, optimizer: "MasterStep") -> 
         try:
             # Given a path, torch writes through its own stream, whose complaint does not say that the disk is full.
             with (making / _TENSORS).open("wb") as file:
-                torch.save({"optimizer": optimizer.state_dict(), "random": torch.get_rng_state()}, file)
+                torch.save({"optimizer": optimizer.state_dict(), "random": random_state()}, file)
             (making / _STATE).write_text(json.dumps(state))
             shutil.rmtree(done, ignore_errors=True)
             making.replace(done)
@@ -49,6 +57,32 @@ def save_checkpoint(folder: Path, training: Paused, optimizer: "MasterStep") -> 
             shutil.rmtree(old, ignore_errors=True)
 
 
+def _said_if_damaged(load: Callable[[Path, Any], Loaded]) -> Callable[[Path, Any], Loaded]:
+    """Files that are missing, cut off or of another training become a UserError that names what to remove."""
+
+    @wraps(load)
+    def loaded(path: Path, into: Any) -> Loaded:
+        try:
+            return load(path, into)
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            ValueError,
+            KeyError,
+            TypeError,
+            UnpicklingError,
+            SafetensorError,
+        ) as e:
+            said = " ".join(str(e).split())[:160] or type(e).__name__
+            folder = path if path.is_dir() else path.parent
+            fix = f"remove the folder {folder}: training then starts again from its first step"
+            raise UserError(Problem(f"this checkpoint cannot be loaded: {said}", str(folder), fix=fix)) from e
+
+    return loaded
+
+
+@_said_if_damaged
 def load_checkpoint(folder: Path, optimizer: "MasterStep") -> Paused:
     """The newest whole checkpoint, whose tensors are put into the optimizer; the first step without one."""
     import torch
@@ -58,7 +92,8 @@ def load_checkpoint(folder: Path, optimizer: "MasterStep") -> Paused:
         return Paused()
     tensors = torch.load(newest / _TENSORS, map_location="cpu", weights_only=True)
     optimizer.load_state_dict(tensors["optimizer"])
-    torch.set_rng_state(tensors["random"])
+    random = tensors["random"]
+    set_random_state({"cpu": random} if isinstance(random, torch.Tensor) else random)  # older: of the CPU alone
     state = json.loads((newest / _STATE).read_text())
     curve = tuple(CurvePoint(**point) for point in state["curve"])
     return Paused(state["step"], curve, seconds=state["seconds"])
@@ -76,6 +111,7 @@ def save_weights(path: Path, model: "torch.nn.Module") -> None:
         making.replace(path)
 
 
+@_said_if_damaged
 def load_weights(path: Path, model: "torch.nn.Module") -> None:
     """Puts weights that `save_weights` wrote into a model of the same shape."""
     from safetensors.torch import load_file

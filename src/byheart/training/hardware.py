@@ -1,8 +1,13 @@
 """What this machine gives a process: CPU cores, the precision of its processor, and the memory that was used at most."""
 
 import os
+import re
+import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
+
+from byheart.errors import Problem
 
 QUOTA = Path("/sys/fs/cgroup")
 
@@ -32,11 +37,33 @@ def cpu_has_bfloat16() -> bool:
     )
 
 
+def built_for_cuda() -> bool:
+    """Whether the installed torch can use a CUDA (or ROCm) device at all. Its version file is read, torch not imported."""
+    spec = find_spec("torch")
+    file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
+    if file is None or not file.is_file():
+        return True
+    return bool(re.search(r"^(cuda|hip)\b[^=\n]*= *['\"]", file.read_text(encoding="utf-8"), re.M))
+
+
+def device_problems(device: str, precision: str) -> list[Problem]:
+    """What of `trainer.device` and `trainer.precision` cannot work here, without torch."""
+    found = []
+    if device == "cuda" and not built_for_cuda():
+        fix = "trainer.device=auto, or install a torch with CUDA: https://pytorch.org/get-started/locally/"
+        found.append(Problem("the installed torch is built without CUDA", "trainer.device", device, fix))
+    if device == "mps" and sys.platform != "darwin":
+        found.append(Problem("only a Mac has mps", "trainer.device", device, "trainer.device=auto"))
+    elif device == "mps" and precision == "float64":
+        found.append(Problem("mps has no float64", "trainer.precision", precision, "trainer.precision=float32"))
+    return found
+
+
 def forget_peak() -> None:
     """Resets the peak memory, so that a trial does not report the peak of an earlier one."""
     import torch
 
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):  # Linux only; elsewhere the peak of the whole process stays
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -49,7 +76,7 @@ def peak_memory_gib() -> float:
 
     import torch
 
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+    if torch.cuda.is_initialized() and torch.cuda.max_memory_allocated():
         return round(torch.cuda.max_memory_allocated() / 2**30, 3)
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 3)

@@ -79,6 +79,7 @@ class Hooks:
     on_check: Callable[[CurvePoint, Sequence[CurvePoint]], None] = lambda point, curve: None
     stop_requested: Callable[[], bool] = lambda: False
     out_of_time: Callable[[], bool] = lambda: False  # once true, the current step is the last one
+    on_note: Callable[[str], None] = lambda line: None  # one line, where a plainer way has to be taken
     recall: Callable[[], float | None] | None = None  # at each epoch's end; replaces the recall of the validation rows
 
 

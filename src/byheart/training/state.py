@@ -9,7 +9,7 @@ from byheart.training.curve import write_curve
 from byheart.training.hardware import peak_memory_gib
 from byheart.training.job import Paused, TrainJob, TrainResult, stream
 from byheart.training.layout import Row
-from byheart.training.optimizer import AdamW
+from byheart.training.optimizer import Optimizer
 from byheart.training.stopping import Stopping, best_by, is_check, refuse_divergence
 from byheart.training.validation import Validation
 
@@ -22,7 +22,7 @@ class TrainState:
     """
 
     def __init__(
-        self, train_job: TrainJob, optimizer: AdamW, stopping: Stopping, folder: Path, start: Paused | None = None
+        self, train_job: TrainJob, optimizer: Optimizer, stopping: Stopping, folder: Path, start: Paused | None = None
     ):
         """`folder` receives curve.csv. `start`: the state to resume from."""
         start = start or Paused()

@@ -1,20 +1,27 @@
 """Trains one adapter: Lightning runs the steps; `TrainState` decides when to validate and when to end."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from byheart.errors import Problem, UserError
+from byheart.model.memory import is_out_of_memory
 from byheart.training.checkpoint import load_checkpoint, load_weights
 from byheart.training.hardware import cores, cpu_has_bfloat16
 from byheart.training.job import Hooks, TrainJob, TrainResult
-from byheart.training.optimizer import AdamW, MasterStep, base_of
+from byheart.training.optimizer import MasterStep, Optimizer, base_of
 from byheart.training.stopping import Stopping
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
+
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
@@ -23,13 +30,16 @@ class Trainer:
 
     device: str = "auto"  # auto | cpu | cuda | mps
     precision: str = "auto"  # auto | bfloat16 | float32
-    layout: str = "packed"  # packed | padded: how the rows of a batch lie in memory
+    layout: str = "packed"  # packed | padded: how rows lie in memory, where the model reads them so rightly
     threads: int | None = None  # CPU threads; null: $OMP_NUM_THREADS, else all cores
     rows_at_once: int | None = None  # rows in one forward pass; null: the whole batch (gradient accumulation below)
+    gradient_checkpointing: bool = False  # activations are computed again in the backward pass: less memory, more time
 
     def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            fix = "one GPU of several: CUDA_VISIBLE_DEVICES=1 byheart ... trainer.device=cuda"
+            raise UserError(Problem(f"must be one of {', '.join(DEVICES)}", "trainer.device", self.device, fix))
         for name, allowed in (
-            ("device", ("auto", "cpu", "cuda", "mps")),
             ("precision", ("auto", "bfloat16", "float32", "float64")),
             ("layout", ("packed", "padded")),
         ):
@@ -38,6 +48,13 @@ class Trainer:
         for name in ("threads", "rows_at_once"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1 or null, got {getattr(self, name)}")
+
+    @property
+    def alone(self) -> str:
+        """Why a trial with these options cannot share a pack; "" where it can."""
+        return (
+            "a pack keeps its activations (trainer.gradient_checkpointing=true)" if self.gradient_checkpointing else ""
+        )
 
     def place(self) -> tuple[str, str]:
         """(device, dtype) of this machine under these options."""
@@ -58,7 +75,7 @@ class Trainer:
         self,
         model: "PreTrainedModel | PeftModel",
         train_job: TrainJob,
-        optimizer: AdamW,
+        optimizer: Optimizer,
         stopping: Stopping,
         folder: Path,
         hooks: Hooks | None = None,
@@ -73,33 +90,73 @@ class Trainer:
         import lightning as L
         from torch.utils.data import DataLoader
 
+        from byheart.training.agreement import find_path
         from byheart.training.module import CheckCallback, SFTModule, best_weights, quiet_lightning
         from byheart.training.state import TrainState
 
-        trained = [p for p in model.parameters() if p.requires_grad]
-        masters = MasterStep(trained, optimizer, base_of(model) if optimizer.toward_base else None)
-        state = TrainState(train_job, optimizer, stopping, folder, load_checkpoint(folder / "checkpoint", masters))
-        callback = CheckCallback(state, hooks or Hooks(), keep_best)
-        if state.over is None:
-            batches = list(islice(state.batches(), train_job.steps - state.step))
-            device = next(model.parameters()).device.type
-            quiet_lightning()
-            runner = L.Trainer(
-                accelerator={"cuda": "gpu"}.get(device, device),
-                devices=1,
-                max_epochs=1,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                callbacks=[callback],
-            )
-            module = SFTModule(model, masters, state, self.layout, self.rows_at_once)
-            runner.fit(module, DataLoader(batches, batch_size=None, shuffle=False))  # type: ignore[arg-type]
-        result = state.result("stopped" if callback.stopped else state.over or "budget", keep_best=keep_best)
-        masters.conclude()
-        chosen = result.chosen_epoch
-        if chosen is not None and (best := best_weights(folder, chosen)).is_file():
-            load_weights(best, model)
-        model.eval()
+        hooks = hooks or Hooks()
+        with _told_if_memory_is_full(train_job, self.gradient_checkpointing):
+            # Before a checkpoint is read, so that a resumed training takes the same path.
+            path = find_path(model, [*train_job.train, *train_job.validate], self.layout, train_job.filler)
+            for note in path.notes:
+                hooks.on_note(note)
+            trained = [p for p in model.parameters() if p.requires_grad]
+            masters = MasterStep(trained, optimizer, base_of(model) if optimizer.toward_base else None)
+            state = TrainState(train_job, optimizer, stopping, folder, load_checkpoint(folder / "checkpoint", masters))
+            callback = CheckCallback(state, hooks, keep_best)
+            if state.over is None:
+                batches = list(islice(state.batches(), train_job.steps - state.step))
+                device = next(model.parameters()).device
+                quiet_lightning()
+                runner = L.Trainer(
+                    accelerator=device.type,
+                    devices=[device.index or 0] if device.type == "cuda" else 1,
+                    max_epochs=1,
+                    logger=False,
+                    enable_checkpointing=False,
+                    enable_progress_bar=False,
+                    enable_model_summary=False,
+                    callbacks=[callback],
+                )
+                module = SFTModule(model, masters, state, path, self.rows_at_once, hooks.on_note)
+                with _recomputing(model, self.gradient_checkpointing):
+                    runner.fit(module, DataLoader(batches, batch_size=None, shuffle=False))  # type: ignore[arg-type]
+            result = state.result("stopped" if callback.stopped else state.over or "budget", keep_best=keep_best)
+            masters.conclude()
+            chosen = result.chosen_epoch
+            if chosen is not None and (best := best_weights(folder, chosen)).is_file():
+                load_weights(best, model)
+            model.eval()
         return result
+
+
+@contextmanager
+def _told_if_memory_is_full(train_job: TrainJob, recomputing: bool) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        error.__traceback__ = None  # its frames hold what filled the memory
+        longest = max(len(row.tokens) for row in train_job.train)
+        what = f"memory does not hold one step, even with one row at a time (the longest has {longest} tokens)"
+        fix = f"a smaller model, a lower adapter.rank, or shorter rows: rows.max_tokens below {longest}"
+        if not recomputing:
+            fix = f"trainer.gradient_checkpointing=true, {fix}"
+        raise UserError(Problem(what, "model.path", fix=fix)) from None
+
+
+@contextmanager
+def _recomputing(model: "PreTrainedModel | PeftModel", wanted: bool) -> Iterator[None]:
+    """Inside the `with` block each layer keeps its input only and is computed again in the backward pass, if `wanted`."""
+    switches: Any = model  # peft forwards them to the model
+    if wanted and not switches.supports_gradient_checkpointing:
+        where, fix = "trainer.gradient_checkpointing", "set it to false; for less memory lower trainer.rows_at_once"
+        raise UserError(Problem("this class of models cannot compute its layers again", where, "true", fix))
+    if wanted:
+        switches.gradient_checkpointing_enable({"use_reentrant": False})  # else it needs inputs with gradients
+    try:
+        yield
+    finally:
+        if wanted:
+            switches.gradient_checkpointing_disable()

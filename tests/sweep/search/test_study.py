@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,13 +182,33 @@ def test_two_that_begin_at_once_in_an_empty_database_both_begin(tmp_path, monkey
     really = storage._open
     monkeypatch.setattr(storage, "WAIT_S", 0.0)
 
-    def racing(address):
+    def racing(*given):
         if begun_by_another:
             raise begun_by_another.pop()
-        return really(address)
+        return really(*given)
 
     monkeypatch.setattr(storage, "_open", racing)
     assert states(tmp_path) == []
+
+
+def test_a_database_that_another_process_has_locked_is_waited_for_and_no_result_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "BUSY_S", 0.1)
+    said = []
+    with open_study("study", SweepOptions(), GRID, tmp_path, SAME, said.append) as study:
+        trial = study.ask()
+        code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN EXCLUSIVE'); print(1, flush=True); input()"
+        command = [sys.executable, "-c", code, str(tmp_path / "study.db")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            other.stdout.readline()
+            threading.Timer(1.0, lambda: other.stdin.write("\n") and other.stdin.flush()).start()
+            tell(study, trial, 0.5)
+        assert study.trials()[trial.number].value == 0.5
+    assert [line.rpartition(" ")[2] for line in said] == ["free", "again"] and "locked by another process" in said[0]
+
+
+def test_other_errors_of_the_database_are_raised_at_once(tmp_path):
+    with begun(tmp_path) as study, pytest.raises(KeyError):
+        study.storage.get_trial(99)
 
 
 @pytest.mark.parametrize("address", ["ftp://x", "sqlite:////proc/nowhere/x.db"])

@@ -1,5 +1,6 @@
 """Which trials train together: packs of those that share a base model and its targets, the others one at a time."""
 
+import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,17 @@ from hydra.types import HydraContext
 from omegaconf import OmegaConf, open_dict, read_write
 
 from byheart.config.compose import Config, hydra_node
+from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.pipeline.run_config import RunConfig
-from byheart.store import content_key
+from byheart.progress import Said
+from byheart.store import content_key, write_text
 from byheart.sweep.packed.memory import PackSettings, choose_slots
 from byheart.sweep.packed.slots import Pack
-from byheart.sweep.run.scheduler import Scheduler
-from byheart.sweep.run.shared import detach_adapter
+from byheart.sweep.run.scheduler import Scheduler, reason_of
 from byheart.sweep.run.trial import PreparedTrial, TrialTask
+
+ERROR = "error.txt"  # in the sweep's folder: the traceback of a pack that failed
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,11 @@ class Planned:
 
     @property
     def pack(self) -> str | None:
-        """What trials of one pack share; None for those that train by themselves."""
+        """What trials of one pack share; None for those whose options keep them out of any."""
         adapter = self.run_config.adapter
-        if not isinstance(adapter, Lora) or adapter.dropout:
+        if self.run_config.alone:
             return None
+        assert isinstance(adapter, Lora)
         return content_key(self.run_config.model, self.run_config.trainer, adapter.targets)
 
 
@@ -45,12 +50,15 @@ class PackLauncher:
         self.slots, self.tokens_at_once = options.get("slots"), options.get("tokens_at_once")
         self.context, self.task, self.config = context, task, config
         self.waiting: deque[Planned] = deque()
+        self.alone: dict[str, str] = {}  # pack -> why its trials train alone after all
+        self.told: set[str] = set()  # the reasons that were said
 
     def stream(self, scheduler: Scheduler) -> None:
         """Until the scheduler has no trial for this process at present."""
         while (first := self.waiting.popleft() if self.waiting else self._planned(scheduler)) is not None:
-            if first.pack is None:
-                self._alone(first, scheduler)
+            if first.pack is None or first.pack in self.alone:
+                if (prepared := self._prepared(first, scheduler)) is not None:
+                    self._alone(prepared, first.run_config.alone or self.alone[str(first.pack)], scheduler)
             else:
                 self._together(first, scheduler)
 
@@ -71,34 +79,60 @@ class PackLauncher:
             scheduler.failed(planned.number, error)
             return None
 
-    def _alone(self, planned: Planned, scheduler: Scheduler) -> None:
+    def _alone(self, prepared: PreparedTrial, why: str, scheduler: Scheduler) -> None:
+        if why not in self.told:
+            self.told.add(why)
+            scheduler.progress(Said(f"trial {prepared.number} and its like train alone, not packed: {why}"))
         try:
-            prepared = self.task.prepare(planned.run_config, planned.folder)
             outcome = self.task.finish(prepared, self.task.fit(prepared))
         except Exception as error:
-            scheduler.failed(planned.number, error)
+            scheduler.failed(prepared.number, error)
         else:
-            scheduler.ended(planned.number, outcome)
+            scheduler.ended(prepared.number, outcome)
 
     def _together(self, planned: Planned, scheduler: Scheduler) -> None:
         """A pack around one trial, joined by others of its kind as slots become free."""
-        first = self._prepared(planned, scheduler)
+        first, kind = self._prepared(planned, scheduler), str(planned.pack)
         if first is None:
             return
-        detach_adapter(first.session)
+        if (why := _why_alone(first)) is not None:
+            self.alone[kind] = why
+            self._alone(first, why, scheduler)
+            return
         adapter = first.run_config.adapter
         assert isinstance(adapter, Lora)
-        space = scheduler.setup.space
-        rank = max(int(space.ends("adapter.rank")[1]), adapter.rank)
+        rank = max(int(scheduler.setup.space.ends("adapter.rank")[1]), adapter.rank)
         settings = PackSettings(first, rank, adapter.targets, self.tokens_at_once)
-        own = first.train_job.batch_size
-        least, most = map(int, space.ends("batch_size"))
-        slots, worker = self.slots, scheduler.worker
+        count = self._count(settings, scheduler)
+        pack = Pack(self.task, scheduler, lambda: self._of_kind(kind, count, scheduler), settings)
+        try:
+            pack.run(count)
+        except UserError:  # a full disk, for example
+            raise
+        except Exception as error:
+            self.alone[kind] = f"their pack ended in {type(error).__name__}: {reason_of(error)}"
+            write_text(scheduler.setup.folder / ERROR, "".join(traceback.format_exception(error)))
+            for prepared in pack.unfinished():
+                self._alone(prepared, self.alone[kind], scheduler)
+
+    def _count(self, settings: PackSettings, scheduler: Scheduler) -> int:
+        """How many slots the pack has."""
+        own, worker = settings.first.train_job.batch_size, scheduler.worker
+        least, most = map(int, scheduler.setup.space.ends("batch_size"))
+        slots = self.slots
         if slots is not None and worker.trials is not None:
             slots = min(slots, worker.trials)
         wanted, batches = worker.trials or scheduler.study.wanted, (least or own, max(most, own))
-        count = choose_slots(settings, slots, wanted, batches, worker.processes)
-        Pack(self.task, scheduler, lambda: self._of_kind(planned.pack, count, scheduler), settings).run(count)
+        try:
+            return choose_slots(settings, slots, wanted, batches, worker.processes)
+        except UserError:  # more slots were asked for than fit
+            raise
+        except Exception as error:
+            count, why = slots or 1, reason_of(error)
+            error.__traceback__ = None  # what the failed step made hangs on its frames
+            what = f"how many trials can train at a time could not be measured ({why})"
+            scheduler.progress(Said(f"{what}, so it is {count}. Set it with hydra.launcher.slots"))
+            return count
 
     def _of_kind(self, pack: str | None, slots: int, scheduler: Scheduler) -> PreparedTrial | None:
         """A trial for this pack: one that waited, else the scheduler's next. Trials of another kind wait for their own
@@ -116,6 +150,19 @@ class PackLauncher:
             elif (prepared := self._prepared(found, scheduler)) is not None:
                 return prepared
         return None
+
+
+def _why_alone(first: PreparedTrial) -> str | None:
+    from byheart.training.multi_lora.packable import why_alone  # imports torch
+
+    adapter, session = first.run_config.adapter, first.session
+    assert isinstance(adapter, Lora)
+    session.untrained()  # loads the base again, where an adapter that cannot be taken off was trained on it
+    try:
+        return why_alone(session.model, adapter)
+    except Exception as error:
+        session.fresh = False  # peft may have replaced some layers
+        return f"the model could not be asked ({reason_of(error)})"
 
 
 def make_job(context: HydraContext, config: Config, overrides: Sequence[str], number: int) -> tuple[Config, Path]:

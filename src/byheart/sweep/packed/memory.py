@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from byheart.errors import Problem, UserError
 from byheart.model.adapter import Lora
+from byheart.model.memory import free_bytes
+from byheart.model.random_state import kept_random_state
 from byheart.sweep.run.trial import PreparedTrial
-from byheart.sweep.run.workers import SHARE, free_bytes
+from byheart.sweep.run.workers import SHARE
 from byheart.training.hardware import forget_peak, peak_memory_gib
 from byheart.training.job import Paused
 from byheart.training.layout import Row
 from byheart.training.multi_lora.job import PackedHooks, PackedJob
+from byheart.training.optimizer import AdamW
 
 if TYPE_CHECKING:
     from byheart.training.multi_lora.trainer import PackedTrainer
@@ -46,6 +49,7 @@ class StepCost:
     seconds: float  # of one step of all slots
     taken: int  # bytes that the slots took
     adapter: int  # bytes of one slot without its activations
+    validation: int = 0  # bytes of one pass of a validation, whatever the slots
 
 
 def choose_slots(
@@ -68,39 +72,40 @@ def choose_slots(
 
 def measure_step(pack: PackSettings, slots: int, batch: int, steps: int = MEASURED_STEPS + 1) -> StepCost:
     """Measures a step of `slots` copies of a trial on its longest rows; changes nothing."""
-    import torch
-
     train_job = pack.first.train_job
     rows: Sequence[Row] = sorted(train_job.train, key=lambda row: len(row.tokens))[-batch:]
     short = replace(train_job, train=list(rows), validate=[], batch_size=batch, epochs=steps)
     job, marks = packed_job(pack.first), [time.monotonic()]
     forget_peak()
     before = peak_memory_gib()
-    with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng(), pack.trainer(slots) as trainer:
+    with tempfile.TemporaryDirectory() as scratch, kept_random_state(), pack.trainer(slots) as trainer:
         jobs = [replace(job, id=str(i), train_job=short, folder=Path(scratch)) for i in range(slots)]
         hooks = PackedHooks(
             stop_requested=lambda: len(marks) > steps, on_step=lambda done: marks.append(time.monotonic())
         )
         trainer.stream(lambda: jobs.pop() if jobs else None, lambda job, result: None, hooks)
         each, moments = trainer.bytes_per_slot(), trainer.bytes_of_moments()
+        validation = trainer.bytes_of_validation(pack.first.train_job.validate, MOST.get(pack.first.session.device, 8))
     warm = [later - earlier for earlier, later in itertools.pairwise(marks[1:])]  # the first step warms up
     took = int((peak_memory_gib() - before) * 2**30)
     if not warm:  # no second step has measured the optimizer moments together with the activations
         took += moments * slots
-    return StepCost(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each)
+    return StepCost(min(warm, default=marks[-1] - marks[0]), max(each * slots, took), each, validation)
 
 
 def packed_job(prepared: PreparedTrial, paused: Paused | None = None) -> PackedJob:
     config, adapter = prepared.run_config, prepared.run_config.adapter
-    assert isinstance(adapter, Lora)
+    assert isinstance(adapter, Lora) and isinstance(config.optimizer, AdamW)
     options = adapter, config.optimizer, config.stopping
     return PackedJob(str(prepared.number), prepared.train_job, *options, prepared.folder, paused)
 
 
 def _slots_that_fit(one: StepCost, tokens_at_once: int | None, free: int) -> int:
-    """Where a step is computed in parts of bounded size, its activations are there once, whatever the slots."""
+    """Where a step is computed in parts of bounded size, its activations are there once, whatever the slots; those of a
+    validation, which a step's have made room for, are there once anyway."""
     shared, each = (one.taken - one.adapter, one.adapter) if tokens_at_once else (0, one.taken)
-    return max(1, int((SHARE * free - shared) / max(1, each)))
+    trained, validated = (SHARE * free - shared) / max(1, each), (SHARE * free - one.validation) / max(1, one.adapter)
+    return max(1, int(min(trained, validated)))
 
 
 def _quickest(pack: PackSettings, most: int, wanted: int) -> int:

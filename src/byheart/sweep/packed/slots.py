@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
-from byheart.model.language import LanguageModel
+from byheart.model.memory import is_out_of_memory, release_memory
 from byheart.progress import Said
 from byheart.records import CurvePoint
 from byheart.sweep.packed.checkpoints import load_paused, save_paused
 from byheart.sweep.packed.memory import PackSettings, packed_job
 from byheart.sweep.report.events import TrialChanged
-from byheart.sweep.run.scheduler import Scheduler, is_out_of_memory
+from byheart.sweep.run.scheduler import Scheduler
 from byheart.sweep.run.trial import PreparedTrial, TrialTask
 from byheart.training.curve import write_curve
 from byheart.training.hardware import forget_peak, peak_memory_gib
@@ -65,12 +65,17 @@ class Pack:
                     raise
                 slots = self._free_memory(error, slots)
 
+    def unfinished(self) -> list[PreparedTrial]:
+        """The trials that have no result, after an error."""
+        waiting = [*self.in_slots.values(), *self.joining, *self.paused_trials.values()]
+        return sorted((each.prepared for each in waiting), key=lambda prepared: prepared.number)
+
     def _stream(self, slots: int) -> None:
         self.slots = slots
         forget_peak()
         self.base = peak_memory_gib()
         recall = self._recall if self.settings.first.measure else None
-        hooks = PackedHooks(self._on_check, recall, self.task.watch.stop_requested, self._on_step)
+        hooks = PackedHooks(self._on_check, recall, self.task.watch.stop_requested, self._on_step, self._on_note)
         with self.settings.trainer(slots) as self.trainer:
             self.trainer.stream(self._next_job, self._on_result, hooks)
         for number, each in self.paused_trials.items():  # Ctrl-C: they are saved, and the same command continues them
@@ -79,17 +84,11 @@ class Pack:
 
     def _free_memory(self, error: BaseException, slots: int) -> int:
         """How many slots to continue with. A trial that is too large alone fails; the others continue from their checkpoints."""
-        import gc
-
-        import torch
-
         interrupted = list(self.in_slots.values()) or self.joining[:slots]
         self.in_slots.clear()
         self.trainer = None  # type: ignore[assignment]  # and what the failed step made hangs on the traceback's frames
         error.__traceback__ = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
         if len(interrupted) == 1 and (self.joining[:1] != interrupted or slots == 1):
             self.joining = [each for each in self.joining if each is not interrupted[0]]
             self.scheduler.failed(interrupted[0].prepared.number, error)
@@ -184,11 +183,14 @@ class Pack:
         each.epochs += 1
         prepared = each.prepared
         assert prepared.measure is not None
-        return prepared.measure(LanguageModel(model, prepared.session.tokenizer), each.epochs)
+        return prepared.measure(prepared.session.language_model(model), each.epochs)
 
     def _on_step(self, steps: dict[str, tuple[int, int]]) -> None:
         for name, (step, of) in steps.items():
             self.task.watch.on_step(int(name), step, of)
+
+    def _on_note(self, line: str) -> None:
+        self.scheduler.progress(Said(line))
 
     def _share(self, job: PackedJob) -> float:
         """GiB that this trial would take alone: the model, its adapter, its rows' part of the activations."""

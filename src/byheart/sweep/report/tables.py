@@ -43,7 +43,7 @@ def write_trials(setup: SweepConfig, trials: list[TrialRecord]) -> None:
 def write_best(setup: SweepConfig, chosen: Chosen) -> Path:
     """best.yaml, in the form of `sweeps/`: `byheart learn -cd DIR -cn best` trains it again."""
     plain = {override.name: override.value for override in chosen.overrides}
-    known = Composer().groups()
+    known = Composer().groups
     groups = {key: plain.pop(key) for key in list(plain) if key in known}
     tree = OmegaConf.create({})
     for key, value in plain.items():

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from byheart.config.checking import did_you_mean
+from byheart.config.advice import did_you_mean
 from byheart.config.compose import Request, run_hydra
 from byheart.config.folders import sweeps_folder
 from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.saved import saved_config, started_in
 from byheart.errors import Problem, UserError
-from byheart.progress import Progress
+from byheart.progress import Progress, Said
 from byheart.results import SweepResult
 from byheart.sweep.run.conclude import conclude
 from byheart.sweep.run.trial import ConfigOf, TrialTask
@@ -42,7 +42,7 @@ def sweep_words(words: Sequence[str]) -> list[str]:
 
 def sweep(request: Request, setup: SweepConfig, config_of: ConfigOf, progress: Progress) -> SweepResult | None:
     """Runs a study to its end; a study that was stopped continues. None in a process that another sweep started."""
-    look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint)
+    look_ahead(setup.name, setup.sweep, setup.folder, setup.fingerprint, lambda text: progress(Said(text)))
     place = f"hydra.sweep.dir={quoted(str(setup.folder))}"
     task = TrialTask(config_of, setup, progress, (*request.words, place))
     run_hydra(request.with_overrides(place), task)
@@ -77,7 +77,7 @@ def pick(words: Sequence[str], config_of: ConfigOf, progress: Progress) -> Sweep
     setup, problems = set_up(whole, arguments, run_config, folder)
     if problems:
         raise UserError(*problems)
-    study = Study(setup.name, setup.sweep, setup.space, folder)
+    study = Study(setup.name, setup.sweep, setup.space, folder, lambda text: progress(Said(text)))
     return conclude(study, TrialTask(config_of, setup, progress), int(numbers[0]) if numbers else None)
 
 

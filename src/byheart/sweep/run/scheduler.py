@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from byheart.errors import Problem, UserError
+from byheart.model.memory import is_out_of_memory
 from byheart.progress import Progress, Said
 from byheart.records import CurvePoint
 from byheart.sweep.report.events import TrialAdvanced, TrialBegan, TrialChanged, TrialChecked, TrialEnded
@@ -227,12 +228,10 @@ class Scheduler:
         return self.setup.folder / str(number)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
-
-
 def reason_of(error: BaseException) -> str:
     """Why a trial failed, in one line. CUDA's own message of full memory is long and names no setting."""
+    if isinstance(error, UserError):
+        return "; ".join(line.strip() for problem in error.problems for line in str(problem).splitlines())
     text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if is_out_of_memory(error):
         return f"out of memory (lower batch_size, or set trainer.rows_at_once): {text[:120]}"

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from byheart.evaluation.base import Scored
@@ -10,13 +9,14 @@ from byheart.evaluation.forgetting import Forgetting, ratio
 from byheart.model.language import LanguageModel
 from byheart.pipeline.evaluate import collect_probes, probes_of
 from byheart.pipeline.model_session import ModelSession
-from byheart.pipeline.prepare_data import LAST, PreparedData, data_key, prepare_data
+from byheart.pipeline.prepare_data import LAST, PreparedData, data_key, prepare_data, will_ask_teacher
+from byheart.pipeline.rows import copy_rows, make_rows, rows_key
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
-from byheart.pipeline.train import make_rows, recall_on
+from byheart.pipeline.train import recall_on
 from byheart.progress import Progress
 from byheart.records import Probe
-from byheart.store import content_key, is_done, mark_done, read_jsonl, write_jsonl
+from byheart.store import content_key, is_done, read_jsonl
 from byheart.training.layout import Row
 
 
@@ -39,43 +39,41 @@ class Shared:
         key = data_key(config)
         if key not in self._texts:
             with self.lock, Run(self._place("texts", key), self.progress, name=config.name, seed=config.seed) as run:
+                if will_ask_teacher(
+                    config, run
+                ):  # a model that cannot be trained is refused before the teacher is paid
+                    self.session(config)
+                    self.forget_models()
                 self._texts[key] = prepare_data(config, run)
         return self._texts[key]
 
     def copy_texts(self, config: RunConfig, folder: Path) -> None:
-        """Puts the text half into a trial's folder, as if it had been written there."""
+        """Puts the text half and the rows into a trial's folder, as if they had been written there."""
         made = self._place("texts", data_key(config))
         for file in sorted(made.iterdir(), key=lambda file: LAST in file.name):
             if file.is_file() and file.name != "run.json" and not file.name.endswith(".tmp"):
                 shutil.copy2(file, folder / file.name)
+        copy_rows(self._place("rows", rows_key(config)), folder)
 
     def rows(self, config: RunConfig) -> tuple[list[Row], list[Row]]:
-        key = self._rows_key(config)
+        key = rows_key(config)
         if key not in self._rows:
             folder = self._place("rows", key)
-            files = folder / "train.jsonl", folder / "choose.jsonl"  # older sweeps gave the validation rows this name
+            older = folder / "train.jsonl", folder / "choose.jsonl"  # of studies up to 2026-11-28
             with self.lock:
-                if is_done(files[1], key):
-                    self._rows[key] = read_jsonl(files[0], Row), read_jsonl(files[1], Row)
+                if is_done(older[1], key):
+                    self._rows[key] = read_jsonl(older[0], Row), read_jsonl(older[1], Row)
                 else:
                     data = self.prepared(config)
                     with Run(folder, self.progress, name=config.name, seed=config.seed) as run:
                         self._rows[key] = make_rows(
                             config, data, collect_probes(config, data), self.session(config), run
                         )
-                    for file, rows in zip(files, self._rows[key], strict=True):
-                        write_jsonl(file, [asdict(row) for row in rows])
-                    shutil.rmtree(folder / "rows", ignore_errors=True)
-                    mark_done(files[1], key)
         return self._rows[key]
-
-    def _rows_key(self, config: RunConfig) -> str:
-        questions = [config.dev] if config.dev else []  # a share of the questions is validated on too
-        return content_key(data_key(config), config.rows, config.model, *questions)
 
     def has(self, config: RunConfig, general: bool) -> bool:
         """Whether the rows, and the untuned model's losses on general text, are there already."""
-        made = self._rows_key(config) in self._rows
+        made = rows_key(config) in self._rows
         return made and (not general or content_key(config.model) in self._general)
 
     def session(self, config: RunConfig) -> ModelSession:

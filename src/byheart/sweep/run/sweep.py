@@ -7,7 +7,7 @@ Where to find:
     when a packed trial is paused, and how it is saved  ../packed/slots.py, ../packed/checkpoints.py
     the live table in the terminal, a listener       ../report/live_table.py
     which trial is the best                          ../report/selection.py
-    options, and "did you mean" for a wrong key      ../search/config.py, ../../config/checking.py
+    options, and "did you mean" for a wrong key      ../search/config.py, ../../config/advice.py
 """
 
 import time
@@ -73,7 +73,11 @@ def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResul
     if not setup.only_user_questions:  # else each trial writes its own examples
         _refuse_unmeasurable(setup, task.shared.prepared(setup.run_config))
     task.shared.progress = only_warnings(progress)
-    with open_study(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint) as study:
+
+    def say(text: str) -> None:
+        progress(Said(text))
+
+    with open_study(setup.name, setup.sweep, setup.space, setup.folder, setup.fingerprint, say) as study:
         if worker is None:
             write_text(setup.folder / "multirun.yaml", OmegaConf.to_yaml(config))
         progress(SweepBegan(setup, study.wanted, study.ended_before))
@@ -82,7 +86,7 @@ def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResul
             workers.end_with_first_process(lambda: setattr(scheduler, "stop", True))
             _train(scheduler, task, launcher)
             return None
-        with Processes(task.words, study.locks.folder, lambda text: progress(Said(text))) as processes:
+        with Processes(task.words, study.locks.folder, say) as processes:
             options = launcher.options if isinstance(launcher, StreamingLauncher) else {"processes": 1}
             worker = _start_workers(study, task, options, processes)
             scheduler = Scheduler(setup, study, progress, worker)

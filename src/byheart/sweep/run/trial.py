@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from byheart.config.compose import Config, job_folder
+from byheart.config.compose import Config, job_folder, stay_where_started
 from byheart.errors import Diverged, Problem, UserError
 from byheart.model.language import LanguageModel
 from byheart.pipeline.learn import open_logbook
 from byheart.pipeline.model_session import ModelSession
+from byheart.pipeline.rows import tokens_per_row
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
-from byheart.pipeline.train import account_of, tokens_per_row, train_job_of
-from byheart.progress import Checked, Progress, RunEnded, no_progress
+from byheart.pipeline.train import account_of, train_job_of
+from byheart.progress import Checked, Progress, RunEnded, Said, no_progress
 from byheart.records import CurvePoint
 from byheart.report.loggers.logbook import Logbook
 from byheart.results import SweepResult
@@ -74,6 +75,7 @@ class TrialTask:
         return self._shared
 
     def __call__(self, config: Config) -> Outcome:
+        stay_where_started()
         prepared = self.prepare(self.read(config), job_folder())
         return self.finish(prepared, self.fit(prepared))
 
@@ -139,6 +141,7 @@ class TrialTask:
             on_step=lambda step, steps: watch.on_step(number, step, steps),
             on_check=on_check,
             stop_requested=lambda: pruned or watch.stop_requested(),
+            on_note=lambda text: self.progress(Said(f"trial {number}: {text}")),
             recall=recall if measure else None,
         )
         options = run_config.optimizer, run_config.stopping

@@ -12,10 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from byheart.model.memory import free_bytes
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.study import Study
 from byheart.training.hardware import cores
@@ -86,23 +86,6 @@ def weights_on_disk(setup: SweepConfig) -> int | None:
         return None
     files: Sequence[Path] = [*folder.glob("*.safetensors")] or [*folder.glob("*.bin")]
     return sum(file.stat().st_size for file in files)
-
-
-def free_bytes(device: str) -> int:
-    """Memory that can be allocated now: the page cache counts as free, what a container forbids does not."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    import psutil
-
-    free = int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError):  # no limit, or not Linux
-        most, used = (
-            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")) for name in ("max", "current")
-        )
-        free = min(free, most - used)
-    return max(0, free)
 
 
 class Processes:

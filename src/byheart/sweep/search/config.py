@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.core.config_loader import ConfigLoader
 from omegaconf import OmegaConf
 
-from byheart.config.compose import PRIMARY, Config, run_name
+from byheart.config.compose import PRIMARY, Composer, Config, run_name
 from byheart.errors import Problem
 from byheart.pipeline.run_config import RunConfig
 from byheart.sweep.search.epochs import Axis
@@ -84,7 +85,8 @@ def set_up(
     sweep, problems = SweepOptions.read(raw)
     if raw.get("objective") is None:
         sweep = replace(sweep, objective=COMPARED.get(run_config.stopping.monitor, run_config.stopping.monitor))
-    space, fixed, wrong = Space.read([*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments])
+    lines = [*(f"{key}={_text(value)}" for key, value in sweep.params.items()), *arguments]
+    space, fixed, wrong = Space.read(lines, _loader(config) if any("glob(" in line for line in lines) else None)
     axis, wrong_axis = Axis.of(space, run_config) if space.distributions else (Axis(space, run_config.epochs), [])
     keys = list(space.distributions)
     problems += [
@@ -92,7 +94,7 @@ def set_up(
         *wrong,
         *wrong_axis,
         *_objective_problems(sweep, keys, run_config),
-        *_space_problems(sweep, keys, list(axis.space.distributions), run_config),
+        *_space_problems(sweep, keys, axis.space, run_config),
     ]
     examples_vary = bool(other_texts(keys))
     settings = fingerprint(config, sweep, space, examples_vary) if not problems else {}
@@ -122,18 +124,22 @@ def _launcher_problems(options: Mapping[str, object], sweep: SweepOptions) -> It
         yield Problem(what, where, str(processes), f"{where}=1, or leave halving out")
 
 
-def _space_problems(
-    sweep: SweepOptions, keys: Sequence[str], proposed: Sequence[str], run_config: RunConfig
-) -> Iterator[Problem]:
-    """What is wrong with the keys that vary. `proposed`: those whose values Optuna proposes."""
+def _space_problems(sweep: SweepOptions, keys: Sequence[str], space: Space, run_config: RunConfig) -> Iterator[Problem]:
+    """What is wrong with the keys that vary. `space`: those whose values Optuna proposes."""
     for key in keys:
         if _head(key) in FIXED:
             fix = "sweep schedule instead" if key == "retrain" else "say it once, for all trials"
             yield Problem("this cannot vary within a study", key, fix=fix)
     for i, point in enumerate(sweep.given):
-        if set(point) != set(proposed):
+        if set(point) != set(space.distributions):
             what = "a given trial names just the keys that vary"
             yield Problem(what, f"hydra.sweeper.given.{i}", str(dict(point)))
+            continue
+        for key, value in space.kept(point).items():
+            choices = getattr(space.distributions[key], "choices", None)
+            if choices is not None and value not in choices:
+                fix = f"one of {', '.join(map(str, choices))}"
+                yield Problem("not among the values of its key", f"hydra.sweeper.given.{i}.{key}", str(value), fix)
     if sweep.pick == "smooth" and keys and "lr" not in keys:
         what = "the highest smooth rate is looked for, but lr does not vary"
         yield Problem(what, "hydra.sweeper.pick", "smooth", "hydra.sweeper.pick=best, or lr=1e-4,3e-4")
@@ -161,6 +167,12 @@ def _objective_problems(sweep: SweepOptions, keys: Sequence[str], run_config: Ru
 
 def other_texts(keys: Iterable[str]) -> list[str]:
     return [key for key in keys if _head(key) in OTHER_TEXTS]
+
+
+def _loader(config: Config) -> ConfigLoader:
+    """Of the folders that this config was composed from: the package's, and the user's."""
+    sources = OmegaConf.select(config, "hydra.runtime.config_sources") or ()
+    return Composer(next((each.path for each in sources if each.provider == "command-line"), None)).loader
 
 
 def _options(node: Config) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def from_yaml(config: Config, swept: Iterable[str]) -> tuple[Override, ...]:
     is no choice that others could name: its keys are listed one by one."""
     composer, swept, found = Composer(), [bare(key) for key in swept], list[Override]()
     plain = composer.compose(PRIMARY)
-    for group in composer.groups():
+    for group in composer.groups:
         chosen = _chosen(config, group)
         names = set(chosen if isinstance(chosen, list) else [chosen])
         if group not in swept and chosen != _chosen(plain, group) and names <= {*composer.options(group)}:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, RangeSweep, Transformer
 from hydra.core.override_parser.types import Override as Parsed
@@ -35,13 +36,18 @@ class Space:
         self.distributions, self.texts = dict(distributions), texts
 
     @classmethod
-    def read(cls, lines: Sequence[str]) -> "tuple[Space, list[Override], list[Problem]]":
-        """The space of `key=value` strings, those that vary nothing, and what is wrong. A later one wins."""
+    def read(
+        cls, lines: Sequence[str], loader: ConfigLoader | None = None
+    ) -> "tuple[Space, list[Override], list[Problem]]":
+        """The space of `key=value` strings, those that vary nothing, and what is wrong. A later one wins.
+
+        `loader`: knows the options of groups, for `adapter=glob(*)`.
+        """
         distributions: dict[str, BaseDistribution] = {}
         texts: dict[str, dict[str, object]] = {}
         fixed: dict[str, Override] = {}
         problems = []
-        parser = OverridesParser.create()
+        parser = OverridesParser.create(config_loader=loader)
         for line in lines:
             try:
                 (parsed,) = parser.parse_overrides([line])
@@ -63,6 +69,11 @@ class Space:
         if not distributions and not problems:
             problems.append(Problem("nothing varies", WHERE, fix=EXAMPLE))
         return space, list(fixed.values()), problems
+
+    def kept(self, point: Mapping[str, object]) -> dict[str, Any]:
+        """A point with values as YAML holds them, in the texts that Optuna keeps."""
+        texts = {key: {str(value): text for text, value in self.texts.get(key, {}).items()} for key in point}
+        return {key: texts[key].get(str(value), value) for key, value in point.items()}
 
     def without(self, key: str) -> "Space":
         return Space({name: each for name, each in self.distributions.items() if name != key}, self.texts)

@@ -2,27 +2,33 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.search.options import SweepOptions
+from byheart.sweep.search.patience import Patience, patient_storage
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 PACKAGES = {"postgresql": "pip install 'psycopg[binary]'", "mysql": "pip install mysqlclient"}
 DATABASES = ("sqlite", *PACKAGES)
-HALF_MADE = ("already exists", "duplicate key", "unique constraint", "database is locked")
+HALF_MADE = ("already exists", "duplicate key", "unique constraint")
 TRIES, WAIT_S = 10, 0.5
+BUSY_S = 10.0  # SQLite waits this long for another process before it says that the database is locked
 
 
-def open_storage(sweep: SweepOptions, folder: Path) -> "BaseStorage":
-    """Raises UserError where it cannot be reached; an address that holds a password is never repeated."""
+def open_storage(sweep: SweepOptions, folder: Path, say: Callable[[str], None] = lambda text: None) -> "BaseStorage":
+    """Raises UserError where it cannot be reached; an address that holds a password is never repeated.
+
+    Where another process has locked it, this and every later use of it waits, with a line to `say`.
+    """
     address, where = _address(sweep, folder)
     try:
-        return _opened(address)
+        return _opened(address, Patience(say))
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy, grpc and the drivers have families of their own
@@ -45,19 +51,19 @@ def _address(sweep: SweepOptions, folder: Path) -> tuple[str, str]:
     return sweep.storage or f"sqlite:///{folder.absolute() / 'study.db'}", "hydra.sweeper.storage"
 
 
-def _opened(address: str) -> "BaseStorage":
+def _opened(address: str, patience: Patience) -> "BaseStorage":
     """Where two sweeps begin at once in an empty database, one makes the tables, and the other must try again."""
     for _ in range(TRIES - 1):
         try:
-            return _open(address)
+            return _open(address, patience)
         except Exception as error:
             if not any(sign in str(error).lower() for sign in HALF_MADE):
                 raise
             time.sleep(WAIT_S)
-    return _open(address)
+    return _open(address, patience)
 
 
-def _open(address: str) -> "BaseStorage":
+def _open(address: str, patience: Patience) -> "BaseStorage":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -82,13 +88,11 @@ def _open(address: str) -> "BaseStorage":
     if kind.partition("+")[0] not in DATABASES or in_memory:  # after "+" stands the driver: the user's choice
         fix = "sqlite:///FILE, journal:FILE, postgresql://HOST/DB or grpc://HOST:PORT"
         raise UserError(Problem("this kind of storage is not known", "hydra.sweeper.storage", kind, fix))
-    from optuna.storages import RDBStorage
-
     options: dict[str, object] = {}
     if kind == "sqlite":
         Path(rest.removeprefix("///")).parent.mkdir(parents=True, exist_ok=True)
-        options = {"connect_args": {"timeout": 60}}  # two sweepers write to one file
-    return RDBStorage(address, engine_kwargs=options)
+        options = {"connect_args": {"timeout": BUSY_S}}  # two sweepers write to one file
+    return patient_storage(address, options, patience)
 
 
 def _without_password(text: str, address: str) -> str:

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
@@ -46,11 +46,14 @@ class TrialRecord:
 class Study:
     """One study under its name, in the sweep's folder or wherever its storage lies."""
 
-    def __init__(self, name: str, sweep: SweepOptions, space: Space, folder: Path):
+    def __init__(
+        self, name: str, sweep: SweepOptions, space: Space, folder: Path, say: Callable[[str], None] = lambda text: None
+    ):
+        """`say`: what the user should know while the storage is used."""
         import optuna
 
         self.sweep, self.space = sweep, space
-        self.storage = open_storage(sweep, folder)
+        self.storage = open_storage(sweep, folder, say)
         self.optuna = optuna.create_study(
             storage=self.storage, study_name=name, load_if_exists=True, directions=sweep.directions
         )
@@ -99,7 +102,7 @@ class Study:
 
     def begin(self) -> None:
         """Queues the trials that depend on no result: the whole grid, or the first cohort. Queues nothing twice."""
-        points = [dict(point) for point in self.sweep.given]
+        points = [self.space.kept(point) for point in self.sweep.given]
         if not points and not self.samples:
             points = self.space.grid() or []
         elif not points:
@@ -236,7 +239,9 @@ class Study:
                     self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
 
 
-def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[str, object]) -> None:
+def look_ahead(
+    name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[str, object], say: Callable[[str], None]
+) -> None:
     """Raises UserError for what opening the study would raise, before a teacher is paid. Writes nothing."""
     import optuna
 
@@ -244,7 +249,7 @@ def look_ahead(name: str, sweep: SweepOptions, folder: Path, fingerprint: dict[s
     built(sweep.pruner, "hydra.sweeper.pruner")
     if not (sweep.storage or sweep.storage_env) and not (folder / "study.db").is_file():
         return
-    storage = open_storage(sweep, folder)
+    storage = open_storage(sweep, folder, say)
     if name in optuna.get_all_study_names(storage):
         before = optuna.load_study(study_name=name, storage=storage).user_attrs.get("fingerprint")
         _refuse_others(name, before or fingerprint, fingerprint)
@@ -263,10 +268,15 @@ def _refuse_others(name: str, before: dict[str, object], now: dict[str, object])
 
 @contextmanager
 def open_study(
-    name: str, sweep: SweepOptions, space: Space, folder: Path, fingerprint: dict[str, object]
+    name: str,
+    sweep: SweepOptions,
+    space: Space,
+    folder: Path,
+    fingerprint: dict[str, object],
+    say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Study]:
     """The study with its settings checked and its first trials queued."""
-    with Study(name, sweep, space, folder) as study:
+    with Study(name, sweep, space, folder, say) as study:
         study.agree(fingerprint)
         study.begin()
         yield study

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from byheart.model.adapter import Lora
+from byheart.model.random_state import kept_random_state
 from byheart.store import said_if_unwritten
 
 if TYPE_CHECKING:
@@ -18,35 +19,48 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+Matrices = Mapping[str, tuple[Tensor, Tensor]]  # layer name -> A (rank, in) and B (rank, out)
+
+
 def initial(adapter: Lora, model: "PreTrainedModel", seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Layer name -> A (rank, in) and B (rank, out), with the bits that `attach` gives under this seed."""
-    with torch.random.fork_rng(devices=[]), _attached(adapter, model, seed) as (_, layers):
-        return {
-            name: (_weight(layer.lora_A).detach().clone(), _weight(layer.lora_B).detach().T.clone())
-            for name, layer in layers.items()
-        }
+    """The matrices of a new adapter, with the bits that `attach` gives under this seed."""
+    with kept_random_state(), attached(adapter, model, seed) as (_, layers):
+        return matrices_in(layers)
 
 
-def save(adapter: Lora, model: "PreTrainedModel", matrices: Mapping[str, tuple[Tensor, Tensor]], folder: Path) -> None:
+def save(adapter: Lora, model: "PreTrainedModel", matrices: Matrices, folder: Path) -> None:
     """peft's own files, moved into place when whole."""
     making = folder.with_name(f".{folder.name}-making")
     with (
         said_if_unwritten(folder),
-        torch.random.fork_rng(devices=[]),
-        _attached(adapter, model, seed=0) as (wrapped, layers),
-        torch.no_grad(),
+        kept_random_state(),
+        attached(adapter, model, seed=0) as (wrapped, layers),
     ):
-        for name, (a, b) in matrices.items():
-            _weight(layers[name].lora_A).copy_(a)
-            _weight(layers[name].lora_B).copy_(b.T)
+        put(matrices, layers)
         rmtree(making, ignore_errors=True)
         wrapped.save_pretrained(str(making))
         rmtree(folder, ignore_errors=True)
         making.replace(folder)
 
 
+def matrices_in(layers: "Mapping[str, LoraLayer]") -> dict[str, tuple[Tensor, Tensor]]:
+    return {
+        name: (_weight(layer.lora_A).detach().clone(), _weight(layer.lora_B).detach().T.clone())
+        for name, layer in layers.items()
+    }
+
+
+def put(matrices: Matrices, layers: "Mapping[str, LoraLayer]") -> list[Tensor]:
+    """Copies the matrices into peft's layers. Gives peft's own tensors, A (rank, in) and B (out, rank) of each layer."""
+    weights = []
+    with torch.no_grad():
+        for name, (a, b) in matrices.items():
+            weights += [_weight(layers[name].lora_A).copy_(a), _weight(layers[name].lora_B).copy_(b.T)]
+    return weights
+
+
 @contextmanager
-def _attached(adapter: Lora, model: "PreTrainedModel", seed: int) -> "Iterator[tuple[PeftModel, dict[str, LoraLayer]]]":
+def attached(adapter: Lora, model: "PreTrainedModel", seed: int) -> "Iterator[tuple[PeftModel, dict[str, LoraLayer]]]":
     """The model with a new adapter, and its LoRA layers by name; the adapter is removed afterwards."""
     from peft.tuners.lora import LoraLayer
 

@@ -1,10 +1,12 @@
 """Attention over many rows in one flat sequence, registered with transformers under a name."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from byheart.training.agreement import OwnLosses, asked_rows, asking
 from byheart.training.layout import Row
 from byheart.training.loss import token_scores
 from byheart.training.multi_lora.attention_layout import AttentionLayout
@@ -16,27 +18,32 @@ if TYPE_CHECKING:
 ATTENTION = "byheart_packed"
 
 
-def choose_attention(model: "PreTrainedModel") -> str | None:
-    """The name of our attention if the model's losses with it equal those with its own; else None: use a grid."""
+def choose_attention(
+    model: "PreTrainedModel", rows: Sequence[Row], head: str, filler: int, together: int
+) -> tuple[str | None, str]:
+    """The name of our attention, if the model's losses with it are the model's own on a few of the rows.
+
+    Else None, for a grid, and why, as the predicate of a sentence. `together`: see `lay_out`.
+    """
     from transformers import AttentionInterface
 
     AttentionInterface.register(ATTENTION, packed_attention)
-    own = model.config._attn_implementation
-    device = next(model.parameters()).device
-    rows = [Row(list(range(1, 8)), 1), Row(list(range(3, 6)), 1), Row(list(range(2, 7)), 1)]
-    packed_rows = [PackedRow(0, row, torch.ones(len(row.tokens) - 1)) for row in rows]
-    (grid, _), (flat, _) = (lay_out(packed_rows, 1, 0, grid, device) for grid in (True, False))
-    with torch.no_grad():
-        expected, _ = token_scores(model, grid.batch)
+
+    def losses(rows: Sequence[Row]) -> Tensor:
+        own = model.config._attn_implementation
+        packed_rows = [PackedRow(0, row, torch.ones(len(row.tokens) - row.loss_from)) for row in rows]
+        flat, _ = lay_out(packed_rows, 1, filler, False, next(model.parameters()).device, together)
+        model.set_attn_implementation(ATTENTION)
         try:
-            model.set_attn_implementation(ATTENTION)
-            found, _ = token_scores(model, flat.batch, **flat.model_inputs)
-        except (TypeError, NotImplementedError, ValueError):
-            return None
+            return token_scores(model, flat.batch, head, **flat.model_inputs)[0]
         finally:
             model.set_attn_implementation(own)
-    near = 0.02 if next(model.parameters()).dtype.itemsize < 4 else 1e-4
-    return ATTENTION if torch.allclose(expected, found, rtol=near) else None
+
+    if len(rows) == 1:  # in a pack it lies beside the rows of other jobs
+        rows = [*rows, Row(rows[0].tokens[::-1], rows[0].loss_from)]
+    with asking(model):
+        objection, _ = OwnLosses(model, asked_rows(rows)).compared(losses)
+    return (ATTENTION, "") if objection is None else (None, objection)
 
 
 def packed_attention(

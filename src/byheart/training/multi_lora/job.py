@@ -37,9 +37,11 @@ class PackedHooks:
     on_check: after each validation check; answers GO_ON, PAUSE or PRUNE.
     recall: at each epoch's end, with the job and a model that computes with this job's adapter alone.
     on_step: after each step of all jobs, job id -> (steps done, steps in all).
+    on_note: one line, where a plainer way has to be taken.
     """
 
     on_check: Callable[[PackedJob, CurvePoint, Sequence[CurvePoint]], str] = lambda job, point, curve: GO_ON
     recall: "Callable[[PackedJob, PreTrainedModel], float | None] | None" = None
     stop_requested: Callable[[], bool] = lambda: False
     on_step: Callable[[dict[str, tuple[int, int]]], None] = lambda steps: None
+    on_note: Callable[[str], None] = lambda line: None

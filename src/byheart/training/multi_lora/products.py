@@ -18,6 +18,9 @@ class Scratch:
     def __init__(self) -> None:
         self._flat: dict[str, Tensor] = {}
 
+    def clear(self) -> None:
+        self._flat.clear()
+
     def room(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """An uninitialised tensor of this shape, valid until the same name is requested again."""
         size = torch.Size(shape).numel()

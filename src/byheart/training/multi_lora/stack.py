@@ -98,7 +98,7 @@ class Stack:
         if "step" in state:
             own: dict[str, Tensor] = self.adamw.state[self.rows[slot]]
             self.steps[slot] = int(state["step"])
-            own["step"] = state["step"].clone()
+            own["step"] = state["step"].to(self.masters.device, copy=True)  # fused AdamW wants it beside the weights
             for name in _MOMENTS:
                 own[name] = torch.zeros_like(self.masters[slot])
                 own[name][columns] = state[name].to(self.masters)
@@ -136,11 +136,7 @@ class Stack:
 
         Leave out a slot whose loss is NaN: its gradients are then dropped, never multiplied by zero.
         """
-        gradients = self.gradients[: self.used]
-        for matrix, columns in zip(self.matrices, self.places.columns, strict=True):
-            if matrix.grad is not None:
-                gradients[:, columns].copy_(matrix.grad.flatten(1))
-                matrix.grad = None
+        gradients = self.collect_gradients()
         norms = torch.linalg.vector_norm(gradients, dim=1)
         gradients.mul_((self.clip[: self.used] / (norms + 1e-6)).clamp(max=1.0)[:, None])  # as clip_grad_norm_ does
         for slot, (row, group) in enumerate(zip(self.rows, self.adamw.param_groups, strict=True)):
@@ -152,6 +148,15 @@ class Stack:
             with torch.no_grad():
                 self.means[slot].lerp_(self.masters[slot], self.options[slot].newest(self.steps[slot]))
         self._publish()
+
+    def collect_gradients(self) -> Tensor:
+        """Of the slots in use, (used, P); the matrices' own are cleared."""
+        gradients = self.gradients[: self.used]
+        for matrix, columns in zip(self.matrices, self.places.columns, strict=True):
+            if matrix.grad is not None:
+                gradients[:, columns].copy_(matrix.grad.flatten(1))
+                matrix.grad = None
+        return gradients
 
     @contextmanager
     def measured(self, slots: Collection[int]) -> Iterator[None]:
@@ -168,6 +173,13 @@ class Stack:
     def bypass(self) -> None:
         """The bare model again; the last forward pass is forgotten."""
         self.routing = self._read = None
+
+    def forget_gradients(self) -> None:
+        """Those of a pass that was not finished, and what it left in memory."""
+        self.bypass()
+        self.scratch.clear()
+        for matrix in self.matrices:
+            matrix.grad = None
 
     def close(self) -> None:
         for hook in self._hooks:

@@ -4,20 +4,23 @@ The rows of all jobs go through one forward and one backward pass (as in PLoRA, 
 own LoRA matrices, optimizer, order of rows, curve and early stopping. Tests compare it with `training.trainer.Trainer`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from byheart.errors import Diverged, Problem, gather
 from byheart.model.adapter import Lora
+from byheart.model.memory import halving
+from byheart.model.random_state import kept_random_state
+from byheart.training.agreement import find_path
 from byheart.training.job import Paused, TrainResult
-from byheart.training.layout import Part
-from byheart.training.loss import token_scores
+from byheart.training.layout import Part, Row
+from byheart.training.loss import token_scores, values_at_once
 from byheart.training.multi_lora import attention
-from byheart.training.multi_lora.adapters import initial, save
+from byheart.training.multi_lora.adapters import Matrices, initial, save
 from byheart.training.multi_lora.batch import PackedRow, lay_out, split
 from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, PackedHooks, PackedJob
 from byheart.training.multi_lora.slot_state import SlotState
@@ -27,7 +30,9 @@ from byheart.training.validation import Validation, known_by_slot, validate
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+ASKED = [Row(list(range(first, first + count)), 1) for first, count in ((1, 7), (3, 3), (2, 5))]
 VALIDATED_AT_ONCE = 8192  # tokens
+LAYER = 32  # widths of activations that each token has in the largest layer, as measured
 TOGETHER = 4  # rows of a slot that share a prefix: in longer sequences attention costs more than the prefix saves
 
 
@@ -50,23 +55,26 @@ class PackedTrainer:
     ):
         """`tokens_at_once` bounds the tokens of one forward pass (None: the whole batch); gradients add up exactly.
 
-        Device and dtype are the model's own. Raises UserError where this model cannot be packed.
+        Device and dtype are the model's own. Whether this model can be packed at all: ask `packable.why_alone`.
         """
-        gather(_model_problems(model))
+        # Rows of any length will do for what is asked here: the grid computes with the model's own attention.
+        self.path = find_path(model, ASKED, "padded", 0)
         self.model, self.slots, self.max_rank, self.targets = model, slots, max_rank, targets
-        self.tokens_at_once = tokens_at_once
+        self.tokens_at_once, self.validated_at_once = tokens_at_once, VALIDATED_AT_ONCE
         self._own_attention: str = model.config._attn_implementation
         self._grads = {name: p.requires_grad for name, p in model.named_parameters()}
         self._training = model.training
         model.eval().requires_grad_(False)
         self.stack = Stack(model, slots, max_rank, targets)
-        self.attention = attention.choose_attention(model)
+        self.attention: str | None = None  # ours, once it was asked for; None: a grid with the model's own
+        self._longest_asked = 0
         # The gradients of a shared token are summed before they pass the model's float32 norms, which changes them by
         # 1e-7, where tests promise 1e-9. bfloat16 weights have only eight bits: there it does not matter.
         half = self.stack.weights.dtype.itemsize < 4
         self.together = TOGETHER if half and self.stack.weights.device.type == "cpu" else 1
         self._active: dict[int, SlotState] = {}  # by slot
         self._paused: dict[str, Paused] = {}
+        self._note: Callable[[str], None] = lambda text: None
         # The last initial adapter, with what it depends on: the trials of a sweep often start alike, and peft is slow.
         self._initial: tuple[tuple[Lora, int], dict[str, tuple[Tensor, Tensor]]] | None = None
 
@@ -100,11 +108,12 @@ class PackedTrainer:
           none where that diverged. Paused and stopped jobs have no adapter yet.
         """
         hooks = hooks or PackedHooks()
+        self._note = hooks.on_note
         ask = True
         while True:
             while ask and len(self._active) < self.slots:
                 if (job := next_job()) is not None:
-                    self._join(job)
+                    self._join(job, hooks)
                 else:
                     ask = False
             leaving = self._step(hooks) if self._active else {}
@@ -117,14 +126,37 @@ class PackedTrainer:
             if stop or not (self._active or ask):
                 return
 
+    def try_out(self, jobs: Sequence[PackedJob], own: Sequence[Matrices]) -> list[tuple[float, Matrices]]:
+        """Of each job, with these matrices: the loss of its first batch, and the gradients. For a new trainer only."""
+        for job, matrices in zip(jobs, own, strict=True):
+            self._join(job)
+            self.stack.join(max(self._active), job.adapter, job.optimizer, matrices)
+        losses, _ = self._losses([row for state in self._active.values() for row in state.next_rows()])
+        gradients = [self.stack.places.named(row, self.max_rank) for row in self.stack.collect_gradients()]
+        return list(zip(losses, gradients, strict=True))
+
     def paused(self, job_id: str) -> Paused:
         """What a paused or stopped job resumes from; it can be fetched once."""
         return self._paused.pop(job_id)
 
     def bytes_per_slot(self) -> int:
-        """Device memory that one more slot takes without activations: master, mean, gradient, two moments, working copy."""
-        row = self.stack.masters[0]
-        return int(row.numel() * (5 * row.itemsize + self.stack.weights.itemsize))
+        """Device memory that one more slot takes without activations: master, mean, gradient, two moments, working copy.
+
+        The working copy is there twice while the mean is validated, and on a CPU the best epoch's weights are there too.
+        """
+        row, copies = self.stack.masters[0], 3 if self.stack.masters.device.type == "cpu" else 2
+        return int(row.numel() * (5 * row.itemsize + copies * self.stack.weights.itemsize))
+
+    def bytes_of_validation(self, rows: Sequence[Row], slots: int) -> int:
+        """Device memory that one pass of a validation of so many slots takes: logits at the targets, a layer's activations."""
+        embedding: Any = self.model.get_input_embeddings()
+        vocabulary, width = embedding.weight.shape
+        size, device = self.stack.weights.itemsize, self.stack.masters.device
+        tokens = sum(len(row.tokens) for row in rows)
+        targets = tokens - sum(row.loss_from for row in rows)
+        most = min(VALIDATED_AT_ONCE, tokens * slots)
+        logits = most * targets / max(1, tokens) * vocabulary
+        return int(most * LAYER * width * size + logits * size + 2 * 4 * min(logits, values_at_once(device)))
 
     def bytes_of_moments(self) -> int:
         """Device memory that a slot's first step adds."""
@@ -141,8 +173,9 @@ class PackedTrainer:
             parameter.requires_grad_(self._grads[name])
         self.model.train(self._training)
 
-    def _join(self, job: PackedJob) -> None:
+    def _join(self, job: PackedJob, hooks: PackedHooks | None = None) -> None:
         gather(self.problems(job))
+        self._ask(job, hooks or PackedHooks())
         slot = next(i for i in range(self.slots) if i not in self._active)
         self.stack.reach(max(slot, *self._active, 0) + 1)
         if job.paused:
@@ -153,6 +186,19 @@ class PackedTrainer:
                 self._initial = key, initial(job.adapter, self.model, job.train_job.seed)
             self.stack.join(slot, job.adapter, job.optimizer, self._initial[1])
         self._active[slot] = SlotState(job, slot)
+
+    def _ask(self, job: PackedJob, hooks: PackedHooks) -> None:
+        """Chooses the attention, anew where a job has longer rows than those that the model was asked with."""
+        rows = [*job.train_job.train, *job.train_job.validate]
+        longest = max(len(row.tokens) for row in rows)
+        if longest <= self._longest_asked or (self._longest_asked and self.attention is None):
+            return
+        self.attention, why = attention.choose_attention(
+            self.model, rows, self.path.head, job.train_job.filler, self.together
+        )
+        self._longest_asked = longest
+        if why:
+            hooks.on_note(f"packed rows {why}: trials train together in a grid of padded rows, which is slower")
 
     def _leave(self, state: SlotState, how: str, note: str) -> TrainResult:
         job, rank = state.job, state.job.adapter.rank
@@ -188,7 +234,7 @@ class PackedTrainer:
         found: list[Validation] = []
         if rows:
             with self._borrowed(self.attention), self.stack.measured({row.slot for row in rows}):
-                found = validate(self.model, self._parts(rows, VALIDATED_AT_ONCE), self.slots)
+                found = self._validated(rows)
         for state in due:
             try:
                 answer = self._check(state, found[state.slot] if state.train_job.validate else None, hooks)
@@ -197,6 +243,20 @@ class PackedTrainer:
             except Diverged as error:
                 leaving[state] = ("diverged", str(error))
         return leaving | {s: (s.over, "") for s in self._active.values() if s.over and s not in leaving}
+
+    def _validated(self, rows: list[PackedRow]) -> list[Validation]:
+        lengths = [len(row.row.tokens) for row in rows]
+        longest, tokens = max(lengths), sum(lengths)
+        at_once = max(longest, min(tokens, self.validated_at_once))
+        found, taken = halving(
+            at_once,
+            lambda at_once: validate(self.model, self._parts(rows, at_once), self.slots, self.path.head),
+            lambda at_once: self.stack.forget_gradients(),
+            longest,
+        )
+        if taken < at_once:
+            self.validated_at_once = taken
+        return found
 
     def _check(self, state: SlotState, found: Validation | None, hooks: PackedHooks) -> str:
         """GO_ON, PAUSE or PRUNE. Raises Diverged."""
@@ -213,13 +273,25 @@ class PackedTrainer:
     def _losses(self, rows: list[PackedRow]) -> tuple[list[float], list[list[int]]]:
         """The loss of each slot, and how many of its rows were predicted word for word and how many there are.
 
-        The gradients add up over the parts of the batch.
+        The gradients add up over the parts of the batch, which become smaller where memory is full.
         """
+        lengths = [len(row.row.tokens) for row in rows]
+        longest, tokens = max(lengths), sum(lengths)
+
+        def with_fewer(at_once: int) -> None:
+            self.stack.forget_gradients()
+            was, self.tokens_at_once = self.tokens_at_once or tokens, at_once
+            self._note(f"memory does not hold a step of {was} tokens: training goes on with {at_once} at once")
+
+        at_once = min(tokens, self.tokens_at_once or tokens)
+        return halving(at_once, lambda at_once: self._losses_of(rows, at_once), with_fewer, longest)[0]
+
+    def _losses_of(self, rows: list[PackedRow], at_once: int) -> tuple[list[float], list[list[int]]]:
         known = torch.zeros(2, self.slots, dtype=torch.long, device=self.stack.masters.device)
         totals = torch.zeros(self.slots, dtype=self.stack.masters.dtype, device=self.stack.masters.device)
         with torch.enable_grad(), self._borrowed(self.attention):
-            for part in self._parts(rows, self.tokens_at_once):
-                losses, right = token_scores(self.model, part.batch, **part.model_inputs)
+            for part in self._parts(rows, at_once):
+                losses, right = token_scores(self.model, part.batch, self.path.head, **part.model_inputs)
                 known += known_by_slot(right, part, self.slots)
                 slots = torch.zeros_like(totals, dtype=losses.dtype).index_add(0, part.slots, part.weighted(losses))
                 slots.sum().backward()
@@ -251,15 +323,6 @@ class PackedTrainer:
     @contextmanager
     def _alone(self, slot: int) -> Iterator[None]:
         """Inside the `with` block the model computes with this slot's adapter alone; the random state is restored."""
-        with self._borrowed(None), self.stack.measured([slot]), torch.random.fork_rng(), torch.no_grad():
+        with self._borrowed(None), self.stack.measured([slot]), kept_random_state(), torch.no_grad():
             self.stack.routing = slot
             yield
-
-
-def _model_problems(model: "PreTrainedModel") -> list[Problem]:
-    found = [name for name, m in model.named_modules() if isinstance(m, torch.nn.Dropout) and m.p > 0]
-    value = getattr(model.config, "attention_dropout", 0.0) or 0.0
-    if not found and not value:
-        return []
-    what = "this model has dropout, whose random numbers packed trials would share"
-    return [Problem(what, "model.path", found[0] if found else f"attention_dropout={value}", "train one at a time")]

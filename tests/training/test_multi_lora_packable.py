@@ -1,0 +1,50 @@
+"""Whether trials can share a pass of a model: asked of tiny models of many classes, and never of their names."""
+
+import pytest
+import torch
+
+import zoo
+from byheart.model.adapter import Lora
+from byheart.training.multi_lora.packable import why_alone
+
+
+def why(name, dtype=torch.float32, targets="all-linear", **changes):
+    torch.manual_seed(0)
+    return why_alone(zoo.build(name, **changes).to(dtype), Lora(rank=2, alpha=4, targets=targets))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ["llama", "gpt_oss", "lfm2", "bloom", "falcon"])
+def test_plain_layers_pack_whatever_the_attention(name, dtype):
+    assert why(name, dtype) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("gpt2", {}, "Conv1D"),
+        ("mixtral", {}, "linear layers only"),
+        ("opt", {}, "random numbers"),
+        ("llama", {"attention_dropout": 0.1}, "random numbers"),
+        ("llama", {"targets": ("lm_head", "q_proj")}, "other losses or gradients"),
+        ("llama", {"targets": ("lm_head",), "tie_word_embeddings": True}, "other losses or gradients"),
+        ("llama", {"targets": ("embed_tokens",)}, "linear layers only"),
+        ("llama", {"targets": r".*\.(q|v)_proj"}, None),
+    ],
+)
+def test_what_cannot_share_a_pass_says_why(name, changes, said):
+    found = why(name, **changes)
+    assert found is None if said is None else said in found
+
+
+def test_asking_leaves_the_model_and_the_random_numbers_as_they_were():
+    model = zoo.build("llama").train()
+    model.lm_head.weight.requires_grad_(False)
+    before, names = {k: v.clone() for k, v in model.state_dict().items()}, [n for n, _ in model.named_modules()]
+    torch.manual_seed(3)
+    why_alone(model, Lora(rank=2, alpha=4))
+    drawn = torch.rand(2)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(2)) and [n for n, _ in model.named_modules()] == names
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items()) and model.training
+    assert [n for n, p in model.named_parameters() if not p.requires_grad] == ["lm_head.weight"]
