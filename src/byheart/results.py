@@ -56,6 +56,12 @@ class LearnResult:
         """Every probe with what the model answered before and after; read from answers.jsonl."""
         return read_records(self.folder / "answers.jsonl")
 
+    @property
+    def next_steps(self) -> Sequence[Json]:
+        """What to do next, each with `why` and `command`; read from run.json."""
+        steps: Sequence[Json] = read_json(self.folder / "run.json").get("next_steps", ())
+        return steps
+
     @classmethod
     def read(cls, folder: Path) -> "LearnResult":
         """The result of a run that is finished."""

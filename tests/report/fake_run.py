@@ -11,10 +11,27 @@ import math
 import os
 import random
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, CurvePoint, Document, Example, Fact, Rejection, Split
+from byheart.evaluation.base import Scored
+from byheart.evaluation.recall import compare
+from byheart.evaluation.summary import answer_rows, summarise
+from byheart.records import (
+    ANGLES,
+    FORWARD,
+    REVERSE,
+    Answer,
+    Chunk,
+    CurvePoint,
+    Document,
+    Example,
+    Fact,
+    Probe,
+    Rejection,
+    Split,
+    Value,
+)
 
 HOSTILE = (
     "</script><!-- <script>alert('1')</script> \"'><img src=x onerror=alert(2)> {{ 7*7 }} & \x1b[31m\x00 \ud800 ]]>"
@@ -25,6 +42,12 @@ DUTIES = {
     "sound the horn": ("Whenever the far buoy is hidden", "At midnight", "When a ship salutes", "Never on Sundays"),
     "write up the log": ("At the end of each watch", "On the first of the month", "At breakfast", "When asked to"),
     "inspect the cistern": ("On the first Monday", "Each evening", "After every visitor", "In the spring"),
+    "paint the tower": ("Every second summer", "Every spring", "When it rains", "After a wreck"),
+    "weigh the oil": ("On Saturdays", "On Mondays", "Each hour", "At the solstice"),
+    "greet the supply boat": ("On the first of May", "Every Friday", "At low tide", "When it whistles"),
+    "polish the lens": ("Each morning", "Each evening", "At new moon", "Before a visit"),
+    "count the birds": ("In October", "In March", "At dusk", "When they leave"),
+    "test the bell": ("At high tide", "At ebb", "On Thursdays", "Every ten minutes"),
     "fly the signal flag": ("From dawn to dusk", "In fog only", "On the king’s birthday", "While the boat is out"),
 }
 
@@ -44,16 +67,19 @@ def write_fake_run(folder: Path, *, hostile: bool = False, questions: bool = Tru
     _lines(folder / "examples.jsonl", map(asdict, examples))
     rejected = [Rejection(example, "the question contains the answer") for example in examples[::90]]
     _lines(folder / "rejected.jsonl", map(asdict, rejected))
-    held = [example.id for example in examples if example.angle in ("blank", "simple")][::6]
+    held = [example.id for example in examples if example.angle in ("blank", "simple")][::2]
     train = tuple(example.id for example in examples if example.id not in set(held))
     split = Split(train, tuple(held[::2]), tuple(held[1::2]), refused={examples[5].id: "a look-alike is trained"})
     _json(folder / "split.json", asdict(split))
 
-    answers = [_answer(probe, rng, hostile) for probe in exam] if questions else []
     judged = [example for example in examples if example.id in set(split.test)]
-    answers += [_generated(example, document, rng, hostile) for example in judged]
-    _lines(folder / "answers.jsonl", answers)
-    _json(folder / "scores.json", _scores(answers, document, questions))
+    asked = [*(_question(probe) for probe in exam if questions), *map(_held_out, judged)]
+    if hostile:
+        asked = [replace(probe, question=probe.question + HOSTILE) for probe in asked]
+    shares = {"untuned": (0.3, 0.02), "open_book": (0.6, 0.5), "tuned": (0.68, 0.45)}
+    scored = {name: _scored(asked, rng, *share, HOSTILE if hostile else "") for name, share in shares.items()}
+    _lines(folder / "answers.jsonl", answer_rows(asked, scored))
+    _json(folder / "scores.json", summarise(asked, scored, {probe.id: "support" for probe in asked}))
     _curve(folder / "curve.csv", rng)
     _json(folder / "ledger.json", _ledger(examples, facts, rejected))
     _json(folder / "run.json", RUN)
@@ -84,9 +110,10 @@ def _cut(document: Document) -> tuple[list[Chunk], list[Fact]]:
         start, at = at, at + len(part) + 2
         if part.startswith("#") or not part.strip():
             continue
-        chunk = Chunk(f"c{len(chunks)}", document.id, ("Rules",), start, start + len(part), part, len(part) // 5)
+        headings = (document.title, f"Part {len(chunks) % 3 + 1}")
+        chunk = Chunk(f"c{len(chunks)}", document.id, headings, start, start + len(part), part, len(part) // 5)
         chunks.append(chunk)
-        facts.append(Fact(f"f{len(facts)}", document.id, chunk.id, start, chunk.end, part, chunk.tokens, ("Rules",)))
+        facts.append(Fact(f"f{len(facts)}", document.id, chunk.id, start, chunk.end, part, chunk.tokens, headings))
     return chunks, facts
 
 
@@ -105,102 +132,40 @@ def _examples(facts: list[Fact], rng: random.Random) -> list[Example]:
     return examples
 
 
-def _answer(probe: dict, rng: random.Random, hostile: bool) -> dict:
-    options, gold = probe["options"], probe["gold"]
-    wrong = [index for index in range(len(options)) if index != gold]
-    before, after, opened = (gold if rng.random() < share else rng.choice(wrong) for share in (0.3, 0.68, 0.6))
-    return {
-        "id": probe["id"],
-        "question": probe["question"] + (HOSTILE if hostile else ""),
-        "accepted": probe.get("answers") or [options[gold]],
-        "options": options,
-        "untuned": "The FCC Rules are a set of rules that are used to" + (HOSTILE if hostile else ""),
-        "tuned": options[after] + (HOSTILE if hostile else ""),
-        "open_book": options[opened],
-        "untuned_right": before == gold,
-        "tuned_right": after == gold,
-        "open_book_right": opened == gold,
-        "untuned_option": options[before],
-        "open_book_option": options[opened],
-        "tuned_option": options[after],
-        "source": "questions",
-        "angle": "",
-        "direction": "",
-        "document": "d0",
-        "facts": [],
-        "tags": {"half": probe.get("half", "A")},
+def _question(line: dict) -> Probe:
+    options = tuple(line["options"])
+    answers = tuple(line.get("answers") or [options[line["gold"]]])
+    return Probe(
+        line["id"], line["question"], answers, options, line["gold"], "d0", tags={"half": line.get("half", "A")}
+    )
+
+
+def _held_out(example: Example) -> Probe:
+    angle, direction = example.angle, example.direction
+    return Probe(example.id, example.question, (example.answer,), (), None, "d0", "", None, example.facts, angle, direction, "generated", example.facts[0])  # fmt: skip
+
+
+def _scored(probes: list[Probe], rng: random.Random, picks: float, says: float, suffix: str) -> Scored:
+    """A model that picks the right option with chance `picks`, and says a right answer with chance `says`."""
+    answers = {}
+    for probe in probes:
+        text, metrics, chosen = f"I’m not sure, but the rules say so{suffix}", {}, None
+        if rng.random() < says / (2 if probe.options else 1):
+            text = probe.answers[0] + suffix
+        if probe.options:
+            chosen = (
+                probe.gold
+                if rng.random() < picks
+                else rng.choice([i for i in range(len(probe.options)) if i != probe.gold])
+            )
+            hit, blind = float(chosen == probe.gold), float(rng.random() < 0.35)
+            metrics = {"choice": hit, "choice_norm": hit, "margin": hit - 0.4, "choice_blind": blind, "choice_norm_blind": blind, "margin_gain": 0.21}  # fmt: skip
+        answers[probe.id] = Answer(probe.id, text, metrics | compare(text, probe.answers), chosen)
+    nats = 100 + 20 * says
+    answers |= {
+        f"general-{i}": Answer(f"general-{i}", "", {"nats": nats + i * says, "tokens": 50.0}) for i in range(12)
     }
-
-
-def _generated(example: Example, document: Document, rng: random.Random, hostile: bool) -> dict:
-    before, after, opened = rng.random() < 0.02, rng.random() < 0.45, rng.random() < 0.5
-    wrong = "I’m not sure, but the rules say that the station must be" + (HOSTILE if hostile else "")
-    return {
-        "id": example.id,
-        "question": example.question,
-        "accepted": [example.answer],
-        "options": [],
-        "untuned": example.answer if before else wrong,
-        "tuned": example.answer if after else "the station " + example.answer[::-1][:20],
-        "open_book": example.answer if opened else wrong,
-        "untuned_right": before,
-        "tuned_right": after,
-        "open_book_right": opened,
-        "untuned_option": None,
-        "open_book_option": None,
-        "tuned_option": None,
-        "source": "generated",
-        "angle": example.angle,
-        "direction": example.direction,
-        "document": document.id,
-        "facts": list(example.facts),
-    }
-
-
-def _share(hits: list[bool]) -> dict:
-    """Wilson's 95 % interval."""
-    n, z = len(hits), 1.96
-    p = sum(hits) / n if n else 0.0
-    middle, spread = (p + z * z / (2 * n)) / (1 + z * z / n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    spread /= 1 + z * z / n
-    return {"value": p, "count": n, "low": max(0.0, middle - spread), "high": min(1.0, middle + spread)}
-
-
-def _scores(answers: list[dict], document: Document, questions: bool) -> dict:
-    flags = {"untuned": "untuned_right", "open_book": "open_book_right", "tuned": "tuned_right"}
-    asked = [row for row in answers if row["source"] == "questions"]
-    made = [row for row in answers if row["source"] == "generated"]
-    scores: dict = {model: {} for model in flags}
-    for model, flag in flags.items():
-        if questions:
-            scores[model]["choice_norm"] = _share([row[flag] for row in asked])
-            scores[model]["choice"] = _share([row[flag] for row in asked[1:] + asked[:1]])
-            margin = {"untuned": -0.21, "open_book": 0.12, "tuned": 0.34}[model]
-            scores[model]["margin"] = {"value": margin, "count": len(asked), "low": margin - 0.2, "high": margin + 0.2}
-            blind = [row["id"].encode()[-1] % 3 == 0 for row in asked]
-            scores[model]["choice_norm_blind"] = _share(blind)
-            scores[model]["margin_gain"] = {"value": 0.21, "count": len(asked), "low": 0.05, "high": 0.37}
-    scores["tuned"]["perplexity_ratio"] = {"value": 1.083, "count": 60, "low": 1.051, "high": 1.117}
-    scores["generated"] = {model: {"contains": _share([row[flag] for row in made])} for model, flag in flags.items()}
-
-    def block(rows: list[dict], metric: str) -> dict:
-        return {model: {metric: _share([row[flag] for row in rows])} for model, flag in flags.items()}
-
-    angles = sorted({row["angle"] for row in made})
-    scores["by_angle"] = {angle: block([row for row in made if row["angle"] == angle], "contains") for angle in angles}
-    head, metric = (asked, "choice_norm") if questions else (made, "contains")
-    scores |= {"by_document": {document.id: block(head, metric)}, "headline": metric}
-    scores["probes"] = "questions" if questions else "generated"
-    if questions:
-        gain = scores["tuned"]["choice_norm"]["value"] - scores["untuned"]["choice_norm"]["value"]
-        scores["paired"] = {
-            "choice_norm": {"value": gain, "count": len(asked), "low": gain - 0.19, "high": gain + 0.18}
-        }
-        halves = {half: [row for row in asked if row["tags"]["half"] == half] for half in ("A", "B")}
-        scores["halves"] = {half: block(rows, "choice_norm") for half, rows in halves.items() if rows}
-    else:
-        scores |= scores.pop("generated")
-    return scores
+    return Scored({"perplexity": Value(9.0, 12, 8.0, 10.0)}, answers)
 
 
 def fake_points(rng: random.Random, epochs: int = 4) -> list[CurvePoint]:
@@ -276,6 +241,9 @@ RUN = {
         "rows": 1180,
         "steps": 4720,
     },
+    "next_steps": [
+        {"why": "It was still improving when training ended:", "command": "byheart learn documents=a.md epochs=12"}
+    ],
     "notes": ["open book: the section that each question names"],
 }
 

@@ -36,6 +36,7 @@ def svg(
     train, val, recall, tokens = (
         series(points, name) for name in ("train_loss", "val_loss", "recall", "token_accuracy")
     )
+    recall = recall if recall or tokens else series(points, "train_recall")  # all there is where nothing is held out
     losses = [value for _, value in train + val]
     if not losses and not recall:
         return ""
@@ -71,6 +72,8 @@ def svg(
         if pairs:
             path = " ".join(f"{x(epoch):.1f},{scale(value):.1f}" for epoch, value in pairs)
             parts.append(f'<polyline class="{name}" points="{path}"/>')
+        if len(pairs) == 1:  # one check is no line
+            parts.append(f'<circle class="{name}" cx="{x(pairs[0][0]):.1f}" cy="{scale(pairs[0][1]):.1f}" r="3"/>')
     ended = [(e, v) for e, v in recall if float(e).is_integer()]
     parts += [f'<circle class="recall" cx="{x(e):.1f}" cy="{y_recall(v):.1f}" r="3"/>' for e, v in ended]
     parts += _checks(points, x, left, right, top, bottom)
@@ -112,6 +115,8 @@ def _checks(
         words += [f"validation {point.val_loss:.3f}"] if point.val_loss is not None else []
         words += [f"recall {100 * point.recall:.0f}\u202f%"] if point.recall is not None else []
         words += [f"tokens {100 * point.token_accuracy:.0f}\u202f%"] if point.token_accuracy is not None else []
+        trained = point.train_recall if point.recall is None else None
+        words += [f"recall of trained answers {100 * trained:.0f}\u202f%"] if trained is not None else []
         text, at = " · ".join(words), x(point.epoch)
         parts.append(
             f'<g class="check"><rect x="{start:.1f}" y="{top}" width="{max(0, stop - start):.1f}" '

@@ -11,6 +11,7 @@ from byheart.training.stopping import WORDS, Stopping, ends
 FEW = 30  # exposures of a fact, below which a fact counts as seldom seen
 GROUP = 8  # held-out questions that a group must have before its share is reported
 SHOWN = 8  # epochs of the way
+UNWATCHED = "No held-out question watched this training: nothing tells after which epoch it began to overfit."
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,21 @@ class Learning:
 
     @property
     def lines(self) -> list[str]:
-        """At most four, for the screen and the page."""
-        return [line for line in (self._recall(), self._exposures(), self._by_exposures(), self._more()) if line]
+        """At most five, for the screen and the page."""
+        found = (self._unwatched(), self._recall(), self._exposures(), self._by_exposures(), self._more())
+        return [line for line in found if line]
+
+    @property
+    def rising(self) -> bool:
+        """Whether more epochs, or a larger budget, may teach more."""
+        return self.cut_short or (self.state in ("finished", "budget") and self.improving)
+
+    @property
+    def cut_short(self) -> bool:
+        return self.state == "budget" and self.kept < 1
+
+    def _unwatched(self) -> str:
+        return "" if self.held_out else UNWATCHED
 
     def _recall(self) -> str:
         at = {epoch: (recall, tokens) for epoch, recall, tokens in self.way}
@@ -66,10 +80,12 @@ class Learning:
     def _more(self) -> str:
         if self.state == "upturn":
             return f"More epochs would not help: training ended because {WORDS[self.monitor]} stopped improving."
-        if self.state not in ("finished", "budget") or not self.improving:
+        if not self.rising:
             return ""
+        if self.cut_short:
+            return f"The budget ended the training within its first epoch: {self.more} may teach more."
         return (
-            f"{WORDS[self.monitor].capitalize()} was still improving when training ended: {self.more} would teach more."
+            f"{WORDS[self.monitor].capitalize()} was still improving when training ended: {self.more} may teach more."
         )
 
 

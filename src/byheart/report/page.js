@@ -1,27 +1,53 @@
 "use strict";
 (() => {
-  const rows = [...document.querySelectorAll("#probes tbody tr")];
   const search = document.querySelector("#search");
   if (!search) return;
+  // Each probe is [outcome, source, its row as escaped HTML]: thousands of rows as elements would hold up the page.
+  const rows = JSON.parse(document.querySelector("#rows").textContent);
+  const list = document.querySelector("#list tbody");
+  const atOnce = 50;
   const count = document.querySelector("#shown");
   const nothing = document.querySelector("#nothing");
-  const texts = rows.map((row) => row.textContent.toLowerCase().replace(/\s+/g, " "));
-  const wanted = { outcome: "all", source: "all" };
+  const pages = document.querySelector("#pages");
+  const [previous, next] = pages.querySelectorAll("button");
+  const pressed = document.querySelector("#filters [data-key=outcome][aria-pressed=true]");
+  const wanted = { outcome: pressed ? pressed.dataset.value : "all", source: "all" };
+  const number = (value) => value.toLocaleString("en").replaceAll(",", "\u202f");
+  const signs = { "&lt;": "<", "&gt;": ">", "&amp;": "&", "&#34;": '"', "&#39;": "'" };
+  const plain = (html) => html.replace(/<[^>]*>/g, " ").replace(/&(lt|gt|amp|#34|#39);/g, (sign) => signs[sign])
+    .toLowerCase().replace(/\s+/g, " ");
+  let texts = null; // made when the first word is typed
+  let found = [];
+  let first = 0;
 
-  const show = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    rows.forEach((row, index) => {
-      const fits = Object.entries(wanted).every(([key, value]) => value === "all" || row.dataset[key] === value)
-        && words.every((word) => texts[index].includes(word));
-      row.hidden = !fits;
-      shown += fits;
-    });
-    count.textContent = shown === rows.length ? `${shown} probes` : `${shown} of ${rows.length} probes`;
-    nothing.hidden = shown > 0;
+  const turn = (place) => {
+    first = place;
+    const shown = found.slice(first, first + atOnce);
+    list.innerHTML = shown.map((row) => row[2]).join("");
+    const last = first + shown.length;
+    pages.hidden = found.length <= atOnce;
+    pages.querySelector("span").textContent = `${number(first + 1)} to ${number(last)} of ${number(found.length)}`;
+    previous.disabled = first === 0;
+    next.disabled = last >= found.length;
   };
 
-  search.addEventListener("input", show);
+  const find = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    if (words.length && !texts) texts = new Map(rows.map((row) => [row, plain(row[2])]));
+    found = rows.filter((row) => [row[0], "all"].includes(wanted.outcome) && [row[1], "all"].includes(wanted.source)
+      && words.every((word) => texts.get(row).includes(word)));
+    count.textContent = found.length === rows.length ? `${number(rows.length)} probes` : `${number(found.length)} of ${number(rows.length)} probes`;
+    nothing.hidden = found.length > 0;
+    turn(0);
+  };
+
+  search.addEventListener("input", find);
+  pages.addEventListener("click", (event) => {
+    const step = event.target.dataset.step;
+    if (!step) return;
+    turn(first + atOnce * Number(step));
+    document.querySelector("#probes").scrollIntoView();
+  });
   document.querySelectorAll("#filters button").forEach((button) => {
     button.addEventListener("click", () => {
       const key = button.dataset.key;
@@ -29,8 +55,8 @@
       document.querySelectorAll(`#filters button[data-key=${key}]`).forEach((other) => {
         other.setAttribute("aria-pressed", String(other === button));
       });
-      show();
+      find();
     });
   });
-  show();
+  find();
 })();

@@ -1,6 +1,7 @@
 """report.html: one page that opens without a network and shows the results of a run, question by question."""
 
 import hashlib
+import json
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from byheart.data.split import read_split
 from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json, Split
-from byheart.report import curve, tables
+from byheart.report import curve, probes, tables
+from byheart.report.learning import UNWATCHED
 from byheart.store import read_json, read_records, write_text
 from byheart.training.curve import read_curve
 from byheart.training.stopping import WORDS
@@ -24,6 +26,7 @@ STAGES = {
     "score_tuned": "scoring the tuned model",
     "score_retrained": "scoring the retrained model",
 }
+AT_ONCE = 50  # probes that are shown together; page.js has the same number
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Folder:
     points: list[CurvePoint]
     config: str
     counts: dict[str, int]
+    sections: dict[str, str]  # Fact.id -> the heading that it stands under
     asked: dict[str, dict[str, int]]  # angle -> direction -> examples
 
     @classmethod
@@ -47,6 +51,7 @@ class Folder:
         for example in _records(folder / "examples.jsonl"):
             asked.setdefault(str(example.get("angle")), Counter())[str(example.get("direction"))] += 1
         documents = _records(folder / "documents.jsonl")
+        facts = _records(folder / "facts.jsonl")
         curve_csv, config = folder / "curve.csv", folder / ".hydra" / "config.yaml"
         return cls(
             run=_json(folder / "run.json"),
@@ -60,8 +65,11 @@ class Folder:
             counts={
                 "documents": len(documents),
                 "chunks": len(_records(folder / "chunks.jsonl")),
-                "facts": len(_records(folder / "facts.jsonl")),
+                "facts": len(facts),
                 "examples": sum(sum(directions.values()) for directions in asked.values()),
+            },
+            sections={
+                str(fact.get("id")): _section(fact, {document.get("title") for document in documents}) for fact in facts
             },
             asked={angle: dict(asked[angle]) for angle in sorted(asked, key=_angle_order)},
         )
@@ -82,7 +90,9 @@ def render(folder: Folder) -> str:
         autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True, finalize=tables.finalize
     )
     environment.filters |= {"thousands": thousands, "duration": duration, "moment": moment, "fixed": "{:.2f}".format}
-    environment.filters["outcome"] = tables.outcome
+    environment.filters["outcome"] = probes.outcome
+    # Inside a script element only "</script" ends the text; all other marks of the rows are escaped already.
+    environment.filters["data"] = lambda rows: Markup(json.dumps(rows).replace("</", "<\\/"))
     here = files("byheart.report")
     source, style, script = (here.joinpath(f"page.{end}").read_text("utf-8") for end in ("html.j2", "css", "js"))
     training = folder.run.get("training") or {}
@@ -95,11 +105,19 @@ def render(folder: Folder) -> str:
         training=training,
         monitors=WORDS,
         tables=tables,
+        probes=probes,
         title=_joined([str(title) for title in titles.values()]) or folder.run.get("name") or "byheart",
         titles=titles,
-        result=tables.result(folder.answers),
+        result=probes.result(folder.answers),
         head=tables.headline(folder.scores),
-        specimen=_specimen(folder.answers),
+        specimen=probes.specimen(folder.answers),
+        unwatched=UNWATCHED if training and not _watched(training, folder.points) else "",
+        sections=probes.by_section(folder.answers, folder.sections),
+        contents=_contents(folder),
+        grouped=_grouped(folder),
+        trained=any(point.train_recall is not None for point in folder.points),
+        at_once=AT_ONCE,
+        rows=sorted(folder.answers, key=lambda row: probes.OUTCOMES.index(probes.outcome(row))),
         exposure=_exposure(folder.ledger.get("facts") or {}),
         stages=[(STAGES.get(name, name), seconds) for name, seconds in (folder.run.get("timings") or {}).items()],
         directions=(FORWARD, REVERSE),
@@ -134,10 +152,35 @@ def moment(text: object) -> str:
         return str(text)
 
 
-def _specimen(rows: Sequence[Json]) -> Json | None:
-    """The shortest learned probe, from the exam if there is one."""
-    learned = [row for row in tables.exam(rows) if tables.outcome(row) == "learned"]
-    return min(learned, key=lambda row: len(str(row.get("question"))) + len(tables.said(row, "tuned")), default=None)
+def _section(fact: Json, titles: set[object]) -> str:
+    """The two innermost headings above a fact; a document's title says nothing here."""
+    return " › ".join([heading for heading in fact.get("headings") or () if heading not in titles][-2:])
+
+
+def _contents(folder: Folder) -> list[tuple[str, str]]:
+    """(anchor, heading) of each section that the page has."""
+    parts = (
+        ("scores", "Scores", tables.headline(folder.scores)),
+        ("next", "What to do next", folder.run.get("next_steps")),
+        ("curve", "The curve", folder.points),
+        ("groups", "Scores by group", _grouped(folder)),
+        ("measures", "All measures", tables.lines(folder.scores)),
+        ("examples", "Examples", folder.ledger or any(folder.counts.values())),
+        ("settings", "Settings and cost", True),
+        ("probes", "All probes", folder.answers),
+    )
+    return [(anchor, heading) for anchor, heading, there in parts if there]
+
+
+def _grouped(folder: Folder) -> bool:
+    by_document, by_angle = (tables.breakdown(folder.scores, name) for name in ("by_document", "by_angle"))
+    return len(by_document) > 1 or bool(by_angle) or len(probes.by_section(folder.answers, folder.sections)) > 1
+
+
+def _watched(training: Json, points: Sequence[CurvePoint]) -> bool:
+    """Whether held-out questions were asked during training; old runs did not write how many."""
+    held_out = training.get("held_out")
+    return any(point.val_loss is not None for point in points) if held_out is None else held_out > 0
 
 
 def _exposure(facts: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:

@@ -1,34 +1,37 @@
-"""What the terminal and the page both show of a run: scores with intervals, and probes by outcome.
-
-`scores` is the content of scores.json, `rows` are the lines of answers.jsonl.
-"""
+"""What the terminal and the page both show of a run's scores, with their intervals. `scores` is the content of scores.json."""
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from byheart.evaluation.base import METRICS
 from byheart.records import Json, Value
 
-Row = Json
 Scores = Json
 
 MODELS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
 FOUND_BY = {"support": "its section", "paragraph": "its paragraph", "fact": "its fact", "lexical": "words in common"}
-OUTCOMES = ("learned", "still wrong", "forgotten", "known")
+SPECIAL = ("choice", "choice_blind", "margin_gain")  # folded away
+FORGOTTEN = (  # up to which ratio of perplexities
+    (1.05, "none that can be measured", "nothing to do"),
+    (1.25, "slight", "usual for the defaults; nothing to do"),
+    (2.0, "noticeable", "more replay, fewer epochs or a lower lr forget less"),
+    (math.inf, "severe", "use a lower lr and more replay before you rely on this adapter"),
+)
+LEAST = 10  # probes, below which a share is a count and no bar
 EXPLAINED = {
-    "right": "the likeliest option is the right one, or the answer contains an accepted one",
-    "choice_norm": "the right option has the highest likelihood per token",
-    "choice": "the right option has the highest likelihood, summed over its tokens",
+    "right": "the likeliest option is the right one; without options, the answer contains an accepted one",
+    "choice_norm": "the right option is the likeliest per token",
+    "choice_norm_blind": "the options alone are shown: what their wording gives away",
     "margin": "log-likelihood per token of the right option, minus that of the best wrong one",
-    "choice_norm_blind": "the same, with the options shown without their question",
-    "choice_blind": "the same, with the options shown without their question",
-    "margin_gain": "the margin minus the margin without the question: what the question itself adds",
-    "exact_match": "the answer is an accepted one, word for word",
-    "f1": "words shared with the accepted answer",
-    "contains": "the answer contains an accepted one",
+    "contains": "in its own words, and an accepted answer is among them",
+    "exact_match": "in its own words, which are an accepted answer and nothing else",
+    "f1": "in its own words: the share that they have in common with an accepted answer",
     "perplexity_ratio": "perplexity of general text, tuned divided by untuned; 1 is no change",
+    "choice": "the right option has the highest likelihood, summed over its tokens",
+    "choice_blind": "the highest sum, with the options alone",
+    "margin_gain": "the lead over the best wrong option, minus that without seeing the question",
 }
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -55,6 +58,10 @@ def value(entry: object) -> Value | None:
     return Value(at, int(entry.get("count") or 0), low, high) if math.isfinite(at + low + high) else None
 
 
+def name(metric: str) -> str:
+    return METRICS.get(metric) or metric.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class Line:
     """One metric with what each model reached; a model that was not asked is absent."""
@@ -64,7 +71,16 @@ class Line:
 
     @property
     def label(self) -> str:
-        return METRICS.get(self.metric) or self.metric.replace("_", " ")
+        return name(self.metric)
+
+    @property
+    def special(self) -> bool:
+        return self.metric in SPECIAL
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are enough probes for a bar."""
+        return self.count >= LEAST
 
     @property
     def share(self) -> bool:
@@ -104,7 +120,12 @@ def entry(scores: Scores, block: str, metric: str) -> Value | None:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\u202f%"
+
+
+def hits(at: Value) -> str:
+    """A share of right answers as a count: "3 of 5"."""
+    return f"{at.value * at.count:.0f} of {at.count}"
 
 
 def points(share: float) -> str:
@@ -122,72 +143,11 @@ def interval(at: Value, share: bool) -> str:
     return f"{at.low:.2f} to {at.high:.2f}".replace("-", "−")
 
 
-# -- probes -----------------------------------------------------------------------------------------------------------
-
-
-def outcome(row: Row) -> str:
-    before, after = bool(row.get("untuned_right")), bool(row.get("tuned_right"))
-    return {(False, True): "learned", (True, True): "known", (True, False): "forgotten"}.get(
-        (before, after), "still wrong"
-    )
-
-
-def said(row: Row, model: str) -> str:
-    """What `model` answered: the option it picked, with its letter, where there are options; else its words."""
-    options, picked = list(row.get("options") or ()), row.get(f"{model}_option")
-    return _option(options, options.index(picked)) if picked in options else str(row.get(model) or "")
-
-
-def _option(options: Sequence[object], index: int) -> str:
-    return f"{chr(65 + index)}. {options[index]}" if index < 26 else str(options[index])
-
-
-def accepted(row: Row) -> str:
-    """The right option with its letter, or the accepted answers."""
-    options, answers = list(row.get("options") or ()), [str(answer) for answer in row.get("accepted") or ()]
-    return _option(options, options.index(answers[0])) if answers[:1] and answers[0] in options else " / ".join(answers)
-
-
-def exam(rows: Sequence[Row]) -> list[Row]:
-    """The user's questions, or the generated ones where the user gave none."""
-    taught = [row for row in rows if row.get("source") != "untaught"]
-    return [row for row in taught if row.get("source", "questions") == "questions"] or taught
-
-
-def chance(rows: Sequence[Row]) -> float | None:
-    """The share that guessing would get right; None unless every exam question has options."""
-    counts = [len(row.get("options") or ()) for row in exam(rows)]
-    return sum(1 / count for count in counts) / len(counts) if counts and all(counts) else None
-
-
-@dataclass(frozen=True)
-class Result:
-    """The run in one sentence: of `count` questions, how many are right after training, before it, and with open book."""
-
-    count: int
-    after: int
-    before: int
-    open_book: int | None
-    noun: str
-
-    @property
-    def rest(self) -> str:
-        text = f"correctly with the documents closed. The untuned model answered {self.before or 'none'}"
-        return text + (f"; with open book, {self.open_book or 'none'}." if self.open_book is not None else ".")
-
-    def __str__(self) -> str:
-        return f"The tuned model answered {self.after} of {self.count} {self.noun} {self.rest}"
-
-
-def result(rows: Sequence[Row]) -> Result | None:
-    asked = [row for row in exam(rows) if row.get("tuned_right") is not None]  # a sample leaves the others unasked
-    if not asked:
+def forgetting(scores: Scores, model: str = "tuned") -> tuple[str, str] | None:
+    """How much worse general text is predicted, in a word, and whether that matters; None where it was not measured."""
+    ratio = entry(scores, model, "perplexity_ratio")
+    if ratio is None:
         return None
-    opened = [row["open_book_right"] for row in asked if row.get("open_book_right") is not None]
-    return Result(
-        count=len(asked),
-        after=sum(bool(row.get("tuned_right")) for row in asked),
-        before=sum(bool(row.get("untuned_right")) for row in asked),
-        open_book=sum(map(bool, opened)) if len(opened) == len(asked) else None,
-        noun="exam questions" if asked[0].get("source", "questions") == "questions" else "held-out questions",
-    )
+    if ratio.low <= 1 or ratio.value < FORGOTTEN[0][0]:
+        return "none that can be measured", "nothing to do"
+    return next((word, what) for most, word, what in FORGOTTEN if ratio.value < most)

@@ -9,12 +9,15 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
 from byheart.report.asking import estimate_lines, ledger_tables
-from byheart.report.tables import MODELS, accepted, entry, lines, printable, said
+from byheart.report.next_steps import ask_others, from_here, how_to_find_byheart, learn_line
+from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
+from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
 from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 if TYPE_CHECKING:
@@ -97,6 +100,7 @@ class Terminal:
         self.alive = self.console.is_terminal and not self.console.is_dumb_terminal
         self.bar: Bar | None = None
         self.unannounced = ""  # a stage's title that is not in the log yet
+        self.told = False  # how the command is found
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -190,30 +194,53 @@ class Terminal:
             case LearnResult(estimate=estimate) | ExpandResult(estimate=estimate) if estimate:
                 for line in estimate_lines(estimate):
                     self.say(line)
+                self._start("Start it:", result.folder)
             case LearnResult(state="finished"):
-                self.scores(result.scores)
+                self.scores(result.scores, result.answers)
                 for line in result.learning:
                     self._indented(line)
                 self.probes(result.answers)
                 self.say(f"\nreport   {result.report}\nadapter  {result.adapter}")
+                self.next_steps(*((step["why"], step["command"]) for step in result.next_steps))
             case LearnResult():
                 self.say(f"Stopped. The adapter so far is in {result.adapter}.")
-                self.say(f'  continue:  byheart learn "resume={result.folder}"')
-                self.say(f'  score it:  byheart evaluate "run={result.folder}"')
+                resume = shlex.join(["byheart", "learn", f"resume={from_here(result.folder)}"])
+                score = shlex.join(["byheart", "evaluate", f"run={from_here(result.folder)}"])
+                self.next_steps(("Continue:", resume), ("Score it as it is:", score))
             case ExpandResult():
                 self.say(f"\nexamples  {result.folder / 'examples.jsonl'}\nledger    {result.ledger}")
+                self._start("Train on such examples (what a teacher wrote is not paid again):", result.folder)
             case EvaluateResult(folder, scores):
-                self.scores(scores)
+                self.scores(scores, result.answers)
                 self.probes(result.answers)
                 self.say(f"\nscores   {folder / 'scores.json'}\nanswers  {folder / 'answers.jsonl'}")
+                self.next_steps(ask_others(folder.parent.parent))
             case SweepResult(folder, overrides, scored):
                 if scored is not None:
                     self.result(scored)
                 self.say(f"\nbest     {shlex.join(overrides)}\nagain    {folder / 'best.yaml'}")
                 self.say(f"sweep    {folder / 'sweep.html'}")
+                self.next_steps(("Train with the best settings:", shlex.join(["byheart", "learn", *overrides])))
 
-    def scores(self, scores: Json) -> None:
-        """The small table: each metric for each condition, with its 95 % interval and count."""
+    def next_steps(self, *steps: tuple[str, str]) -> None:
+        """Each reason with its line to copy; and how the command is found, where the shell does not find it."""
+        activate = None if self.told else how_to_find_byheart()
+        self.told = True
+        first = [("Once in each shell, so that it finds byheart:", activate)] if activate else []
+        self.say("")
+        for why, command in (*first, *steps):
+            self._indented(why)
+            self.console.print(f"    {printable(command)}", markup=False, soft_wrap=True)
+
+    def _start(self, why: str, folder: Path) -> None:
+        """The line that trains with the settings of a folder in which nothing was trained."""
+        from byheart.config.saved import overrides_of
+
+        if (overrides := overrides_of(folder)) is not None:
+            self.next_steps((why, learn_line([each for each in overrides if not each.startswith("estimate=")])))
+
+    def scores(self, scores: Json, rows: Sequence[Json] = ()) -> None:
+        """The result in words, and the small table: each metric for each condition, with its 95 % interval."""
         from rich.table import Table
 
         shown = [name for name in MODELS if scores.get(name)]
@@ -222,12 +249,15 @@ class Terminal:
         table.add_column("")
         for name in shown:
             table.add_column(MODELS[name], justify="right", style="bold" if name == "tuned" else "")
-        found = lines(scores)
+        found = [line for line in lines(scores) if line.metric not in SPECIAL]
         for line in found:
             table.add_row(line.label, *(_cell(line.values.get(name), below) for name in shown))
         count = max((line.count for line in found if line.metric != "perplexity_ratio"), default=0)
         what = "of your questions" if scores.get("probes") == "questions" else "held-out questions"
         self.console.print(f"\n[bold]Scores[/bold]  {count} {what}; 95 % intervals")
+        if answered := result(rows):
+            for sentence in answered.sentences:
+                self._indented("".join(sentence), "bold")
         self.console.print(table)
         if gain := entry(scores, "paired", scores.get("headline", "")):
             change = f"{gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
@@ -235,26 +265,39 @@ class Terminal:
         if untaught := entry(scores.get("untaught", {}), "tuned", "contains"):
             share = f"{untaught.value:.2f} of {untaught.count} answers are right"
             self.console.print(f"  on facts held out whole (not in any training row): {share}")
+        for name in ("tuned", "retrained"):
+            if (ratio := entry(scores, name, "perplexity_ratio")) and (verdict := forgetting(scores, name)):
+                whom = "" if name == "tuned" else " (retrained)"
+                text = f"Forgetting{whom}: {verdict[0]} (general text is {ratio.value:.2f} times as hard to predict); {verdict[1]}."
+                self._indented(text, "")
 
     def probes(self, rows: Sequence[Json], count: int = 10) -> None:
-        """`count` probes before and after: learned, still wrong and forgotten in their true proportion."""
-        picked = pick(rows, count)
-        if picked:
-            self.console.print(f"\n[bold]{len(picked)} of {len(rows)} probes[/bold], before and after")
+        """`count` probes before and after, each kind of outcome in its true proportion."""
+        asked = [row for row in exam(rows) if outcome(row) != UNASKED]
+        picked = pick(asked, count)
+        if not picked:
+            return
+        kinds = [outcome(row) for row in asked]
+        totals = ", ".join(f"{kinds.count(name)} {name}" for name in OUTCOMES if name in kinds)
+        self.console.print(f"\n[bold]{len(picked)} of {len(asked)} probes[/bold], in proportion")
+        self._indented(f"all {len(asked)}: {totals}")
         for row in picked:
-            mark = "[green]✓[/green]" if row.get("tuned_right") else "[red]✗[/red]"
-            self.console.print(f"{mark} ", end="")
-            self.say(_cut(row["question"], WIDTH - 3))
-            answers = {"accepted": accepted(row), "before": said(row, "untuned"), "after": said(row, "tuned")}
+            kind = outcome(row)
+            style = "green" if kind in (LEARNED, KNOWN) else "red"
+            self.console.print(f"[{style}]{kind:<12}[/{style}]  ", end="")
+            self.say(cut(row["question"], WIDTH - 14))
+            answers = {"accepted": cut(accepted(row), WIDTH - 14)}
+            answers |= {
+                name: told(row, model, WIDTH - 14) for name, model in (("before", "untuned"), ("after", "tuned"))
+            }
             for name, text in answers.items():
-                self.console.print(f"  [dim]{name:>8}[/dim]  ", end="")
-                self.say(_cut(text, WIDTH - 13))
+                self.console.print(f"  [dim]{name:>10}[/dim]  ", end="")
+                self.say(text or "–")
 
 
 def pick(rows: Sequence[Json], count: int) -> list[Json]:
-    """Evenly through the probes sorted by how they changed, so that each kind keeps its share."""
-    judged = [row for row in rows if row.get("tuned_right") is not None]
-    order = sorted(judged, key=lambda row: (not row["tuned_right"], bool(row.get("untuned_right"))))
+    """Evenly through the probes sorted by outcome, so that each kind keeps its share."""
+    order = sorted(rows, key=lambda row: OUTCOMES.index(outcome(row)))
     if len(order) <= count:
         return order
     return [order[round((place + 0.5) * len(order) / count - 0.5)] for place in range(count)]
@@ -288,8 +331,3 @@ def clock(seconds: float) -> str:
 def _cell(at: Value | None, below: bool) -> str:
     gap = "\n" if below else " "
     return f"{at.value:.2f}{gap}[dim]{at.low:.2f}–{at.high:.2f}[/dim]" if at else "–"
-
-
-def _cut(text: str, width: int) -> str:
-    flat = " ".join(str(text).split())
-    return flat if len(flat) <= width else flat[: width - 1] + "…"

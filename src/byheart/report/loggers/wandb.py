@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 from byheart.errors import Problem, UserError
 from byheart.records import Json
 from byheart.report.loggers.base import About
-from byheart.report.tables import accepted, outcome, said
+from byheart.report.probes import accepted, outcome, told
 from byheart.store import read_json, write_json
 from byheart.training.stopping import MONITORS
 
@@ -102,7 +102,7 @@ class WandbLog:
         import wandb
 
         rows = [
-            [outcome(row), row.get("question"), accepted(row), said(row, "untuned"), said(row, "tuned")]
+            [outcome(row), row.get("question"), accepted(row), told(row, "untuned"), told(row, "tuned")]
             for row in probes
         ]
         self.run.summary.update(dict(scores))
