@@ -29,9 +29,9 @@ from byheart.training.trainer import Trainer
 WHOLE = Stopping(patience=None, checks_per_epoch=1)
 
 
-def short_rows(tokenizer, folder, train, validate):
+def short_rows(tokenizer, train, validate):
     """Rows from the whole text, evenly, the longer half left out."""
-    every = rows(tokenizer, folder)
+    every = rows(tokenizer)
     every = [row for row in every if len(row.tokens) <= sorted(len(r.tokens) for r in every)[len(every) // 2]]
     some = every[:: len(every) // (train + validate)][: train + validate]
     held = some[:: (train + validate) // validate][:validate]
@@ -79,7 +79,7 @@ def main():
     model, tokenizer = BaseModel().load(said.dtype, "cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        train, validate = short_rows(tokenizer, folder / "rows", *((4, 2) if said.quick else (40, 8)))
+        train, validate = short_rows(tokenizer, *((4, 2) if said.quick else (40, 8)))
         jobs = [
             PackedJob(
                 f"lr={lr:g} seed={seed}",

