@@ -14,6 +14,7 @@ from torch import Tensor
 from byheart.errors import UserError
 from byheart.model.adapter import Lora
 from byheart.model.memory import is_out_of_memory
+from byheart.model.random_state import kept_random_state
 from byheart.training.job import TrainJob
 from byheart.training.layout import Row, padded
 from byheart.training.loss import row_weights, token_scores
@@ -49,7 +50,7 @@ def why_alone(model: "PreTrainedModel", adapter: Lora) -> str | None:
     grads = {name: p.requires_grad for name, p in model.named_parameters()}
     rows = _rows(model)
     alone: list[tuple[Matrices, Scored]] = []
-    with torch.random.fork_rng():
+    with kept_random_state():
         with attached(adapter, model, seed=0) as (wrapped, layers):
             found = _unlike_layers(wrapped, layers)
             for row in rows if found is None else ():
