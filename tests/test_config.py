@@ -262,7 +262,7 @@ def options():
 @pytest.mark.parametrize("option", options())
 def test_every_shipped_option_builds(option, monkeypatch):
     monkeypatch.setattr(
-        "byheart.training.optimizer_choices._missing", lambda package, option: []
+        "byheart.training.optimizer_choices.missing_package", lambda package, where, value: []
     )  # need not be installed
     Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
     extra = ["expansion.file.path=pairs.jsonl"] if "file" in option else []

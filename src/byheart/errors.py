@@ -1,5 +1,6 @@
 """Errors with an exit code of their own: the user can fix them, or a batch is still running."""
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,13 @@ def wrong_numbers(options: object, where: str, checks: Mapping[str, Check]) -> l
         for name, (words, is_right) in checks.items()
         if values[name] is not None and not is_right(values[name])
     ]
+
+
+def missing_package(package: str, where: str, value: str) -> list[Problem]:
+    """A problem where the package is not installed; it is not imported."""
+    if importlib.util.find_spec(package):
+        return []
+    return [Problem(f"the package {package} is not installed", where, value, f"pip install {package}")]
 
 
 def gather(problems: Sequence[Problem]) -> None:

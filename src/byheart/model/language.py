@@ -18,7 +18,7 @@ PADDED, EQUAL, ALONE, SHARED = "padded", "equal", "alone", "shared"
 
 @dataclass(frozen=True)
 class Batching:
-    """What a model may read together without another result than alone (`agreement` asks it)."""
+    """What a model may read together without another result than alone (`batching.py` asks it)."""
 
     prompts: str = PADDED  # on the left, for `generate`; or only those of EQUAL length, or each ALONE
     options: str = SHARED  # continue one reading of the prompt; or whole rows PADDED on the right, or each ALONE
@@ -54,7 +54,8 @@ class LanguageModel:
     @property
     def longest(self) -> int | None:
         """Tokens that the model can read at once: with absolute positions, one more is an error."""
-        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or None
+        named = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return named if isinstance(named, int) and named > 0 else None
 
     def fitting(self, prompt: Sequence[int], more: int) -> Sequence[int]:
         """A prompt without as much of its beginning as leaves room for `more` tokens behind it."""

@@ -24,7 +24,8 @@ def other_towers(model: "PreTrainedModel") -> str | None:
     return _asked[model]
 
 
-def _linear(model: "torch.nn.Module") -> dict[str, "torch.nn.Module"]:
+def linear_modules(model: "torch.nn.Module") -> dict[str, "torch.nn.Module"]:
+    """Linear layers and GPT-2's Conv1D, by name."""
     from torch.nn import Linear
     from transformers.pytorch_utils import Conv1D
 
@@ -55,7 +56,7 @@ def _reached(model: "PreTrainedModel") -> set[str]:
         return hook
 
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    hooks = [layer.register_forward_hook(listen(name)) for name, layer in _linear(model).items()]
+    hooks = [layer.register_forward_hook(listen(name)) for name, layer in linear_modules(model).items()]
     training = model.training
     model.eval().requires_grad_(False)
     try:
@@ -75,7 +76,7 @@ def _dead(model: "PreTrainedModel", reached: set[str]) -> list[str]:
     """The largest modules of which no linear layer was reached. An expert that no token was sent to is not among them."""
     import torch
 
-    modules, linear = dict(model.named_modules()), _linear(model).keys()
+    modules, linear = dict(model.named_modules()), linear_modules(model).keys()
     with_linear = {part for name in linear for part in _outer(name)}
     alive = {part for name in reached for part in _outer(name)}
     found = []

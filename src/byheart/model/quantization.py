@@ -1,10 +1,9 @@
 """Base weights of fewer bits, through bitsandbytes; the adapter and its optimizer keep their precision."""
 
-import importlib.util
 from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
-from byheart.errors import Problem, UserError
+from byheart.errors import Problem, UserError, missing_package
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -17,9 +16,7 @@ def quantization_problems(kind: str | None) -> list[Problem]:
     """What can be known without torch."""
     if kind not in (None, NF4, INT8):
         return [Problem(f"must be {NF4}, {INT8} or null", WHERE, str(kind), f"{WHERE}={NF4}")]
-    if kind and not importlib.util.find_spec("bitsandbytes"):
-        return [Problem("the package bitsandbytes is not installed", WHERE, kind, "pip install bitsandbytes")]
-    return []
+    return missing_package("bitsandbytes", WHERE, kind) if kind else []
 
 
 def load_options(kind: str | None, config: "PreTrainedConfig", dtype: str, device: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING, Any
 
+from byheart.model.language_tower import linear_modules
+
 if TYPE_CHECKING:
     from peft import LoraConfig
     from transformers import PreTrainedModel
@@ -18,15 +20,11 @@ def linear_layers(model: "PreTrainedModel", kind: str) -> list[str]:
     `attention`: blocks whose output at a token depends on the tokens before it, so linear attention, convolutions and state
     spaces too. `mlp`: the other blocks of the decoder layers. Vision layers are neither: text does not pass them.
     """
-    from torch.nn import Linear
-    from transformers.pytorch_utils import Conv1D
-
     return [
         f"{name}.{part}".rstrip(".")
         for name, mixes in _blocks(model).items()
         if mixes == (kind == ATTENTION)
-        for part, layer in model.get_submodule(name).named_modules()
-        if isinstance(layer, Linear | Conv1D)
+        for part in linear_modules(model.get_submodule(name))
     ]
 
 

@@ -27,6 +27,7 @@ from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl
 from byheart.training.layout import Row, SoftTargets
 
 ROWS = "rows"
+UNLIMITED = 2**62  # tokens, of a model without a longest position
 _TAUGHT, _REPLAYED, _TOO_LONG, _LAST = "train.jsonl", "replayed.jsonl", "too_long.json", "validation.jsonl"
 
 
@@ -96,7 +97,7 @@ def _make(
 ) -> _Made:
     # Up to 2026-11-28 long rows were cut, and kept as a dataset that is read no more: such a run goes on as it began.
     cut = (run.folder / ROWS / "train").is_dir()
-    positions = _positions(session)
+    positions = session.language_model().longest or UNLIMITED
     limit = config.rows.max_tokens if cut else min(config.rows.max_tokens, positions)
     with run.stage("rows", "Tokenizing rows") as note:
         theirs = [  # rows that validation loss is measured on; none of them is trained on
@@ -122,13 +123,6 @@ def _make(
         raise UserError(_none_left(gone[0], parts, limit, positions))
     count = config.rows.replayed(len(train)) if config.rows.replay and replay else 0
     return _Made(train, _replayed(config, count, limit, session, run) if count else [], validate, too_long)
-
-
-def _positions(session: ModelSession) -> int:
-    """The longest row that the model reads."""
-    config: Any = session.model.config.get_text_config()
-    named = getattr(config, "max_position_embeddings", None)
-    return named if isinstance(named, int) and named > 0 else 2**62
 
 
 def _fitting(examples: Sequence[TokenizedExample], limit: int, cut: bool) -> list[Row]:

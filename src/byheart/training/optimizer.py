@@ -1,6 +1,7 @@
 """An optimizer with float32 masters of bfloat16 weights: bfloat16 has eight bits, in which a step of 1e-4 would be lost."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ _PARTNER = re.compile(r"(lora_(?:embedding_)?)([AB])")
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(ABC):
     """What all optimizers share: a constant learning rate without warm-up by default, clipping, and the weights that are kept.
 
     Validated and saved is a running mean of the weights (polynomial-decay averaging, arXiv 1212.1824): at a constant
@@ -57,9 +58,9 @@ class Optimizer:
         """What can be known without torch."""
         return []
 
+    @abstractmethod
     def build(self, weights: "list[torch.Tensor]") -> Any:
         """An optimizer of these weights with the interface of torch's."""
-        raise NotImplementedError
 
     def averaged(self, built: Any, weight: "torch.Tensor") -> "torch.Tensor":
         """The optimizer's own mean of a weight, where it has one; else the weight."""

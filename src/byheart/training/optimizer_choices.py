@@ -1,10 +1,9 @@
 """The optimizers beside AdamW, each through torch or a library that is imported where it is needed."""
 
-import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from byheart.errors import Problem
+from byheart.errors import Problem, missing_package
 from byheart.training.optimizer import AdamW, Optimizer
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class ScheduleFree(AdamW):
     averaging: float = 0.0  # a further mean over the optimizer's own
 
     def problems(self) -> list[Problem]:
-        return _missing("schedulefree", "schedule_free")
+        return missing_package("schedulefree", "optimizer", "schedule_free")
 
     def build(self, weights: "list[torch.Tensor]") -> Any:
         from schedulefree import AdamWScheduleFree
@@ -94,7 +93,7 @@ class AdamW8bit(AdamW):
     alone: ClassVar[str] = Optimizer.alone
 
     def problems(self) -> list[Problem]:
-        return _missing("bitsandbytes", "adamw_8bit")
+        return missing_package("bitsandbytes", "optimizer", "adamw_8bit")
 
     def build(self, weights: "list[torch.Tensor]") -> Any:
         from bitsandbytes.optim import AdamW8bit
@@ -131,10 +130,3 @@ class _Both:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for part, own in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(own)
-
-
-def _missing(package: str, option: str) -> list[Problem]:
-    """That a package is not installed, without importing it."""
-    if importlib.util.find_spec(package):
-        return []
-    return [Problem(f"the package {package} is not installed", "optimizer", option, f"pip install {package}")]
