@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.training.job import Hooks, TrainJob
 from byheart.training.layout import Row
 from byheart.training.multi_lora.job import PackedHooks, PackedJob

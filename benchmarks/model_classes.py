@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import zoo  # noqa: E402
 from byheart.errors import UserError  # noqa: E402
-from byheart.model.adapter import Lora  # noqa: E402
+from byheart.model.adapters.adapter import Lora  # noqa: E402
 from byheart.model.base_model import BaseModel  # noqa: E402
 from byheart.model.batching import find_batching  # noqa: E402
 from byheart.model.language import LanguageModel  # noqa: E402

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from training_speed import rows
 
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.training.job import TrainJob
 from byheart.training.multi_lora.job import PackedJob

@@ -21,7 +21,7 @@ from unittest.mock import patch
 import torch
 from training_speed import rows, trl
 
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.training.hardware import cores
 from byheart.training.job import Hooks, TrainJob, stream

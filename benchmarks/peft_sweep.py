@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.training.job import stream
 from byheart.training.trainer import Trainer

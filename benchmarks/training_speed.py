@@ -26,7 +26,7 @@ from byheart.data.rows import Rows
 from byheart.documents.load import load_documents
 from byheart.expansion.base import Source
 from byheart.expansion.rules.rules import Rules
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.model.chat import Chat
 from byheart.training.job import Hooks, TrainJob, stream

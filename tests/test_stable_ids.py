@@ -15,7 +15,7 @@ from byheart.config.values import config_values
 from byheart.data.chunks import Chunking
 from byheart.data.rows import Rows
 from byheart.dispatch import check
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.pipeline.run_config import RULES
 from byheart.records import Probe
@@ -58,8 +58,8 @@ HERE, MOVED_FROM = f"{Chunker.__module__}.Chunker", "byheart.old_room.OldLora"
 
 @pytest.fixture
 def moved(monkeypatch):
-    """`byheart.model.adapter.Lora` was called `byheart.old_room.OldLora` once."""
-    monkeypatch.setitem(stable_ids.MOVED, MOVED_FROM, "byheart.model.adapter.Lora")
+    """`byheart.model.adapters.adapter.Lora` was called `byheart.old_room.OldLora` once."""
+    monkeypatch.setitem(stable_ids.MOVED, MOVED_FROM, "byheart.model.adapters.adapter.Lora")
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_moved_class_keeps_its_content_key(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("target", [MOVED_FROM, "byheart.model.adapter.Lora"])
+@pytest.mark.parametrize("target", [MOVED_FROM, "byheart.model.adapters.adapter.Lora"])
 def test_the_old_and_the_new_path_name_the_same_class(moved, in_an_empty_folder, target):
     config = Composer().compose("learn", ["documents=a.txt"])
     config.adapter._target_ = target

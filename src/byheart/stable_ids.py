@@ -18,6 +18,8 @@ MOVED: dict[str, str] = {
     "byheart.expansion.ladder": "byheart.expansion.from_teacher.ladder",
     "byheart.expansion.rewrites": "byheart.expansion.from_teacher.rewrites",
     "byheart.expansion.rules": "byheart.expansion.rules.rules",
+    "byheart.model.adapter": "byheart.model.adapters.adapter",
+    "byheart.model.lora_variants": "byheart.model.adapters.variants",
 }
 
 # Options that a class has no more, with their last default: id -> option -> value. Content keys and studies still count

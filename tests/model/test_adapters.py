@@ -8,9 +8,9 @@ from peft import PeftModel
 
 import zoo
 from byheart.errors import UserError
-from byheart.model.adapter import Lora
-from byheart.model.lora_variants import Dora, Pissa
-from byheart.model.targets import linear_layers
+from byheart.model.adapters.adapter import Lora
+from byheart.model.adapters.targets import linear_layers
+from byheart.model.adapters.variants import Dora, Pissa
 from byheart.training.optimizer import AdamW, MasterStep, base_of
 
 LORA = Lora(rank=4, alpha=8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from byheart.cli import main
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.model.embedded import embedded_folder
 from byheart.model.files.folder import read_folder

@@ -10,7 +10,7 @@ import zoo
 from byheart.config.compose import read_request
 from byheart.errors import UserError
 from byheart.interface import check
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.model.language import LanguageModel
 from byheart.pipeline.model_session import ModelSession

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import zoo
 from byheart import cli
 from byheart.errors import UserError
-from byheart.model.adapter import Full, Lora
+from byheart.model.adapters.adapter import Full, Lora
 from byheart.model.base_model import BaseModel
 from byheart.pipeline.model_session import ModelSession
 from byheart.training.multi_lora import adapters

@@ -8,7 +8,7 @@ import torch
 
 import zoo
 from byheart.errors import UserError
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.training.agreement import OwnLosses, asked_rows, find_path
 from byheart.training.job import Hooks, TrainJob
 from byheart.training.layout import Row, SoftTargets, lay_out

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.model import random_state as states
-from byheart.model.adapter import Full, Lora
+from byheart.model.adapters.adapter import Full, Lora
 from byheart.model.random_state import kept_random_state
 from byheart.training.agreement import find_path
 from byheart.training.checkpoint import load_checkpoint, save_checkpoint

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.training.job import TrainJob
 from byheart.training.layout import Batch, Row, packed, padded
 from byheart.training.loss import row_weights, token_scores

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.errors import Diverged, UserError
-from byheart.model.adapter import Full, Lora
+from byheart.model.adapters.adapter import Full, Lora
 from byheart.records import CurvePoint
 from byheart.training.curve import read_curve
 from byheart.training.job import Hooks, TrainJob, batches, stream

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart import cli
 from byheart.errors import UserError
-from byheart.model.adapter import Full, Lora
+from byheart.model.adapters.adapter import Full, Lora
 from byheart.model.memory import in_batches, is_out_of_memory
 from byheart.sweep.packed.memory import StepCost, _slots_that_fit
 from byheart.training.job import Hooks, TrainJob

@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from byheart.errors import UserError
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.training.job import TrainJob, stream
 from byheart.training.layout import Row, padded
 from byheart.training.loss import row_weights

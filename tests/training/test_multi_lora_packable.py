@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import zoo
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.training.multi_lora.packable import why_alone
 
 

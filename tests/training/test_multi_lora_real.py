@@ -5,7 +5,7 @@ import torch
 
 from byheart.data.rows import Rows
 from byheart.expansion.rules.rules import Rules
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
 from byheart.model.chat import Chat
 from byheart.model.embedded import find_embedded

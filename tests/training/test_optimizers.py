@@ -8,8 +8,8 @@ import torch
 from test_fit import CHOOSE, ROWS, numbers
 
 import zoo
-from byheart.model.adapter import Full, Lora
-from byheart.model.lora_variants import Dora, Pissa
+from byheart.model.adapters.adapter import Full, Lora
+from byheart.model.adapters.variants import Dora, Pissa
 from byheart.training.job import Hooks, TrainJob
 from byheart.training.optimizer import AdamW
 from byheart.training.optimizer_choices import Adafactor, AdamW8bit, Muon, ScheduleFree, Sgd

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from test_fit import CHOOSE, ROWS, tiny
 
-from byheart.model.adapter import Full
+from byheart.model.adapters.adapter import Full
 from byheart.training.job import TrainJob
 from byheart.training.layout import Row
 from byheart.training.loss import token_scores

@@ -22,7 +22,7 @@ from pathlib import Path
 from byheart.config.saved import overrides_of
 from byheart.documents.tokens import count_tokens
 from byheart.interrupt import Interrupt
-from byheart.model.attaching import refuse_damaged_adapter
+from byheart.model.adapters.attaching import refuse_damaged_adapter
 from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, write_scores
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import (

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from byheart.errors import gather
-from byheart.model.adapter import Adapter, Full
-from byheart.model.attaching import attach, load_adapter, refuse_damaged_adapter, refuse_unattachable
+from byheart.model.adapters.adapter import Adapter, Full
+from byheart.model.adapters.attaching import attach, load_adapter, refuse_damaged_adapter, refuse_unattachable
 from byheart.model.base_model import BaseModel
 from byheart.model.batching import find_batching
 from byheart.model.language import LanguageModel

@@ -11,10 +11,10 @@ from byheart.data.split import Forms
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import Evaluation
 from byheart.expansion.base import Expansion, TeacherExpansion
-from byheart.model.adapter import Adapter, Full
+from byheart.model.adapters.adapter import Adapter, Full
+from byheart.model.adapters.variants import Dora, Pissa
 from byheart.model.base_model import BaseModel
 from byheart.model.files.targets import adapter_problems
-from byheart.model.lora_variants import Dora, Pissa
 from byheart.model.quantization import INT8, NF4
 from byheart.report.loggers.base import Logger
 from byheart.teacher.base import Teacher

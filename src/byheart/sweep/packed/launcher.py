@@ -13,7 +13,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from byheart.config.compose import Config, hydra_node
 from byheart.errors import UserError
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Said
 from byheart.store import content_key, write_text

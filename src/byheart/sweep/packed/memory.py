@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byheart.errors import Problem, UserError
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.memory import free_bytes
 from byheart.model.random_state import kept_random_state
 from byheart.sweep.run.trial import PreparedTrial

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from byheart.errors import UserError
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.memory import is_out_of_memory, release_memory
 from byheart.progress import Said
 from byheart.records import CurvePoint

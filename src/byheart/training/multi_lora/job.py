@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.records import CurvePoint
 from byheart.training.job import Paused, TrainJob
 from byheart.training.optimizer import AdamW

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from byheart.errors import UserError
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.memory import is_out_of_memory
 from byheart.model.random_state import kept_random_state
 from byheart.training.job import TrainJob

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from byheart.errors import Problem, UserError
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.training.multi_lora.adapters import initial
 from byheart.training.multi_lora.grouping import Grouping
 from byheart.training.multi_lora.places import Place, Places, sharing_input

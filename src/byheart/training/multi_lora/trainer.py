@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from byheart.errors import Diverged, Problem, gather
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 from byheart.model.memory import halving
 from byheart.model.random_state import kept_random_state
 from byheart.training.agreement import find_path

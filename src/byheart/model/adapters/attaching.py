@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byheart.errors import Problem, UserError
-from byheart.model.adapter import Adapter, Lora
+from byheart.model.adapters.adapter import Adapter, Lora
 from byheart.model.files.reading import Damaged, read_object, refuse_disguised
 from byheart.model.files.targets import ALL, ASKED, WHERE
 from byheart.model.files.weights import read_header

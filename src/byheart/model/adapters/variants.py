@@ -4,7 +4,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from byheart.model.adapter import Lora
+from byheart.model.adapters.adapter import Lora
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel

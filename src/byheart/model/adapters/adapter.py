@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from byheart.errors import Problem, UserError
-from byheart.model.language_tower import other_towers
-from byheart.model.targets import ALL, ATTENTION, MLP, expert_parameters, linear_layers, unfit_layers
+from byheart.model.adapters.language_tower import other_towers
+from byheart.model.adapters.targets import ALL, ATTENTION, MLP, expert_parameters, linear_layers, unfit_layers
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel

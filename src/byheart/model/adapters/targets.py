@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Any
 
-from byheart.model.language_tower import linear_modules
+from byheart.model.adapters.language_tower import linear_modules
 
 if TYPE_CHECKING:
     from peft import LoraConfig
