@@ -8,8 +8,9 @@ import pytest
 import toys
 from byheart.errors import UserError
 from byheart.expansion.filters.checks import OBEYS, REPEATED, UNSUPPORTED, Filters
-from byheart.expansion.from_teacher.rewrites import CUT_TEXT, EMPTY, STYLES, Rewrites
+from byheart.expansion.from_teacher.rewrites import CUT_TEXT, STYLES, Rewrites
 from byheart.teacher.base import Reply
+from byheart.teacher.response import EMPTY, THOUGHT
 from contracts.teacher_expansion_contract import AskingContract
 from expansion.scripted import Scripted, well
 
@@ -88,7 +89,7 @@ def test_copies_inventions_and_obedience_are_refused_by_name():
 
 @pytest.mark.parametrize(
     ("reply", "reason"),
-    [(("", "stop"), EMPTY), (("<think>so", "stop"), EMPTY), (("Members pay 40", "length"), CUT_TEXT)],
+    [(("", "stop"), EMPTY), (("<think>so", "stop"), f"{EMPTY}: {THOUGHT}"), (("Members pay 40", "length"), CUT_TEXT)],
 )
 def test_empty_and_cut_answers_are_counted(reply, reason):
     source = club(outcome=lambda request, text: Reply(reply[0], 1, 1, False, reply[1]))

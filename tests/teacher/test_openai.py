@@ -309,7 +309,7 @@ def test_the_request_holds_what_was_asked_and_what_is_extra():
         (call,) = server.calls
         assert call.headers["authorization"] == f"Bearer {KEY}"
         assert call.body == {
-            "model": "toy", "max_tokens": 12, "temperature": 0.6, "reasoning_effort": "low", "top_k": 5,
+            "model": "toy", "max_tokens": 12, "temperature": 0.6, "reasoning_effort": "low", "top_k": 5, "stream": False,
             "messages": [
                 {"role": "system", "content": "You write questions."}, {"role": "user", "content": requests(1)[0].user},
             ],

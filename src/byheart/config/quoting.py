@@ -17,6 +17,10 @@ PATHS = re.compile(r"^\+{0,2}(documents|questions|run|resume|(.+\.)?path|hydra\.
 TEXTS = re.compile(r"^\+{0,2}(name|(.+\.)?(revision|hub_id))$")
 
 
+# Mappings that take any key: Hydra wants ++ before a key that they do not hold yet.
+OPEN = re.compile(r"^(teacher\.extra|model\.template_args)(\..+)?$")
+
+
 def quote_overrides(overrides: Sequence[str], multirun: bool = False) -> list[str]:
     """The same overrides, quoted so that Hydra reads them as the user meant."""
     return [_quote_override(override, multirun) for override in overrides]
@@ -46,6 +50,8 @@ def _quote_override(override: str, multirun: bool) -> str:
     key, equals, value = override.partition("=")
     if not equals or not value:
         return override
+    if OPEN.match(key) and not (multirun and _kind(value) == "sweep"):
+        return f"++{override}"
     if PATHS.match(key):
         value = at_home(value)
         return f"{key}={_quote_paths(value, multirun, several=key.lstrip('+') == 'documents')}"

@@ -12,6 +12,7 @@ from byheart.documents.load import load_documents
 from byheart.errors import Problem, UserError
 from byheart.evaluation.questions import load_questions
 from byheart.expansion.base import Expansion, ExpansionResult, Source, TeacherExpansion
+from byheart.expansion.from_teacher.first_answers import helps
 from byheart.expansion.from_teacher.observed import ObservedTeacher, TeacherProgress
 from byheart.expansion.ledger import join, ledger
 from byheart.expansion.quotas import Quotas
@@ -218,7 +219,11 @@ def _add_to_bill(progress: TeacherProgress, run: Run) -> None:
 def _commonest(rejected: Sequence[Rejection], written: Mapping[str, ExpansionResult]) -> str:
     reasons = Counter(rejection.reason for rejection in rejected)
     reasons.update(why for part in written.values() for tally in part.tallies.values() for why in tally.failed)
-    return f"mostly because {reasons.most_common(1)[0][0]}; " if reasons else ""
+    if not reasons:
+        return ""
+    why = reasons.most_common(1)[0][0]
+    fix = helps(why, next(iter(written)))
+    return f"mostly because {why}{f' ({fix})' if fix else ''}; "
 
 
 def _split(config: RunConfig, source: Source, examples: list[Example], run: Run) -> Split:

@@ -114,8 +114,9 @@ class Endpoint:
 
     def body(self, request: Request, without: frozenset[str]) -> dict[str, Any]:
         """The request as JSON, but for the parts that this server is known to refuse."""
-        turns = [("system", request.system)] if request.system else []
-        turns.append(("user", request.user))
+        turns = [("system", request.system), ("user", request.user)] if request.system else [("user", request.user)]
+        if "system" in without:
+            turns = [("user", "\n\n".join(said for _, said in turns))]
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": role, "content": content} for role, content in turns],

@@ -12,7 +12,7 @@ from functools import partial
 from byheart.errors import ABOVE_0, AT_LEAST_0, AT_LEAST_1, Problem, wrong_numbers
 from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, Requests, ignore
 from byheart.teacher.endpoint import Endpoint
-from byheart.teacher.sender import RateLimiter, RequestSender
+from byheart.teacher.sender import RateLimiter, RequestSender, Window
 from byheart.teacher.session import AskSession, ask_session
 
 
@@ -42,7 +42,7 @@ class OpenAI(Endpoint):
         at_once = min(self.concurrency, len(mine))
         async with self.client(self.timeout_s, at_once) as client:
             limiter = RateLimiter(self.requests_per_minute, self.tokens_per_minute)
-            sender = RequestSender(self, client, limiter, self.retries, self.timeout_s, session)
+            sender = RequestSender(self, client, limiter, self.retries, self.timeout_s, session, Window(at_once))
             waiting = iter(mine.items())  # shared by all workers
 
             async def work() -> None:

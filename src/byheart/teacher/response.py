@@ -3,7 +3,6 @@
 A 200 may hold an error (OpenRouter), half a body or none. A 400 may only mean that the model accepts no temperature.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +10,28 @@ from email.utils import parsedate_to_datetime
 from time import time
 
 from byheart.teacher.base import Reply
+from byheart.teacher.body import read_body
 
 UNREACHABLE, LIMITED, SLOW, BROKEN = "unreachable", "limited", "slow", "broken"
 NO_MONEY = re.compile(r"insufficient_quota|billing|credit balance|insufficient (funds|credits|balance)", re.I)
+DAILY = re.compile(r"per[ _-]?day|daily", re.I)
 SCHEMA_WORDS = re.compile(r"response_format|json_schema|structured output|guided|grammar|strict", re.I)
 LENGTH_WORDS = re.compile(r"max_completion_tokens", re.I)
 TEMPERATURE_WORDS = re.compile(r"temperature", re.I)
+SYSTEM_WORDS = re.compile(
+    r"system.{0,12}(role|message|prompt|instruction)|(role|instruction).{0,12}system|developer instruction"
+    r"|roles? must alternate|only user and assistant roles",
+    re.I,
+)
+WAIT = re.compile(r"(?:again|retry|wait)\s(?:in|after|for)\s+((?:[\d.]+\s*(?:ms|h|m|s)[a-z]*\s*)+)", re.I)
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+DECLINED, THOUGHT = "the model declined to answer", "only thinking, no answer"  # notes of a reply
+
+# Why a reply holds no answer.
+FILTERED = "the server's content filter withheld the answer"
+THOUGHT_OUT = "the model's thinking used up the tokens of the answer"
+EMPTY = "the teacher's answer is empty"
 
 OPEN = r"<(think|thinking|thought|reasoning|seed:think)>"
 WHOLE = re.compile(rf"{OPEN}.*?</\1>", re.S | re.I)
@@ -41,7 +56,7 @@ class Refused:
     """The server will not answer this request. `part` is what it may accept the request without."""
 
     reason: str
-    part: str = ""  # "temperature", "schema" or "max_tokens"
+    part: str = ""  # "temperature", "schema", "max_tokens" or "system"
 
 
 @dataclass(frozen=True)
@@ -57,20 +72,20 @@ Response = Reply | Retry | Refused | Fatal
 
 def read_response(status: int, headers: Mapping[str, str], body: str) -> Response:
     """The meaning of the response to a chat completion."""
-    try:
-        said = json.loads(body)
-    except ValueError:
-        said = None
+    said = read_body(body)
+    if isinstance(said, list) and len(said) == 1:
+        said = said[0]  # Gemini puts its errors into a list
     if status == 200:
         error = said.get("error") if isinstance(said, dict) else None
-        if error and not said.get("choices"):
+        if isinstance(said, dict) and said.get("object") == "error":
+            error = said
+        if isinstance(said, dict) and error and not said.get("choices"):
             inner = error.get("code") if isinstance(error, dict) else None
             return _read_error(inner if isinstance(inner, int) and inner >= 400 else 500, headers, said, body)
-        return (
-            _read(said)
-            if isinstance(said, dict)
-            else Retry(BROKEN, f"200 with a body that is not JSON: {_short(body)}")
-        )
+        if isinstance(said, dict):
+            return _read(said)
+        what = "is not JSON" if said is None else "holds no answer"
+        return Retry(BROKEN, f"200 with a body that {what}: {_short(body)}")
     return _read_error(status, headers, said, body)
 
 
@@ -78,11 +93,19 @@ def _read_error(status: int, headers: Mapping[str, str], said: object, body: str
     words = _words(said) or _short(body)
     reason = f"{status}: {words}" if words else str(status)
     code = f"{_field(said, 'code')} {_field(said, 'type')}"
+    wait_s, limit = _wait(headers, said), _limit(said)
     if status in (401, 407):
         return Fatal(
             f"the server does not accept the key ({reason})", "check the environment variable that holds the key"
         )
-    if status == 402 or (status in (403, 429) and NO_MONEY.search(f"{code} {words}")):
+    if status == 429 and DAILY.search(limit):
+        return Fatal(
+            f"the day's requests are used up ({limit}; {reason})",
+            "run the same command again tomorrow, or use another teacher.model",
+        )
+    # Structured fields outrank prose: who names a time to wait has not run out of money, whatever the message says.
+    in_words = "" if wait_s is not None or limit else words
+    if status == 402 or (status in (403, 429) and NO_MONEY.search(f"{code} {in_words}")):
         return Fatal(f"the account has no credit left ({reason})", "add credit, then run the same command again")
     if status == 403 and not re.search(r"moderat|flagged|content", words, re.I):
         return Fatal(f"the server forbids it ({reason})", "check that this key may use teacher.model")
@@ -91,15 +114,17 @@ def _read_error(status: int, headers: Mapping[str, str], said: object, body: str
             f"no such model or address ({reason})", "check teacher.model, and that teacher.base_url ends with /v1"
         )
     if status == 429:
-        return Retry(LIMITED, f"429, too many requests: {words}", retry_after(headers))
+        return Retry(LIMITED, f"429, too many requests: {words}", wait_s if wait_s is not None else _wait_in(words))
     if status in (408, 409, 425) or status >= 500:
-        return Retry(BROKEN, f"{reason} from the server", retry_after(headers))
+        return Retry(BROKEN, f"{reason} from the server", wait_s)
     return Refused(f"the server refused the request: {reason}", _part(_field(said, "param"), words))
 
 
 def _part(param: str, words: str) -> str:
     if LENGTH_WORDS.search(words):
         return "max_tokens"
+    if SYSTEM_WORDS.search(words):
+        return "system"
     named = param or words
     if TEMPERATURE_WORDS.search(named):
         return "temperature"
@@ -121,15 +146,56 @@ def _read(said: dict[str, object]) -> Response:
     finish = str(first.get("finish_reason") or "stop")
     if finish == "error":
         return Retry(BROKEN, "200 with an incomplete answer")
+    thought = str(message.get("reasoning_content") or message.get("reasoning") or "").strip()
+    if not content.strip() and finish != "length" and thought.startswith(("{", "[", "```")):
+        content = thought  # a server's parser took the whole answer for thinking
+    notes = []
+    if not content.strip():
+        notes = [DECLINED] * bool(message.get("refusal")) or [THOUGHT] * bool(thought)
     usage = said.get("usage")
     tokens = usage if isinstance(usage, dict) else {}
-    notes = ("the model declined to answer",) if message.get("refusal") and not content else ()
-    return Reply(content, _count(tokens, "prompt_tokens"), _count(tokens, "completion_tokens"), False, finish, notes)
+    into, out = _count(tokens, "prompt_tokens"), _count(tokens, "completion_tokens")
+    return Reply(content, into, out, False, finish, tuple(notes))
 
 
 def _count(usage: dict[str, object], name: str) -> int:
     value = usage.get(name)
     return int(value) if isinstance(value, int | float) and value >= 0 else 0
+
+
+def _wait(headers: Mapping[str, str], said: object) -> float | None:
+    """The wait in seconds that the headers or the error's fields ask for."""
+    if (seconds := retry_after(headers)) is not None:
+        return seconds
+    waits = [detail["retryDelay"] for detail in _details(said) if isinstance(detail.get("retryDelay"), str)]
+    return _seconds(waits[0]) if waits else None
+
+
+def _wait_in(words: str) -> float | None:
+    """The wait that a message tells, as in "Please try again in 1m26.4s"."""
+    found = WAIT.search(words)
+    return _seconds(found[1]) if found else None
+
+
+def _seconds(said: str) -> float | None:
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|h|m|s)", said, re.I)
+    return sum(float(number) * SECONDS[unit.lower()] for number, unit in parts) if parts else None
+
+
+def _limit(said: object) -> str:
+    """Which limit was reached, where the error's fields name it (google.rpc.QuotaFailure)."""
+    found: list[str] = []
+    for detail in _details(said):
+        violations = detail.get("violations")
+        for each in violations if isinstance(violations, list) else ():
+            found += [str(each[name]) for name in ("quotaId", "subject") if isinstance(each, dict) and name in each][:1]
+    return ", ".join(found)
+
+
+def _details(said: object) -> list[dict[str, object]]:
+    error = said.get("error", said) if isinstance(said, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    return [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -175,3 +241,17 @@ def strip_thinking(text: str) -> str:
     if UNENDED.match(text):
         return ""
     return HEADLESS.sub("", text).strip()
+
+
+def why_empty(reply: Reply) -> str:
+    """Why a reply holds no answer, by what the server said of it; "" where it holds one."""
+    if strip_thinking(reply.text):
+        return ""
+    if reply.finish_reason == "content_filter":
+        return FILTERED
+    if DECLINED in reply.notes:
+        return DECLINED
+    thought = bool(reply.text.strip()) or THOUGHT in reply.notes
+    if reply.finish_reason == "length":
+        return THOUGHT_OUT if thought or reply.output_tokens else EMPTY
+    return f"{EMPTY}: {THOUGHT}" if thought else EMPTY

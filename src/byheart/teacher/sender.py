@@ -1,10 +1,11 @@
 """Sends one request until it is answered or refused. Retries, pauses, and remembers what the server refuses."""
 
 import asyncio
+import contextlib
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,26 +22,29 @@ FIRST_PAUSE_S = {UNREACHABLE: 0.5, LIMITED: 2.0, SLOW: 0.5, BROKEN: 0.5}
 LONGEST_PAUSE_S = 60.0
 LONGEST_WAIT_S = 900.0  # that a server may ask for; beyond it, coming back later is better
 SLOW_TRIES = 2  # tries after a timeout: the missing answer may have been charged
+GROWS_AFTER = 2  # answers for each request under way, until one more is sent at a time
 MOST_BROKEN, MOST_REFUSED = 5, 20  # in a row with no answer between them: it is the server, not the requests
+NO_STREAM = {"stream": False}  # some servers stream unless they are told not to
 NOTES = {"temperature": TEMPERATURE_REFUSED, "schema": "schema refused"}
 
 _FIELDS = {"temperature": "temperature", "schema": "response_format", "max_tokens": "max_tokens"}  # of the body
 
-# What each server refused since this process began: "schema", "max_tokens", or ("temperature", value).
+# What each server refused since this process began: "schema", "max_tokens", "system", or ("temperature", value).
 _refused: dict[str, set[str | tuple[str, float]]] = {}
 
 
 def known_refusals(fingerprint: str, request: Request) -> frozenset[str]:
     """The parts of this request that the server is known to refuse."""
     known = _refused.get(fingerprint, set())
-    parts = {part for part in ("schema", "max_tokens") if part in known}
+    parts = {part for part in ("schema", "max_tokens", "system") if part in known}
     # By value: a server that refuses 1.2 may well take 0.6.
     return frozenset(parts | ({"temperature"} if ("temperature", request.temperature) in known else set()))
 
 
-def learn_refusal(fingerprint: str, request: Request, body: Mapping[str, object], part: str) -> bool:
+def learn_refusal(fingerprint: str, request: Request, body: Mapping[str, Any], part: str) -> bool:
     """Remember the refused part; False where the request does not hold it, so that it cannot be sent without."""
-    if _FIELDS.get(part) not in body:
+    holds = body["messages"][0]["role"] == "system" if part == "system" else _FIELDS.get(part) in body
+    if not holds:
         return False
     _refused.setdefault(fingerprint, set()).add(("temperature", request.temperature) if part == "temperature" else part)
     return True
@@ -65,7 +69,7 @@ def _is_json(text: str) -> bool:
 ADVICE = {
     UNREACHABLE: "check that the server is running",
     LIMITED: "wait, or lower teacher.concurrency or teacher.requests_per_minute",
-    SLOW: "see whether the server runs; a slow one needs a longer teacher.timeout_s",
+    SLOW: "a slow server needs a lower teacher.concurrency or a longer teacher.timeout_s; see whether it runs",
     BROKEN: "look into the server's own log",
 }
 
@@ -116,6 +120,43 @@ class RateLimiter:
             self._next_tokens -= 60.0 * tokens / self.tokens_per_minute
 
 
+class Window:
+    """How many requests are under way at a time: half as many after time-outs, more again after answers.
+
+    A server that works on one request at a time lets those that wait run into their time-outs.
+    """
+
+    def __init__(self, most: int):
+        self.most = self.size = most
+        self._under_way = self._answers = self._shrunk = 0
+        self._free = asyncio.Condition()
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[int]:
+        """Waits for a free place. Gives the number of times that the window had shrunk before."""
+        async with self._free:
+            await self._free.wait_for(lambda: self._under_way < self.size)
+            self._under_way += 1
+        try:
+            yield self._shrunk
+        finally:
+            self._under_way -= 1
+            async with self._free:
+                self._free.notify_all()
+
+    def answered(self) -> None:
+        self._answers += 1
+        if self.size < self.most and self._answers >= GROWS_AFTER * self.size:
+            self.size, self._answers = self.size + 1, 0
+
+    def timed_out(self, shrunk_before: int) -> bool:
+        """Whether there were too many at a time. Requests that were sent together halve the window only once."""
+        crowded = shrunk_before < self._shrunk or self.size > 1
+        if shrunk_before == self._shrunk and self.size > 1:
+            self.size, self._answers, self._shrunk = max(1, self.size // 2), 0, self._shrunk + 1
+        return crowded
+
+
 @dataclass
 class RequestSender:
     """Sends requests to one server, for one `ask`."""
@@ -126,6 +167,7 @@ class RequestSender:
     retries: int
     timeout_s: float
     session: AskSession
+    window: Window
     _answers: int = field(default=0, init=False)
     _last_answer: float = field(default=float("-inf"), init=False)
     _broken_in_a_row: int = field(default=0, init=False)
@@ -133,13 +175,15 @@ class RequestSender:
 
     async def send(self, request: Request) -> Reply | Failure:
         """The reply, or why there is none. Raises TeacherError where no other request would be answered either."""
-        began, tries = time.monotonic(), 0
+        began, tries, crowded = time.monotonic(), 0, 0
         fingerprint = self.endpoint.fingerprint
         while True:
             without = known_refusals(fingerprint, request)
             body = self.endpoint.body(request, without)
-            response = await self._exchange(request, body)
+            async with self.window.place() as shrunk:
+                response = await self._exchange(request, body)
             if isinstance(response, Reply):
+                self.window.answered()
                 self._answers, self._last_answer = self._answers + 1, time.monotonic()
                 self._broken_in_a_row = self._refused_in_a_row = 0
                 return noted(response, request, without)
@@ -149,6 +193,11 @@ class RequestSender:
                 if learn_refusal(fingerprint, request, body, response.part):
                     continue
                 return self._refuse(response)
+            if response.kind == SLOW and self.window.timed_out(shrunk) and crowded < self.retries:
+                crowded += 1
+                few = f"now {self.window.size} at a time (teacher.concurrency is {self.window.most})"
+                self.session.update(note=f"{response.reason}; {few}")
+                continue
             tries += 1
             if tries > (SLOW_TRIES if response.kind == SLOW else self.retries):
                 if response.kind == LIMITED and self._last_answer > began:
@@ -166,7 +215,7 @@ class RequestSender:
             # The client's own timeout is for silence; a server that sends a byte a minute needs a second one.
             async with asyncio.timeout(self.timeout_s):
                 create = self.client.chat.completions.with_raw_response.create
-                raw = await create(model=body["model"], messages=body["messages"], extra_body=body)
+                raw = await create(model=body["model"], messages=body["messages"], extra_body={**body, **NO_STREAM})
                 text = self.endpoint.scrubbed(raw.http_response.text)
         except UnicodeDecodeError:
             return Retry(BROKEN, "the answer is not text")
@@ -200,7 +249,7 @@ class RequestSender:
         no_answer = self._last_answer < began
         if no_answer and (response.kind in (UNREACHABLE, LIMITED) or self._broken_in_a_row >= MOST_BROKEN):
             raise self._over(reason, f"{ADVICE[response.kind]}, then run the same command again")
-        return Failure(reason)
+        return Failure(f"{reason}; {ADVICE[SLOW]}" if response.kind == SLOW else reason)
 
     def _over(self, reason: str, fix: str) -> TeacherError:
         return over(self.endpoint, reason, fix, self.session.saved)

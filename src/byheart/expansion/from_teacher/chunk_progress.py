@@ -13,6 +13,7 @@ from byheart.expansion.filters.repeats import Repeats
 from byheart.expansion.from_teacher.parse import Pair, parse_pairs
 from byheart.records import FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 from byheart.teacher.base import Failure, Reply
+from byheart.teacher.response import why_empty
 
 FORWARD_ANGLES = ("simple", "detailed", "scenario", "completion")
 ANGLES_ASKED = (*FORWARD_ANGLES, "reverse")
@@ -109,6 +110,8 @@ class ChunkProgress(ChunkExamples):
         cut = outcome.finish_reason == "length"
         self.cut += cut
         parsed = parse_pairs(outcome.text, cut)
+        if why := why_empty(outcome):
+            parsed = replace(parsed, broken=((why, outcome.text),))
         rung = None if outcome.temperature_refused else request.temperature
         for reason, raw in parsed.broken:
             self.rejected.append(Rejection(self._example(Pair("", raw), (), "simple", rung), reason))

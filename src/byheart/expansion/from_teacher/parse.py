@@ -6,21 +6,32 @@ mends it. What was cut off is not mended: it would give half an answer.
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from byheart.teacher.base import Reply
 from byheart.teacher.response import strip_thinking
 
 QUESTION_KEYS = ("question", "q", "prompt", "instruction", "input", "query")
 ANSWER_KEYS = ("answer", "a", "response", "output", "completion", "reply")
+TEXT_KEYS = ("text", "value", "content", "answer")  # of an object where a text was asked for
 FACT_KEYS = ("fact", "facts", "fact_id", "fact_ids", "fact_number")
+QUESTION_MARKS = ("?", "？", "؟")
+_ANGLES = ("simple", "detailed", "scenario", "completion", "reverse")
 NO_PAIR = "no question-answer pair could be read in the teacher's answer"
 BROKEN = "a pair without a question or without an answer"
 CUT = "the teacher's answer was cut off in the middle of a pair"
+# "Q: ...", "**Answer 2:** ...", and "### Question 1" on a line of its own
 _LABELLED = re.compile(
-    r"^[ \t>*_#-]*(?:\d+[.)][ \t]*)?[*_]*(?P<kind>question|answer|q|a|frage|antwort)[ \t]*\d*[ \t]*[*_]*[:.)][*_]*[ \t]*",
+    r"^[ \t>*_#-]*(?:\d+[.)][ \t]*)?[*_]*(?P<kind>question|answer|q|a|frage|antwort|pregunta|respuesta|réponse|reponse"
+    r"|pergunta|resposta|domanda|risposta|вопрос|ответ|问题|問題|问|答案|回答|答|質問|질문|답변|답)"
+    r"[ \t]*\d*[ \t]*[*_]*(?:[:：.)][*_]*[ \t]*|$\n?)",
     re.I | re.M,
 )
+_ASKING = frozenset(("question", "q", "frage", "pregunta", "pergunta", "domanda", "вопрос"))
+_ASKING |= frozenset(("问题", "問題", "问", "質問", "질문"))
+_NUMBERED = re.compile(r"^[ \t]*\d+[.)][ \t]+(?P<question>\S.*[?？؟])[ \t*_]*$", re.M)
+_MARKUP = re.compile(r"^\s*(?:```\w*\n)?(?:\w+:\s*\n)?\s*- \w+:")  # YAML: a list of mappings
 # What JSON means by a backslash. Any other is a letter of the text, also in the LaTeX commands that begin like an
 # escape (\frac, \beta, \rho, \theta, \nabla): a form feed or a tab before these letters is not what was meant.
 _ESCAPE = re.compile(
@@ -28,6 +39,7 @@ _ESCAPE = re.compile(
     r"""|t(?!(?:heta|imes|ext\w*|au|anh?|frac|ilde|riangle|op?)(?![A-Za-z]))"""
     r"""|n(?!(?:abla|eq|eg|otin)(?![A-Za-z])|u(?![\s\w])))|\\"""
 )
+_QUOTES = {('"', '"'), ("“", "”"), ("„", "“"), ("«", "»"), ("'", "'")}
 _SMART = str.maketrans(dict.fromkeys("“”„‟", '"'))
 _KEY = re.compile(r"""[^",:]{,40}""")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -61,6 +73,8 @@ def parse_pairs(text: str, cut: bool = False) -> Parsed:
     """`cut`: the reply ended at its token limit."""
     text = strip_thinking(text)
     rows, rest = _rows_in(text)
+    if not rows:
+        rows, rest = [] if cut else _in_yaml(text), ""
     pairs, broken = [], []
     for row in rows:
         pair = _pair(row)
@@ -75,6 +89,12 @@ def parse_pairs(text: str, cut: bool = False) -> Parsed:
     if not pairs and not broken:
         broken.append((NO_PAIR, text))
     return Parsed(tuple(pairs), tuple((reason, _short(raw)) for reason, raw in broken))
+
+
+def why_no_pair(reply: Reply) -> str:
+    """Why a reply holds no pair; "" where it holds one."""
+    parsed = parse_pairs(reply.text, reply.finish_reason == "length")
+    return "" if parsed.pairs else parsed.broken[0][0]
 
 
 def parse_objects(text: str) -> list[dict[str, object]]:
@@ -96,7 +116,7 @@ def _rows_in(text: str) -> tuple[list[dict[str, object]], str]:
 
 
 def _rows(value: object, depth: int = 0) -> Iterator[dict[str, object]]:
-    """The objects that contain no objects: a pair, inside {"pairs": [...]}, inside a list, or alone."""
+    """The pairs in {"pairs": [...]}, in a list, alone, or as two lists; and the objects that hold no others."""
     if depth > DEEPEST:
         return
     if isinstance(value, list):
@@ -104,11 +124,27 @@ def _rows(value: object, depth: int = 0) -> Iterator[dict[str, object]]:
             yield from _rows(each, depth + 1)
     elif isinstance(value, dict):
         inner = [each for each in value.values() if isinstance(each, dict | list)]
+        if _pair(value):
+            yield value
+            return
+        if listed := _side_by_side(value):
+            yield from listed
+            return
         nested = [row for each in inner for row in _rows(each, depth + 1)]
         if nested:
             yield from nested
         elif not (len(value) == 1 and inner):  # {"pairs": []} holds nothing
             yield value
+
+
+def _side_by_side(value: dict[str, object]) -> list[dict[str, object]]:
+    """The pairs of {"questions": [...], "answers": [...]}, where there are as many of both."""
+    low = {str(key).strip().lower().removesuffix("s"): each for key, each in value.items() if isinstance(each, list)}
+    questions = next((low[key] for key in QUESTION_KEYS if key in low), [])
+    answers = next((low[key] for key in ANSWER_KEYS if key in low), [])
+    if len(questions) != len(answers) or not all(isinstance(each, str) for each in questions):
+        return []
+    return [{"question": q, "answer": a} for q, a in zip(questions, answers, strict=True)]
 
 
 def _decode(text: str, start: int) -> tuple[object, int]:
@@ -165,10 +201,19 @@ def _pair(row: dict[str, object]) -> Pair | None:
     low = {str(key).strip().lower(): value for key, value in row.items()}
     question = next((_text(low[key]) for key in QUESTION_KEYS if _text(low.get(key))), "")
     answer = next((_text(low[key]) for key in ANSWER_KEYS if _text(low.get(key))), "")
+    if not question and not answer:
+        question, answer = _by_mark(low)
     if not question or not answer:
         return None
     named = next((low[key] for key in FACT_KEYS if key in low), ())
     return Pair(question, answer, _numbers(named), _text(low.get("angle", low.get("type"))).lower())
+
+
+def _by_mark(row: dict[str, object]) -> tuple[str, str]:
+    """Question and answer under keys of another language: of two texts, the one that ends with a question mark."""
+    texts = [_text(value) for value in row.values() if isinstance(value, str) and value.strip().lower() not in _ANGLES]
+    asking = [text.endswith(QUESTION_MARKS) for text in texts]
+    return (texts[0], texts[1]) if asking == [True, False] else ("", "")
 
 
 def _text(value: object) -> str:
@@ -180,6 +225,10 @@ def _text(value: object) -> str:
         return str(value) if abs(value) < HUGE else ""  # nor infinity, nor "not a number"
     if isinstance(value, list) and value and all(isinstance(each, str | int | float) for each in value):
         return ", ".join(_plain(str(each)) for each in value)
+    if isinstance(value, dict):  # of several texts nothing says which is meant
+        texts = [_plain(each) for each in value.values() if isinstance(each, str)]
+        named = [_plain(each) for key, each in value.items() if key in TEXT_KEYS and isinstance(each, str)]
+        return named[0] if len(named) == 1 else texts[0] if len(value) == len(texts) == 1 else ""
     return ""
 
 
@@ -197,31 +246,74 @@ def _numbers(value: object) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(number) for number in found if len(number) < len(str(MOST_FACTS))))
 
 
+def _in_yaml(text: str) -> list[dict[str, object]]:
+    """The mappings of an answer that is YAML; empty where it is none."""
+    if not _MARKUP.match(text):
+        return []
+    import yaml
+
+    try:
+        value = yaml.safe_load(re.sub(r"^\s*```\w*\n|\n```\s*$", "", text))
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return []
+    return list(_rows(value))
+
+
 def _labelled(text: str, cut: bool) -> tuple[list[Pair], list[tuple[str, str]]]:
-    """Pairs written as "Q: ... A: ...", with or without numbers, bold or quote marks."""
+    """Pairs written as "Q: ... A: ...", with or without numbers, bold or quote marks; or as a list of questions."""
     marks = list(_LABELLED.finditer(text))
+    if not marks and (marks := list(_NUMBERED.finditer(text))):
+        return _listed(text, marks, cut)
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
-    pieces = [
-        (mark["kind"].lower(), _plain(text[mark.end() : end]).strip("*_").strip())
-        for mark, end in zip(marks, ends, strict=False)
-    ]
+    pieces = [(mark["kind"].lower(), _unmarked(text[mark.end() : end])) for mark, end in zip(marks, ends, strict=False)]
     pairs: list[Pair] = []
     broken: list[tuple[str, str]] = []
     question = ""
     for kind, said in pieces:
-        if kind in ("question", "q", "frage"):
+        if kind in _ASKING:
             if question:
                 broken.append((BROKEN, question))
             question = said
         elif question and said:
-            pairs.append(Pair(question, said.split("\n\n")[0].strip()))
+            pairs.append(Pair(question, said))
             question = ""
     if cut and pairs and not question:
         last = pairs.pop()  # nothing shows where it would have ended
         broken.append((CUT, f"{last.question} {last.answer}"))
     if question:
         broken.append((CUT if cut else BROKEN, question))
-    return pairs, broken
+    return _without_closing_words(pairs), broken
+
+
+def _listed(text: str, marks: Sequence[re.Match[str]], cut: bool) -> tuple[list[Pair], list[tuple[str, str]]]:
+    """Pairs of a numbered list: each item is a question, and what stands below it is its answer."""
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    found = [
+        (_unmarked(mark["question"]), _unmarked(re.sub(r"\A\s*[-*•]\s+", "", text[mark.end() : end])))
+        for mark, end in zip(marks, ends, strict=True)
+    ]
+    broken = [(BROKEN, question) for question, answer in found if not answer]
+    pairs = [Pair(question, answer) for question, answer in found if answer]
+    if cut and pairs and found[-1][1]:
+        last = pairs.pop()
+        broken.append((CUT, f"{last.question} {last.answer}"))
+    return _without_closing_words(pairs), broken
+
+
+def _without_closing_words(pairs: list[Pair]) -> list[Pair]:
+    """What follows the last answer ("I hope this helps!") is no part of it, where no other answer has so many parts."""
+    if len(pairs) < 2:
+        return pairs
+    parts = pairs[-1].answer.split("\n\n")
+    most = max(len(pair.answer.split("\n\n")) for pair in pairs[:-1])
+    return [*pairs[:-1], replace(pairs[-1], answer=_unmarked("\n\n".join(parts[:most])))]
+
+
+def _unmarked(text: str) -> str:
+    """Without the marks of Markdown or quotation around the whole."""
+    text = _plain(text).strip("*_").strip()
+    inner = text[1:-1]
+    return inner.strip() if len(text) > 1 and (text[0], text[-1]) in _QUOTES and text[0] not in inner else text
 
 
 def _tail(rest: str) -> str:

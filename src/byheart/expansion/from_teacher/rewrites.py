@@ -15,12 +15,13 @@ from byheart.expansion.citation import cite
 from byheart.expansion.filters.checks import REPEATED, Filters, Refusal
 from byheart.expansion.filters.words import content_stems, plain
 from byheart.expansion.from_teacher.chunk_progress import CUT_OFF, TEMPERATURE, Candidate, ChunkExamples
+from byheart.expansion.from_teacher.first_answers import check_first_answers
 from byheart.expansion.from_teacher.prompts import fenced, load_prompt, named_source, prompt_problems
 from byheart.expansion.quotas import Quotas, shortfalls
 from byheart.records import FORWARD, Chunk, Example, Rejection
 from byheart.store import content_key
 from byheart.teacher.base import Failure, Reply, Request
-from byheart.teacher.response import strip_thinking
+from byheart.teacher.response import EMPTY, strip_thinking, why_empty
 
 STYLES = {
     "paraphrase": "Say in other words what {place} says.",
@@ -31,7 +32,6 @@ STYLES = {
 }
 PEOPLED = ("story", "dialogue")  # styles that may invent persons
 CUT_TEXT = "the rewritten text was cut off at its token limit"
-EMPTY = "the teacher's answer is empty"
 STATED = 0.5  # share of a fact's words from which a rewritten text states it
 TOKENS_PER_TOKEN = 3  # of a rewritten text, at most, for each of the chunk
 
@@ -71,8 +71,9 @@ class Rewrites(Quotas):
     def expand(self, source: Source) -> ExpansionResult:
         chunks = {c.id: _ChunkRewrites(c, source, self) for c in source.chunks if source.facts_of(c)}
         asks = [ask for chunk in source.chunks for ask in self._first(chunk, source)]
+        room = self._room(asks, source)
         for attempt in range(self.max_attempts + 1):
-            outcomes = source.teacher.ask([self._request(ask, source) for ask in asks])
+            outcomes = source.teacher.ask([self._request(ask, source, room) for ask in asks])
             for ask, outcome in zip(asks, outcomes, strict=True):
                 chunks[ask.chunk.id].read(ask, outcome)
             asks = [ask for each in chunks.values() for ask in each.missing(attempt + 1)]
@@ -85,11 +86,24 @@ class Rewrites(Quotas):
         count = self.asked_of(chunk) if source.facts_of(chunk) else 0
         return [_RewriteRequest(chunk, self.styles[n % len(self.styles)], n // len(self.styles)) for n in range(count)]
 
-    def _request(self, ask: "_RewriteRequest", source: Source) -> Request:
+    def _room(self, asks: Sequence["_RewriteRequest"], source: Source) -> int:
+        """How many times the tokens of an answer the first ones needed."""
+        if not source.teacher.answers_soon:
+            return 1
+        of_chunks = {ask.chunk.id: ask for ask in reversed(asks)}  # the first of each chunk
+        firsts = [*reversed(of_chunks.values())]
+
+        def send(ask: "_RewriteRequest", room: int) -> tuple[Request, Reply | Failure]:
+            request = self._request(ask, source, room)
+            return request, source.teacher.ask([request])[0]
+
+        return check_first_answers("rewrites", firsts, send, lambda reply: "")
+
+    def _request(self, ask: "_RewriteRequest", source: Source, room: int = 1) -> Request:
         prompt = load_prompt(self.prompt, "rewrites")
         place, text = named_source(ask.chunk, source), fenced(ask.chunk.text)
         user = prompt.fill("user", source=place, text=text, style=prompt.fill(ask.style))
-        max_tokens = (100 + TOKENS_PER_TOKEN * ask.chunk.tokens) * 2 ** min(ask.attempt, 3)
+        max_tokens = (100 + TOKENS_PER_TOKEN * ask.chunk.tokens) * max(room, 2 ** min(ask.attempt, 3))
         number = ask.attempt * 1000 + ask.sample
         return Request(prompt.system, user, self.temperature, max_tokens, number, prompt.key)
 
@@ -174,7 +188,7 @@ class _ChunkRewrites(ChunkExamples):
         from rapidfuzz import fuzz
 
         if not text:
-            return Refusal(EMPTY)
+            return Refusal(why_empty(outcome) or EMPTY)
         if outcome.finish_reason == "length":
             return Refusal(CUT_TEXT, text[-40:])
         if refusal := self.options.gates.refuse_text(text, self.ground, example.subject in PEOPLED):

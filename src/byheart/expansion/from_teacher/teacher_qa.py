@@ -21,12 +21,14 @@ from byheart.expansion.from_teacher.chunk_progress import (
     PairSpec,
     Policy,
 )
+from byheart.expansion.from_teacher.first_answers import CUT_HELP, UNREAD, check_first_answers, cuts
 from byheart.expansion.from_teacher.judge import find_unsupported
+from byheart.expansion.from_teacher.parse import why_no_pair
 from byheart.expansion.from_teacher.prompts import fenced, list_schema, load_prompt, named_source, prompt_problems
 from byheart.expansion.quotas import Quotas, choose, shortfalls
 from byheart.records import FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 from byheart.store import content_key
-from byheart.teacher.base import Reply, Request
+from byheart.teacher.base import Failure, Reply, Request
 
 COPIES = ("drop", "keep")
 TOP_UP = 2  # pairs asked for each one that is missing: some of them will be refused
@@ -118,6 +120,7 @@ class _Run:
             chunk.id: ChunkProgress(chunk, source, policy, seen) for chunk in source.chunks if source.facts_of(chunk)
         }
         self.notes: Counter[str] = Counter()
+        self.room = 1  # times the tokens of an answer, as the first answers needed it
 
     def expand(self) -> ExpansionResult:
         self._ask(self._probed_first_round())
@@ -131,12 +134,26 @@ class _Run:
         return [ask for each in self.chunks.values() for ask in self.options.first_asks(each.chunk, each.facts, shift)]
 
     def _probed_first_round(self) -> list[PairRequest]:
-        """The first round; one that varies the angle where the first request shows that temperatures are refused."""
+        """The first round, after a few requests showed that the teacher can do it. It varies the angle where it refuses
+        temperatures."""
         asks = self.first_round()
-        if not self.options.varies_temperature or not asks or not self.source.teacher.answers_soon:
+        if not asks or not self.source.teacher.answers_soon:
             return asks
-        outcome = self.source.teacher.ask([self.request(asks[0])])[0]
-        if isinstance(outcome, Reply) and outcome.temperature_refused:
+        of_chunks = {ask.chunk: ask for ask in reversed(asks)}  # the first of each chunk
+        firsts = [*reversed(of_chunks.values())]
+        firsts += [ask for ask in asks[:UNREAD] if ask not in firsts]
+        refused = False
+
+        def send(ask: PairRequest, room: int) -> tuple[Request, Reply | Failure]:
+            nonlocal refused
+            self.room = room
+            request = self.request(ask)
+            outcome = self.source.teacher.ask([request])[0]
+            refused = refused or (isinstance(outcome, Reply) and outcome.temperature_refused)
+            return request, outcome
+
+        self.room = check_first_answers(self.options._name, firsts, send, why_no_pair)
+        if refused and self.options.varies_temperature:
             self.notes["the model accepts no temperature: each rung asks from other angles instead"] += 1
             return self.first_round(shift=1)
         return asks
@@ -162,7 +179,10 @@ class _Run:
         for ask in asks:
             self.chunks[ask.chunk].note_asked(ask)
         fresh: dict[str, list[Candidate]] = defaultdict(list)
-        for ask, outcome in zip(asks, self.source.teacher.ask(requests), strict=True):
+        outcomes = self.source.teacher.ask(requests)
+        if cut := cuts(requests, outcomes):
+            self.notes[f"{cut}: {CUT_HELP}"] += 1
+        for ask, outcome in zip(asks, outcomes, strict=True):
             if isinstance(outcome, Reply):
                 self.notes.update(f"the server did not do as asked: {note}" for note in outcome.notes)
             fresh[ask.chunk] += self.chunks[ask.chunk].read(ask, outcome)
@@ -193,7 +213,7 @@ class _Run:
             avoid=self.prompt.fill("avoid", questions="\n".join(f"- {q}" for q in known)) if known else "",
         )
         # What was cut at its limit is asked again with room for more, e.g. for a model that thinks first.
-        room = 2 ** min(ask.attempt, 3) if progress.cut else 1
+        room = max(self.room, 2 ** min(ask.attempt, 3) if progress.cut else 1)
         max_tokens = (SPARE_TOKENS + self.options.tokens_per_pair * len(ask.items)) * room
         attempt = ask.attempt * 1000 + ask.sample
         return Request(self.prompt.system, user, ask.temperature, max_tokens, attempt, self.prompt.key, SCHEMA)
