@@ -127,7 +127,9 @@ STOPPED = {
     "its filter refuses the prompt": (error("filtered due to content management policy"), "filtered", "this filter"),
     "declines": (Say(message(None, refusal="I cannot.")), "declined", "another model"),
     "too little context": (
-        error("'max_tokens' is too large: 1160. This model's maximum context length is 1500 tokens"),
+        lambda call: error(
+            f"'max_tokens' is too large: {call.body['max_tokens']}. This model's maximum context length is 1500 tokens"
+        ),
         "maximum context length is 1500",
         "expansion.angles.pairs_per_request",
     ),
@@ -142,7 +144,7 @@ STOPPED = {
 def test_a_server_that_gives_nothing_is_left_after_a_few_requests(said, words, fix, expansion):
     if isinstance(expansion, Rewrites) and "I'm sorry" in words:
         pytest.skip("any text is a rewritten text; the filters look at it")
-    stopped, calls = expand(lambda call: said, expansion)
+    stopped, calls = expand(said if callable(said) else lambda call: said, expansion)
     assert isinstance(stopped, UserError), "it went on"
     assert words in str(stopped) and fix.replace("angles", type(expansion).__name__.lower()) in str(stopped)
     assert len(calls) <= max(UNREAD, ALIKE + len(ROOMS))

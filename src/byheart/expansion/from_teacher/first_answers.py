@@ -84,7 +84,10 @@ def check_first_answers(
             return ROOMS[place]
         reasons.append(why)
         unread = isinstance(outcome, Reply) and not why_empty(outcome)
-        if len(set(reasons)) == 1 and len(reasons) == (UNREAD if unread else ALIKE):
+        # The same but for its numbers: "1040 tokens are too many", "800 tokens are too many".
+        if len({re.sub(r"[\d,.]+", "0", reason) for reason in reasons}) == 1 and len(reasons) == (
+            UNREAD if unread else ALIKE
+        ):
             what = f"{why} (so ended the first {len(reasons)} requests, and no more were sent)"
             shown = f"; the teacher said: {' '.join(said.split())[:SHOWN]!r}" if said else ""
             raise UserError(Problem(f"{what}{shown}", f"expansion.{name}", fix=helps(why, name)))
