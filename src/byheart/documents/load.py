@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from byheart.documents.folding import fold_typesetting
 from byheart.errors import Problem, UserError
 from byheart.records import Document
 
@@ -140,6 +141,7 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
         except UserError as error:
             problems += error.problems
             continue
+        text, title = fold_typesetting(text), fold_typesetting(title)
         warnings += remarks
         words = text.split()
         if not words:

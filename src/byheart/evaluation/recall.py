@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar
 
+from byheart.documents.folding import fold_for_comparison
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import means
@@ -21,7 +22,8 @@ SLICE = 64  # questions between two updates of the progress bar; the model batch
 class Recall:
     """exact_match, f1 and contains of the model's greedy answers, each the best over the accepted answers.
 
-    Normalisation, exact match and F1 are those of SQuAD v1.1 (Rajpurkar et al. 2016).
+    Normalisation, exact match and F1 are those of SQuAD v1.1 (Rajpurkar et al. 2016), after signs that mean the same are
+    folded: quotation marks, dashes, ligatures, full-width forms, thousands separators, "three" and "3".
     `sample` asks that many probes only, always the same ones, wherever they stand in the file.
     """
 
@@ -73,8 +75,8 @@ def compare(text: str, golds: Sequence[str]) -> dict[str, float]:
 
 
 def normalise(text: str) -> str:
-    """SQuAD's normal form: lower case, no ASCII punctuation, no articles, single spaces."""
-    text = "".join(character for character in text.lower() if character not in string.punctuation)
+    """SQuAD's normal form: lower case, no ASCII punctuation, no articles, single spaces; after `fold_for_comparison`."""
+    text = "".join(character for character in fold_for_comparison(text) if character not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
 

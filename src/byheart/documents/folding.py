@@ -1,0 +1,35 @@
+"""Signs that look different and mean the same: folded in documents as they are read, and further where answers are compared."""
+
+import re
+import unicodedata
+
+# What a typesetter joins or hides: ligatures (U+FB00 to U+FB06), soft hyphens, blanks without width, byte order marks.
+# The joiners U+200C and U+200D stay: Persian, Hindi and emoji need them.
+_LIGATURES = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
+_HIDDEN = dict.fromkeys("\u00ad\u200b\u2060\ufeff", "")
+_TYPESET = str.maketrans({**_LIGATURES, **_HIDDEN})
+
+_QUOTES = dict.fromkeys("‘’‚‛′´`ʼ＇", "'") | dict.fromkeys("“”„‟″«»‹›「」『』〝〞＂", '"')
+_DASHES = dict.fromkeys("‐‑‒–—―−﹣－", "-")
+_ALIKE = str.maketrans({**_QUOTES, **_DASHES, "…": "..."})
+_THOUSANDS = re.compile(r"(?<![\d.,'])\d{1,3}(?:([,' ])\d{3})(?:\1\d{3})*(?!\d|[,']\d)")
+_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_SPELLED = re.compile(rf"\b({'|'.join(_NUMBERS)})\b")
+
+
+def fold_typesetting(text: str) -> str:
+    """The text with letters in place of ligatures, without soft hyphens and blanks that have no width; composed (NFC)."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_TYPESET))
+
+
+def fold_for_comparison(text: str) -> str:
+    """A form in which two answers are equal where a reader sees no difference.
+
+    Compatible signs (NFKC: ligatures, full-width forms, blanks of all kinds, "m²" as "m2"), quotation marks and dashes,
+    case, thousands separators ("1,500", "1 500"), and numbers in words from zero to twelve.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", fold_typesetting(text)).translate(_ALIKE)
+    text = " ".join(text.casefold().split())
+    text = _THOUSANDS.sub(lambda found: re.sub(r"\D", "", found[0]), text)
+    return _SPELLED.sub(lambda found: str(_NUMBERS.index(found[0])), text)
