@@ -31,7 +31,7 @@ class Options(TypedDict, total=False):
     documents: Paths
     questions: str | Path | None
     name: str | None
-    resume: str | Path  # learn and expand: a stopped run's folder, alone
+    resume: str | Path  # learn and expand: a run's folder; learn also takes the epochs or the budget to go on to
     estimate: bool
     seed: int
     dev: float
