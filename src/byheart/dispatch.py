@@ -22,6 +22,7 @@ from byheart.config.compose import (
 )
 from byheart.config.quoting import quoted, unquoted
 from byheart.config.saved import (
+    CHANGEABLE,
     MADE_WITH,
     change_resumed,
     change_saved,
@@ -264,10 +265,9 @@ def resumable(request: Request, stage: str = "learn") -> Resumable:
     problems += found
     if changes and not problems:
         problems += train_on.problems(folder, was, run_config, lambda: _new_run(folder, request))
-    elif any(problem.what.startswith(MADE_WITH) for problem in problems):
-        problems[-1] = replace(
-            problems[-1], fix=f"{problems[-1].fix}\n    or start a new run: {_new_run(folder, request)}"
-        )
+    elif fixed := [place for place, problem in enumerate(problems) if problem.what.startswith(MADE_WITH)]:
+        fix = f"remove it; {CHANGEABLE}\n    or start a new run: {_new_run(folder, request)}"
+        problems[fixed[-1]] = replace(problems[fixed[-1]], fix=fix)
     if problems:
         raise UserError(*problems)
     if not changes:

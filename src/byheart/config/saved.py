@@ -24,7 +24,10 @@ MAY_GO_ON = (  # when a run goes on: for how long, and how it is computed; besid
     "trainer.rows_at_once", "trainer.gradient_checkpointing",
 )  # fmt: skip
 MADE_WITH = "this run was made with"
-CHANGEABLE = f"a run that goes on can change {', '.join(MAY_GO_ON)} and its loggers"
+CHANGEABLE = (
+    "what can change: epochs, budget, stopping (monitor, patience, tolerance), logger, "
+    "trainer (device, threads, rows_at_once, gradient_checkpointing)"
+)
 
 
 def saved_config(folder: Path, key: str) -> DictConfig:
@@ -112,12 +115,12 @@ def change_resumed(config: DictConfig, request: Request, folder: Path) -> tuple[
         elif key in MAY_GO_ON or key.partition(".")[0] == "logger":
             asked.append(override)
         elif key.startswith("hydra"):
-            problems.append(Problem("a resumed run keeps its folder", key, value, f"remove it; {CHANGEABLE}"))
+            problems.append(Problem("a resumed run keeps its folder", key, value, "remove it"))
         elif not composer.is_group(override) and key not in known:
             problems.append(Problem("there is no such key", key, fix=did_you_mean(key, known, CHANGEABLE)))
         elif override.is_delete() or _made_with(config, folder, key) != _plain_value(override):
             what = f"{MADE_WITH} {key}={shown(_made_with(config, folder, key))}"
-            problems.append(Problem(what, key, value, f"remove it; {CHANGEABLE}"))
+            problems.append(Problem(what, key, value, "remove it"))
     before, groups = deepcopy(config), [override for override in asked if override.key_or_group == "logger"]
     for key in {override.key_or_group for override in asked} & {*MAY_GO_ON} - {*known}:
         OmegaConf.update(config, key, None, force_add=True)  # a setting that is newer than the run
