@@ -118,8 +118,7 @@ def longer(config: RunConfig, run: Run) -> str:
     if training["state"] != "budget":
         changes.append(f"epochs={2 * config.epochs}")
     if config.limit.seconds is not None:
-        least = run.seconds + training["seconds"] + run.record["timings"].get("score_tuned", 0.0) + REPORT_S
-        changes.append(f"budget={_duration(max(2 * config.limit.seconds, least))}")
+        changes.append(f"budget={_duration(max(2 * config.limit.seconds, _seconds(run.record, twice=True)))}")
     elif config.budget is not None:
         changes.append(f"budget={config.limit.doubled()}")
     return " ".join(changes)
@@ -188,15 +187,18 @@ def _time_problems(folder: Path, config: RunConfig) -> Sequence[Problem]:
     if config.limit.seconds is None:
         return ()
     record: Json = read_json(folder / "run.json")
-    timings = record["timings"]
-    used = sum(timings.values())
-    least = used + timings.get("model", 0.0) + timings.get("score_tuned", 0.0) + REPORT_S
-    if config.limit.seconds > least:
+    if config.limit.seconds > _seconds(record):
         return ()
-    fix = (
-        f"give the time of the whole run: budget={_duration(least + timings.get('training', 0.0))} trains twice as long"
-    )
+    used, enough = sum(record["timings"].values()), _duration(_seconds(record, twice=True))
+    fix = f"give the time of the whole run: budget={enough} trains twice as long"
     return (Problem(f"this run took {used:.0f} s so far, and must be scored again", "budget", str(config.budget), fix),)
+
+
+def _seconds(record: Json, twice: bool = False) -> float:
+    """The time of a whole run that is trained on: for one more step, or for as long again."""
+    timings = record["timings"]
+    again = [timings.get(stage, 0.0) for stage in ("model", "score_tuned", *(["training"] if twice else []))]
+    return float(sum(timings.values()) + sum(again) + REPORT_S)
 
 
 def _duration(seconds: float) -> str:
