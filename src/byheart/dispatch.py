@@ -41,7 +41,7 @@ from byheart.pipeline import train_on
 from byheart.pipeline.run_config import RULES, RunConfig
 from byheart.progress import Progress, Said
 from byheart.report.next_steps import TYPED_IN, changed, learn_line
-from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.results import FINISHED, UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
@@ -248,6 +248,8 @@ def resume(stage: str, found: Resumable, progress: Progress) -> Result:
 def resumable(request: Request, stage: str = "learn") -> Resumable:
     """The run that `resume` names, with the settings that were given beside it. Raises one UserError with every problem."""
     folder = _folder_given(request, "resume")
+    if folder.name == UNFINISHED and (folder.parent / ".hydra").is_dir():
+        folder = folder.parent  # a message has named a file in it
     place = train_on.result_of(folder)  # where a run that is trained on has its newer settings
     place = place if (place / ".hydra" / "config.yaml").is_file() else folder
     before = saved_config(place, "resume")

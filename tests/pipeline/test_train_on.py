@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -157,6 +158,8 @@ def test_ctrl_c_keeps_the_earlier_result_and_the_epochs_so_far_can_be_concluded(
     shown = capsys.readouterr().out
     assert "run/unfinished/adapter" in shown and "The result of before stays" in shown
     assert content(run) == earlier
+    assert cli.main(["check", "resume=run/unfinished"]) == 0
+    assert f"continue {run.absolute()}\n" in capsys.readouterr().out
     assert cli.main(["learn", "resume=run", "epochs=2"]) == 2  # it is past them
     assert "trained for 3 epochs (15 steps) already" in capsys.readouterr().err
     assert cli.main(["learn", "resume=run", "epochs=3"]) == 0
@@ -191,8 +194,16 @@ def test_what_cannot_be_done_is_told_at_once_with_what_can(words, told, run, cap
     assert content(run) == content("runs/2") and not (run / "unfinished").exists()
 
 
+def test_the_advised_budget_of_time_is_enough(run, capsys):
+    for timings in ({"model": 60.0, "training": 300.5, "score_tuned": 9.0}, {"model": 1.0, "training": 2.0}):
+        change(run / "run.json", timings=timings)
+        said = refused(capsys, "epochs=9", "budget=2s")
+        enough = re.search(r"budget=(\w+) trains twice", said)
+        assert cli.main(["check", "resume=run", "epochs=9", f"budget={enough[1]}"]) == 0
+
+
 def test_settings_that_are_typed_again_are_no_change(run, capsys):
-    assert cli.main(["check", "resume=run", *WORDS, "epochs=4"]) == 0
+    assert cli.main(["check", "resume=run", *WORDS, "epochs=4", "logger=wandb", "trainer.rows_at_once=2"]) == 0
     assert "ready to continue" in capsys.readouterr().out
     assert cli.main(["learn", "resume=run", *WORDS, "epochs=2"]) == 0
     assert "this run is finished" in capsys.readouterr().out
@@ -233,6 +244,7 @@ def test_a_falling_rate_is_not_continued(run, capsys, monkeypatch):
     assert "schedule: the learning rate was planned for 10 steps" in said and "start a new run: byheart learn" in said
 
 
+@pytest.mark.slow
 def test_a_retraining_is_done_again_only_if_another_epoch_is_the_best(room, monkeypatch):
     monkeypatch.chdir(room)
     adapter, written = Path("twice/retrained/adapter/adapter_model.safetensors"), []

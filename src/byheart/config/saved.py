@@ -180,18 +180,19 @@ def _choose_members(composer: Composer, config: DictConfig, groups: Sequence[Ove
     for override in groups:
         group, line = override.key_or_group, override.input_line or ""
         try:
-            fresh = composer.compose("learn", [line])[group]
+            fresh = composer.compose("learn", [line]).get(group, {})
         except (HydraException, OmegaConfBaseException) as error:
             wrong = wrong_option(composer, override)
             problems.append(wrong or Problem(str(error).splitlines()[0], group, line.partition("=")[2]))
             continue
         with open_dict(config):
+            had = config.get(group) or {}  # without a member the node is absent
             if group == "trainer":
                 config[group] = fresh
             elif override.is_add():
-                config[group] = OmegaConf.merge({str(override.value()): fresh[str(override.value())]}, config[group])
+                config[group] = OmegaConf.merge({str(override.value()): fresh[str(override.value())]}, had)
             else:  # members that the run had keep the settings that the run had
-                config[group] = {member: config[group].get(member, fresh[member]) for member in fresh}
+                config[group] = {member: had.get(member, fresh[member]) for member in fresh}
     return problems
 
 

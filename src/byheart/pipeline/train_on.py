@@ -160,7 +160,7 @@ def _length_problems(so_far: TrainedSoFar, config: RunConfig, anew: Callable[[],
     epochs = trained / so_far.steps_per_epoch
     said = f"{epochs:.3g} epoch{'' if epochs == 1 else 's'} ({trained:,} steps)"
     fix = f"{'epochs' if by_epochs else 'budget'} above {math.floor(epochs) if by_epochs else trained} trains it on"
-    if not by_epochs:
+    if not by_epochs and so_far.steps_per_epoch * config.epochs > trained:
         fix += ", budget=null until its last epoch"
     if most < trained:
         fix += f"; for a shorter run start a new one: {anew()}"
