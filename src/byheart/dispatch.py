@@ -28,7 +28,6 @@ from byheart.config.saved import (
     change_saved,
     latest_run,
     overrides_in,
-    overrides_of,
     save_settings,
     saved_config,
     started_in,
@@ -40,7 +39,7 @@ from byheart.pipeline import learn as stages
 from byheart.pipeline import train_on
 from byheart.pipeline.run_config import RULES, RunConfig
 from byheart.progress import Progress, Said
-from byheart.report.next_steps import TYPED_IN, changed, learn_line
+from byheart.report.next_steps import TYPED_IN, changed
 from byheart.results import FINISHED, UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 from byheart.store import FULL, read_json
 
@@ -264,33 +263,18 @@ def resumable(request: Request, stage: str = "learn") -> Resumable:
         (was, _), (run_config, found) = config_of(before), config_of(config)
     if (folder / "split.json").exists():  # its texts are with it; the documents may be gone
         found = [problem for problem in found if _key(problem) not in ("documents", "expansion")]
-    problems += found
-    if changes and not problems:
-        problems += train_on.problems(folder, was, run_config, lambda: _new_run(folder, request))
-    elif fixed := [place for place, problem in enumerate(problems) if problem.what.startswith(MADE_WITH)]:
-        fix = f"remove it; {CHANGEABLE}\n    or start a new run: {_new_run(folder, request)}"
+    given = [each for each in request.overrides if not each.startswith("resume=")]
+    if fixed := [place for place, problem in enumerate(problems) if problem.what.startswith(MADE_WITH)]:
+        fix = f"remove it; {CHANGEABLE}\n    or start a new run: {train_on.new_run(folder, given)}"
         problems[fixed[-1]] = replace(problems[fixed[-1]], fix=fix)
+    if changes and not found:
+        problems += train_on.problems(folder, was, run_config, lambda: train_on.new_run(folder, given))
+    problems += found
     if problems:
         raise UserError(*problems)
     if not changes:
         return Resumable(folder, run_config)
     return Resumable(folder, run_config, (config, changed(overrides_in(place), changes)))
-
-
-def _new_run(folder: Path, request: Request) -> str:
-    """The line that starts a new run with the settings of this one and those that were asked for."""
-    more = [each for each in request.overrides if not each.startswith("resume=")]
-    overrides, best = overrides_of(folder), folder.parent / "best.json"
-    if overrides is None and best.is_file() and Path(read_json(best)["folder"]).name == folder.name:
-        overrides = read_json(best)["overrides"]  # the best trial of a sweep
-    if overrides is None:
-        return f"{shlex.join(['byheart', 'learn', *more])}, and the settings in {folder / '.hydra' / 'config.yaml'}"
-    typed_in = TYPED_IN.set(Path.cwd())
-    try:
-        with chdir(started_in(folder)):
-            return learn_line(overrides, *more)
-    finally:
-        TYPED_IN.reset(typed_in)
 
 
 def score_again(request: Request, progress: Progress) -> EvaluateResult:

@@ -177,6 +177,7 @@ def refused(capsys, *words):
         (["lr=1e-4"], ["lr: this run was made with lr=0.01 (got 1e-4)", "byheart learn documents=a.txt", "lr=1e-4"]),
         (["documents=b.txt", "model=smollm2_360m"], ["documents=a.txt (got b.txt)", "model: this run was made with"]),
         (["expansion=[rules,ladder]"], ["expansion: this run was made with expansion=['rules']"]),
+        (["lr=1e-4", "epochs=1", "rows.replay=0.1"], ["3 problems", "lr: this run", "epochs: this run is trained"]),
         (["epoch=12", "seed=3"], ["did you mean epochs", "seed: this run was made with seed=0", "2 problems"]),
         (["epochs=none"], ["epochs: must be a whole number"]),
         (["epochs=0", "stopping.patience=0"], ["epochs: must be", "stopping.patience: must be at least 1"]),
@@ -192,6 +193,11 @@ def test_what_cannot_be_done_is_told_at_once_with_what_can(words, told, run, cap
     said = refused(capsys, *words)
     assert all(each in said for each in told), said
     assert content(run) == content("runs/2") and not (run / "unfinished").exists()
+
+
+def test_a_password_is_not_repeated(run, capsys):
+    said = refused(capsys, "lr=2", "+teacher.api_key=sk-verysecret1234567890abcdef")
+    assert "verysecret" not in said and "teacher.api_key" in said
 
 
 def test_the_advised_budget_of_time_is_enough(run, capsys):

@@ -7,15 +7,19 @@ stay. The checkpoint and the curve go on in the run's folder: they hold what the
 
 import math
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from byheart.config.saved import overrides_of, started_in
 from byheart.errors import Problem, UserError
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.records import CurvePoint, Json
+from byheart.report.next_steps import TYPED_IN, learn_line
 from byheart.results import UNFINISHED
 from byheart.store import read_json
 from byheart.training.stopping import WORDS, Stopping
@@ -68,9 +72,11 @@ def place_of_changes(folder: Path) -> Path:
 def replace_result(folder: Path) -> None:
     """Puts each file of `unfinished/` into its place. Killed within, it is done again: the files stay there too."""
     place = folder / UNFINISHED
-    files = (file for file in place.rglob("*") if file.is_file() and "checkpoint" not in file.parts)
-    for file in sorted(files, key=lambda file: file.name == "byheart.json"):  # the account after its weights
-        target = folder / file.relative_to(place)
+    names = [file.relative_to(place) for file in place.rglob("*") if file.is_file()]
+    for name in sorted(names, key=lambda name: name.name == "byheart.json"):  # the account after its weights
+        file, target = place / name, folder / name
+        if "checkpoint" in name.parts:
+            continue
         if target.exists() and target.samefile(file):
             continue  # a rename between two names of one file would do nothing
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +110,21 @@ def problems(folder: Path, before: RunConfig, config: RunConfig, anew: Callable[
     if not found and so_far.ended and so_far.ended["steps"] == so_far.steps:
         found = [*_would_end_at_once(so_far, config.stopping), *_time_problems(folder, config)]
     return found
+
+
+def new_run(folder: Path, more: Sequence[str]) -> str:
+    """The line that starts a new run with the settings of this one and `more`."""
+    overrides, best = overrides_of(folder), folder.parent / "best.json"
+    if overrides is None and best.is_file() and Path(read_json(best)["folder"]).name == folder.name:
+        overrides = read_json(best)["overrides"]  # the best trial of a sweep
+    if overrides is None:
+        return f"{shlex.join(['byheart', 'learn', *more])}, and the settings in {folder / '.hydra' / 'config.yaml'}"
+    typed_in = TYPED_IN.set(Path.cwd())
+    try:
+        with chdir(started_in(folder)):
+            return learn_line(overrides, *more)
+    finally:
+        TYPED_IN.reset(typed_in)
 
 
 def goes_on(folder: Path, config: RunConfig) -> bool:
