@@ -144,6 +144,15 @@ def test_killed_while_the_result_is_replaced_it_is_replaced_by_the_next_resume(r
     assert not [*run.rglob("*.next")] and not (run / "unfinished").exists()
 
 
+def test_what_was_finished_for_other_epochs_is_not_taken_for_the_result(run, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr("byheart.pipeline.learn.replace_result", lambda folder: 1 / 0)
+        learn(resume=run, epochs=3)
+    assert Path("run/unfinished/adapter/byheart.json").is_file()
+    assert learn(resume=run, epochs=4).state == "finished"
+    same_result(run, "runs/4")
+
+
 def test_ctrl_c_keeps_the_earlier_result_and_the_epochs_so_far_can_be_concluded(run, monkeypatch, capsys):
     earlier, drawn = content(run), Terminal.curve
 

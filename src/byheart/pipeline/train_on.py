@@ -65,8 +65,12 @@ def result_of(folder: Path) -> Path:
 
 
 def place_of_changes(folder: Path) -> Path:
-    """Where the settings are saved with which a run goes on: they must not be taken for those of its earlier result."""
-    return folder / UNFINISHED if account(folder) else result_of(folder)
+    """Where the settings are saved with which a run goes on: they must not be taken for those of its earlier result.
+
+    What was made with other settings and is unfinished is removed.
+    """
+    forget_unfinished(folder)
+    return folder / UNFINISHED if account(folder) else folder
 
 
 def replace_result(folder: Path) -> None:
