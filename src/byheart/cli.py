@@ -22,6 +22,7 @@ COMMANDS = (
             ("byheart learn documents=handbook.pdf", "train the embedded model on one document"),
             ("byheart learn documents=docs/ questions=exam.jsonl model.path=DIR", "your folder, exam and model"),
             ("byheart learn resume=outputs/handbook/2026-01-31_09-30-00", "continue a run that was stopped"),
+            ("byheart learn resume=latest epochs=60", "train a finished run for longer"),
             ("byheart learn -m lr=1e-4,3e-4 documents=handbook.pdf", "one run for each learning rate"),
         ),
     ),

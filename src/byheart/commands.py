@@ -66,14 +66,14 @@ def _sweep(run: Callable[[Progress], SweepResult | None]) -> int:
 
 
 def _resume(command: str, request: Request) -> int:
-    folder, run_config = dispatch.resumable(request)
-    page = folder / "report.html"
-    if run_config is None:
+    found = dispatch.resumable(request, command)
+    folder, page = found.folder, found.folder / "report.html"
+    if found.run_config is None:
         print(f"this run is finished: {page if page.is_file() else folder}")
     elif command == "check":
         print(f"ready to continue {folder}")
     else:
-        return _run(lambda progress: dispatch.resume(command, folder, run_config, progress))
+        return _run(lambda progress: dispatch.resume(command, found, progress))
     return 0
 
 

@@ -1,9 +1,11 @@
 """From a command line that was read to its result: checked, then started, resumed, or scored again."""
 
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import chdir
-from dataclasses import fields
+from copy import deepcopy
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,14 +21,26 @@ from byheart.config.compose import (
     stay_where_started,
 )
 from byheart.config.quoting import quoted, unquoted
-from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
+from byheart.config.saved import (
+    CHANGEABLE,
+    MADE_WITH,
+    change_resumed,
+    change_saved,
+    latest_run,
+    overrides_in,
+    save_settings,
+    saved_config,
+    started_in,
+)
 from byheart.config.trust import FOREIGN_CODE
 from byheart.config.values import config_values
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
+from byheart.pipeline import train_on
 from byheart.pipeline.run_config import RULES, RunConfig
 from byheart.progress import Progress, Said
-from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.report.next_steps import TYPED_IN, changed
+from byheart.results import FINISHED, UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
@@ -81,7 +95,7 @@ class Checked(NamedTuple):
 def run_one(stage: str, request: Request, progress: Progress, checked: Checked | None = None) -> Result:
     """One run, new or resumed. `checked`: what `check` found, where it was called before."""
     if is_given(request, "resume"):
-        return resume(stage, *resumable(request), progress)
+        return resume(stage, resumable(request, stage), progress)
     checked = checked or check(request)
     if checked.multirun:
         raise UserError(
@@ -204,32 +218,63 @@ def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
         raise UserError(Problem(what, key, str(folder), f"choose another: {key}=DIR")) from None
 
 
-def resume(stage: str, folder: Path, run_config: RunConfig | None, progress: Progress) -> Result:
-    """Continues a stopped run. For a finished run, which needs no RunConfig, returns its result."""
+class Resumable(NamedTuple):
+    """A run that may go on. `run_config` is None where it is finished; `saved` holds its new settings, if there are any."""
+
+    folder: Path
+    run_config: RunConfig | None = None
+    saved: tuple[Config, list[str]] | None = None  # its new config and overrides
+
+
+def resume(stage: str, found: Resumable, progress: Progress) -> Result:
+    """Goes on with a run that was stopped, or with a finished one for longer. Else returns the result of a finished one."""
+    folder, run_config, saved = found
     if run_config is None:
         return LearnResult.read(folder) if stage == "learn" else ExpandResult(FINISHED, folder)
+    typed_in = TYPED_IN.set(Path.cwd())
     try:
+        if saved:
+            save_settings(train_on.place_of_changes(folder), *saved)
         with chdir(started_in(folder)):
             return STAGES[stage](run_config, folder, progress)
     except BaseException as error:
         error.__dict__.setdefault("run_folder", str(folder))
         raise
+    finally:
+        TYPED_IN.reset(typed_in)
 
 
-def resumable(request: Request) -> tuple[Path, RunConfig | None]:
-    """The folder that `resume` names, and the RunConfig of its run; None if the run is finished."""
-    refuse_other_overrides(request, "resume")
+def resumable(request: Request, stage: str = "learn") -> Resumable:
+    """The run that `resume` names, with the settings that were given beside it. Raises one UserError with every problem."""
     folder = _folder_given(request, "resume")
-    config = saved_config(folder, "resume")
-    if state_of(folder) == FINISHED:
-        return folder, None
+    if folder.name == UNFINISHED and (folder.parent / ".hydra").is_dir():
+        folder = folder.parent  # a message has named a file in it
+    place = train_on.result_of(folder)  # where a run that is trained on has its newer settings
+    place = place if (place / ".hydra" / "config.yaml").is_file() else folder
+    before = saved_config(place, "resume")
+    config, changes, problems = change_resumed(deepcopy(before), request, folder)
+    if stage == "expand" and changes:
+        fix = f'byheart learn "resume={folder}" {shlex.join(changes)}'
+        problems.append(Problem("no setting changes where only examples are made", "resume", ", ".join(changes), fix))
+    finished = state_of(folder) == FINISHED and place == folder
+    if not problems and not changes and finished:
+        return Resumable(folder)
     with chdir(started_in(folder)):
-        run_config, problems = config_of(config)
+        (was, _), (run_config, found) = config_of(before), config_of(config)
     if (folder / "split.json").exists():  # its texts are with it; the documents may be gone
-        problems = [problem for problem in problems if _key(problem) not in ("documents", "expansion")]
+        found = [problem for problem in found if _key(problem) not in ("documents", "expansion")]
+    given = [each for each in request.overrides if not each.startswith("resume=")]
+    if fixed := [place for place, problem in enumerate(problems) if problem.what.startswith(MADE_WITH)]:
+        fix = f"remove it; {CHANGEABLE}\n    or start a new run: {train_on.new_run(folder, given)}"
+        problems[fixed[-1]] = replace(problems[fixed[-1]], fix=fix)
+    if changes and not found:
+        problems += train_on.problems(folder, was, run_config, lambda: train_on.new_run(folder, given))
+    problems += found
     if problems:
         raise UserError(*problems)
-    return folder, run_config
+    if not changes:
+        return Resumable(folder, run_config)
+    return Resumable(folder, run_config, (config, changed(overrides_in(place), changes)))
 
 
 def score_again(request: Request, progress: Progress) -> EvaluateResult:
@@ -271,6 +316,10 @@ def _folder_is_given(request: Request) -> bool:
 
 def _folder_given(request: Request, key: str) -> Path:
     given = request.value(key) or ""
+    if given == "latest" and not Path(given).exists():
+        if (latest := latest_run()) is None:
+            raise UserError(Problem("there is no run in outputs/ here", key, given, f"{key}=DIR names its folder"))
+        return latest.absolute()
     return Path(given if Path(given).exists() else unquoted(given)).expanduser().absolute()
 
 

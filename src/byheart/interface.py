@@ -2,6 +2,7 @@
 
     result = learn(documents="handbook.pdf", lr=3e-4, overrides={"adapter.rank": 8})
     result.scores["tuned"]["contains"]["value"]
+    longer = learn(resume=result.folder, epochs=60)
 
 Options are those of the command line; what could be typed there may also be given as text: `learn("adapter.rank=8")`.
 What is wrong with them raises UserError, which lists every problem. Runs are silent, unless `progress=` is given: any
@@ -31,7 +32,7 @@ class Options(TypedDict, total=False):
     documents: Paths
     questions: str | Path | None
     name: str | None
-    resume: str | Path  # learn and expand: a stopped run's folder, alone
+    resume: str | Path  # learn and expand: a run's folder; learn also takes the epochs or the budget to go on to
     estimate: bool
     seed: int
     dev: float

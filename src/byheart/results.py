@@ -9,6 +9,7 @@ from byheart.store import read_json, read_jsonl, read_records
 from byheart.teacher.base import Estimate
 
 FINISHED, INTERRUPTED, ESTIMATED = "finished", "interrupted", "estimated"
+UNFINISHED = "unfinished"  # in a run's folder: what is to replace its result, while it is trained on
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class LearnResult:
 
     @property
     def adapter(self) -> Path:
-        return self.folder / "adapter"
+        so_far = self.folder / UNFINISHED / "adapter"
+        return so_far if self.state == INTERRUPTED and so_far.is_dir() else self.folder / "adapter"
 
     @property
     def report(self) -> Path:

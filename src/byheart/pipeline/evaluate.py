@@ -77,11 +77,16 @@ def _report(run: Run, title: str, done: int, total: int) -> None:
     run.send(Advanced(title, done, total))
 
 
-def score_model(probe_set: ProbeSet, model: LanguageModel, name: str, run: Run) -> Scored:
-    """What one model scores, from the run's folder where it was scored before with the same probes."""
+def score_model(
+    probe_set: ProbeSet, model: LanguageModel, name: str, run: Run, weights: Sequence[object] = ()
+) -> Scored:
+    """What one model scores, from the run's folder where it was scored before with the same probes.
+
+    `weights`: tells those of a run that was trained on from its earlier ones (`train_on.weights_key`).
+    """
     probes = probe_set.open_book if name == "open_book" else probe_set.probes
     file = run.folder / "scored" / f"{name}.jsonl"
-    key = content_key(probes, probe_set.run_config.evaluation, probe_set.run_config.model, name)
+    key = content_key(probes, probe_set.run_config.evaluation, probe_set.run_config.model, name, *weights)
     if is_done(file, key):
         return read_jsonl(file, Scored)[0]
     members = {k: m for k, m in probe_set.run_config.evaluation.items() if name != "open_book" or m.asks_probes}

@@ -36,6 +36,7 @@ from byheart.pipeline.prepare_data import (
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
+from byheart.pipeline.train_on import forget_unfinished, goes_on, longer, replace_result, weights_key
 from byheart.progress import Progress, Reported, no_progress
 from byheart.records import Json
 from byheart.report.learning import learning
@@ -80,8 +81,10 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
             run.record["state"] = INTERRUPTED
             return LearnResult(INTERRUPTED, folder)
         tuned = {
-            name: score_model(probe_set, session.trained(adapter), name, run) for name, adapter in adapters.items()
+            name: score_model(probe_set, session.trained(adapter), name, run, weights_key(adapter))
+            for name, adapter in adapters.items()
         }
+        replace_result(folder)  # of a run that was trained on: its earlier result stood until here
         scores = write_scores(probe_set, {"untuned": untuned, "open_book": open_book, **tuned}, run)
         return LearnResult(FINISHED, folder, scores, _report(config, data, scores, run))
 
@@ -109,7 +112,8 @@ def evaluate(
         session = ModelSession.load(config, run)
         probe_set = with_open_book(config, data, probes)
         scored = {name: score_model(probe_set, session.untrained(), name, run) for name in ("untuned", "open_book")}
-        scored["tuned"] = score_model(probe_set, session.trained(folder / "adapter"), "tuned", run)
+        adapter = folder / "adapter"
+        scored["tuned"] = score_model(probe_set, session.trained(adapter), "tuned", run, weights_key(adapter))
         return EvaluateResult(below, write_scores(probe_set, scored, run))
 
 
@@ -128,7 +132,6 @@ def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: st
 def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tuple[str, ...]:
     """Writes the page. Returns the sentences on the training, which are in run.json and on the page too."""
     training, curve = run.record.get("training", {}), read_curve(run.folder / "curve.csv")
-    ended = training.get("state") == "budget"
     left_out = set(read_json(run.folder / "ledger.json").get("too_long", {}).get("train", ()))
     taught = [example for example in data.examples_of(data.split.train) if example.id not in left_out]
     answers = read_records(run.folder / "answers.jsonl")
@@ -138,7 +141,7 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
         training,
         taught,
         answers,
-        more=f"budget={config.limit.doubled()}" if ended else f"epochs={2 * config.epochs}",
+        more=longer(config, run) if training else "",
     )
     started = Started(
         run.folder,
@@ -148,12 +151,14 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
         config.split.share,
         config.questions is not None,
         asks_teacher(config),
+        goes_on(run.folder, config),
     )
     steps = started.steps(found, scores, answers)
     run.record |= {"learning": {**asdict(found), "lines": found.lines}, "next_steps": [*map(asdict, steps)]}
     run.record["state"] = FINISHED
     run.save()  # before the page, which is made of the files; should it fail, the run has failed after all
     write_page(run.folder)
+    forget_unfinished(run.folder)
     run.send(Reported(run.folder))
     return tuple(found.lines)
 

@@ -15,10 +15,11 @@ from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.rows import make_rows, tokens_per_row
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
+from byheart.pipeline.train_on import account, result_of
 from byheart.progress import Advanced, Checked, Said
 from byheart.records import CurvePoint, Probe
-from byheart.store import read_json, write_json
-from byheart.training.job import Hooks, TrainJob, TrainResult
+from byheart.store import write_json
+from byheart.training.job import UNCHOSEN, Hooks, TrainJob, TrainResult
 from byheart.training.layout import Row
 from byheart.training.stopping import Stopping
 
@@ -29,7 +30,8 @@ def train_adapters(
     config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, interrupt: Interrupt
 ) -> dict[str, Path]:
     """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
-    done = _done(run.folder)
+    place = result_of(run.folder)
+    done = account(place)
     train, validate = make_rows(config, data, probes, session, run, replay=done is None or config.retrain != "none")
     train_job = train_job_of(config, train, validate, session)
     if not validate and config.stopping.monitor != "train_recall":
@@ -37,17 +39,22 @@ def train_adapters(
         run.note(
             "nothing is held out, so training is stopped by stopping.monitor=train_recall, the recall of trained answers"
         )
-    adapters = {"tuned": run.folder / "adapter"}
+    adapters = {"tuned": place / "adapter"}
     if done is None:
+        if place != run.folder:
+            run.send(Said("training goes on; the result of before stays until the new one is whole"))
         _fit(config, train_job, session, run, interrupt)
         done = run.record["training"]
     else:
         run.send(Said("training is finished already: the adapter in the run's folder is used"))
     if config.retrain != "none" and not interrupt.requested:
-        adapters["retrained"] = run.folder / "retrained" / "adapter"
-        if _done(run.folder / "retrained") is None:
-            # Where nothing was held out no epoch could be chosen: then all of them.
-            epochs = max(1, round(done["chosen_epoch"])) if done["chosen_epoch"] else config.epochs
+        # Where nothing was held out no epoch could be chosen: then all of them.
+        epochs = max(1, round(done["chosen_epoch"])) if done["chosen_epoch"] else config.epochs
+        earlier = account(run.folder / "retrained")
+        if earlier and round(earlier["epochs_run"]) == epochs:
+            place = run.folder  # also of a run that was trained on, if the same epoch is the best
+        adapters["retrained"] = place / "retrained" / "adapter"
+        if account(place / "retrained") is None:
             again = replace(train_job, epochs=epochs, schedule=config.retrain, most_steps=None)
             patient = replace(config, stopping=replace(config.stopping, patience=None))
             _fit(patient, again, session, run, interrupt, afresh=True)
@@ -72,12 +79,14 @@ def _fit(
     config: RunConfig, train_job: TrainJob, session: ModelSession, run: Run, interrupt: Interrupt, afresh: bool = False
 ) -> None:
     """Trains a new adapter and saves it. `afresh`: a second one, for exactly `train_job.epochs` epochs."""
-    name, folder = ("retraining", run.folder / "retrained") if afresh else ("training", run.folder)
+    name, below = ("retraining", "retrained") if afresh else ("training", "")
+    place = result_of(run.folder) / below
     again = f"Training again from the base model, {train_job.epochs} epochs, {train_job.schedule} learning rate"
     with run.stage(name, again if afresh else "Training") as note:
         model = session.attach(config.adapter, config.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
+        run.record["notes"] = [line for line in run.record["notes"] if line != UNCHOSEN]
         clock = _Clock(run, train_job, math.inf if afresh else _until(config, run))
         tokens = tokens_per_row(train_job.train)
         with interrupt.deferred():
@@ -86,7 +95,7 @@ def _fit(
                 train_job,
                 config.optimizer,
                 config.stopping,
-                folder,
+                place if afresh else run.folder,
                 Hooks(
                     on_step=clock.on_step,
                     on_check=lambda point, curve: run.send(Checked(name, point, curve, tokens)),
@@ -97,13 +106,15 @@ def _fit(
                 keep_best=not afresh,
             )
         run.record["in_training"] = False
-        session.save(folder / "adapter")
-        account = account_of(result, config.stopping) | {"held_out": len(train_job.validate)}
-        run.record[name] = account
+        session.save(place / "adapter")
+        told = account_of(result, config.stopping) | {"held_out": len(train_job.validate)}
+        if place != run.folder / below and (before := account(run.folder / below)):
+            told["ended_before"] = [*before.get("ended_before", ()), before["steps"]]
+        run.record[name] = told
         run.record["peak_memory_gib"] = max((point.peak_memory for point in result.curve), default=None)
         if result.state != "stopped":
-            write_json(folder / "adapter" / "byheart.json", account)  # marks the training as finished
-        note(account["why_stopped"])
+            write_json(place / "adapter" / "byheart.json", told)  # marks the training as finished
+        note(told["why_stopped"])
     for line in result.notes:
         run.note(line)
 
@@ -148,11 +159,6 @@ def recall_on(config: RunConfig, asked: Sequence[Probe]) -> Callable[[LanguageMo
     if not asked or not isinstance(member, Recall):
         return None
     return lambda model: member.score(model, asked).metrics[ON_THE_CURVE].value
-
-
-def _done(folder: Path) -> dict[str, Any] | None:
-    file = folder / "adapter" / "byheart.json"
-    return read_json(file) if file.is_file() else None
 
 
 def account_of(result: TrainResult, stopping: Stopping) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TextIO
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
 from byheart.report.asking import estimate_lines, ledger_tables
-from byheart.report.next_steps import ask_others, from_here, how_to_find_byheart, learn_line
+from byheart.report.next_steps import ask_others, from_here, how_to_find_byheart, learn_line, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
 from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
-from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.results import UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -204,9 +204,11 @@ class Terminal:
                 self.next_steps(*((step["why"], step["command"]) for step in result.next_steps))
             case LearnResult():
                 self.say(f"Stopped. The adapter so far is in {result.adapter}.")
-                resume = shlex.join(["byheart", "learn", f"resume={from_here(result.folder)}"])
                 score = shlex.join(["byheart", "evaluate", f"run={from_here(result.folder)}"])
-                self.next_steps(("Continue:", resume), ("Score it as it is:", score))
+                later = "Score it as it is:"
+                if (result.folder / UNFINISHED).is_dir():
+                    later = "The result of before stays until the new one is whole. To score it again:"
+                self.next_steps(("Continue:", resume_line(result.folder)), (later, score))
             case ExpandResult():
                 self.say(f"\nexamples  {result.folder / 'examples.jsonl'}\nledger    {result.ledger}")
                 self._start("Train on such examples (what a teacher wrote is not paid again):", result.folder)
