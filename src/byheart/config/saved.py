@@ -8,9 +8,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from byheart.config.advice import did_you_mean, dotted_keys, wrong_option
+from byheart.config.advice import did_you_mean, wrong_options
 from byheart.config.checking import parse_overrides
 from byheart.config.compose import Composer, Request
+from byheart.config.keys import dotted_keys
 from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
 from byheart.errors import Problem, UserError
 
@@ -75,7 +76,7 @@ def refuse_other_overrides(request: Request, key: str) -> None:
 def change_saved(config: DictConfig, request: Request) -> DictConfig:
     """The saved config with new questions, evaluations or trainer settings; anything else is refused."""
     parsed, problems = parse_overrides(request.overrides)
-    problems += secrets_in_overrides(request.overrides)
+    problems += secrets_in_overrides(request.overrides).values()
     composer, changed = Composer(request.flags.config_dir), []
     for override in parsed:
         head = override.key_or_group.partition(".")[0]
@@ -105,8 +106,8 @@ def _choose_members(composer: Composer, config: DictConfig, groups: Sequence[Ove
         try:
             fresh = composer.compose("learn", [line])[group]
         except (HydraException, OmegaConfBaseException) as error:
-            wrong = wrong_option(composer, override)
-            problems.append(wrong or Problem(str(error).splitlines()[0], group, line.partition("=")[2]))
+            wrong = wrong_options(composer, override)
+            problems += wrong or [Problem(str(error).splitlines()[0], group, line.partition("=")[2])]
             continue
         with open_dict(config):
             if group == "trainer":

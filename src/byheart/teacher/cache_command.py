@@ -54,7 +54,7 @@ def _read(words: Sequence[str]) -> dict[str, str]:
     """The words by their key; or one UserError with all that is wrong with them."""
     said: dict[str, str] = {}
     problems = []
-    for word in words:
+    for word in _with_signs(words):
         key, equals, value = word.partition("=")
         if key not in KEYS or not equals:
             problems.append(Problem("`byheart cache` has no such option", value=word, fix=HOW))
@@ -72,6 +72,18 @@ def _read(words: Sequence[str]) -> dict[str, str]:
     if problems:
         raise UserError(*problems)
     return said
+
+
+def _with_signs(words: Sequence[str]) -> list[str]:
+    """`--prune 30d`, `prune 30d` and `--prune=30d` as `prune=30d`."""
+    made: list[str] = []
+    for word in words:
+        name = word.removeprefix("--")
+        if made and made[-1] in KEYS and "=" not in word and name not in KEYS:
+            made[-1] += f"={word}"
+        else:
+            made.append(name if name.partition("=")[0] in KEYS else word)
+    return made
 
 
 def _seconds(age: str) -> float | None:

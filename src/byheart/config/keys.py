@@ -1,0 +1,62 @@
+"""The keys of the shipped settings, read from their YAML files without Hydra."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from byheart.config.folders import conf_folder
+
+
+@cache
+def known_keys() -> Mapping[str, object]:
+    """Plain keys with their defaults; sections and groups too."""
+    shipped = _read(conf_folder() / "learn.yaml")
+    groups = (path.name for path in conf_folder().iterdir() if any(path.glob("*.yaml")))
+    return {**dict.fromkeys(groups), **{key: shipped[key] for key in shipped if key not in ("defaults", "hydra")}}
+
+
+def known_name(key: str) -> str:
+    """`Batch-Size` as `batch_size`; of a key that is not known, _ for each -."""
+    if head(key) in (*known_keys(), "hydra"):
+        return key
+    plain = key.replace("-", "_")
+    return plain.lower() if head(plain.lower()) in known_keys() else plain
+
+
+def head(key: str) -> str:
+    """The top-level key, section or group of a key: `rows` of `+rows.loss_on`."""
+    return key.lstrip("+~").partition(".")[0]
+
+
+@cache
+def options() -> Mapping[str, str]:
+    """Each option of a group as one chooses it: `lora` is `adapter=lora`."""
+    return {path.stem: f"{path.parent.name}={path.stem}" for path in sorted(conf_folder().glob("*/*.yaml"))}
+
+
+@cache
+def every_key() -> frozenset[str]:
+    """Every key that some choice of options has, dotted: `rows.max_tokens`, `teacher.model`, `expansion.ladder.rungs`."""
+    found = dotted_keys(_read(conf_folder() / "learn.yaml"))
+    for path in conf_folder().glob("*/*.yaml"):
+        package = path.read_text(encoding="utf-8").partition("# @package ")[2].partition("\n")[0]
+        prefix = "" if package == "_global_" else f"{package or path.parent.name}."
+        found += [key for key in dotted_keys(_read(path), prefix) if key != "defaults"]
+    return frozenset(found)
+
+
+def dotted_keys(container: object, prefix: str = "") -> list[str]:
+    """All keys of a plain container in the form `stopping.patience`."""
+    keys: list[str] = []
+    for key, value in container.items() if isinstance(container, dict) else ():
+        if not str(key).startswith("_"):
+            keys.append(f"{prefix}{key}")
+            keys += dotted_keys(value, f"{prefix}{key}.")
+    return keys
+
+
+def _read(path: Path) -> Any:
+    import yaml
+
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
