@@ -114,7 +114,7 @@ def test_all_faults_at_once():
         "lr", "batch_size", "epochs", "schedule", "lrr", "adapter", "expansion", "chunks.max_tokens", "rows.loss_on",
         "optimizer.foo", "evaluation.recall.max_new_tokens", "patience", "documents", "", "model.path", "expansion.file.path",
     }  # fmt: skip
-    assert "did you mean lr?" in found["lrr"].fix
+    assert "did you mean lr=3?" in found["lrr"].fix
     assert "did you mean lora?" in found["adapter"].fix
     assert "stopping.patience" in found["patience"].fix
     assert found["batch_size"].value == "0"

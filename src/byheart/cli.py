@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a bug in byheart, 2 an error that the user can fix, 75 a b
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,13 +98,14 @@ COMMANDS = (
         ),
     ),
 )
-HELP, VERSION = ("--help", "-h", "help"), ("--version", "-v", "-V", "version")
+HELP, VERSION = ("help", "--help", "-h", "-help"), ("--version", "-v", "-V", "version")
 MEANT = {  # what other programs call our commands
     "learn": ("train", "run", "finetune", "fit", "tune", "teach", "start", "resume", "continue"),
     "expand": ("generate", "prepare", "examples"),
     "check": ("validate", "verify", "lint", "dryrun"),
     "sweep": ("search", "optimize", "tuner", "grid", "hpo"),
     "evaluate": ("eval", "test", "score", "benchmark"),
+    "ask": ("predict", "inference", "infer", "query"),
 }
 COMPLETION = ("-sc", "--shell-completion")
 
@@ -116,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(words)
     except Unfinished as error:
         _print_problems(command, error.problems, "no error: the batch is not finished yet")
+        print(f"\n  later: {shlex.join(['byheart', *words])}", file=sys.stderr)
         return 75
     except UserError as error:
         _print_problems(command, error.problems)
@@ -125,8 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as stop:
         print("\nbyheart: stopped; finished stages are saved", file=sys.stderr)
-        if folder := getattr(stop, "run_folder", None):
-            print(f'  continue with: byheart {command} "resume={folder}"', file=sys.stderr)
+        print(f"  continue with: {_again(words, getattr(stop, 'run_folder', None))}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `byheart --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -137,13 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_out_of_memory(error):
             _print_problems(command, [_memory_is_full(error)])
             return 2
-        _report_bug(command, error)
+        _report_bug(words, error)
         return 1
 
 
 def _run(words: list[str]) -> int:
     names = [command.name for command in COMMANDS]
-    asks = [word for word in words if word in HELP[:2]] or words[:1] == ["help"] or words[1:2] == ["help"]
+    asks = [word for word in words if word in HELP[1:]] or words[:1] == ["help"] or words[1:2] == ["help"]
     about = [word for word in words if word not in (*HELP, "--all")]
     if not words or (asks and not about):
         print(overview(COMMANDS))
@@ -228,7 +230,7 @@ def _unknown_command(name: str, rest: list[str], asks: bool) -> Problem:
         what, first = "which command?", next((word for word in rest if word in names), "learn")
         rest = [name, *(word for word in rest if word != first)]
     else:
-        other = [command for command, words in MEANT.items() if plain in words]
+        other = [command for command, words in MEANT.items() if plain in words and command in names]
         first = next(iter([*other, *near(plain, names, 1)]), "")
     if plain in names:
         first, rest = plain, rest[1:] if rest[:1] == [name] else rest
@@ -257,7 +259,13 @@ def _memory_is_full(error: Exception) -> Problem:
     return Problem(f"the memory of the device is full{f': {said[:200]}' if said else ''}", "model.path", fix=fix)
 
 
-def _report_bug(command: str, error: Exception) -> None:
+def _again(words: Sequence[str], run_folder: str | None) -> str:
+    """The line that goes on with what was started: a run by its folder; a sweep, or what keeps no state, by its words."""
+    is_run = run_folder and words[0] in ("learn", "expand")
+    return shlex.join(["byheart", words[0], f"resume={run_folder}"] if is_run else ["byheart", *words])
+
+
+def _report_bug(words: Sequence[str], error: Exception) -> None:
     """One line for the user; the traceback goes to a file of the run, else to the screen."""
     import traceback
 
@@ -269,7 +277,7 @@ def _report_bug(command: str, error: Exception) -> None:
             raise OSError("the run has no folder yet")
         place = Path(folder) / "error.txt"
         place.write_text(story, encoding="utf-8")
-        print(f'  the traceback is in {place}\n  continue with: byheart {command} "resume={folder}"', file=sys.stderr)
+        print(f"  the traceback is in {place}\n  continue with: {_again(words, folder)}", file=sys.stderr)
     except OSError:
         print(story, file=sys.stderr)
 

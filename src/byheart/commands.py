@@ -14,6 +14,7 @@ from byheart.documents.load import find_documents
 from byheart.errors import Problem, UserError
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Progress
+from byheart.report.next_steps import from_here
 from byheart.report.terminal import Terminal
 from byheart.results import INTERRUPTED, SweepResult
 
@@ -63,13 +64,13 @@ def _other_problems(typed: Typed) -> list[Problem]:
     """What is wrong with the words that were understood, so that one fault hides no other."""
     if typed.command not in TRAINING:
         return []
+    words = typed.words
     try:
-        if typed.command == "sweep":
+        if typed.sweep:
             from byheart.sweep.run.command import sweep_words
 
-            dispatch.check(read_request(sweep_words(typed.words)))
-        else:
-            dispatch.check(read_request(typed.words))
+            words = sweep_words(words)
+        dispatch.check(read_request(words if typed.command != "sweep" or typed.sweep else ["--multirun", *words]))
     except UserError as error:
         named = any(word.startswith("documents=") for word in typed.words)  # else a wrong word may be the document
         return [problem for problem in error.problems if named or problem.where != "documents"]
@@ -99,7 +100,7 @@ def _resume(command: str, request: Request) -> int:
     if run_config is None:
         print(f"this run is finished: {page if page.is_file() else folder}")
     elif command == "check":
-        print(f"ready to continue {folder}")
+        print(f"ready to continue {folder}\n  {shlex.join(['byheart', 'learn', f'resume={from_here(folder)}'])}")
     else:
         return _run(lambda progress: dispatch.resume(command, folder, run_config, progress))
     return 0

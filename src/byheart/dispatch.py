@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from byheart.config.advice import meant_by
 from byheart.config.checking import Composed, compose_checked
 from byheart.config.compose import (
     Composer,
@@ -137,6 +138,10 @@ def check(request: Request) -> Checked:
         given = _keys_given(request)
         problems += [each for each in found if each.where not in told and (each.where in given or not composed.partly)]
         run_configs.append(run_config)
+    if any(meant_by(problem.where, ["documents"]) for problem in problems if problem.where != "documents"):
+        problems = [
+            each for each in problems if (each.where, each.value) != ("documents", "null")
+        ]  # not missing: misspelled
     setup, found = None, list[Problem]()
     if composed.multirun and run_configs and not any(problem.what == FOREIGN_CODE for problem in problems):
         setup, found = _set_up(request, composed.configs, run_configs)
@@ -256,7 +261,9 @@ def score_again(request: Request, progress: Progress) -> EvaluateResult:
     problems, folder = list[Problem](), _folder_given(request, "run")
     try:
         if not request.value("run"):
-            raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME"))
+            raise UserError(
+                Problem("which run?", "run", fix=shlex.join(["byheart", "evaluate", f"run={_newest_run()}"]))
+            )
         config = saved_config(folder, "run")
         if not (folder / "adapter").is_dir():
             fix = f"finish it first: {shlex.join(['byheart', 'learn', f'resume={folder}'])}"
@@ -279,6 +286,12 @@ def score_again(request: Request, progress: Progress) -> EvaluateResult:
         return stages.evaluate(
             run_config, folder, run_config.questions if request.value("questions") else None, progress
         )
+
+
+def _newest_run() -> Path:
+    """For advice: a run here that can be scored."""
+    found = sorted(Path("outputs").glob("*/*/adapter"), key=lambda adapter: adapter.stat().st_mtime)
+    return found[-1].parent if found else Path("outputs/NAME/TIME")
 
 
 def state_of(folder: Path) -> str:

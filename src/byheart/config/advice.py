@@ -8,16 +8,9 @@ from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from byheart.config.compose import Composer
-from byheart.config.keys import dotted_keys
+from byheart.config.keys import OTHER_NAMES, dotted_keys
 from byheart.config.near import near
 from byheart.errors import Problem
-
-OTHER_NAMES = {
-    "learning_rate": "lr", "bs": "batch_size", "docs": "documents", "data": "documents", "file": "documents",
-    "input": "documents", "pdf": "documents", "exam": "questions", "test": "questions", "device": "trainer.device",
-    "output": "name", "out": "hydra.run.dir", "num_train_epochs": "epochs", "model_name": "model.path",
-    "warmup": "schedule", "weight_decay": "optimizer.weight_decay", "lora_r": "adapter.rank", "r": "adapter.rank",
-}  # fmt: skip
 
 PACKAGES = {
     "joblib": "hydra-joblib-launcher", "submitit_local": "hydra-submitit-launcher", "ray": "hydra-ray-launcher",
@@ -25,15 +18,15 @@ PACKAGES = {
 }  # fmt: skip
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Advice for an unknown word: up to three known words that are like it."""
-    found = meant_by(word, known)
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", value: str = "") -> str:
+    """Advice for an unknown word: up to three known words that are like it. Of a key, with the `value` that it was given."""
+    found = [f"{each}={value}" if value else each for each in meant_by(word, known)]
     return f"did you mean {' or '.join(found)}?" if found else otherwise
 
 
 def meant_by(word: str, known: Iterable[str]) -> list[str]:
     """Up to three known words that an unknown one may mean: another name of it, its last part, or one that is close."""
-    known = list(known)
+    known = [key for key in known if "." in key or "." not in word]
     last = word.rpartition(".")[2]
     found = [key for key in known if key == OTHER_NAMES.get(word.replace("-", "_"))]
     found += [key for key in known if key.rpartition(".")[2] == last] or near(word, known)
@@ -55,7 +48,9 @@ def wrong_options(composer: Composer, override: Override) -> list[Problem]:
         if group == "hydra/launcher" and chosen in PACKAGES:
             advice = f"is it installed? pip install {PACKAGES[str(chosen)]};"
         if group == "model":
-            offers += f"; for a folder or a hub id use model.path={chosen}"
+            advice += f" for a folder or a hub id use model.path={chosen};"
+        if group == "teacher" and not advice:
+            advice = f"for the model {chosen} of a server use teacher=openai teacher.model={chosen};"
         problems.append(Problem("there is no such option", group, str(chosen), f"{advice} {offers}".strip()))
     return problems
 
@@ -90,11 +85,11 @@ def rejected(composer: Composer, config: DictConfig, override: Override, error: 
                 "this mapping is empty yet", key, fix=f"add each key with a plus sign: +{mapping}.name=value"
             )
     if "Could not override" in str(error) or "No match in the defaults list" in str(error):
-        return unknown_key(composer, key, known)
+        return unknown_key(composer, key, known, (override.input_line or "").partition("=")[2])
     return Problem(first_line(error), key, (override.input_line or "").partition("=")[2])
 
 
-def unknown_key(composer: Composer, key: str, known: Sequence[str]) -> Problem:
+def unknown_key(composer: Composer, key: str, known: Sequence[str], value: str = "") -> Problem:
     head, _, rest = key.partition(".")
     member = rest.partition(".")[0]
     if head in composer.groups:
@@ -102,8 +97,8 @@ def unknown_key(composer: Composer, key: str, known: Sequence[str]) -> Problem:
             return Problem("this member was not chosen", key, fix=f"choose it too, for example {head}=[...,{member}]")
         if not rest:
             return Problem("this group has no member in this config", key, fix=f"add it with +{key}=...")
-    ours = [*(key for key in known if not key.startswith("hydra")), *composer.groups]
-    advice = did_you_mean(key, known if head == "hydra" else ours, "`byheart learn --help` lists all keys")
+    ours = [each for each in known if not each.startswith("hydra") or each == OTHER_NAMES.get(key)] + composer.groups
+    advice = did_you_mean(key, known if head == "hydra" else ours, "`byheart learn --help --all` lists all keys", value)
     return Problem("there is no such key", key, fix=advice)
 
 

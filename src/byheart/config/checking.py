@@ -1,5 +1,6 @@
 """All problems of a command line at once: unknown keys and options, wrong syntax, credentials, code that may not run."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -67,7 +68,11 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
     if not multirun:
         for override in swept:
             key, _, value = (override.input_line or "").partition("=")
-            fix = f"add --multirun to try each, or write a list: {key}=[{value}]"
+            fix = "add --multirun to try each"
+            if composer.is_group(override) or OmegaConf.is_list(OmegaConf.select(config, key.lstrip("+"))):
+                fix += f", or write a list: {key}=[{value}]"
+            elif re.fullmatch(r"-?\d+,\d+", value):
+                fix += f", or write the number with a point: {key}={value.replace(',', '.')}"
             problems.append(Problem("several values for one run", key, value, fix))
         configs = [config]
     else:

@@ -7,13 +7,26 @@ from typing import Any
 
 from byheart.config.folders import conf_folder
 
+OTHER_NAMES = {  # what other programs call our keys
+    "learning_rate": "lr", "bs": "batch_size", "per_device_train_batch_size": "batch_size", "max_steps": "budget",
+    "num_train_epochs": "epochs", "num_epochs": "epochs", "n_epochs": "epochs", "docs": "documents", "data": "documents",
+    "file": "documents", "files": "documents", "input": "documents", "pdf": "documents", "exam": "questions",
+    "test": "questions", "device": "trainer.device", "gpu": "trainer.device", "cuda": "trainer.device",
+    "cpu": "trainer.device", "output": "name", "out": "hydra.run.dir", "output_dir": "hydra.run.dir",
+    "model_name": "model.path", "model_name_or_path": "model.path", "warmup": "schedule",
+    "weight_decay": "optimizer.weight_decay", "lora_r": "adapter.rank", "lora_rank": "adapter.rank", "r": "adapter.rank",
+    "lora_alpha": "adapter.alpha", "max_seq_length": "rows.max_tokens", "max_length": "rows.max_tokens",
+    "load_in_4bit": "model.quantization", "load_in_8bit": "model.quantization", "early_stopping": "stopping.patience",
+    "fp16": "trainer.precision", "dtype": "trainer.precision", "bf16": "trainer.precision",
+}  # fmt: skip
+
 
 @cache
 def known_keys() -> Mapping[str, object]:
     """Plain keys with their defaults; sections and groups too."""
     shipped = _read(conf_folder() / "learn.yaml")
     groups = (path.name for path in conf_folder().iterdir() if any(path.glob("*.yaml")))
-    return {**dict.fromkeys(groups), **{key: shipped[key] for key in shipped if key not in ("defaults", "hydra")}}
+    return {**{key: shipped[key] for key in shipped if key not in ("defaults", "hydra")}, **dict.fromkeys(groups)}
 
 
 def known_name(key: str) -> str:

@@ -1,5 +1,6 @@
 """Which known word was meant by an unknown one. Only close words: a wrong suggestion costs more than none."""
 
+import re
 from collections.abc import Iterable
 
 LEAST = 3  # letters of a word whose beginning alone names another: `qwen3` is near `qwen3_4b`
@@ -29,9 +30,12 @@ def near(word: str, known: Iterable[str], count: int = 3) -> list[str]:
         begins = shared == len(one) >= LEAST
         if distance <= max(1, longer // 4) < longer or begins or (shared >= 5 and 2 * shared > longer):
             ranked.append((not begins and distance > max(1, longer // 4), distance, each))
-    return [each for _, _, each in sorted(ranked)[:count]]
+    if exact := [each for _, distance, each in ranked if not distance]:  # another case, or - for _
+        return exact
+    closest = [each for far, _, each in sorted(ranked) if not far]
+    return (closest or [each for _, _, each in sorted(ranked)])[:count]
 
 
 def _plain(word: str) -> str:
     """What is compared: `Batch-Size` and `batch_size` are one word."""
-    return word.lower().replace("-", "").replace("_", "")
+    return re.sub(r"[-_]", "", word.lower())

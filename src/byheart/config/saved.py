@@ -24,7 +24,9 @@ def saved_config(folder: Path, key: str) -> DictConfig:
     where = folder / ".hydra" / "config.yaml"
     if not folder.is_dir():
         near = sorted(str(run.parent) for run in folder.parent.glob("*/.hydra")) if folder.parent.is_dir() else []
+        named = sorted(str(run.parent) for run in Path("outputs", folder.name).glob("*/.hydra"))
         fix = did_you_mean(str(folder), near, "runs are in outputs/<name>/<time>")
+        fix = f"did you mean {named[-1]}?" if named else fix
         raise UserError(Problem("there is no such folder", key, str(folder), fix))
     if not where.is_file():
         below = sorted(str(run.parent.parent) for run in folder.glob("**/.hydra/config.yaml"))
@@ -61,6 +63,20 @@ def overrides_of(folder: Path) -> list[str] | None:
     if OmegaConf.select(OmegaConf.load(hydra), "hydra.job.config_name") != "learn":
         return None
     return [str(each) for each in OmegaConf.load(overrides)]
+
+
+def words_of(folder: Path) -> list[str] | None:
+    """The words after the command that a run was started with, of a config of the user's too; None where they are lost."""
+    if (overrides := overrides_of(folder)) is not None:
+        return overrides
+    overrides_file, hydra = (folder / ".hydra" / f"{name}.yaml" for name in ("overrides", "hydra"))
+    if not overrides_file.is_file() or not hydra.is_file():
+        return None
+    said = OmegaConf.load(hydra)
+    sources = OmegaConf.select(said, "hydra.runtime.config_sources") or ()
+    place = next((str(each.path) for each in sources if each.provider == "command-line"), None)
+    flags = [*(["-cd", place] if place else []), "-cn", str(OmegaConf.select(said, "hydra.job.config_name"))]
+    return [*flags, *(str(each) for each in OmegaConf.load(overrides_file))]
 
 
 def refuse_other_overrides(request: Request, key: str) -> None:

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from byheart.config.folders import sweeps_folder
-from byheart.config.keys import head, known_keys, known_name, options
+from byheart.config.keys import OTHER_NAMES, head, known_keys, known_name, options
 from byheart.config.near import near
-from byheart.config.quoting import PATHS, file_exists
+from byheart.config.quoting import PATHS, TEXTS, file_exists
 from byheart.errors import Problem
 
 DRY_RUN = ("dry_run", "dryrun", "dry")
@@ -41,6 +41,7 @@ class Typed:
     documents: list[str] = field(default_factory=list)  # files that were named without a key
     wrong: list[Problem] = field(default_factory=list)
     bare: int = 0  # words so far that are neither settings nor flags
+    sweep: str = ""  # NAME of `byheart sweep NAME`
     dry_run: bool = False  # check the settings, and start nothing
 
     @property
@@ -90,6 +91,10 @@ def read_typed(command: str, words: Sequence[str], commands: Sequence[str]) -> T
         else:
             _bare(typed, word, rest, commands)
     _list_documents(typed)
+    if typed.command == "sweep" and not typed.sweep:
+        typed.refuse("which sweep? Here is the standard one; `byheart sweep --help` lists all", "")
+        typed.line.insert(0, "batch_lr_epochs")
+        typed.line += [] if any(word.startswith("documents=") for word in typed.line) else ["documents=handbook.pdf"]
     return typed
 
 
@@ -113,7 +118,8 @@ def _plain_signs(word: str) -> str:
     if file_exists(word.partition("=")[2]):
         return word
     word = re.sub(r"^[–—]", "--", word).translate(CURLY)
-    key, equals, value = word.partition("=")
+    whole = re.fullmatch(r"\"([^\"]*)\"|'([^']*)'", word)
+    key, equals, value = (whole[1] or whole[2] or "" if whole else word).partition("=")
     quoted = re.fullmatch(r"\"([^\"']*)\"|'([^\"']*)'", value)
     return f"{key}={quoted[1] or quoted[2] or ''}" if quoted and PATHS.match(key) else f"{key}{equals}{value}"
 
@@ -123,10 +129,13 @@ def _joined(words: Sequence[str]) -> list[str]:
     made: list[str] = []
     for word in words:
         last = made[-1] if made else ""
+        if word == "--":
+            continue
         is_name = bool(KEY.fullmatch(last.lstrip("-"))) and not file_exists(last)
         is_value = not re.match(r"-+[A-Za-z]|\+{0,2}[A-Za-z_][\w.]*=", word)
         if (word.startswith("=") and is_name) or (is_value and _is_open(last)):
-            made[-1] += word
+            between = "," if re.search(r"=[\[{].*[^,\[{]$", last) and word[0] not in ",]}" else ""
+            made[-1] += f"{between}{word}"
         elif last.endswith(":") and last[:-1] in known_keys() and is_value:
             made[-1] = f"{last[:-1]}={word}"
         else:
@@ -165,6 +174,9 @@ def _flag(typed: Typed, word: str, rest: list[str]) -> None:
     if isinstance(known_keys().get(name.removeprefix("no_")), bool) and not equals:
         said = rest.pop(0) if rest and rest[0].lower() in BOOLEANS else str(not name.startswith("no_")).lower()
         typed.take(f"{name.removeprefix('no_')}={said}")
+    elif head(name) not in known_keys() and near(key, _long_flags(), 1):
+        value = rest.pop(0) if not equals and _is_value(rest) else value
+        typed.refuse("there is no such flag", f"--{key} {value}".strip(), _flag_advice(typed.command, word))
     elif equals or _is_value(rest):
         _setting(typed, f"{name}={value if equals else rest.pop(0)}", rest)
     elif head(name) not in known_keys():
@@ -173,22 +185,26 @@ def _flag(typed: Typed, word: str, rest: list[str]) -> None:
         typed.refuse("this setting needs a value", word, f"{name}=VALUE; `byheart {typed.command} --help` explains it")
 
 
+def _long_flags() -> list[str]:
+    return [flag[2:] for flag in (*hydras_flags(), "--dry-run") if flag.startswith("--")]
+
+
 def _flag_advice(command: str, word: str) -> str:
     """What may have been meant by a flag that is not there."""
     name = word.lstrip("-").partition("=")[0]
-    flags = [flag for flag in (*hydras_flags(), "--dry-run") if flag.startswith("--")]
-    found = [*near(name, [flag[2:] for flag in flags], 1), *(f"{key}=VALUE" for key in near(name, known_keys(), 2))]
-    said = [f"--{each}" if f"--{each}" in flags else each for each in found]
+    keys = [key for key in known_keys() if key.startswith(name)] if len(name) == 1 else near(name, known_keys(), 2)
+    keys += [OTHER_NAMES[plain]] if (plain := name.replace("-", "_")) in OTHER_NAMES else []
+    said = [f"--{each}" for each in near(name, _long_flags(), 2)]
+    said += [options()[plain]] if plain in options() else [f"{key}=VALUE" for key in keys[:3]]
     return f"did you mean {' or '.join(said)}?" if said else f"`byheart {command} --help` lists settings and flags"
 
 
 def _setting(typed: Typed, word: str, rest: list[str]) -> None:
     """`key=value`. A file's name with blanks that was not quoted is in the words after it."""
     key, _, value = word.partition("=")
-    for end in range(len(rest), 0, -1):
-        if PATHS.match(key) and not file_exists(value) and file_exists(whole := " ".join([value, *rest[:end]])):
-            del rest[:end]
-            return typed.take(f"{key}={whole}")
+    if PATHS.match(key) and not file_exists(value) and (name := _with_blanks(value, rest)):
+        del rest[: name.count(" ") - value.count(" ")]
+        return typed.take(f"{key}={name}")
     several = re.split(r"\s+(?=\+{0,2}[A-Za-z_][\w.]*=)", word)
     if (
         len(several) > 1
@@ -210,8 +226,15 @@ def _bare(typed: Typed, word: str, rest: list[str], commands: Sequence[str]) -> 
     elif word in commands and typed.bare == 1 and not is_there:
         typed.refuse("two commands in one line", f"{command} {word}")
         typed.command, typed.bare = word, 0
-    elif command == "pick" or (command == "sweep" and typed.bare == 1 and not is_document(word)):
-        typed.take(word)  # FOLDER, NAME
+    elif command == "sweep" and not typed.sweep and (_is_sweep(word) or not is_document(word)):
+        typed.sweep = word
+        typed.take(word)
+    elif command == "pick":
+        number = rest.pop(0) if word == "trial" and rest else word
+        typed.take(f"trial={number}" if number.isdigit() else word)
+    elif not is_there and (name := _with_blanks(word, rest)):
+        del rest[: name.count(" ") - word.count(" ")]
+        typed.documents.append(name)
     elif colon and value and key in known_keys() and not is_there:
         _setting(typed, f"{key}={value}", rest)
     elif known_name(word) in known_keys() and not is_there and _is_value(rest):
@@ -226,15 +249,23 @@ def _bare(typed: Typed, word: str, rest: list[str], commands: Sequence[str]) -> 
         typed.refuse(
             "this may be questions to ask or examples to learn; name the setting", word, meant=[f"questions={word}"]
         )
-    elif command == "evaluate" and is_document(word):
+    elif command == "evaluate":
         typed.take(f"run={word}")
+    elif PATHS.match(last.partition("=")[0]) and not (is_there or file_exists(last.partition("=")[2])):
+        typed.refuse("a name with blanks needs quotes", word)
+        typed.line[-1] += f" {word}"
     elif is_document(word):
         typed.documents.append(word)
     elif word in options():
-        typed.refuse("this is not key=value", word, meant=[options()[word]])
-    elif (sweeps_folder() / f"{word}.yaml").is_file():
+        group = options()[word].partition("=")[0]
+        before = next((each for each in typed.line if each.startswith(f"{group}=")), "")
+        typed.refuse(
+            "this is not key=value", word, meant=[f"{before.replace('=', '=[')},{word}]" if before else options()[word]]
+        )
+        typed.line.remove(before) if before else None
+    elif _is_sweep(word):
         typed.refuse("this is the name of a sweep", word, _line("sweep", word, *typed.line, *rest))
-    elif PATHS.match(last.partition("=")[0]) and not file_exists(last.partition("=")[2]):
+    elif TEXTS.match(last.partition("=")[0]):
         typed.refuse("a name with blanks needs quotes", word)
         typed.line[-1] += f" {word}"
     else:
@@ -243,9 +274,21 @@ def _bare(typed: Typed, word: str, rest: list[str], commands: Sequence[str]) -> 
         typed.refuse("this is not key=value", word, f"did you mean {' or '.join(found)}?" if found else advice)
 
 
+def _with_blanks(word: str, rest: Sequence[str]) -> str:
+    """The file whose name begins with this word and goes on in the words after it; "" if there is none."""
+    names = (" ".join([word, *rest[:end]]) for end in range(len(rest), 0, -1))
+    return next((name for name in names if file_exists(name)), "")
+
+
+def _is_sweep(word: str) -> bool:
+    return word.endswith((".yaml", ".yml")) or any(
+        (folder / f"{word}.yaml").is_file() for folder in (Path("sweeps"), sweeps_folder())
+    )
+
+
 def is_document(word: str) -> bool:
     """Whether a word alone is a file: it is there, or looks like the name of one."""
-    return file_exists(word) or bool(DOCUMENT.search(word))
+    return file_exists(word) or (bool(re.search(r"\w", word)) and bool(DOCUMENT.search(word)))
 
 
 def _list_documents(typed: Typed) -> None:

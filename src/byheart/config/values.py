@@ -70,6 +70,9 @@ def _resolved(part: typing.Any, path: str, problems: list[Problem]) -> dict[str,
     values: dict[str, typing.Any] = {}
     for name in list(part):
         where = f"{path}.{name}"
+        if OmegaConf.is_missing(part, name):
+            values[str(name)] = "???"
+            continue
         try:
             inner = part[name]
             values[str(name)] = _resolved(inner, where, problems) if OmegaConf.is_dict(inner) else _plain(inner)

@@ -234,10 +234,10 @@ class Terminal:
 
     def _start(self, why: str, folder: Path) -> None:
         """The line that trains with the settings of a folder in which nothing was trained."""
-        from byheart.config.saved import overrides_of
+        from byheart.config.saved import words_of
 
-        if (overrides := overrides_of(folder)) is not None:
-            self.next_steps((why, learn_line([each for each in overrides if not each.startswith("estimate=")])))
+        if (words := words_of(folder)) is not None:
+            self.next_steps((why, learn_line([each for each in words if not each.startswith("estimate=")])))
 
     def scores(self, scores: Json, rows: Sequence[Json] = ()) -> None:
         """The result in words, and the small table: each metric for each condition, with its 95 % interval."""
