@@ -282,3 +282,11 @@ def test_a_batch_that_is_not_finished_ends_with_its_line(monkeypatch, capsys):
     monkeypatch.setattr(commands, "carry_out", unfinished)
     assert cli.main(["expand", "documents=a.txt"]) == 75
     assert capsys.readouterr().err.endswith("later: byheart expand documents=a.txt\n")
+
+
+def test_an_estimate_ends_with_the_line_that_starts_it(capsys):
+    Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
+    words = ["documents=my file.txt", "expansion=file", "expansion.file.path=pairs.jsonl"]
+    assert cli.main(["expand", *words, "estimate=true"]) == 0
+    command, *again = last_line(capsys)
+    assert command == "expand" and check(read_request(again)).run_configs[0].estimate is False

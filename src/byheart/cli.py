@@ -219,7 +219,7 @@ def _files_for(word: str) -> list[str]:
 def _unknown_command(name: str, rest: list[str], asks: bool) -> Problem:
     """With the line that was meant, where it can be told."""
     from byheart.config.near import near
-    from byheart.config.typed import is_document, read_typed
+    from byheart.config.typed import WITH_SETTINGS, is_document, read_typed
 
     names = [command.name for command in COMMANDS]
     plain = name.lower().lstrip("-").replace("-", "").replace("_", "")
@@ -239,7 +239,7 @@ def _unknown_command(name: str, rest: list[str], asks: bool) -> Problem:
     if asks and first:
         fix = f"byheart {first} --help"
     elif first and rest:
-        fix = read_typed(first, rest, names).copy
+        fix = read_typed(first, rest, names).copy if first in WITH_SETTINGS else shlex.join(["byheart", first, *rest])
     elif first:
         fix = next(command.examples[0][0] for command in COMMANDS if command.name == first)
     return Problem(what, value=name, fix=fix)

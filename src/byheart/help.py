@@ -52,6 +52,7 @@ def overview(commands: tuple[Command, ...]) -> str:
         *_examples(tuple(example for command in commands for example in command.examples[:1])),
         "",
         "byheart <command> --help lists its keys and groups, with --all everything.",
+        "byheart --version tells the version.",
     ]
     return "\n".join(lines)
 

@@ -20,6 +20,7 @@ from byheart.errors import Problem
 
 DRY_RUN = ("dry_run", "dryrun", "dry")
 TRAINING = ("learn", "expand", "sweep", "check")
+WITH_SETTINGS = (*TRAINING, "evaluate", "pick")  # the other commands have words of their own
 SEVERAL = ("multirun", "multi_run")
 BOOLEANS = ("true", "false", "yes", "no", "on", "off", "0", "1")
 CURLY = str.maketrans({**dict.fromkeys("“”„", '"'), **dict.fromkeys("‘’‚", "'")})  # a word processor's quotes
@@ -79,7 +80,7 @@ def read_typed(command: str, words: Sequence[str], commands: Sequence[str]) -> T
             _dry_run(typed, word)
         elif name in SEVERAL and (equals or is_flag):
             typed.take(*(["--multirun"] if value.lower() not in ("false", "no", "0") else []))
-        elif word.startswith("--") or (is_flag and name.partition(".")[0] in known_keys()):
+        elif (word.startswith("--") and name) or (is_flag and name.partition(".")[0] in known_keys()):
             _flag(typed, word, rest)
         elif re.match(r"-[A-Za-z]", word) and not file_exists(word):
             value = rest.pop(0) if _is_value(rest) and not is_document(rest[0]) else ""
@@ -129,7 +130,7 @@ def _joined(words: Sequence[str]) -> list[str]:
     made: list[str] = []
     for word in words:
         last = made[-1] if made else ""
-        if word == "--":
+        if word in ("", "--"):
             continue
         is_name = bool(KEY.fullmatch(last.lstrip("-"))) and not file_exists(last)
         is_value = not re.match(r"-+[A-Za-z]|\+{0,2}[A-Za-z_][\w.]*=", word)
@@ -223,14 +224,14 @@ def _bare(typed: Typed, word: str, rest: list[str], commands: Sequence[str]) -> 
     last = typed.words[-1] if typed.words else ""
     if command == "check" and typed.bare == 1 and word in TRAINING and not is_there:
         typed.command, typed.bare, typed.dry_run = word, 0, True
-    elif word in commands and typed.bare == 1 and not is_there:
+    elif word in commands and not is_there and (typed.bare == 1 or (command == "sweep" and not typed.sweep)):
         typed.refuse("two commands in one line", f"{command} {word}")
         typed.command, typed.bare = word, 0
     elif command == "sweep" and not typed.sweep and (_is_sweep(word) or not is_document(word)):
         typed.sweep = word
         typed.take(word)
     elif command == "pick":
-        number = rest.pop(0) if word == "trial" and rest else word
+        number = rest.pop(0) if word == "trial" and rest and rest[0].isdigit() else word
         typed.take(f"trial={number}" if number.isdigit() else word)
     elif not is_there and (name := _with_blanks(word, rest)):
         del rest[: name.count(" ") - word.count(" ")]
