@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from byheart import cli, dispatch
-from byheart.config.folders import sweeps_folder
+from byheart.config.folders import conf_folder, sweeps_folder
+from byheart.config.keys import every_key, head
 from byheart.errors import Problem, UserError
 from byheart.results import LearnResult
 
@@ -73,7 +75,9 @@ def test_help_needs_no_hydra_and_check_no_torch():
     assert not {"torch", "transformers", "lightning", "peft", "datasets"} & modules_after("check", "documents=a.txt")
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], *([name.name, "--help"] for name in cli.COMMANDS)])
+@pytest.mark.parametrize(
+    "words", [[], ["--help"], *([name.name, "--help", *more] for name in cli.COMMANDS for more in ([], ["--all"]))]
+)
 def test_help_fits_eighty_columns(words, capsys):
     assert cli.main(words) == 0
     shown = capsys.readouterr().out
@@ -82,21 +86,41 @@ def test_help_fits_eighty_columns(words, capsys):
         assert command.name in shown or words[:1] not in ([], ["--help"])
 
 
-def test_help_shows_keys_groups_and_options(capsys):
-    cli.main(["learn", "--help"])
-    shown = capsys.readouterr().out
-    for word in (
-        "documents ",
-        "batch_size ",
-        "stopping.patience",
-        "* lora",
-        "  full",
-        "* rules",
-        "* recall",
-        "--multirun",
-    ):
-        assert word in shown
-    assert "_target_" not in shown and "hydra" not in shown
+def shown_by(capsys, *words):
+    assert cli.main(list(words)) == 0
+    return capsys.readouterr().out
+
+
+def test_help_lists_each_key_with_its_default_and_a_line(capsys):
+    shown = shown_by(capsys, "learn", "--help")
+    for key, default in OmegaConf.load(conf_folder() / "learn.yaml").items():
+        if key not in ("defaults", "hydra", "run"):
+            assert re.search(rf"^  {key}(\.\w+)? +\S+ +\S+", shown, re.M), (key, default)
+    assert "*lora, dora, full" in shown and "*rules, angles" in shown and "--multirun" in shown
+    assert "_target_" not in shown and "hydra" not in shown and "adapter.rank" not in shown
+
+
+def test_help_of_all_has_every_option_and_every_key(capsys):
+    shown = shown_by(capsys, "learn", "--help", "--all")
+    for path in conf_folder().glob("*/*.yaml"):
+        assert re.search(rf"^  [* ] {path.stem} +\S", shown, re.M), path
+    keys = {key for key in every_key() if head(key) not in ("hydra", "defaults", "run")}
+    ends = [key for key in keys if not any(other.startswith(f"{key}.") for other in keys)]
+    missing = [key for key in ends if not re.search(rf"^  {key}  ", shown, re.M) and "template_args" not in key]
+    assert not missing and "adapter.rank" in shown
+
+
+@pytest.mark.parametrize(
+    "words", [["help", "expand"], ["-h", "expand"], ["expand", "-h"], ["expand", "help"], ["--help", "expand"]]
+)
+def test_help_is_found_however_one_asks(words, capsys):
+    assert shown_by(capsys, *words) == shown_by(capsys, "expand", "--help")
+
+
+def test_help_of_expand_leaves_out_what_it_does_not_read(capsys):
+    shown = shown_by(capsys, "expand", "--help", "--all")
+    assert "documents" in shown and "expansion.ladder.rungs" in shown and "teacher.model" in shown
+    assert not re.search(r"^  (lr|epochs|stopping|adapter)\b", shown, re.M)
 
 
 def test_help_of_other_commands_lists_what_they_take(capsys):
@@ -105,19 +129,14 @@ def test_help_of_other_commands_lists_what_they_take(capsys):
     assert all(path.stem in shown for path in sweeps_folder().glob("*.yaml")) and "learning rate" in shown
     cli.main(["evaluate", "--help"])
     shown = capsys.readouterr().out
-    assert "* choice" in shown and "* auto" in shown and "adapter" not in shown
+    assert "*choice" in shown and "*auto" in shown and "questions=FILE" in shown and "adapter" not in shown
+    for command, word in (("pick", "trial=N"), ("cache", "prune=AGE"), ("sweep", "hydra.sweeper.n_trials")):
+        assert word in shown_by(capsys, command, "--help")
 
 
-def test_version(capsys):
-    assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("byheart ")
-
-
-def test_did_you_mean_a_command(capsys):
-    assert cli.main(["lern"]) == 2
-    assert "did you mean learn?" in capsys.readouterr().err
-    assert cli.main(["documents=a.txt"]) == 2
-    assert "byheart learn documents=a.txt" in capsys.readouterr().err
+@pytest.mark.parametrize("word", ["--version", "-v", "-V", "version"])
+def test_version(word, capsys):
+    assert shown_by(capsys, word).startswith("byheart ")
 
 
 def test_check_says_what_it_looked_at(capsys, folder):
@@ -226,7 +245,7 @@ def test_exit_codes(stage, capsys):
     assert "the disk is full" in shown and "Error executing job" not in shown
     stage.error = KeyboardInterrupt()
     assert cli.main([*words, "hydra.run.dir=r2"]) == 130
-    assert f'byheart learn "resume={Path("r2").absolute()}"' in capsys.readouterr().err
+    assert f"byheart learn resume={Path('r2').absolute()}" in capsys.readouterr().err
     stage.error = RuntimeError("a bug")
     assert cli.main([*words, "hydra.run.dir=r3"]) == 1
     shown = capsys.readouterr().err
@@ -238,7 +257,7 @@ def test_hydras_own_flags_work(capsys):
     assert cli.main(["learn", "--cfg", "job", "lr=1e-9"]) == 0
     assert OmegaConf.create(capsys.readouterr().out).lr == 1e-9
     assert cli.main(["learn", "--cfg", "job", "lrr=1"]) == 2
-    assert "did you mean lr?" in capsys.readouterr().err
+    assert "did you mean lr=1?" in capsys.readouterr().err
     assert cli.main(["learn", "--info", "searchpath"]) == 0
     assert not Path("outputs").exists()
 

@@ -1,28 +1,40 @@
 """The commands: each calls the Python interface and shows the result."""
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from byheart import dispatch
 from byheart.config.checking import show
 from byheart.config.compose import Request, read_request
+from byheart.config.typed import TRAINING, Typed, read_typed
 from byheart.dispatch import Checked, Job, Result
 from byheart.documents.load import find_documents
+from byheart.errors import Problem, UserError
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Progress
+from byheart.report.next_steps import from_here
 from byheart.report.terminal import Terminal
 from byheart.results import INTERRUPTED, SweepResult
 
 
-def carry_out(command: str, words: Sequence[str]) -> int:
-    """One command with its overrides; gives the exit code."""
+def carry_out(command: str, words: Sequence[str], commands: Sequence[str] = ()) -> int:
+    """One command with its words as they were typed; gives the exit code. `commands`: the names of all."""
+    typed = read_typed(command, words, commands)
+    if typed.problems:
+        raise UserError(*typed.problems, *_other_problems(typed))
+    if typed.copy != shlex.join(["byheart", command, *words]):
+        print(f"read as: {typed.copy}", file=sys.stderr)
+    command, words, meant = typed.command, typed.words, (typed.command, *typed.words)
     if command in ("sweep", "pick"):
         from byheart.sweep.run.command import pick, sweep_words
 
         if command == "pick":
             return _sweep(lambda progress: pick(words, dispatch.config_of, progress))
         words, command = sweep_words(words), "learn"
+    if typed.dry_run or command == "check":
+        command, meant = "check", ("learn", *meant[1:]) if meant[0] == "check" else meant
     request = read_request(words)
     if request.only_shows:
         show(request)
@@ -36,7 +48,7 @@ def carry_out(command: str, words: Sequence[str]) -> int:
     checked = dispatch.check(request)
     if command == "check":
         _show_checked(checked)
-        print(f"  {shlex.join(['byheart', 'learn', *words])}")
+        print(f"  {shlex.join(['byheart', *meant])}")
     elif checked.setup is not None:
         setup = checked.setup
         return _sweep(lambda progress: dispatch.run_sweep(request, setup, progress))
@@ -46,6 +58,23 @@ def carry_out(command: str, words: Sequence[str]) -> int:
     else:
         return _run(lambda progress: dispatch.run_one(command, request, progress, checked))
     return 0
+
+
+def _other_problems(typed: Typed) -> list[Problem]:
+    """What is wrong with the words that were understood, so that one fault hides no other."""
+    if typed.command not in TRAINING:
+        return []
+    words = typed.words
+    try:
+        if typed.sweep:
+            from byheart.sweep.run.command import sweep_words
+
+            words = sweep_words(words)
+        dispatch.check(read_request(words if typed.command != "sweep" or typed.sweep else ["--multirun", *words]))
+    except UserError as error:
+        named = any(word.startswith("documents=") for word in typed.words)  # else a wrong word may be the document
+        return [problem for problem in error.problems if named or problem.where != "documents"]
+    return []
 
 
 def _run(run: Callable[[Progress], Result]) -> int:
@@ -71,7 +100,7 @@ def _resume(command: str, request: Request) -> int:
     if found.run_config is None:
         print(f"this run is finished: {page if page.is_file() else folder}")
     elif command == "check":
-        print(f"ready to continue {folder}")
+        print(f"ready to continue {folder}\n  {shlex.join(['byheart', 'learn', f'resume={from_here(folder)}'])}")
     else:
         return _run(lambda progress: dispatch.resume(command, found, progress))
     return 0

@@ -9,7 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from byheart.config.checking import compose_checked
+from byheart.config.advice import meant_by
+from byheart.config.checking import Composed, compose_checked
 from byheart.config.compose import (
     Composer,
     Config,
@@ -32,7 +33,7 @@ from byheart.config.saved import (
     saved_config,
     started_in,
 )
-from byheart.config.trust import FOREIGN_CODE
+from byheart.config.trust import FOREIGN_CODE, without_secrets
 from byheart.config.values import config_values
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
@@ -139,25 +140,47 @@ def run_sweep(request: Request, setup: "SweepConfig", progress: Progress) -> Swe
 
 def check(request: Request) -> Checked:
     """The checked request. Raises one UserError with every problem."""
-    composer = Composer(request.flags.config_dir)
-    composed = compose_checked(composer, request)
+    composer, composed = _composed(request)
     problems, run_configs = list(composed.problems), list[RunConfig]()
     if is_given(request, "run"):
         fix = "to continue a run use resume=DIR; `byheart evaluate run=DIR` scores it"
         problems.append(Problem("this key is for `byheart evaluate`", "run", request.value("run") or "", fix))
     for config in composed.configs:
-        if any(problem.what == FOREIGN_CODE for problem in problems):
-            break
         run_config, found = config_of(config, composer)
-        places = {problem.where for problem in problems}
-        problems += [problem for problem in found if problem.where not in places]
+        told = {problem.where for problem in problems}
+        given = _keys_given(request)
+        problems += [each for each in found if each.where not in told and (each.where in given or not composed.partly)]
         run_configs.append(run_config)
-    setup, found = _set_up(request, composed.configs, run_configs) if composed.multirun and run_configs else (None, [])
+    if any(meant_by(problem.where, ["documents"]) for problem in problems if problem.where != "documents"):
+        problems = [
+            each for each in problems if (each.where, each.value) != ("documents", "null")
+        ]  # not missing: misspelled
+    setup, found = None, list[Problem]()
+    if composed.multirun and run_configs and not any(problem.what == FOREIGN_CODE for problem in problems):
+        setup, found = _set_up(request, composed.configs, run_configs)
     problems += found
     if problems:
-        raise UserError(*dict.fromkeys(problems))
+        raise UserError(*dict.fromkeys(map(without_secrets, problems)))
     folder = setup.folder if setup is not None else folder_of(composed.configs[0], composed.multirun)
     return Checked(run_configs, folder, composed.multirun, setup)
+
+
+def _composed(request: Request) -> tuple[Composer, Composed]:
+    """Where the user's folder of configs is not there, the overrides are checked on the shipped config."""
+    try:
+        composer = Composer(request.flags.config_dir)
+        return composer, compose_checked(composer, request)
+    except UserError as error:
+        composer = Composer()
+        composed = compose_checked(composer, request.with_shipped_config())
+        besides = [
+            problem for problem in composed.problems if problem.where not in composer.groups
+        ]  # may lie in that folder
+        return composer, replace(composed, problems=(*error.problems, *besides), partly=True)
+
+
+def _keys_given(request: Request) -> set[str]:
+    return {override.partition("=")[0].lstrip("+~") for override in request.overrides}
 
 
 def _set_up(
@@ -279,24 +302,40 @@ def resumable(request: Request, stage: str = "learn") -> Resumable:
 
 def score_again(request: Request, progress: Progress) -> EvaluateResult:
     """What `evaluate` does, once its arguments are read."""
-    if not request.value("run"):
-        raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME"))
-    folder = _folder_given(request, "run")
-    config = change_saved(saved_config(folder, "run"), request)
+    problems, folder = list[Problem](), _folder_given(request, "run")
+    try:
+        if not request.value("run"):
+            raise UserError(
+                Problem("which run?", "run", fix=shlex.join(["byheart", "evaluate", f"run={_newest_run()}"]))
+            )
+        config = saved_config(folder, "run")
+        if not (folder / "adapter").is_dir():
+            fix = f"finish it first: {shlex.join(['byheart', 'learn', f'resume={folder}'])}"
+            problems.append(Problem("this run has no trained adapter yet", "run", str(folder), fix))
+    except UserError as error:  # the other words are checked on the shipped config
+        problems += error.problems
+        config = Composer().compose("learn")
+    try:
+        config = change_saved(config, request)
+    except UserError as error:
+        problems += error.problems
     questions = config.questions
     if request.value("questions"):
         config.questions = str(Path(questions).expanduser().absolute()) if questions else None
-    if not (folder / "adapter").is_dir():
-        fix = f'finish it first: byheart learn "resume={folder}"'
-        raise UserError(Problem("this run has no trained adapter yet", "run", str(folder), fix))
     with chdir(started_in(folder)):
-        run_config, problems = config_of(config)
-        problems = [problem for problem in problems if _key(problem) in ("questions", "evaluation", "trainer")]
+        run_config, found = config_of(config)
+        problems += [each for each in found if _key(each) in ("questions", "evaluation", "trainer")]
         if problems:
             raise UserError(*problems)
         return stages.evaluate(
             run_config, folder, run_config.questions if request.value("questions") else None, progress
         )
+
+
+def _newest_run() -> Path:
+    """For advice: a run here that can be scored."""
+    found = sorted(Path("outputs").glob("*/*/adapter"), key=lambda adapter: adapter.stat().st_mtime)
+    return found[-1].parent if found else Path("outputs/NAME/TIME")
 
 
 def state_of(folder: Path) -> str:

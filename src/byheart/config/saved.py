@@ -9,9 +9,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from byheart.config.advice import did_you_mean, dotted_keys, wrong_option
+from byheart.config.advice import did_you_mean, wrong_options
 from byheart.config.checking import parse_overrides
 from byheart.config.compose import Composer, Request
+from byheart.config.keys import dotted_keys
 from byheart.config.schema import shown
 from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
 from byheart.errors import Problem, UserError
@@ -35,7 +36,9 @@ def saved_config(folder: Path, key: str) -> DictConfig:
     where = folder / ".hydra" / "config.yaml"
     if not folder.is_dir():
         near = sorted(str(run.parent) for run in folder.parent.glob("*/.hydra")) if folder.parent.is_dir() else []
+        named = sorted(str(run.parent) for run in Path("outputs", folder.name).glob("*/.hydra"))
         fix = did_you_mean(str(folder), near, "runs are in outputs/<name>/<time>")
+        fix = f"did you mean {named[-1]}?" if named else fix
         raise UserError(Problem("there is no such folder", key, str(folder), fix))
     if not where.is_file():
         below = sorted(str(run.parent.parent) for run in folder.glob("**/.hydra/config.yaml"))
@@ -78,6 +81,20 @@ def overrides_of(folder: Path) -> list[str] | None:
     if OmegaConf.select(OmegaConf.load(hydra), "hydra.job.config_name") != "learn":
         return None
     return overrides_in(folder)
+
+
+def words_of(folder: Path) -> list[str] | None:
+    """The words after the command that a run was started with, of a config of the user's too; None where they are lost."""
+    if (overrides := overrides_of(folder)) is not None:
+        return overrides
+    overrides_file, hydra = (folder / ".hydra" / f"{name}.yaml" for name in ("overrides", "hydra"))
+    if not overrides_file.is_file() or not hydra.is_file():
+        return None
+    said = OmegaConf.load(hydra)
+    sources = OmegaConf.select(said, "hydra.runtime.config_sources") or ()
+    place = next((str(each.path) for each in sources if each.provider == "command-line"), None)
+    flags = [*(["-cd", place] if place else []), "-cn", str(OmegaConf.select(said, "hydra.job.config_name"))]
+    return [*flags, *(str(each) for each in OmegaConf.load(overrides_file))]
 
 
 def save_settings(folder: Path, config: DictConfig, overrides: Sequence[str]) -> None:
@@ -154,7 +171,7 @@ def _plain_value(override: Override) -> object:
 def change_saved(config: DictConfig, request: Request) -> DictConfig:
     """The saved config with new questions, evaluations or trainer settings; anything else is refused."""
     parsed, problems = parse_overrides(request.overrides)
-    problems += secrets_in_overrides(request.overrides)
+    problems += secrets_in_overrides(request.overrides).values()
     composer, changed = Composer(request.flags.config_dir), []
     for override in parsed:
         head = override.key_or_group.partition(".")[0]
@@ -184,8 +201,8 @@ def _choose_members(composer: Composer, config: DictConfig, groups: Sequence[Ove
         try:
             fresh = composer.compose("learn", [line]).get(group, {})
         except (HydraException, OmegaConfBaseException) as error:
-            wrong = wrong_option(composer, override)
-            problems.append(wrong or Problem(str(error).splitlines()[0], group, line.partition("=")[2]))
+            wrong = wrong_options(composer, override)
+            problems += wrong or [Problem(str(error).splitlines()[0], group, line.partition("=")[2])]
             continue
         with open_dict(config):
             had = config.get(group) or {}  # without a member the node is absent

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
 from byheart.report.asking import estimate_lines, ledger_tables
-from byheart.report.next_steps import ask_others, from_here, how_to_find_byheart, learn_line, resume_line
+from byheart.report.next_steps import ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
 from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
 from byheart.results import UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
@@ -194,7 +194,7 @@ class Terminal:
             case LearnResult(estimate=estimate) | ExpandResult(estimate=estimate) if estimate:
                 for line in estimate_lines(estimate):
                     self.say(line)
-                self._start("Start it:", result.folder)
+                self._start("Start it:", result.folder, "expand" if isinstance(result, ExpandResult) else "learn")
             case LearnResult(state="finished"):
                 self.scores(result.scores, result.answers)
                 for line in result.learning:
@@ -234,12 +234,13 @@ class Terminal:
             self._indented(why)
             self.console.print(f"    {printable(command)}", markup=False, soft_wrap=True)
 
-    def _start(self, why: str, folder: Path) -> None:
-        """The line that trains with the settings of a folder in which nothing was trained."""
-        from byheart.config.saved import overrides_of
+    def _start(self, why: str, folder: Path, command: str = "learn") -> None:
+        """The line that goes on with the settings of a folder in which nothing was trained."""
+        from byheart.config.saved import words_of
 
-        if (overrides := overrides_of(folder)) is not None:
-            self.next_steps((why, learn_line([each for each in overrides if not each.startswith("estimate=")])))
+        if (words := words_of(folder)) is not None:
+            kept = [each for each in words if not each.startswith("estimate=")]
+            self.next_steps((why, shlex.join(["byheart", command, *kept])))
 
     def scores(self, scores: Json, rows: Sequence[Json] = ()) -> None:
         """The result in words, and the small table: each metric for each condition, with its 95 % interval."""
