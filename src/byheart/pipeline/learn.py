@@ -24,6 +24,7 @@ from byheart.documents.tokens import count_tokens
 from byheart.interrupt import Interrupt
 from byheart.model.adapters.attaching import refuse_damaged_adapter
 from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, write_scores
+from byheart.pipeline.model_card import write_cards
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import (
     PreparedData,
@@ -83,6 +84,7 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
             name: score_model(probe_set, session.trained(adapter), name, run) for name, adapter in adapters.items()
         }
         scores = write_scores(probe_set, {"untuned": untuned, "open_book": open_book, **tuned}, run)
+        write_cards(config, session, run, adapters)
         return LearnResult(FINISHED, folder, scores, _report(config, data, scores, run))
 
 
