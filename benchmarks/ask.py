@@ -46,7 +46,7 @@ def main() -> None:
 
     run = trained_run(sys.argv[1])
     answers = [json.loads(line) for line in (run.folder / "answers.jsonl").read_text(encoding="utf-8").splitlines()]
-    question = sys.argv[2] if len(sys.argv) > 2 else next(row["question"] for row in answers if row.get("tuned"))
+    question = sys.argv[2] if sys.argv[2:] else next(row["question"] for row in answers if row.get("tuned"))
     times = int(sys.argv[3]) if len(sys.argv) > 3 else 5
     _, dtype = run.trainer.place()
     base = str((run.started_in / run.base.find()).absolute())

@@ -1,7 +1,6 @@
 """`byheart ask RUN "question"` and `byheart chat RUN`."""
 
 import io
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from byheart.errors import Problem, UserError
+from byheart.use.screen import WIDTH, Writer, bold, dim, note, plain
 
 if TYPE_CHECKING:
     from byheart.use.asking import RunModel, Said
@@ -28,7 +28,6 @@ COMMANDS = (
     ("/clear", "begin a new conversation"),
     ("/exit", "end; so does Ctrl-D"),
 )
-WIDTH = 80
 
 
 @dataclass
@@ -65,8 +64,8 @@ def chat(words: Sequence[str]) -> int:
             from byheart.report.next_steps import from_here
 
             run = conversation.model.run
-            print(_dim(f"{run.base.path}, trained in {from_here(run.folder)}"))
-            print(_dim("/help lists the commands, Ctrl-D ends"))
+            print(dim(f"{run.base.path}, trained in {from_here(run.folder)}"))
+            print(dim("/help lists the commands, Ctrl-D ends"))
         for line in _lines():
             if line.startswith("/"):
                 if line in ("/exit", "/quit", "/bye"):
@@ -86,40 +85,40 @@ def _answer_until_ctrl_c(conversation: "Conversation", question: str) -> None:
         if not sys.stdin.isatty():
             raise
         print()
-        _note("stopped; this question is no part of the conversation")
+        note("stopped; this question is no part of the conversation")
     if sys.stdin.isatty():
         print()
 
 
 def read_words(command: str, words: Sequence[str]) -> Asked:
     """RUN, the question and the switches: `--compare` or `compare=true`, at any place. What follows `--` is the question."""
-    asked, plain, problems = Asked(), list[str](), list[Problem]()
+    asked, named, problems = Asked(), list[str](), list[Problem]()
     rest = iter(words)
     for word in rest:
         name, equals, value = word.removeprefix("--").partition("=")
         if word == "--":
-            plain += rest
+            named += rest
         elif name in SWITCHES and (equals or word.startswith("--")):
             if value.lower() not in ("", "true", "false"):
                 problems.append(Problem("must be true or false", name, value, f"--{name}"))
             (asked.switches.discard if value.lower() == "false" else asked.switches.add)(name)
         elif name in ("device", "trainer.device") and equals:
             asked.device = value
-        elif name == "run" and equals and not plain:
-            plain.append(value)
+        elif name == "run" and equals and not named:
+            named.append(value)
         elif word.startswith("--"):
             from byheart.config.advice import did_you_mean
 
             fix = did_you_mean(word, [f"--{switch}" for switch in SWITCHES], USAGE[command])
             problems.append(Problem("there is no such option", value=word, fix=fix))
         else:
-            plain.append(word)
+            named.append(word)
     if problems:
         raise UserError(*problems)
-    asked.run, asked.question = (plain[0] if plain else ""), " ".join(plain[1:]).strip()
-    if not plain:
+    asked.run, asked.question = (named[0] if named else ""), " ".join(named[1:]).strip()
+    if not named:
         raise UserError(Problem("which run?", fix=f"{USAGE[command]}; RUN may be latest"))
-    if len(plain) == 1 and " " in asked.run.strip() and not Path(asked.run).exists():
+    if len(named) == 1 and " " in asked.run.strip() and not Path(asked.run).exists():
         raise UserError(Problem("which run?", fix=f'{_line(command, "latest")} "{asked.run}"'))
     if command == "chat" and asked.question:
         fix = f'{_line("chat", asked.run)}, or {_line("ask", asked.run)} "{asked.question}"'
@@ -134,7 +133,7 @@ class Conversation:
         self.model, self.switches = model, switches
         self.turns: list[dict[str, str]] = []
         if model.run.note:
-            _note(model.run.note)
+            note(model.run.note)
 
     def answer(self, question: str) -> None:
         turns = [*self.turns, {"role": "user", "content": question}]
@@ -151,43 +150,43 @@ class Conversation:
         name = line.removeprefix("/")
         if name in SWITCHES:
             self.switches ^= {name}
-            _note(f"{name} is {'on' if name in self.switches else 'off'}")
+            note(f"{name} is {'on' if name in self.switches else 'off'}")
         elif name == "clear":
             self.turns = []
-            _note("a new conversation")
+            note("a new conversation")
         else:
             if name != "help":
-                _note(f"there is no command {line}; the commands are:")
+                note(f"there is no command {line}; the commands are:")
             for command, what in COMMANDS:
-                print(f"  {command:<10} {_dim(what)}", file=sys.stderr)
+                print(f"  {command:<10} {dim(what)}", file=sys.stderr)
 
     def _show(self, name: str, turns: list[dict[str, str]]) -> "Said":
         """One model's answer, under its name where there are several."""
         if "compare" in self.switches:
-            print(_bold(LABELS[name]), flush=True)
-        said = self.model.say(name, turns, _write)
+            print(bold(LABELS[name]), flush=True)
+        said = self.model.say(name, turns, Writer())
         print(flush=True)
         limit = f"the {self.model.tuned.longest} tokens that the model reads"
         if said.left_out:
             oldest = "oldest question" if said.left_out == 2 else f"{said.left_out // 2} oldest questions"
-            _note(f"the conversation is longer than {limit}: its {oldest} and what was answered are left out")
+            note(f"the conversation is longer than {limit}: its {oldest} and what was answered are left out")
         if said.cut:
             what = "the passage with the question" if name == "open_book" else "the question"
-            _note(f"{what} is longer than {limit}: its beginning was cut")
+            note(f"{what} is longer than {limit}: its beginning was cut")
         if not said.ended:
-            _note(f"not ended: the answer was cut after {said.tokens} tokens")
+            note(f"not ended: the answer was cut after {said.tokens} tokens")
         return said
 
     def _show_source(self, question: str, answer: str) -> None:
         source = self.model.library.source(question, answer)
         print()
-        print(_bold("source"))
+        print(bold("source"))
         if source is None:
             print("none: no fact of the documents shares a word with this answer", flush=True)
             return
-        print(fill(_printable(source.place), WIDTH))
-        print(fill(_printable(f"“{' '.join(source.text.split())}”"), WIDTH))
-        print(_dim(f"{source.shared} of {source.words} different words of the answer stand there"), flush=True)
+        print(fill(plain(source.place), WIDTH))
+        print(fill(plain(f"“{' '.join(source.text.split())}”"), WIDTH))
+        print(dim(f"{source.shared} of {source.words} different words of the answer stand there"), flush=True)
 
 
 @contextmanager
@@ -204,7 +203,7 @@ def _ctrl_c() -> Iterator[None]:
 def _load(asked: Asked) -> "RunModel":
     waiting = sys.stderr.isatty()
     if waiting:
-        print(_dim("loading the model …"), end="\r", file=sys.stderr, flush=True)
+        print(dim("loading the model …"), end="\r", file=sys.stderr, flush=True)
     try:
         from byheart.use.asking import open_run
         from byheart.use.find_run import trained_run
@@ -230,32 +229,5 @@ def _lines() -> Iterator[str]:
             return
 
 
-def _write(piece: str) -> None:
-    print(_printable(piece), end="", flush=True)
-
-
-def _note(text: str) -> None:
-    sys.stdout.flush()
-    print(_dim(fill(f"! {text}", WIDTH, subsequent_indent="  "), sys.stderr), file=sys.stderr, flush=True)
-
-
 def _line(command: str, run: str) -> str:
     return shlex.join(["byheart", command, run or "latest"])
-
-
-def _printable(text: str) -> str:
-    from byheart.report.tables import printable
-
-    return printable(text)
-
-
-def _bold(text: str) -> str:
-    return f"\033[1m{text}\033[0m" if _colours(sys.stdout) else text
-
-
-def _dim(text: str, stream: TextIO | None = None) -> str:
-    return f"\033[2m{text}\033[0m" if _colours(stream or sys.stdout) else text
-
-
-def _colours(stream: TextIO) -> bool:
-    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
