@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from byheart import ask, cli
+from byheart.model.chat import Stops
 from byheart.store import read_json, read_records
 from byheart.use import asking, command
-from byheart.use.asking import OPEN_BOOK, TUNED, UNTUNED, RunModel, open_run
+from byheart.use.asking import OPEN_BOOK, TUNED, UNTUNED, RunModel, _Stream, open_run
 from byheart.use.find_run import find_run, trained_run
 from byheart.use.screen import Writer
 
@@ -45,36 +47,31 @@ def test_an_answer_comes_in_pieces_that_are_never_taken_back(here):
     assert (said.text, "".join(pieces)) == (ANSWER, ANSWER) and len(pieces) == 5
 
 
-def test_nothing_is_shown_that_becomes_an_end_or_half_a_character(here):
+def test_nothing_is_shown_that_becomes_an_end_or_half_a_character():
     """An end in words, as base models have it, and a letter of several tokens."""
-    from byheart.model.chat import Stops
-    from byheart.use.asking import _Stream
 
     class Chat:
-        said = ["Gra", "z\n", "Ques", "tion:", " more"]
+        """What it reads after each token."""
+
+        def __init__(self, *texts):
+            self.texts = texts
 
         def read(self, tokens, stops):
-            text = "".join(self.said[: len(tokens)])
-            cut = text.partition(stops.texts[0])[0]
-            return cut.strip(), cut != text
+            text = self.texts[len(tokens) - 1]
+            kept = text.partition(stops.texts[0])[0]
+            return kept.strip(), kept != text
 
-    import torch
+    def streamed(*texts):
+        pieces = []
+        stream = _Stream(Chat(*texts), Stops(frozenset(), ("\nQuestion:",)), pieces.append)
+        for token in ([7, 7], *([each] for each in range(len(texts)))):  # the prompt first
+            stream.put(torch.tensor([token]))
+        return pieces, stream.end_of_answer()
 
-    pieces = []
-    stream = _Stream(Chat(), Stops(frozenset(), ("\nQuestion:",)), pieces.append)
-    stream.put(torch.tensor([[7, 7]]))
-    for token in range(5):
-        stream.put(torch.tensor([token]))
-    assert stream.end_of_answer() == ("Graz", True) and pieces == ["Gra", "z"]
-    Chat.said, pieces[:] = ["na", "\ufffd", "ï"], []
-    stream = _Stream(Chat(), Stops(frozenset(), ("##",)), pieces.append)
-    stream.put(torch.tensor([[7]]))
-    stream.put(torch.tensor([0]))
-    Chat.said = ["na", "\ufffd"]
-    stream.put(torch.tensor([0]))
-    Chat.said = ["na", "ï", "f"]
-    stream.put(torch.tensor([0]))
-    assert pieces == ["na", "ïf"]
+    whole = ("Gra", "Graz\n", "Graz\nQues", "Graz\nQuestion:", "Graz\nQuestion: more")
+    assert streamed(*whole) == (["Gra", "z"], ("Graz", True))
+    assert streamed("na", "na\ufffd", "naï", "naïf") == (["na", "ï", "f"], ("naïf", False))
+    assert streamed("a", "a\n", "a\nQ", "a\nQu", "a\nQuite") == (["a", "\nQuite"], ("a\nQuite", False))
 
 
 def test_the_command_prints_the_answer_and_nothing_else(here, capsys):
@@ -168,7 +165,7 @@ def test_a_run_is_found_by_its_folder_its_name_and_as_the_latest(tmp_path, monke
     ] * 5
     shutil.rmtree(second / "adapter")  # it is being trained
     assert find_run("latest") == first and find_run(str(second)) == second
-    with pytest.raises(Exception, match="no best trial yet(.|\n)*byheart pick"):
+    with pytest.raises(Exception, match=r"no best trial yet(.|\n)*byheart pick"):
         find_run("rates")
     shutil.copytree(first, study / "3")
     (study / "best.json").write_text(json.dumps({"trial": 3, "folder": "/elsewhere/rates/3"}))
