@@ -42,7 +42,7 @@ from byheart.records import Json
 from byheart.report.learning import learning
 from byheart.report.ledger_page import write_ledger_page
 from byheart.report.loggers.logbook import Logbook, about_run
-from byheart.report.next_steps import Started
+from byheart.report.next_steps import Started, Step, ask_it
 from byheart.report.page import write_page
 from byheart.results import (
     ESTIMATED,
@@ -151,7 +151,7 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
         config.questions is not None,
         asks_teacher(config),
     )
-    steps = started.steps(found, scores, answers)
+    steps = [*started.steps(found, scores, answers), Step(*ask_it(run.folder, answers))]
     run.record |= {"learning": {**asdict(found), "lines": found.lines}, "next_steps": [*map(asdict, steps)]}
     run.record["state"] = FINISHED
     run.save()  # before the page, which is made of the files; should it fail, the run has failed after all

@@ -42,7 +42,7 @@ class Started:
             for why, *changes in (*self._forgets(scores), *self._unwatched(training), *self._more(training), *self._teacher(answers))
             if self.overrides is not None
         ]  # fmt: skip
-        return [*found, Step(*ask_others(self.folder)), Step(*ask_it(self.folder, answers))]
+        return [*found, Step(*ask_others(self.folder))]
 
     def _forgets(self, scores: Json) -> list[tuple[str, ...]]:
         verdict = forgetting(scores)
