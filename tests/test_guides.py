@@ -21,6 +21,7 @@ from byheart.dispatch import check
 from byheart.errors import UserError
 from byheart.interface import Options
 from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.use.asking import Reply
 from contracts.expansion_contract import ExpansionContract
 
 ROOT = Path(__file__).parents[1]
@@ -112,7 +113,13 @@ def test_the_python_names_that_the_readme_uses_exist():
     tree = ast.parse(block)
     imported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
     assert sorted(imported) == sorted(byheart.__all__) and all(callable(getattr(byheart, name)) for name in imported)
-    results = {"learn": LearnResult, "expand": ExpandResult, "evaluate": EvaluateResult, "sweep": SweepResult}
+    results = {
+        "learn": LearnResult,
+        "expand": ExpandResult,
+        "evaluate": EvaluateResult,
+        "sweep": SweepResult,
+        "ask": Reply,
+    }
     calls = {node.func.id: node for node in ast.walk(tree) if isinstance(node, ast.Call)}
     assert calls.keys() == results.keys()
     for call in calls.values():

@@ -83,6 +83,24 @@ COMMANDS = (
         ),
     ),
     Command(
+        "ask",
+        "ask a run's model one question; the answer as it is said",
+        'byheart ask RUN "question" [--compare] [--sources]',
+        (
+            ('byheart ask latest "Who may build a station?"', "RUN: a folder, a sweep, a name in outputs/, or latest"),
+            ('byheart ask handbook "..." --compare', "beside it the untuned model, and the same with the text open"),
+            ('byheart ask handbook "..." --sources', "the fact that the answer most likely comes from"),
+        ),
+        settings=False,
+    ),
+    Command(
+        "chat",
+        "talk with a run's model; without a terminal, one question a line",
+        "byheart chat RUN [--compare] [--sources]",
+        (("byheart chat latest", "a conversation; /help lists what it understands"),),
+        settings=False,
+    ),
+    Command(
         "cache",
         "list, export or delete the saved answers of teachers",
         "byheart cache [export=FILE | prune=AGE | prune=all] [teacher=TEXT]",
@@ -169,6 +187,10 @@ def _run(words: list[str]) -> int:
         from byheart.teacher.cache_command import cache
 
         return cache(rest)
+    if name in ("ask", "chat"):
+        from byheart.use import command as use  # imports neither Hydra nor torch before it must
+
+        return use.ask(rest) if name == "ask" else use.chat(rest)
     from byheart.commands import carry_out  # imports Hydra
 
     return carry_out(name, rest, names)

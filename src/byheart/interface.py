@@ -1,4 +1,4 @@
-"""The Python interface, which the command line uses too: `from byheart import learn, expand, evaluate, sweep`.
+"""The Python interface, which the command line uses too: `from byheart import learn, expand, evaluate, sweep, ask`.
 
     result = learn(documents="handbook.pdf", lr=3e-4, overrides={"adapter.rank": 8})
     result.scores["tuned"]["contains"]["value"]
@@ -20,6 +20,7 @@ from byheart.dispatch import check, run_one, run_sweep, score_again
 from byheart.errors import Problem, UserError
 from byheart.progress import Progress, no_progress
 from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.use.asking import ask as ask
 
 Value = str | int | float | bool | Path | None | Sequence["Value"] | Mapping[str, "Value"]
 Paths = str | Path | Sequence[str | Path]

@@ -24,6 +24,7 @@ from byheart.documents.tokens import count_tokens
 from byheart.interrupt import Interrupt
 from byheart.model.adapters.attaching import refuse_damaged_adapter
 from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, write_scores
+from byheart.pipeline.model_card import write_cards
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import (
     PreparedData,
@@ -42,7 +43,7 @@ from byheart.records import Json
 from byheart.report.learning import learning
 from byheart.report.ledger_page import write_ledger_page
 from byheart.report.loggers.logbook import Logbook, about_run
-from byheart.report.next_steps import Started
+from byheart.report.next_steps import Started, Step, ask_it
 from byheart.report.page import write_page
 from byheart.results import (
     ESTIMATED,
@@ -86,6 +87,7 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
         }
         replace_result(folder)  # of a run that was trained on: its earlier result stood until here
         scores = write_scores(probe_set, {"untuned": untuned, "open_book": open_book, **tuned}, run)
+        write_cards(config, session, run, adapters)
         return LearnResult(FINISHED, folder, scores, _report(config, data, scores, run))
 
 
@@ -153,7 +155,7 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
         asks_teacher(config),
         goes_on(run.folder, config),
     )
-    steps = started.steps(found, scores, answers)
+    steps = [*started.steps(found, scores, answers), Step(*ask_it(run.folder, answers))]
     run.record |= {"learning": {**asdict(found), "lines": found.lines}, "next_steps": [*map(asdict, steps)]}
     run.record["state"] = FINISHED
     run.save()  # before the page, which is made of the files; should it fail, the run has failed after all

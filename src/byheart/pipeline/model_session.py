@@ -7,6 +7,7 @@ from typing import Any
 from byheart.errors import gather
 from byheart.model.adapters.adapter import Adapter, Full
 from byheart.model.adapters.attaching import attach, load_adapter, refuse_damaged_adapter, refuse_unattachable
+from byheart.model.adapters.naming import name_base
 from byheart.model.base_model import BaseModel
 from byheart.model.batching import find_batching
 from byheart.model.language import LanguageModel
@@ -80,6 +81,7 @@ class ModelSession:
         """What peft, transformers and vLLM load; whole models where all weights were trained."""
         with said_if_unwritten(folder):
             self.adapter.save(self.model, str(folder))
+            name_base(folder)
             self.tokenizer.save_pretrained(str(folder))
 
     def language_model(self, model: Any = None) -> LanguageModel:

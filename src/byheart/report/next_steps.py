@@ -10,8 +10,9 @@ from pathlib import Path
 
 from byheart.records import Json
 from byheart.report.learning import Learning
-from byheart.report.probes import result
+from byheart.report.probes import result, specimen
 from byheart.report.tables import LEAST, forgetting
+from byheart.store import read_json, read_records
 
 MOST_REPLAY = 0.5
 HOLD_OUT = ("split.share=0.25", "split.at_least=50")  # the defaults
@@ -109,6 +110,31 @@ def ask_others(run: Path) -> tuple[str, str]:
     """How a run is scored on other questions: why, and the line."""
     line = shlex.join(["byheart", "evaluate", f"run={from_here(run)}", "questions=other.jsonl"])
     return "Ask this model other questions:", line
+
+
+def ask_it(run: Path, answers: Sequence[Json]) -> tuple[str, str]:
+    """How the model is asked one question: why, and the line. `run`: the folder of a run, or of a sweep for its best."""
+    question = learned_question(run, answers) or "..."
+    return "Ask it in your own words:", f"byheart ask {shlex.quote(str(from_here(run)))} {_quoted(question)}"
+
+
+def learned_question(run: Path, answers: Sequence[Json]) -> str:
+    """A question that the model answers rightly since it was trained; else one that it was trained on; "" without any."""
+    if row := specimen(answers):
+        return str(row["question"])
+    said = [str(row["question"]) for row in answers if (row.get("tuned_metrics") or {}).get("contains", 0) >= 1]
+    if said:
+        return min(said, key=len)
+    split, examples = run / "split.json", run / "examples.jsonl"
+    trained = set(read_json(split)["train"]) if split.is_file() and examples.is_file() else set()
+    taught = [str(row["question"]) for row in (read_records(examples) if trained else ()) if row["id"] in trained]
+    return min(taught, key=len, default="")
+
+
+def _quoted(text: str) -> str:
+    """In the quotes that a person would take; shlex takes others where a text has an apostrophe."""
+    flat = " ".join(text.split())
+    return shlex.quote(flat) if any(sign in flat for sign in '"$`\\!') else f'"{flat}"'
 
 
 def from_here(path: Path) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
 from byheart.report.asking import estimate_lines, ledger_tables
-from byheart.report.next_steps import ask_others, from_here, how_to_find_byheart, resume_line
+from byheart.report.next_steps import ask_it, ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
 from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
 from byheart.results import UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
@@ -201,6 +201,7 @@ class Terminal:
                     self._indented(line)
                 self.probes(result.answers)
                 self.say(f"\nreport   {result.report}\nadapter  {result.adapter}")
+                self.say("         its README.md has the lines for peft, transformers' server and vLLM")
                 self.next_steps(*((step["why"], step["command"]) for step in result.next_steps))
             case LearnResult():
                 self.say(f"Stopped. The adapter so far is in {result.adapter}.")
@@ -216,13 +217,14 @@ class Terminal:
                 self.scores(scores, result.answers)
                 self.probes(result.answers)
                 self.say(f"\nscores   {folder / 'scores.json'}\nanswers  {folder / 'answers.jsonl'}")
-                self.next_steps(ask_others(folder.parent.parent))
+                self.next_steps(ask_others(folder.parent.parent), ask_it(folder.parent.parent, result.answers))
             case SweepResult(folder, overrides, scored):
                 if scored is not None:
                     self.result(scored)
                 self.say(f"\nbest     {shlex.join(overrides)}\nagain    {folder / 'best.yaml'}")
                 self.say(f"sweep    {folder / 'sweep.html'}")
-                self.next_steps(("Train with the best settings:", shlex.join(["byheart", "learn", *overrides])))
+                again = "Train with the best settings:", shlex.join(["byheart", "learn", *overrides])
+                self.next_steps(again, ask_it(folder, scored.answers if scored else ()))
 
     def next_steps(self, *steps: tuple[str, str]) -> None:
         """Each reason with its line to copy; and how the command is found, where the shell does not find it."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from byheart.model.adapters.adapter import Lora
+from byheart.model.adapters.naming import name_base
 from byheart.model.random_state import kept_random_state
 from byheart.store import said_if_unwritten
 
@@ -39,6 +40,7 @@ def save(adapter: Lora, model: "PreTrainedModel", matrices: Matrices, folder: Pa
         put(matrices, layers)
         rmtree(making, ignore_errors=True)
         wrapped.save_pretrained(str(making))
+        name_base(making)
         rmtree(folder, ignore_errors=True)
         making.replace(folder)
 
