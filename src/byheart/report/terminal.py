@@ -208,8 +208,14 @@ class Terminal:
                 score = shlex.join(["byheart", "evaluate", f"run={from_here(result.folder)}"])
                 self.next_steps(("Continue:", resume), ("Score it as it is:", score))
             case ExpandResult():
+                from byheart.report.ledger_page import after_expand
+
+                lines, steps = after_expand(result.folder)
+                self.say("")
+                for line in lines:
+                    self._indented(line, "")
                 self.say(f"\nexamples  {result.folder / 'examples.jsonl'}\nledger    {result.ledger}")
-                self._start("Train on such examples (what a teacher wrote is not paid again):", result.folder)
+                self.next_steps(*steps)
             case EvaluateResult(folder, scores):
                 self.scores(scores, result.answers)
                 self.probes(result.answers)
