@@ -117,6 +117,8 @@
     store();
     return made;
   };
+  const why = (row) =>
+    row.refused ? [paragraph("why", `Refused: ${row.reason}${row.detail ? ` (${row.detail})` : ""}`)] : [];
   const drawn = (row) => {
     const box = element("div", "pair");
     const mark = marks.get(row.number) ?? {};
@@ -124,7 +126,7 @@
     box.classList.toggle("changed", marks.has(row.number));
     const text = element("div", "text");
     for (const field of ["question", "answer"]) if (said(row, field)) text.append(paragraph(field, said(row, field)));
-    if (row.refused) text.append(paragraph("why", `Refused: ${row.reason}${row.detail ? ` (${row.detail})` : ""}`));
+    text.append(...why(row));
     const angle = row.values[column.angle];
     const reverse = row.values[column.direction] === "reverse" && angle !== "reverse" ? ", reverse" : "";
     const rung = row.values[column.rung];
@@ -161,7 +163,7 @@
       return [field, area];
     });
     const text = element("div", "text");
-    text.append(...fields.map(([, area]) => area));
+    text.append(...fields.map(([, area]) => area), ...why(row));
     const buttons = element("div", "buttons");
     buttons.append(button("Done", () => {
       // A text area knows one kind of line end: a text that was not touched stays as it was.
@@ -181,7 +183,7 @@
   let all = []; // every row found
   let narrowed = false; // whether examples, not only chunks, are filtered
   let texts = null; // made when the first word is typed
-  const fold = (text) => text.toLowerCase().replace(/\s+/g, " ");
+  const fold = (text) => text.toLowerCase();
   const about = new Map(); // place -> the text of its fact, its headings
   const read = () => {
     texts = rows.map((row) => fold(`${said(row, "question")} ${said(row, "answer")}`));
@@ -191,7 +193,7 @@
     }
   };
   const find = () => {
-    const words = fold(search.value).split(" ").filter(Boolean);
+    const words = fold(search.value).split(/\s+/).filter(Boolean);
     if (words.length && !texts) read();
     const wanted = Object.fromEntries(selects.map((select) => [select.dataset.key, select.value]));
     const stands = new Map(places.map((place) => [place, words.every((word) => about.get(place).includes(word))]));

@@ -46,7 +46,6 @@ def write_ledger_page(folder: Path) -> Path:
     page = environment.from_string(source).render(
         page=ledger,
         ledger=ledger.account,
-        ways=(FORWARD, REVERSE),
         command=learn_from_kept(overrides) if overrides is not None else None,
         kept_file=KEPT,
         report=(folder / "report.html").is_file() or (folder / "adapter").is_dir(),
@@ -136,14 +135,14 @@ class Ledger:
 
     @classmethod
     def read(cls, folder: Path) -> "Ledger":
-        account = read_json(folder / "ledger.json")
+        account, rejected = read_json(folder / "ledger.json"), folder / "rejected.jsonl"
         return cls(
             account,
             read_jsonl(folder / "documents.jsonl", Document),
             read_jsonl(folder / "chunks.jsonl", Chunk),
             read_jsonl(folder / "facts.jsonl", Fact),
             read_jsonl(folder / "examples.jsonl", Example),
-            read_jsonl(folder / "rejected.jsonl", Rejection),
+            read_jsonl(rejected, Rejection) if rejected.is_file() else [],
             per_fact=_per_fact(folder),
             bare={each["fact"]: each for each in account["uncovered"]},
         )
@@ -263,7 +262,8 @@ def _per_fact(folder: Path) -> int:
 
     config = folder / ".hydra" / "config.yaml"
     members = (yaml.safe_load(config.read_text("utf-8")) if config.is_file() else {}).get("expansion") or {}
-    return max((int(member.get("examples_per_fact", 1)) for member in members.values()), default=1)
+    quotas = [member.get("examples_per_fact") for member in members.values()]
+    return max((quota for quota in quotas if isinstance(quota, int)), default=1)
 
 
 def _below_title(chunk: Chunk, titles: dict[str, str]) -> tuple[str, ...]:
