@@ -51,7 +51,8 @@ def test_every_command_shown_is_understood(line, tmp_path, monkeypatch):
     for name in ("handbook.pdf", "rules.md"):
         Path(name).write_text("The ball is round. A player may kick it.\n")
     Path("exam.jsonl").write_text('{"question": "What is round?", "answers": ["the ball"]}\n')
-    Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
+    for name in ("pairs.jsonl", "keep.jsonl"):
+        Path(name).write_text('{"question": "What is round?", "answer": "the ball"}\n')
     Path("mine.yaml").write_text((sweeps_folder() / "smoke.yaml").read_text(encoding="utf-8"))
     command, *words = shlex.split(line, comments=True)[1:]
     if any(word.startswith("resume=") for word in words) or any("numbers]" in word for word in words):

@@ -159,6 +159,7 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
     run.record |= {"learning": {**asdict(found), "lines": found.lines}, "next_steps": [*map(asdict, steps)]}
     run.record["state"] = FINISHED
     run.save()  # before the page, which is made of the files; should it fail, the run has failed after all
+    write_ledger_page(run.folder)
     write_page(run.folder)
     forget_unfinished(run.folder)
     run.send(Reported(run.folder))

@@ -14,7 +14,7 @@ from byheart.evaluation.questions import load_questions
 from byheart.expansion.base import Expansion, ExpansionResult, Source, TeacherExpansion
 from byheart.expansion.from_teacher.first_answers import helps
 from byheart.expansion.from_teacher.observed import ObservedTeacher, TeacherProgress
-from byheart.expansion.ledger import join, ledger
+from byheart.expansion.ledger import ASKED, join, ledger
 from byheart.expansion.quotas import Quotas
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
@@ -253,8 +253,7 @@ def _without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Ex
         for e in examples
         if (said := _folded(e.question)) in asked or any(question in f" {said} " for question in long)
     }
-    reason = "it is one of your questions, which are never trained on"
-    return [e for e in examples if e.id not in refused], [Rejection(e, reason) for e in examples if e.id in refused]
+    return [e for e in examples if e.id not in refused], [Rejection(e, ASKED) for e in examples if e.id in refused]
 
 
 def _folded(text: str) -> str:

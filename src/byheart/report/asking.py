@@ -44,6 +44,27 @@ def _training_lines(training: TrainingEstimate) -> list[str]:
     return [f"{training.rows:,} rows of about {training.tokens_per_row:.0f} tokens{replayed}", most]
 
 
+def short_chunks(account: Json) -> list[str]:
+    """Chunk.id of each chunk that has fewer examples than its quota."""
+    return [chunk for chunk, row in account["by_chunk"].items() if row["kept"] < row["asked"]]
+
+
+def ledger_lines(account: Json) -> list[str]:
+    """What an expansion came to: what it wrote, and what is short."""
+    facts, chunks = len(account["facts"]), len(account["by_chunk"])
+    refused, short, bare = sum(account["rejected"].values()), len(short_chunks(account)), len(account["uncovered"])
+    whole = f"{account['kept']:,} examples on {_counted(facts, 'fact')} in {_counted(chunks, 'chunk')}"
+    lacks = f"{short:,} of them short of their quota" if short else "each with its quota"
+    ways = f"{_counted(bare, 'fact')} not asked in both directions" if bare else "all facts asked in both directions"
+    why, most = next(iter(account["rejected"].items()), ("", 0))
+    often = f", most often ({most:,}) because {why}" if most < refused else f" because {why}"
+    return [f"{whole}, {lacks}; {ways}.", f"{refused:,} refused{often}." if refused else "None refused."]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def ledger_tables(account: Json, names_of: Mapping[str, str]) -> "Iterator[Table | str]":
     """The ledger as rich tables: chunks, reasons, rungs. Nothing where no teacher was asked. `names_of` maps Chunk.id."""
     from rich.table import Table
@@ -52,28 +73,26 @@ def ledger_tables(account: Json, names_of: Mapping[str, str]) -> "Iterator[Table
     rows = {chunk: row for chunk, row in account["by_chunk"].items() if "requested" in row}
     if not rows:
         return
-    columns = {
-        "asked": "floor", "requested": "asked", "received": "received", "rejected": "rejected", "kept": "kept",
-        "topped_up": "topped up",
-    }  # fmt: skip
-    if any(row["without_teacher"] for row in rows.values()):
-        columns["without_teacher"] = "of rules, files"
-    names = tuple(columns)
+    columns = {"asked": "quota", "requested": "asked", "rejected": "refused", "kept": "kept", "topped_up": "topped up"}
+    mixed = any(row["without_teacher"] for row in rows.values())
+    if mixed:
+        columns["without_teacher"] = "others"
     table = _table("The ledger", "chunk", *columns.values())
 
     def cells(row: Json) -> list[str]:
-        return [f"{sum(row[n].values()) if n == 'rejected' else row[n]:,}" for n in names]
+        return [f"{sum(row[n].values()) if n == 'rejected' else row[n]:,}" for n in columns]
 
     # The poorest first: they are what one looks for.
     for chunk in sorted(rows, key=lambda each: rows[each]["kept"] - rows[each]["asked"])[:ROWS]:
         table.add_row(Text(printable(names_of.get(chunk, chunk))), *cells(rows[chunk]))
     if len(rows) > ROWS:
-        table.add_row(f"{len(rows) - ROWS} more", *[""] * len(names))
-    total = {n: sum(row[n] for row in rows.values()) for n in names if n != "rejected"}
+        table.add_row(f"{len(rows) - ROWS} more", *[""] * len(columns))
+    total = {n: sum(row[n] for row in rows.values()) for n in columns if n != "rejected"}
     total["rejected"] = {"": sum(sum(row["rejected"].values()) for row in rows.values())}
     table.add_section()
     table.add_row("all", *cells(total), style="bold")
     yield table
+    yield "  asked: of the teacher" + ("; others: those of the kept that no teacher wrote" if mixed else "")
     if account["rejected"] or account["failed"]:
         reasons = Table(box=None, padding=(0, 1), header_style="bold")
         reasons.add_column("why", overflow="fold")
@@ -97,7 +116,7 @@ def _table(title: str, first: str, *others: str) -> "Table":
     table = Table(
         title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, 1), header_style="bold"
     )
-    table.add_column(first, no_wrap=True, max_width=28)
+    table.add_column(first, no_wrap=True, max_width=27)
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table

@@ -211,8 +211,14 @@ class Terminal:
                     later = "The result of before stays until the new one is whole. To score it again:"
                 self.next_steps(("Continue:", resume_line(result.folder)), (later, score))
             case ExpandResult():
+                from byheart.report.ledger_page import after_expand
+
+                lines, steps = after_expand(result.folder)
+                self.say("")
+                for line in lines:
+                    self._indented(line, "")
                 self.say(f"\nexamples  {result.folder / 'examples.jsonl'}\nledger    {result.ledger}")
-                self._start("Train on such examples (what a teacher wrote is not paid again):", result.folder)
+                self.next_steps(*steps)
             case EvaluateResult(folder, scores):
                 self.scores(scores, result.answers)
                 self.probes(result.answers)
