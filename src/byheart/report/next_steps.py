@@ -54,7 +54,7 @@ class Started:
         return [(f"It has forgotten: {verdict[0]}. To forget less, train again:", *changes)]
 
     def _unwatched(self, training: Learning) -> list[tuple[str, ...]]:
-        if training.held_out:
+        if training.held_out != 0:
             return []
         changes = HOLD_OUT if not self.share else ("dev=0.3",) if self.questions else ()
         return [("Nothing watched the training. To hold questions out:", *changes)] if changes else []
