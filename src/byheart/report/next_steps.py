@@ -71,7 +71,8 @@ class Started:
         if self.teacher or not tally or tally.asked < LEAST or 2 * tally.after >= tally.asked:
             return []
         changes = ("expansion=[rules,ladder]", "teacher=openai", "teacher.model=NAME", "estimate=true")
-        return [("Most questions are still wrong. What a teacher's examples would cost:", *changes)]
+        what = "Most answers in its own words" if found and found.said else "Most picked options"
+        return [(f"{what} are still wrong. What a teacher's examples would cost:", *changes)]
 
 
 def learn_line(overrides: Sequence[str] | None, *changes: str) -> str:
