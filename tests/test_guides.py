@@ -85,6 +85,13 @@ def test_every_member_of_the_two_families_has_its_line():
             assert f"| `{path.stem}` |" in text or f"`{group}={path.stem}`" in text, path
 
 
+def test_the_table_of_models_and_memory_has_every_preset():
+    text = (ROOT / "docs/guides/one_gpu.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| ([\d.]+) \|", text, re.M)
+    assert {name for name, *_ in rows} == {path.stem for path in (conf_folder() / "model").glob("*.yaml")}
+    assert all(float(memory) * 2**30 > 2e9 * float(billions) for _, billions, memory in rows), "more than the weights"
+
+
 def test_each_advice_names_a_test_that_is_there():
     rows = (ROOT / "docs/guides/advice.md").read_text(encoding="utf-8").splitlines()
     named = [

@@ -109,6 +109,7 @@ class SweepResult:
     folder: Path
     overrides: tuple[str, ...]  # `byheart learn` with these trains the chosen trial again
     scored: LearnResult | None = None  # of the chosen trial; None where it was scored before, or trained elsewhere
+    next_steps: tuple[Json, ...] = ()  # what to do next, each with `why` and `command`
 
     @property
     def best(self) -> Json:

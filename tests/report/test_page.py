@@ -14,9 +14,10 @@ from lxml import html
 
 from byheart.pipeline.run import Run
 from byheart.progress import Advanced, Checked, StageEnded
-from byheart.records import CurvePoint
+from byheart.records import Chunk, CurvePoint, Document
 from byheart.report.curve import svg, terminal
 from byheart.report.page import Folder, render, write_page
+from byheart.report.sections import Sections
 from byheart.report.tables import MODELS, printable
 from byheart.report.terminal import Terminal, pick, spark
 from byheart.store import read_json, write_json, write_jsonl
@@ -247,6 +248,34 @@ def test_where_nothing_was_held_out_the_page_says_so_and_shows_no_curve_of_it(tm
     assert "validation loss" not in said and "halved" not in said and "held-out answers" not in said
     assert "recall of trained answers (right axis)" in said and page.xpath("//*[name()='polyline'][@class='recall']")
     assert "No held-out question watched" not in write_page(write_fake_run(tmp_path / "watched")).read_text()
+
+
+def test_a_finished_run_without_questions_says_so_and_still_tells_what_was_forgotten(tmp_path):
+    ratio = {"perplexity_ratio": {"value": 1.7, "count": 12, "low": 1.5, "high": 1.9}}
+    write_json(tmp_path / "scores.json", {"tuned": ratio, "probes": "generated"})
+    write_json(tmp_path / "run.json", {"state": "finished"})
+    page = html.fromstring(write_page(tmp_path).read_text())
+    assert page.find_class("result")[0].text_content().startswith("No question was asked")
+    assert "Forgetting: noticeable" in page.xpath("//section[@id='scores']")[0].text_content()
+    assert page.xpath("//nav/a/@href")[0] == "#scores"
+
+
+def test_questions_are_under_the_section_that_their_author_names(tmp_path):
+    text = "# Book\n\n## 1.1 Lamps\n\nThe keeper trims the lamp at sunset.\n\n## 1.2 Horns\n\nThe horn sounds in fog.\n"
+    chunks = [
+        Chunk(f"c{i}", "d", ("Book", head), text.index(body), text.index(body) + len(body), body, 9)
+        for i, (head, body) in enumerate((("1.1 Lamps", "The keeper trims the lamp at sunset."), ("1.2 Horns", "The horn sounds in fog.")))
+    ]  # fmt: skip
+    write_jsonl(tmp_path / "documents.jsonl", [Document("d", "Book", text, "book.md")])
+    write_jsonl(tmp_path / "chunks.jsonl", chunks)
+    write_jsonl(tmp_path / "facts.jsonl", [])
+    asked = [rows(1)[0] | about for about in (
+        {"question": "When does the horn sound?", "support": "1.1"}, {"question": "When does the horn sound?"}, {"question": "Who?", "paragraph": 1},
+    )]  # fmt: skip
+    assert Sections.read(tmp_path, [each | {"document": "d"} for each in asked]) == Sections(
+        ("1.1 Lamps", "1.2 Horns", "1.2 Horns"), guessed=1
+    )
+    assert Sections.read(tmp_path / "nowhere", asked) == Sections(("", "", ""))
 
 
 def test_the_page_of_an_old_run_is_still_made():

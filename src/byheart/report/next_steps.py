@@ -64,7 +64,7 @@ class Started:
         return [(f"It has forgotten: {verdict[0]}. To forget less, train again:", *changes)]
 
     def _unwatched(self, training: Learning) -> list[tuple[str, ...]]:
-        if training.held_out:
+        if training.held_out != 0:
             return []
         changes = HOLD_OUT if not self.share else ("dev=0.3",) if self.questions else ()
         return [("Nothing watched the training. To hold questions out:", *changes)] if changes else []
@@ -85,7 +85,8 @@ class Started:
         if self.teacher or not tally or tally.asked < LEAST or 2 * tally.after >= tally.asked:
             return []
         changes = ("expansion=[rules,ladder]", "teacher=openai", "teacher.model=NAME", "estimate=true")
-        return [("Most questions are still wrong. What a teacher's examples would cost:", *changes)]
+        what = "Most answers in its own words" if found and found.said else "Most picked options"
+        return [(f"{what} are still wrong. What a teacher's examples would cost:", *changes)]
 
 
 def learn_line(overrides: Sequence[str] | None, *changes: str) -> str:

@@ -224,13 +224,13 @@ class Terminal:
                 self.probes(result.answers)
                 self.say(f"\nscores   {folder / 'scores.json'}\nanswers  {folder / 'answers.jsonl'}")
                 self.next_steps(ask_others(folder.parent.parent), ask_it(folder.parent.parent, result.answers))
-            case SweepResult(folder, overrides, scored):
+            case SweepResult(folder, overrides, scored, following):
                 if scored is not None:
                     self.result(scored)
                 self.say(f"\nbest     {shlex.join(overrides)}\nagain    {folder / 'best.yaml'}")
                 self.say(f"sweep    {folder / 'sweep.html'}")
-                again = "Train with the best settings:", shlex.join(["byheart", "learn", *overrides])
-                self.next_steps(again, ask_it(folder, scored.answers if scored else ()))
+                steps = [(step["why"], step["command"]) for step in following]
+                self.next_steps(*steps, ask_it(folder, scored.answers if scored else ()))
 
     def next_steps(self, *steps: tuple[str, str]) -> None:
         """Each reason with its line to copy; and how the command is found, where the shell does not find it."""

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from byheart.progress import Event
@@ -11,9 +12,9 @@ from byheart.report.tables import printable
 from byheart.report.terminal import Terminal, clock, spark
 from byheart.sweep.report import events
 from byheart.sweep.report.comparisons import spread
-from byheart.sweep.report.selection import cells
+from byheart.sweep.report.selection import cells, sentence
 from byheart.sweep.report.tables import result_table
-from byheart.sweep.search.results import STATES, Outcome
+from byheart.sweep.search.results import NAMES, STATES, Outcome
 from byheart.sweep.search.space import Params, brief, in_short
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class LiveTable:
             state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
             self.lines[trial.number] = line = Line(trial.number, trial.params, state, value=trial.value)
             line.fill(trial.outcome)
-        self.terminal.say(f"Sweep {setup.name}: {self.wanted} trials over {', '.join(setup.space.distributions)}")
+        over = f"{self.wanted} trials over {', '.join(setup.space.distributions)}"
+        self.terminal.say(f"Sweep {setup.name}: {over}; compared by {NAMES[self.objective]}")
         if (limit := setup.sweep.n_trials) and limit > self.wanted:
             self.terminal.say(f"  n_trials={limit}, but there are only {self.wanted} combinations")
         if began.ended:
@@ -126,22 +128,23 @@ class LiveTable:
         """The results of all trials, and which one was chosen."""
         results, chosen, console = cells(event.setup, event.trials), event.chosen, self.terminal.console
         console.print()
-        objective = event.setup.sweep.objectives[0].replace("_", " ")
-        console.print(result_table(results, objective, chosen.row, console.width))
+        name = NAMES[event.setup.sweep.objectives[0]]
+        self.terminal.say(sentence(name).removesuffix("."))
+        console.print(result_table(results, chosen.row, console.width))
         if any(cell.after_upturn for cell in results):
             self.terminal.say("  * after the upturn: the value of the best epoch before it")
         failed = [trial for trial in event.trials if trial.state == "failed"]
         for trial in failed[:5]:
             self.terminal.say(f"  trial {trial.number} failed ({in_short(trial.params)}): {trial.reason}")
-        self.terminal.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
-        for note in chosen.notes:
-            self.terminal.say(f"  {note}")
+        self.terminal.say("")
+        for line in (chosen.sentence, *(chosen.lead.sentences if chosen.lead else ()), *chosen.notes):
+            self.terminal.say(fill(sentence(line), WIDTH - 2, subsequent_indent="  ", break_long_words=False))
 
     def summary(self, line: Line) -> str:
         """A trial that ended, as one line."""
         value = line.reason or line.state
         if line.value is not None:
-            value = f"{self.objective.replace('_', ' ')} {line.value:.4f}"
+            value = f"{NAMES[self.objective]} {line.value:.4f}"
         cost = f"  {clock(line.seconds)}  {line.memory:.2f} GiB" if line.seconds else ""
         state = STATES.get(line.state, line.state)
         words = (
@@ -167,7 +170,7 @@ class LiveTable:
         keys = " ".join(key.rpartition(".")[2] for key in shown[0].params) if shown and keys_in_head else "parameters"
         for head, right, least, most in (
             ("#", True, 2, None), (keys, False, None, room), ("epoch", True, 5, None), ("validation", False, 10, None),
-            ("state", False, 12, None), (self.objective.replace("_", " "), True, 8, None), ("time", True, 5, None),
+            ("state", False, 12, None), ("value", True, 8, None), ("time", True, 5, None),
             ("GiB", True, 4, None),
         ):  # fmt: skip
             side: JustifyMethod = "right" if right else "left"
