@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from byheart.model.as_found import kept_modes
 from byheart.model.chat import Chat, Stops, pad
 from byheart.model.memory import in_batches, rows_that_fit
 
@@ -209,8 +210,6 @@ class LanguageModel:
         """Inside the `with` block the model is in eval mode and computes no gradients."""
         import torch
 
-        training = self.model.training
-        self.model.eval()
         # `generate` gives the head a slice of the hidden states. torch multiplies a slice in batches, with one copy of the
         # head's matrix for each row: 2 GB and most of the time for 40 prompts. A contiguous tensor is multiplied once.
         head = self.model.get_output_embeddings()
@@ -220,12 +219,12 @@ class LanguageModel:
             else None
         )
         try:
-            with torch.no_grad():
+            with kept_modes(self.model), torch.no_grad():
+                self.model.eval()
                 yield
         finally:
             if hook is not None:
                 hook.remove()
-            self.model.train(training)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from byheart.model.adapters.language_tower import linear_modules
+from byheart.model.as_found import kept_modes
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -101,13 +102,11 @@ def _blocks(model: "PreTrainedModel") -> dict[str, bool]:
         for layer in _layers(model)
         for part, block in model.get_submodule(layer).named_children()
     ]
-    training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with kept_modes(model), torch.no_grad():
+            model.eval()
             model(input_ids=torch.arange(1, _TOKENS + 1, device=model.device)[None], use_cache=False)
     finally:
-        model.train(training)
         for each in hooks:
             each.remove()
     return found
