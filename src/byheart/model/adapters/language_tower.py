@@ -50,6 +50,8 @@ def _reached(model: "PreTrainedModel") -> set[str]:
                 return tuple(hook(layer, given, each) for each in output)
             if not isinstance(output, torch.Tensor) or not output.is_floating_point():
                 return output
+            if not torch.is_grad_enabled():  # the class computes this without gradients, as DeepSeek's choice of tokens
+                return output
             if not output.requires_grad:  # what it read does not depend on the text
                 output = output.detach().requires_grad_().clone()
             output.register_hook(note)

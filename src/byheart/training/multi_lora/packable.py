@@ -65,6 +65,9 @@ def _unlike_layers(wrapped: "PeftModel", layers: "Mapping[str, LoraLayer]") -> s
     for name, layer in layers.items():
         if not isinstance(base := layer.get_base_layer(), torch.nn.Linear):
             return f"a pack holds adapters of linear layers only, and {name} is a {type(base).__name__}"
+        if not base.weight.is_floating_point() or base.weight.itemsize < 2:
+            kind = str(base.weight.dtype).removeprefix("torch.")
+            return f"a pack computes with the base's weights, and {name} is quantized ({kind})"
     held = {f"base_model.model.{name}.lora_{each}.default.weight" for name in layers for each in "AB"}
     more = sorted({name for name, p in wrapped.named_parameters() if p.requires_grad} - held)
     return f"a pack holds LoRA matrices only, and {more[0]} is trained too" if more else None
