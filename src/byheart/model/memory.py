@@ -56,11 +56,11 @@ def in_batches(
         items = items[taken:]
 
 
-def rows_that_fit(model: "PreTrainedModel | PeftModel", tokens: int, usual: int) -> int:
-    """How many rows of so many tokens to generate at a time: on CUDA a power of two by free memory, elsewhere `usual`.
+def rows_that_fit(model: "PreTrainedModel | PeftModel", tokens: int, usual: int, predicted: int = 1) -> int:
+    """How many rows of so many tokens to read at a time: on CUDA a power of two by free memory, elsewhere `usual`.
 
     Half of the free memory is meant to be used: for the keys and values of all layers at full width (most models store
-    fewer), one layer's activations and the logits of one token.
+    fewer), one layer's activations and the logits of the `predicted` tokens.
     """
     import math
 
@@ -71,7 +71,7 @@ def rows_that_fit(model: "PreTrainedModel | PeftModel", tokens: int, usual: int)
     layers, width = getattr(config, "num_hidden_layers", None), getattr(config, "hidden_size", None)
     if not layers or not width:
         return usual
-    each = tokens * width * weight.itemsize * (2 * layers + 16) + 12 * getattr(config, "vocab_size", 0)
+    each = tokens * width * weight.itemsize * (2 * layers + 16) + 12 * predicted * getattr(config, "vocab_size", 0)
     return max(usual, min(MOST_ROWS, 2 ** int(math.log2(max(1, free_bytes("cuda") // 2 // each)))))
 
 
