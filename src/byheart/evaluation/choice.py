@@ -38,6 +38,7 @@ class Choice:
     def score(self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = silent) -> Scored:
         asked = [probe for probe in probes if probe.options and probe.gold is not None]
         answers: dict[str, Answer] = {}
+        on_progress(0, len(asked))
         for probe in asked:
             answers[probe.id] = self._ask(model, probe)
             on_progress(len(answers), len(asked))

@@ -23,7 +23,8 @@ from byheart.config.saved import overrides_of
 from byheart.documents.tokens import count_tokens
 from byheart.interrupt import Interrupt
 from byheart.model.adapters.attaching import refuse_damaged_adapter
-from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, write_scores
+from byheart.pipeline.budget import TEXTS, expected, plan_of
+from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, within_budget, write_scores
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import (
     PreparedData,
@@ -33,7 +34,7 @@ from byheart.pipeline.prepare_data import (
     read_prepared_data,
     will_ask_teacher,
 )
-from byheart.pipeline.run import Run
+from byheart.pipeline.run import Plan, Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
 from byheart.progress import Progress, Reported, no_progress
@@ -66,13 +67,14 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
         if config.estimate:
             return LearnResult(ESTIMATED, folder, estimate=_estimate(config, run))
         run.listeners.append(open_logbook(config, run))
+        run.plan = plan_of(config, run)
 
         if will_ask_teacher(config, run):  # what cannot be trained is refused before the teacher is paid
             ModelSession.refuse_untrainable(config, run)
         data = prepare_data(config, run)  # documents, chunks, facts, examples, split
         probes = collect_probes(config, data)
         session = ModelSession.load(config, run)
-        probe_set = with_open_book(config, data, probes)
+        probe_set = within_budget(with_open_book(config, data, probes), session.untrained(), run)
         untuned = score_model(probe_set, session.untrained(), "untuned", run)
         open_book = score_model(probe_set, session.untrained(), "open_book", run)
         adapters = train_adapters(config, data, probes, session, run, interrupt)  # rows, adapter
@@ -92,6 +94,7 @@ def expand(config: RunConfig, folder: Path, progress: Progress = no_progress) ->
         if config.estimate:
             run.record["state"] = ESTIMATED
             return ExpandResult(ESTIMATED, folder, estimate=RunEstimate(estimate_teacher(config, run)))
+        run.plan = Plan(TEXTS)
         prepare_data(config, run)
     write_ledger_page(folder)
     return ExpandResult(FINISHED, folder)
@@ -106,6 +109,7 @@ def evaluate(
     probes = collect_probes(config, data, questions)
     below = folder / "evaluations" / (Path(questions).stem if questions else "again")
     with Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run, Interrupt(progress):
+        run.plan = Plan(("model", "score_untuned", "score_open_book", "score_tuned"), expected)
         session = ModelSession.load(config, run)
         probe_set = with_open_book(config, data, probes)
         scored = {name: score_model(probe_set, session.untrained(), name, run) for name in ("untuned", "open_book")}

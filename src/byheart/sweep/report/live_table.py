@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from byheart.progress import Event
+from byheart.report.live import clock
 from byheart.report.tables import printable
-from byheart.report.terminal import Terminal, clock, spark
+from byheart.report.terminal import Terminal, spark
 from byheart.sweep.report import events
 from byheart.sweep.report.comparisons import spread
 from byheart.sweep.report.selection import cells
