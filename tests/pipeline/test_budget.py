@@ -83,7 +83,7 @@ def test_as_many_questions_are_asked_as_the_budget_allows(parts):
 
     short = replace(open_book, run_config=replace(config, budget="20s"))
     cut = within_budget(short, model, Run(Path("other")))
-    # 32 tokens of 16 questions take 0.64 s; 40 % of 20 s, for one model and 1.5 and 2.2 times as long
+    # 32 tokens of 16 questions take 0.64 s; 40 % of 20 s, for one model and 2 and 2.2 times as long
     assert 16 < len(cut.probes) < 60 and {probe.source for probe in cut.probes} == {"questions"}
     assert [probe.id for probe in cut.open_book] == [probe.id for probe in cut.probes]
     with Run(Path("third")) as again:
@@ -97,7 +97,7 @@ def test_as_many_questions_are_asked_as_the_budget_allows(parts):
 def test_no_step_begins_that_would_end_too_late():
     run, job = SimpleNamespace(seconds=100.0), SimpleNamespace(validate=[0] * 24, batch_size=8)
     timer = StepTimer(run, job, until=120.0)
-    for seconds, over in ((101, False), (105, False), (109, False), (113, False), (117, True)):
+    for seconds, over in ((101, False), (103, False), (107, False), (111, False), (115, False), (117, True)):
         run.seconds = float(seconds)  # two seconds a step, and as long a check, but for a slower one of four
         timer.on_step()
         assert timer.out_of_time() == over
@@ -109,5 +109,5 @@ def test_a_budget_of_time_holds_on_a_slow_machine_and_most_of_it_trains(capsys):
     assert cli.main(["learn", *WORDS, "budget=50s", "hydra.run.dir=run"]) == 0
     run, shown = read_json("run/run.json"), " ".join(capsys.readouterr().out.split())
     assert 30 < sum(run["timings"].values()) < 50 and run["timings"]["training"] > 15
-    assert run["training"]["state"] == "budget" and run["training"]["steps"] > 100
+    assert run["training"]["state"] == "budget" and run["training"]["steps"] > 20
     assert len(read_records("run/answers.jsonl")) == run["probes_asked"] and "of budget" in shown

@@ -4,6 +4,7 @@ import io
 import random
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_the_time_left_is_never_negative_and_never_leaps():
     ]
     seen = [each for each in run_of(left, now, stages) if each[1] is not None]
     assert min(shown for _, shown in seen) >= 0
-    jumps = [b - a + (t2 - t1) for (t1, a), (t2, b) in zip(seen, seen[1:], strict=False)]
+    jumps = [b - a + (t2 - t1) for (t1, a), (t2, b) in pairwise(seen)]
     assert max(jumps) < 15, "it does not rise by more than that at once"
     assert min(jumps) > -15
 

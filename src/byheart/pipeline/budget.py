@@ -11,9 +11,9 @@ from byheart.training.job import TrainJob
 
 TEXTS = ("documents", "expansion", "split")
 SCORING = 0.4  # of the time that is left: scoring of all models
-SAMPLING = 0.2  # of the time that is left for training: sampling of replayed rows
+SAMPLING = 0.25  # of the time that is left for training: sampling of replayed rows
 # Scoring, in times of the untuned model's: prompts are longer with open book, and an adapter's products cost time.
-OPEN_BOOK, TUNED = 1.5, 2.2
+OPEN_BOOK, TUNED = 2.0, 2.2
 SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 FORWARD = 1 / 3  # of a training step: the forward pass alone
 

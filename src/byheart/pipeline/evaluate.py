@@ -17,6 +17,7 @@ from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Advanced
 from byheart.records import Json, Probe
+from byheart.report.next_steps import from_here
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 
 TIMED = 16  # probes, by which the speed of scoring is found
@@ -97,7 +98,7 @@ def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeS
         return probe_set
     run.note(
         f"{count} of {len(probes)} questions are asked, chosen at random: more would take too much of "
-        f"budget={config.budget} (all of them afterwards: byheart evaluate run=DIR)"
+        f"budget={config.budget} (all of them afterwards: byheart evaluate run={from_here(run.folder)})"
     )
     theirs = sampled([probe for probe in probes if probe.source == QUESTIONS], count)
     generated = sampled([probe for probe in probes if probe.source != QUESTIONS], count - len(theirs))

@@ -17,6 +17,7 @@ What the stages use without importing it here:
 """
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from byheart.config.saved import overrides_of
@@ -25,6 +26,7 @@ from byheart.interrupt import Interrupt
 from byheart.model.adapters.attaching import refuse_damaged_adapter
 from byheart.pipeline.budget import TEXTS, expected, plan_of
 from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, within_budget, write_scores
+from byheart.pipeline.library_log import library_log
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import (
     PreparedData,
@@ -63,6 +65,7 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
     with (
         Run(folder, progress, name=config.name, seed=config.seed, model=config.model.path) as run,
         Interrupt(progress) as interrupt,
+        library_log(folder, partial(_note_on_a_gpu, run)),
     ):
         if config.estimate:
             return LearnResult(ESTIMATED, folder, estimate=_estimate(config, run))
@@ -90,7 +93,7 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
 
 def expand(config: RunConfig, folder: Path, progress: Progress = no_progress) -> ExpandResult:
     """Documents to examples and split, with the ledger as a page. torch is not loaded."""
-    with Run(folder, progress, name=config.name, seed=config.seed) as run, Interrupt(progress):
+    with Run(folder, progress, name=config.name, seed=config.seed) as run, Interrupt(progress), library_log(folder):
         if config.estimate:
             run.record["state"] = ESTIMATED
             return ExpandResult(ESTIMATED, folder, estimate=RunEstimate(estimate_teacher(config, run)))
@@ -108,7 +111,11 @@ def evaluate(
     refuse_damaged_adapter(folder / "adapter")
     probes = collect_probes(config, data, questions)
     below = folder / "evaluations" / (Path(questions).stem if questions else "again")
-    with Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run, Interrupt(progress):
+    with (
+        Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run,
+        Interrupt(progress),
+        library_log(below, partial(_note_on_a_gpu, run)),
+    ):
         run.plan = Plan(("model", "score_untuned", "score_open_book", "score_tuned"), expected)
         session = ModelSession.load(config, run)
         probe_set = with_open_book(config, data, probes)
@@ -127,6 +134,12 @@ def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: st
         config.schedule,
     ]
     return Logbook(config.logger, about_run(run.folder, name or str(config.name), tags, group), run.note)
+
+
+def _note_on_a_gpu(run: Run, text: str) -> None:
+    """On a CPU there are no faster kernels."""
+    if run.record.get("device", "cpu") != "cpu":
+        run.note(text)
 
 
 def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tuple[str, ...]:

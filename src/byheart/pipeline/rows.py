@@ -8,6 +8,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import cycle, islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -191,18 +192,18 @@ def _replayed(
 ) -> list[Row]:
     """The base model's own conversations and texts as rows, with what it expects at each of their tokens."""
     model, new = session.untrained(), min(count, DISTINCT)
-    with run.stage("replay", "Sampling texts of the base model for replay, once for each model") as note:
+    with run.stage("replay", "Sampling texts of the base model for replay") as note:
         # With a limit texts come first: as far as they came, they are of use. A question that has no end is not.
         written, spoken, ended = (countdown(share * sampling_s) for share in (0.35, 0.75, 1.0))
 
-        def on_progress(done: int, total: int) -> None:
-            run.send(Advanced("", done, total, unit="texts"))
+        def on_progress(before: int, done: int, total: int) -> None:
+            run.send(Advanced("", before + done, new, unit="texts"))
 
-        on_progress(0, new)
-        texts = plain_texts(model, new // 2, on_progress, written) if sampling_s < math.inf else []
-        said = _begun_with(run) or converse(model, new - new // 2, on_progress, spoken)
+        on_progress(0, 0, new)
+        texts = plain_texts(model, new // 2, partial(on_progress, 0), written) if sampling_s < math.inf else []
+        said = _begun_with(run) or converse(model, new - new // 2, partial(on_progress, len(texts)), spoken)
         if spoken() > 0:
-            texts = plain_texts(model, new - len(said), on_progress, spoken)
+            texts = plain_texts(model, new - len(said), partial(on_progress, len(said)), spoken)
         sources: list[tuple[list[int], int]] = [(tokens, 1) for tokens in texts]
         for each in said:
             prompt = session.chat.prompt(each.question)

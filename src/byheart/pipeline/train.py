@@ -124,7 +124,7 @@ class _Clock:
 
     def _report(self, done: int) -> None:
         job, left = self.train_job, self.until - self.run.seconds
-        epoch = f"epoch {done / job.steps_per_epoch:.1f} of {'at most ' if self.at_most else ''}{job.epochs}"
+        epoch = f"epoch {done / job.steps_per_epoch:.1f} of {job.epochs}"
         left_s = max(0.0, left) if left < math.inf else None
         self.run.send(Advanced("", done, job.steps, epoch, "steps", self.at_most, left_s))
 

@@ -84,7 +84,8 @@ class Stage:
         counted = self.counted
         if counted != Advanced("", 0, None):
             row = Table.grid(padding=(0, 1))
-            bar = ProgressBar(counted.total, counted.done, width=BAR, pulse=counted.total is None)
+            width = BAR if self.console.width > 2 * BAR + 16 else BAR // 2
+            bar = ProgressBar(counted.total, counted.done, width=width, pulse=counted.total is None)
             words = [amount(counted), counted.detail if len(counted.detail) < BAR else ""]
             row.add_row("", Text(counted.label), bar, Text(printable(" · ".join(filter(None, words)))))
             parts.append(row)

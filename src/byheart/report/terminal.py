@@ -95,7 +95,7 @@ class Terminal:
         if self.stage is None:
             self.stage = Stage(StageBegan("", ""), self.console, self.alive)
         self.stage.advance(counted)
-        if self.alive or time.monotonic() - self.logged_at < PAUSE or not counted.done:
+        if self.alive or time.monotonic() - self.logged_at < PAUSE or counted.done in (0, counted.total):
             return
         if (line := self.stage.line()) != self.logged:
             self.say(f"  {line}")
@@ -139,10 +139,11 @@ class Terminal:
             self.console.print(f"· {self.stage.heading}", markup=False)
 
     def _indented(self, text: str, style: str = "dim") -> None:
-        from rich.padding import Padding
         from rich.text import Text
 
-        self.console.print(Padding(Text(printable(text), style=style), (0, 0, 0, 2), expand=False))
+        for line in Text(printable(text), style=style).wrap(self.console, self.console.width - 2):
+            line.rstrip()
+            self.console.print(Text.assemble("  ", line), soft_wrap=True)
 
     # -- results ------------------------------------------------------------------------------------------------------
 

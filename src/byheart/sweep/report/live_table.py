@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from byheart.progress import Event
 from byheart.report.live import clock
 from byheart.report.tables import printable
-from byheart.report.terminal import Terminal, spark
+from byheart.report.terminal import PAUSE, Terminal, spark
+from byheart.report.time_left import Calm, about
 from byheart.sweep.report import events
 from byheart.sweep.report.comparisons import spread
 from byheart.sweep.report.selection import cells
@@ -70,6 +71,7 @@ class LiveTable:
         self.objective, self.maximize, self.wanted = "", False, 0  # set when the sweep begins
         self.lines: dict[int, Line] = {}
         self.live: Live | None = None
+        self.calm, self.logged_at = Calm(), time.monotonic()  # when a log got the last line on the whole sweep
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -94,6 +96,9 @@ class LiveTable:
                 line.fill(event.outcome)
                 if not self.terminal.alive:
                     self.terminal.say(self.summary(line))
+                    if time.monotonic() - self.logged_at >= PAUSE:
+                        self.terminal.say(f"  {self.foot()}")
+                        self.logged_at = time.monotonic()
             case events.TrialsEnded():
                 if self.live is not None:
                     self.live.stop()
@@ -192,8 +197,8 @@ class LiveTable:
         parts = [f"{ended} of {self.wanted} trials"]
         if best := self.best():
             parts.append(f"best {best.value:.4f} with {in_short(best.params)}")
-        if (left := self.left()) is not None:
-            parts.append(f"about {short(left)} left")
+        if (left := self.calm.show(self.left(), time.monotonic())) is not None:
+            parts.append(f"about {about(left)} left")
         return "; ".join(parts)
 
     def left(self) -> float | None:
