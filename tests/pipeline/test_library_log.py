@@ -2,7 +2,6 @@
 
 import io
 import logging
-import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -77,15 +76,12 @@ def test_a_library_that_takes_a_slower_way_is_told_of(tmp_path, monkeypatch):
     assert notes == ["a part of this model has a faster way, which is not installed: log.txt names it"]
 
 
-@pytest.mark.parametrize("name", ["gpt2", "mamba"])
-def test_no_warning_of_a_library_reaches_the_screen(tmp_path, monkeypatch, capfd, name):
+def test_no_warning_of_a_library_reaches_the_screen(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     Path("a.txt").write_text(TEXT + "\n")
-    zoo.make(Path("model"), name)
-    warnings.resetwarnings()
+    zoo.make(Path("model"), "gpt2")
     capfd.readouterr()
     assert cli.main([*WORDS, "model.path=model", "hydra.run.dir=run"]) == 0
     shown = capfd.readouterr()
     assert shown.err == "" and "[transformers]" not in shown.out and "Warning" not in shown.out
-    assert any({"gpt2": "fan_in_fan_out", "mamba": "falling back"}[name] in line for line in lines("run"))
-    shutil.rmtree("run")
+    assert any("fan_in_fan_out" in line for line in lines("run"))

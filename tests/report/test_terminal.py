@@ -122,7 +122,9 @@ def test_a_run_tells_the_stage_of_how_many(tmp_path):
     began = []
     stages = ("documents", "split", "score_untuned", "training", "score_tuned")
     with Run(tmp_path, lambda event: began.append(event) if isinstance(event, StageBegan) else None) as run:
-        run.plan = Plan(stages, lambda stage, timings: timings.get("score_untuned") if stage == "score_tuned" else None)
+        run.plan = Plan(
+            stages, lambda stage, record: record["timings"].get("score_untuned") if stage == "score_tuned" else None
+        )
         for stage in (
             "documents",
             "score_untuned",

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from byheart.pipeline.prepare_data import will_ask_teacher
 from byheart.pipeline.run import Plan, Run
@@ -13,7 +14,8 @@ TEXTS = ("documents", "expansion", "split")
 SCORING = 0.4  # of the time that is left: scoring of all models
 SAMPLING = 0.25  # of the time that is left for training: sampling of replayed rows
 # Scoring, in times of the untuned model's: prompts are longer with open book, and an adapter's products cost time.
-OPEN_BOOK, TUNED = 2.0, 2.2
+OPEN_BOOK, USUAL, TUNED = 2.0, 1.6, 2.2  # TUNED: at most
+LOADING_S = 60.0  # at most
 SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 FORWARD = 1 / 3  # of a training step: the forward pass alone
 
@@ -33,11 +35,17 @@ def plan_of(config: RunConfig, run: Run) -> Plan:
     return Plan(tuple(stages), expected, config.limit.seconds)
 
 
-def expected(stage: str, timings: Mapping[str, float]) -> float | None:
-    """Seconds that a stage will take, as far as the timings of earlier ones tell."""
+def expected(stage: str, record: Mapping[str, Any]) -> float | None:
+    """Seconds that a stage will take, as far as the record of earlier ones tells."""
+    timings = record["timings"]
     if stage in ("score_tuned", "score_retrained") and "score_untuned" in timings:
-        return TUNED * timings["score_untuned"] + timings.get("model", 0.0)  # which is loaded again
+        return USUAL * timings["score_untuned"] + _loading(record)
     return timings.get("training") if stage == "retraining" else None
+
+
+def _loading(record: Mapping[str, Any]) -> float:
+    """Seconds to load the base again; the first time it may have been downloaded."""
+    return min(record.get("load_seconds", 0.0), LOADING_S)
 
 
 def adapters_scored(config: RunConfig) -> int:
@@ -58,13 +66,13 @@ def training_ends(config: RunConfig, run: Run) -> float:
     """
     if config.limit.seconds is None:
         return math.inf
-    left = config.limit.seconds - after_training(run.record["timings"], adapters_scored(config)) - run.seconds
+    left = config.limit.seconds - after_training(run.record, adapters_scored(config)) - run.seconds
     return run.seconds + left / adapters_scored(config)
 
 
-def after_training(timings: dict[str, float], adapters: int = 1) -> float:
+def after_training(record: Mapping[str, Any], adapters: int = 1) -> float:
     """Seconds from the last step to the report, by what the stages before have taken."""
-    return adapters * (TUNED * timings.get("score_untuned", 0.0) + max(SAVING_S, timings.get("model", 0.0)))
+    return adapters * (TUNED * record["timings"].get("score_untuned", 0.0) + max(SAVING_S, _loading(record)))
 
 
 def sampling_seconds(config: RunConfig, run: Run) -> float:

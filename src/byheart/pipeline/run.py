@@ -19,10 +19,10 @@ NAMED = ("byheart", "torch", "transformers", "peft", "lightning", "hydra-core")
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages of a run in their order. `expected`: a stage's seconds by the timings of earlier ones, None if unknown."""
+    """The stages of a run in their order. `expected`: a stage's seconds by the record of earlier ones, None if unknown."""
 
     stages: tuple[str, ...]
-    expected: Callable[[str, Mapping[str, float]], float | None] = lambda stage, timings: None
+    expected: Callable[[str, Mapping[str, Any]], float | None] = lambda stage, record: None
     budget_s: float | None = None
 
 
@@ -102,7 +102,7 @@ class Run:
         if plan is None or name not in stages[self._number :]:
             return StageBegan(name, title)
         self._number = stages.index(name, self._number) + 1  # stages that are done already are passed over
-        own, *later = (plan.expected(stage, self.record["timings"]) for stage in stages[self._number - 1 :])
+        own, *later = (plan.expected(stage, self.record) for stage in stages[self._number - 1 :])
         known = [seconds for seconds in later if seconds is not None]
         return StageBegan(
             name,

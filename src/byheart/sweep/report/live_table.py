@@ -49,7 +49,7 @@ class Line:
     value: float | None = None
     reason: str = ""
     share: float = 0.0  # of its steps done
-    before: float | None = None  # of its steps that an earlier command did
+    first: tuple[float, float] | None = None  # the share at the first report, and when: before it the model was loaded
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -82,10 +82,9 @@ class LiveTable:
                 self._show()
             case events.TrialChanged(number, state):
                 self.lines[number].state = state
-            case events.TrialAdvanced(number, share, before):
+            case events.TrialAdvanced(number, share):
                 line = self.lines[number]
-                line.share = share
-                line.before = before if line.before is None else line.before
+                line.share, line.first = share, line.first or (share, time.monotonic())
             case events.TrialChecked(number, curve):
                 line, last = self.lines[number], curve[-1]
                 line.epoch, line.losses = last.epoch, _finite(point.val_loss for point in curve)
@@ -94,6 +93,7 @@ class LiveTable:
                 line = self.lines[number]
                 line.state, line.value, line.reason = event.state, event.value, event.reason
                 line.fill(event.outcome)
+                self.calm.shown = None  # a trial that ended early shortens the rest at once
                 if not self.terminal.alive:
                     self.terminal.say(self.summary(line))
                     if time.monotonic() - self.logged_at >= PAUSE:
@@ -206,9 +206,9 @@ class LiveTable:
         running = [line for line in self.lines.values() if line.state == "running"]
         rest, whole = [], []  # of each that runs; of each that ran or runs, from its first step to its last
         for line in running:
-            done = line.share - (line.before or 0.0)
-            if done > 0:
-                pace = (time.monotonic() - line.began) / done
+            before, began = line.first or (0.0, 0.0)
+            if line.first is not None and line.share > before:
+                pace = (time.monotonic() - began) / (line.share - before)
                 rest.append(pace * (1 - line.share))
                 whole.append(pace)
         ended = [line for line in self.lines.values() if line.ended]
