@@ -25,7 +25,9 @@ def plan_of(config: RunConfig, run: Run) -> Plan:
     again = config.retrain != "none"
     stages = [
         *(["model"] if will_ask_teacher(config, run) else []),  # tried before the teacher is paid
-        *(*TEXTS, "model", "score_untuned", "score_open_book", "rows"),
+        *(*TEXTS, "model"),
+        *(["speed"] if config.limit.seconds is not None else []),
+        *("score_untuned", "score_open_book", "rows"),
         *(["replay"] if config.rows.replay else []),
         "training",
         *(["retraining"] if again else []),

@@ -89,9 +89,10 @@ def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeS
         return probe_set
     if count is None:
         some, began = sampled(probes, TIMED), time.monotonic()
-        for member in config.evaluation.values():
-            if member.asks_probes:
-                member.score(model, some)
+        with run.stage("speed", f"Timing the untuned model on {TIMED} questions"):
+            for title, member in config.evaluation.items():
+                if member.asks_probes:
+                    member.score(model, some, partial(_report, run, title, "questions"))
         fit = probes_that_fit(config, run, (time.monotonic() - began) / TIMED)
         count = run.record["probes_asked"] = min(len(probes), max(TIMED, int(fit)))
     if count >= len(probes):
