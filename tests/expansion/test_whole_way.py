@@ -192,7 +192,7 @@ def test_what_a_server_says_is_no_markup_for_the_screen(workplace, monkeypatch):
     terminal = Terminal(Tty())
     standing = TeacherProgress(3, 1, note="500: [/INST] \x1b[2J overloaded; again in 2 s")
     terminal(Advanced("ladder", 1, 3, str(standing)))
-    terminal.bar.live.refresh()
+    terminal.stage.live.refresh()
     row = {"requested": 2, "asked": 1, "received": 1, "rejected": {}, "kept": 1, "topped_up": 0, "without_teacher": 0}
     account = {
         "by_chunk": {"a": row}, "rejected": {}, "failed": {"400: [/INST] no": 1}, "novelty": {"by_rung": {}},

@@ -15,7 +15,7 @@ from lxml import html
 from byheart.pipeline.run import Run
 from byheart.progress import Advanced, Checked, StageEnded
 from byheart.records import Chunk, CurvePoint, Document
-from byheart.report.curve import svg, terminal
+from byheart.report.curve import svg
 from byheart.report.page import Folder, render, write_page
 from byheart.report.sections import Sections
 from byheart.report.tables import MODELS, printable
@@ -93,7 +93,7 @@ def test_a_log_names_the_stage_before_its_curve(tmp_path):
         with run.stage("training", "Learning by heart"):
             run.send(Checked("training", CurvePoint(1, 0.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0), []))
     heads = [line.split("  ")[0] for line in log.getvalue().splitlines()]
-    assert heads == ["✓ Reading", "· Learning by heart", "", "✓ Learning by heart"]
+    assert heads == ["✓ Reading", "· Learning by heart", "", "", "✓ Learning by heart"]
 
 
 def test_a_table_with_a_retrained_model_wraps_no_line(tmp_path):
@@ -178,32 +178,6 @@ def test_a_log_gets_no_progress_lines_of_a_quick_stage():
     for step in range(100):
         shown(Advanced("training", step + 1, 100))
     assert log.getvalue() == ""
-
-
-@pytest.mark.parametrize("first", [17, 400])
-def test_the_time_left_goes_by_the_pace_from_the_first_report_on(monkeypatch, first):
-    """The first comes with a whole batch, after what had to be made ready, or with the middle of a resumed run."""
-    now, log = [0.0], io.StringIO()
-    monkeypatch.setattr("byheart.report.terminal.time.monotonic", lambda: now[0])
-    shown = Terminal(log)
-    shown(Advanced("rows", 0, first + 80))
-    for done in (first, first + 20, first + 40):
-        now[0] += 30.0
-        shown(Advanced("rows", done, first + 80))
-    told = log.getvalue().splitlines()
-    assert [line.split(", ")[1] for line in told] == ["1 min 30 s left", "1 min 00 s left"]
-
-
-def test_the_living_curve_keeps_its_shape():
-    points = [
-        CurvePoint(i, i / 4, i, None, 3.0 - i / 10, i / 40, 1e-4, 1.0, 1.0, token_accuracy=i / 20) for i in range(9)
-    ]
-    lines = terminal(points, width=78)
-    assert {len(half) for line in lines for half in line} == {37} and terminal([]) == []
-    unasked = [replace(point, recall=None, token_accuracy=None) for point in points]  # nothing was held out
-    assert "not measured yet" in terminal(unasked[:3])[0][1] and not any(b.strip() for _, b in terminal(unasked))
-    assert "recall 0.20, tokens right 0.400" in lines[0][1] and lines[1][0].startswith(" 3.00")
-    assert terminal(points[:1], width=40) and "not measured yet" in terminal(unasked[1:2])[0][1]
 
 
 def test_thousands_of_probes_are_data_of_which_fifty_stand_in_the_page(tmp_path):

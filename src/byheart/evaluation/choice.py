@@ -42,6 +42,7 @@ class Choice:
         asked = [probe for probe in probes if probe.options and probe.gold is not None]
         asked.sort(key=lambda probe: (len(probe.question), probe.id))  # like lengths together: less padding
         answers: dict[str, Answer] = {}
+        on_progress(0, len(asked))
         for start in range(0, len(asked), SLICE):
             part = asked[start : start + SLICE]
             found = model.likelihoods([(probe.question, probe.options) for probe in part])

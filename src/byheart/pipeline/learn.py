@@ -17,13 +17,16 @@ What the stages use without importing it here:
 """
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from byheart.config.saved import overrides_of
 from byheart.documents.tokens import count_tokens
 from byheart.interrupt import Interrupt
 from byheart.model.adapters.attaching import refuse_damaged_adapter
-from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, write_scores
+from byheart.pipeline.budget import TEXTS, expected, plan_of
+from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, within_budget, write_scores
+from byheart.pipeline.library_log import library_log
 from byheart.pipeline.model_card import write_cards
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import (
@@ -34,7 +37,7 @@ from byheart.pipeline.prepare_data import (
     read_prepared_data,
     will_ask_teacher,
 )
-from byheart.pipeline.run import Run
+from byheart.pipeline.run import Plan, Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
 from byheart.pipeline.train_on import forget_unfinished, goes_on, longer, replace_result, weights_key
@@ -64,17 +67,19 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
     with (
         Run(folder, progress, name=config.name, seed=config.seed, model=config.model.path) as run,
         Interrupt(progress) as interrupt,
+        library_log(folder, partial(_note_on_a_gpu, run)),
     ):
         if config.estimate:
             return LearnResult(ESTIMATED, folder, estimate=_estimate(config, run))
         run.listeners.append(open_logbook(config, run))
+        run.plan = plan_of(config, run)
 
         if will_ask_teacher(config, run):  # what cannot be trained is refused before the teacher is paid
             ModelSession.refuse_untrainable(config, run)
         data = prepare_data(config, run)  # documents, chunks, facts, examples, split
         probes = collect_probes(config, data)
         session = ModelSession.load(config, run)
-        probe_set = with_open_book(config, data, probes)
+        probe_set = within_budget(with_open_book(config, data, probes), session.untrained(), run)
         untuned = score_model(probe_set, session.untrained(), "untuned", run)
         open_book = score_model(probe_set, session.untrained(), "open_book", run)
         adapters = train_adapters(config, data, probes, session, run, interrupt)  # rows, adapter
@@ -93,10 +98,11 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
 
 def expand(config: RunConfig, folder: Path, progress: Progress = no_progress) -> ExpandResult:
     """Documents to examples and split, with the ledger as a page. torch is not loaded."""
-    with Run(folder, progress, name=config.name, seed=config.seed) as run, Interrupt(progress):
+    with Run(folder, progress, name=config.name, seed=config.seed) as run, Interrupt(progress), library_log(folder):
         if config.estimate:
             run.record["state"] = ESTIMATED
             return ExpandResult(ESTIMATED, folder, estimate=RunEstimate(estimate_teacher(config, run)))
+        run.plan = Plan(TEXTS)
         prepare_data(config, run)
     write_ledger_page(folder)
     return ExpandResult(FINISHED, folder)
@@ -110,7 +116,12 @@ def evaluate(
     refuse_damaged_adapter(folder / "adapter")
     probes = collect_probes(config, data, questions)
     below = folder / "evaluations" / (Path(questions).stem if questions else "again")
-    with Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run, Interrupt(progress):
+    with (
+        Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run,
+        Interrupt(progress),
+        library_log(below, partial(_note_on_a_gpu, run)),
+    ):
+        run.plan = Plan(("model", "score_untuned", "score_open_book", "score_tuned"), expected)
         session = ModelSession.load(config, run)
         probe_set = with_open_book(config, data, probes)
         scored = {name: score_model(probe_set, session.untrained(), name, run) for name in ("untuned", "open_book")}
@@ -129,6 +140,12 @@ def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: st
         config.schedule,
     ]
     return Logbook(config.logger, about_run(run.folder, name or str(config.name), tags, group), run.note)
+
+
+def _note_on_a_gpu(run: Run, text: str) -> None:
+    """On a CPU there are no faster kernels."""
+    if run.record.get("device", "cpu") != "cpu":
+        run.note(text)
 
 
 def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The base model in memory while a run lasts: untuned, with a new adapter, or with a saved one."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,12 @@ class ModelSession:
 
     def __init__(self, base: BaseModel, dtype: str, device: str):
         self.base, self.dtype, self.device = base, dtype, device
+        from transformers import AutoModelForCausalLM  # noqa: F401  # once, as the conversion: not counted
+
+        base.find()
+        began = time.monotonic()
         model, self.tokenizer = base.load(dtype, device)
+        self.load_seconds = time.monotonic() - began
         self.chat = base.chat(model, self.tokenizer)
         self.batching, self.notes = find_batching(model, self.chat)
         self.model: Any = model  # a transformers model, or peft's wrapper around it
@@ -39,6 +45,7 @@ class ModelSession:
             refuse_unattachable(config.adapter, session.model)
             size = session.model.num_parameters()  # a quantized tensor holds several in one number
             run.record |= {"device": _device_name(device), "precision": dtype, "model_parameters": size}
+            run.record["load_seconds"] = round(session.load_seconds, 2)
             if session.chat.has_clock:
                 run.record["template_date"] = config.model.date
             note(f"{config.model.path}: {size / 1e6:.0f} million parameters, {dtype} on {_device_name(device)}")

@@ -196,9 +196,9 @@ def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: 
         return member.expand(source)
 
     def show(progress: TeacherProgress) -> None:
-        run.send(Advanced(name, progress.done, progress.total, str(progress)))
+        run.send(Advanced(name, progress.done, progress.total, str(progress), "requests"))
 
-    run.send(Advanced(name, 0, None))
+    run.send(Advanced(name, 0, None, unit="requests"))
     observed = ObservedTeacher(teacher, show)
     try:
         return member.expand(replace(source, teacher=observed))

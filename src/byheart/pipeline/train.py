@@ -9,6 +9,7 @@ from typing import Any
 from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.interrupt import Interrupt
 from byheart.model.language import LanguageModel
+from byheart.pipeline.budget import StepTimer, sampling_seconds, training_ends
 from byheart.pipeline.evaluate import Probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
@@ -23,8 +24,6 @@ from byheart.training.job import UNCHOSEN, Hooks, TrainJob, TrainResult
 from byheart.training.layout import Row
 from byheart.training.stopping import Stopping
 
-SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
-
 
 def train_adapters(
     config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, interrupt: Interrupt
@@ -32,7 +31,8 @@ def train_adapters(
     """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
     place = result_of(run.folder)
     done = account(place)
-    train, validate = make_rows(config, data, probes, session, run, replay=done is None or config.retrain != "none")
+    replay = done is None or config.retrain != "none"
+    train, validate = make_rows(config, data, probes, session, run, replay, sampling_seconds(config, run))
     train_job = train_job_of(config, train, validate, session)
     if not validate and config.stopping.monitor != "train_recall":
         config = replace(config, stopping=replace(config.stopping, monitor="train_recall"))
@@ -87,7 +87,8 @@ def _fit(
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
         run.record["notes"] = [line for line in run.record["notes"] if line != UNCHOSEN]
-        clock = _Clock(run, train_job, math.inf if afresh else _until(config, run))
+        until = math.inf if afresh else training_ends(config, run)
+        clock = _Clock(run, train_job, until, config.stopping.patience is not None)
         tokens = tokens_per_row(train_job.train)
         with interrupt.deferred():
             result = config.trainer.fit(
@@ -100,7 +101,7 @@ def _fit(
                     on_step=clock.on_step,
                     on_check=lambda point, curve: run.send(Checked(name, point, curve, tokens)),
                     stop_requested=lambda: interrupt.requested,
-                    out_of_time=clock.out_of_time,
+                    out_of_time=clock.timer.out_of_time,
                     on_note=run.note,
                 ),
                 keep_best=not afresh,
@@ -120,37 +121,23 @@ def _fit(
 
 
 class _Clock:
-    """Reports each step. With a budget of time it counts seconds, because the number of steps is not known."""
+    """Reports each step. With a budget of time it ends the training before `until`, a second of the run."""
 
-    def __init__(self, run: Run, train_job: TrainJob, until: float):
-        """`until`: the second of the run at which training must end."""
-        self.run, self.until, self.began = run, until, run.seconds
-        self.timed = until < math.inf
-        self.label = "training, seconds" if self.timed else "training, steps at most"
-        self.total = max(1, round(until - self.began) if self.timed else train_job.steps)
+    def __init__(self, run: Run, train_job: TrainJob, until: float, may_stop: bool):
+        self.run, self.train_job, self.until = run, train_job, until
+        self.timer = StepTimer(run, train_job, until)
+        self.at_most = may_stop or until < math.inf
         self._report(0)
 
     def on_step(self, step: int, steps: int) -> None:
-        self._report(round(self.run.seconds - self.began) if self.timed else step)
-
-    def out_of_time(self) -> bool:
-        return self.run.seconds >= self.until
+        self.timer.on_step()
+        self._report(step)
 
     def _report(self, done: int) -> None:
-        self.run.send(Advanced(self.label, done, self.total))
-
-
-def _until(config: RunConfig, run: Run) -> float:
-    """The second of the run at which training must end, so that the report is there within a budget of time.
-
-    What follows takes about twice as long as scoring the untuned model did (an adapter's own products make answering
-    slower), and a training afresh as long as this one.
-    """
-    seconds = config.limit.seconds
-    if seconds is None:
-        return math.inf
-    left = seconds - 2.2 * run.record["timings"].get("score_untuned", 0.0) - SAVING_S - run.seconds
-    return run.seconds + left / (1 if config.retrain == "none" else 2)
+        job, left = self.train_job, self.until - self.run.seconds
+        epoch = f"epoch {done / job.steps_per_epoch:.1f} of {job.epochs}"
+        left_s = max(0.0, left) if left < math.inf else None
+        self.run.send(Advanced("", done, job.steps, epoch, "steps", self.at_most, left_s))
 
 
 def recall_on(config: RunConfig, asked: Sequence[Probe]) -> Callable[[LanguageModel], float] | None:

@@ -36,13 +36,18 @@ def test_the_time_left_is_shown_before_the_first_trial_has_ended(monkeypatch):
     shown = live_table(wanted=4)
     for number in (0, 1):
         shown(TrialBegan(number, {"lr": 1}))
-        shown.lines[number].began = 100.0
+    now[0] += 25  # the model is loaded
+    for number in (0, 1):
+        shown(TrialAdvanced(number, 0.001))
     assert shown.left() is None
     now[0] += 10
     for number in (0, 1):
-        shown(TrialAdvanced(number, 0.001, 0.0))
-        shown(TrialAdvanced(number, 0.5, 0.499))
+        shown(TrialAdvanced(number, 0.5))
     assert shown.left() == pytest.approx(30, rel=0.01), "two halves of 20 s, and two whole trials, by two"
+    assert shown.foot() == "0 of 4 trials; about 30 s left"
+    now[0] += 1
+    shown(TrialAdvanced(0, 0.9))  # a leap of the estimate
+    assert shown.foot() == "0 of 4 trials; about 30 s left"
 
 
 def test_the_live_table_fits_eighty_columns_and_shows_what_was_asked():

@@ -8,8 +8,10 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from byheart.progress import Event
+from byheart.report.live import clock
 from byheart.report.tables import printable
-from byheart.report.terminal import Terminal, clock, spark
+from byheart.report.terminal import PAUSE, Terminal, spark
+from byheart.report.time_left import Calm, about
 from byheart.sweep.report import events
 from byheart.sweep.report.comparisons import spread
 from byheart.sweep.report.selection import cells, sentence
@@ -48,7 +50,7 @@ class Line:
     value: float | None = None
     reason: str = ""
     share: float = 0.0  # of its steps done
-    before: float | None = None  # of its steps that an earlier command did
+    first: tuple[float, float] | None = None  # the share at the first report, and when: before it the model was loaded
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -70,6 +72,7 @@ class LiveTable:
         self.objective, self.maximize, self.wanted = "", False, 0  # set when the sweep begins
         self.lines: dict[int, Line] = {}
         self.live: Live | None = None
+        self.calm, self.logged_at = Calm(), time.monotonic()  # when a log got the last line on the whole sweep
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -80,10 +83,9 @@ class LiveTable:
                 self._show()
             case events.TrialChanged(number, state):
                 self.lines[number].state = state
-            case events.TrialAdvanced(number, share, before):
+            case events.TrialAdvanced(number, share):
                 line = self.lines[number]
-                line.share = share
-                line.before = before if line.before is None else line.before
+                line.share, line.first = share, line.first or (share, time.monotonic())
             case events.TrialChecked(number, curve):
                 line, last = self.lines[number], curve[-1]
                 line.epoch, line.losses = last.epoch, _finite(point.val_loss for point in curve)
@@ -92,8 +94,12 @@ class LiveTable:
                 line = self.lines[number]
                 line.state, line.value, line.reason = event.state, event.value, event.reason
                 line.fill(event.outcome)
+                self.calm.shown = None  # a trial that ended early shortens the rest at once
                 if not self.terminal.alive:
                     self.terminal.say(self.summary(line))
+                    if time.monotonic() - self.logged_at >= PAUSE:
+                        self.terminal.say(f"  {self.foot()}")
+                        self.logged_at = time.monotonic()
             case events.TrialsEnded():
                 if self.live is not None:
                     self.live.stop()
@@ -194,8 +200,8 @@ class LiveTable:
         parts = [f"{ended} of {self.wanted} trials"]
         if best := self.best():
             parts.append(f"best {best.value:.4f} with {in_short(best.params)}")
-        if (left := self.left()) is not None:
-            parts.append(f"about {short(left)} left")
+        if (left := self.calm.show(self.left(), time.monotonic())) is not None:
+            parts.append(f"about {about(left)} left")
         return "; ".join(parts)
 
     def left(self) -> float | None:
@@ -203,9 +209,9 @@ class LiveTable:
         running = [line for line in self.lines.values() if line.state == "running"]
         rest, whole = [], []  # of each that runs; of each that ran or runs, from its first step to its last
         for line in running:
-            done = line.share - (line.before or 0.0)
-            if done > 0:
-                pace = (time.monotonic() - line.began) / done
+            before, began = line.first or (0.0, 0.0)
+            if line.first is not None and line.share > before:
+                pace = (time.monotonic() - began) / (line.share - before)
                 rest.append(pace * (1 - line.share))
                 whole.append(pace)
         ended = [line for line in self.lines.values() if line.ended]
