@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
-WIDTH, LAYERS, WORDS, TOKENS = 384, 8, 16_000, 96
+WIDTH, LAYERS, WORDS, TOKENS, STEPS = 384, 8, 16_000, 96, 6
 SETTINGS = [  # adapter, optimizer, batch size, gradient checkpointing, dtype, layout
     ("lora", "adamw", 8, False, "float32", "packed"),
     ("lora", "adamw", 8, False, "float32", "padded"),
@@ -30,7 +30,7 @@ SETTINGS = [  # adapter, optimizer, batch size, gradient checkpointing, dtype, l
 
 
 def one(adapter: str, optimizer: str, batch: int, recompute: bool, dtype: str, layout: str) -> None:
-    """Trains a small random Llama for three steps, and prints bytes: tensors and process, expected and measured."""
+    """Trains a small random Llama for six steps, and prints bytes: tensors and process, expected and measured."""
     import torch
     from torch.multiprocessing.reductions import StorageWeakRef
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -40,7 +40,7 @@ def one(adapter: str, optimizer: str, batch: int, recompute: bool, dtype: str, l
     from byheart.model.adapters.adapter import Full, Lora
     from byheart.model.sizes import of_model
     from byheart.training.hardware import forget_peak, peak_memory_gib
-    from byheart.training.job import Hooks, TrainJob
+    from byheart.training.job import Hooks, TrainJob, batches
     from byheart.training.layout import Row
     from byheart.training.memory import LIBRARIES, SLACK, Pass, training_bytes
     from byheart.training.optimizer import AdamW
@@ -51,7 +51,7 @@ def one(adapter: str, optimizer: str, batch: int, recompute: bool, dtype: str, l
     class Peak(TorchDispatchMode):
         def __init__(self) -> None:
             super().__init__()
-            self.bytes, self.live = 0, {}
+            self.bytes, self.live, self.most = 0, {}, 0  # `most`: of all in `live`, some of which may be gone
 
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             made = func(*args, **(kwargs or {}))
@@ -59,9 +59,12 @@ def one(adapter: str, optimizer: str, batch: int, recompute: bool, dtype: str, l
                 if isinstance(tensor, torch.Tensor):
                     storage = tensor.untyped_storage()
                     kept = StorageWeakRef(storage)
+                    self.most += storage.nbytes() if kept.cdata not in self.live else 0
                     self.live[kept.cdata] = kept, storage.nbytes()
-            self.live = {key: each for key, each in self.live.items() if not each[0].expired()}
-            self.bytes = max(self.bytes, sum(size for _, size in self.live.values()))
+            if self.most > self.bytes:
+                self.live = {key: each for key, each in self.live.items() if not each[0].expired()}
+                self.most = sum(size for _, size in self.live.values())
+                self.bytes = max(self.bytes, self.most)
             return made
 
     torch.manual_seed(0)
@@ -73,7 +76,10 @@ def one(adapter: str, optimizer: str, batch: int, recompute: bool, dtype: str, l
     model = LlamaForCausalLM(config).to(getattr(torch, dtype))
     weights = sum(p.numel() * p.itemsize for p in model.parameters())
     draw = random.Random(0)
-    rows = [Row([draw.randrange(3, WORDS) for _ in range(TOKENS)], TOKENS // 2) for _ in range(3 * batch)]
+    lengths = [
+        draw.randrange(TOKENS // 2, TOKENS) for _ in range(STEPS * batch)
+    ]  # allocators hold more where they vary
+    rows = [Row([draw.randrange(3, WORDS) for _ in range(length)], length // 2) for length in lengths]
     job = TrainJob(rows, rows[:batch], batch, 1, 0, "constant", "row_mean", 0)
     options = (AdamW if optimizer == "adamw" else Sgd)(lr=1e-4)
     marks: list[float] = []
@@ -84,11 +90,14 @@ def one(adapter: str, optimizer: str, batch: int, recompute: bool, dtype: str, l
         hooks = Hooks(on_step=lambda step, steps: marks.append(monotonic()))
         trainer.fit(model, job, options, Stopping(checks_per_epoch=1), Path(folder), hooks)
     sizes, trained = of_model(model), sum(p.numel() for p in model.parameters() if p.requires_grad)
-    read = Pass.of(rows[:batch], layout == "packed")
+    packed = layout == "packed"
+    read = max(
+        (Pass.of([rows[i] for i in some], packed) for some in batches(len(rows), batch, 0, 0)), key=lambda p: p.tokens
+    )
     beside = training_bytes(sizes, trained, options, read, next(model.parameters()).itemsize, "cpu", recompute)
     found = {
-        "tensors": [beside, peak.bytes],
-        "process": [weights + SLACK * beside + LIBRARIES, peak_memory_gib() * 2**30],
+        "tensors": [weights + beside, peak.bytes],
+        "process": [weights + SLACK["cpu"] * beside + LIBRARIES, peak_memory_gib() * 2**30],
         "seconds": min(later - earlier for earlier, later in pairwise(marks)),
     }
     print(json.dumps(found))

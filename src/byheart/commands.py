@@ -94,16 +94,14 @@ def _show_checked(checked: Checked, estimate: RunEstimate | None) -> None:
     elif checked.multirun:
         lines.insert(0, ("runs", f"{len(checked.run_configs)}; the first of them:"))
     lines.append(("sweep folder" if checked.multirun else "run folder", str(checked.folder)))
-    print("\n".join(_joined(summary(run_config))) + "\n")
+    print(*(["\n"] if estimate else []), "\n".join(_joined(summary(run_config))), "\n", sep="")
     for name, text in lines:
         first, *rest = wrap(text, WIDTH - NAMES, break_long_words=False, break_on_hyphens=False) or [""]
         print(f"{name:<{NAMES}}{printable(first)}", *(f"{'':<{NAMES}}{printable(each)}" for each in rest), sep="\n")
     if estimate is not None:
         print("", *estimate_lines(estimate), sep="\n")
         if checked.multirun:
-            print(
-                "Times and memory are those of one run, the first. Trials that train together take less than their sum."
-            )
+            print("This is the first run alone. Trials that train together take less than their sum.")
     unknown = run_config.unverified
     for said in unknown:
         print("", *wrap(f"! {said}", WIDTH), sep="\n")
@@ -130,4 +128,4 @@ def _estimated(checked: Checked) -> RunEstimate | None:
     if not checked.run_configs[0].estimate:
         return None
     with TemporaryDirectory() as scratch:
-        return learn(checked.run_configs[0], Path(scratch)).estimate
+        return learn(checked.run_configs[0], Path(scratch), Terminal()).estimate

@@ -11,10 +11,12 @@ from byheart.training.layout import Row
 from byheart.training.optimizer import Optimizer
 
 LAYER = 32  # widths of activations that each token has in the largest layer, as measured
-SAVED = 1.3  # values kept for the backward pass, for each width that goes into or comes out of a layer's matrices
+SAVED = 1.0  # values kept for the backward pass, for each width that goes into or comes out of a layer's matrices
 MASTER = 4  # bytes of a float32 number
 LIBRARIES = 0.6 * 2**30  # of a process on a CPU that has loaded torch, transformers and peft
-SLACK = 1.2  # what an allocator holds beside the tensors, as measured
+# What a process holds beside the tensors of a training. On a CPU it grows over hundreds of steps of varying length, as
+# measured: the C library's allocator keeps what was freed, and oneDNN what it prepared for each shape.
+SLACK = {"cpu": 2.5, "cuda": 1.2, "mps": 1.3}
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,12 @@ def step_bytes(sizes: ModelSizes, trained: int, read: Pass, itemsize: int, devic
     scores = read.keys * sizes.heads * (itemsize + MASTER) if device == "cpu" else 0  # elsewhere attention keeps none
     layer = read.tokens * (SAVED * sizes.span * itemsize + scores)
     inputs = sizes.depth * read.tokens * sizes.width * itemsize
-    kept = inputs + layer if recompute else sizes.depth * layer
-    logits = logits_bytes(2 * read.targets, sizes.vocabulary, itemsize, device)
+    # And their gradient, which begins where they lie.
+    logits = logits_bytes(read.targets, sizes.vocabulary, itemsize, device) + read.targets * sizes.vocabulary * itemsize
     gradients = trained * (itemsize + (MASTER if itemsize < MASTER else 0))
-    return max(kept + logits, inputs + gradients)
+    # A layer is computed again when the logits are gone.
+    most = inputs + max(layer, logits) if recompute else sizes.depth * layer + logits
+    return max(most, inputs + gradients)
 
 
 def training_bytes(
