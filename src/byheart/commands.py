@@ -106,7 +106,7 @@ def _show_checked(checked: Checked, estimate: RunEstimate | None) -> None:
     for said in unknown:
         print("", *wrap(f"! {said}", WIDTH), sep="\n")
     what = "all settings, for every value of this sweep," if checked.multirun else "all settings"
-    but = ", but a model is not verified" if unknown else ""
+    but = ", but for what stands above" if unknown else ""
     print("", *wrap(f"ready: {what} are valid{but}; no teacher was asked and no model was loaded", WIDTH), sep="\n")
 
 

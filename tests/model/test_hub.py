@@ -134,7 +134,7 @@ def test_a_hub_that_does_not_answer_leaves_the_model_unverified(monkeypatch, cap
         assert cli.main(["check", "documents=a.txt", "model=qwen3_4b"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "Qwen/Qwen3-4B is not verified: the hub could not be reached" in shown
-    assert "ready: all settings are valid, but a model is not verified" in shown
+    assert "ready: all settings are valid, but for what stands above" in shown
     assert "4 billion parameters by its name" in shown
 
 

@@ -96,6 +96,8 @@ def test_no_key_is_needed_to_estimate_and_common_teachers_have_a_price(monkeypat
     assert cli.main(["learn", *words, "estimate=true", "hydra.run.dir=out"]) == 0
     shown = capsys.readouterr().out
     assert re.search(r"cost: at most 0\.\d\d USD", shown) and "prices of 2026" in shown and "time " in shown
+    assert cli.main(["check", *words, "estimate=true"]) == 0
+    assert "! the key's environment variable is not set, and a run needs it" in capsys.readouterr().out
     assert cli.main(["learn", *words]) == 2
     assert "environment variable is not set" in capsys.readouterr().err
 

@@ -108,8 +108,10 @@ class RunConfig:
 
     @property
     def unverified(self) -> list[str]:
-        """Sentences on models that are neither on this machine nor known to be on the hub."""
-        return [said for part in (self.model, self.teacher) if (said := getattr(part, "unverified", ""))]
+        """Sentences on models that are neither on this machine nor known to be on the hub, and on a key that only a run needs."""
+        said = [getattr(part, "unverified", "") for part in (self.model, self.teacher)]
+        said += [f"{NO_KEY}, and a run needs it" for each in self.teacher.problems() if each.what == NO_KEY]
+        return [line for line in said if line]
 
     def problems(self) -> list[Problem]:
         """All that can be known before any work, without torch or a token spent. Only a hub id that is not here is asked
