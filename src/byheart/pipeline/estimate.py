@@ -172,10 +172,10 @@ def _memory(
     on_cpu = place.device == "cpu"
 
     def whole(recompute: bool) -> int:
-        where = place.itemsize, place.device, recompute
+        where = place.itemsize, place.device, recompute, SLACK[place.device]
         beside = training_bytes(sizes, trained, config.optimizer, read, *where)
         base = sizes.weight_bytes(place.itemsize, config.model.quantization)
-        return int(base + SLACK[place.device] * beside + (LIBRARIES if on_cpu else 0))
+        return int(base + beside + (LIBRARIES if on_cpu else 0))
 
     asked = config.trainer.gradient_checkpointing
     short = place.free is not None and whole(False) > place.free and whole(True) < whole(False)

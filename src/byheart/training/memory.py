@@ -88,10 +88,11 @@ def training_bytes(
     itemsize: int,
     device: str,
     recompute: bool = False,
+    slack: float = 1.0,
 ) -> float:
-    """Of a training beside its base model."""
+    """Of a training beside its base model. `slack`: see SLACK; what is kept between steps is allocated once."""
     whole = trained == sizes.parameters
     # While the mean is validated, weights that are their own masters are kept aside; no gradient is there then.
     validated = trained * MASTER if itemsize >= MASTER else 0
     step = step_bytes(sizes, trained, read, itemsize, device, recompute)
-    return states_bytes(trained, optimizer, itemsize, whole) + max(step, validated)
+    return states_bytes(trained, optimizer, itemsize, whole) + slack * max(step, validated)

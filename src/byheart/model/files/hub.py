@@ -64,7 +64,8 @@ def ask_hub(hub_id: str, revision: str | None = None) -> HubModel:
         return HubModel(unreached=f"it answered with error {status}")
     except (httpx2.TimeoutException, TimeoutError):
         return HubModel(unreached=f"no answer in {TIMEOUT_S:g} s")
-    except (httpx2.HTTPError, OSError, ValueError) as error:  # ValueError: what answers is not the hub
+    # The last four: what answers is not the hub.
+    except (httpx2.HTTPError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         return HubModel(unreached="no connection" if isinstance(error, httpx2.ConnectError) else type(error).__name__)
     files = {each.rfilename: each.size or 0 for each in found.siblings or ()}
     total = found.safetensors.total if found.safetensors else None
