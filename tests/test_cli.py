@@ -1,6 +1,7 @@
 """The command line as a user meets it: quick help, exit codes, no traceback, runs that never overwrite each other."""
 
 import errno
+import importlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from byheart.config.folders import conf_folder, sweeps_folder
 from byheart.config.keys import every_key, head
 from byheart.errors import Problem, UserError
 from byheart.results import LearnResult
+from byheart.stable_ids import current_path
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +146,36 @@ def test_check_says_what_it_looked_at(capsys, folder):
     shown = capsys.readouterr().out
     assert "a.txt" in shown and "exam.jsonl" in shown and "ready" in shown
     assert not (folder / "outputs").exists()
+
+
+def test_check_speaks_in_words(capsys, folder, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    words = [
+        "adapter=dora",
+        "adapter.targets=[q_proj,v_proj]",
+        "optimizer=sgd",
+        "lr=0.1",
+        "optimizer.momentum=0.5",
+        "budget=2h",
+    ]
+    assert cli.main(["check", "documents=a.txt", "model=qwen3_4b", *words, "logger=[wandb]"]) == 0
+    shown = capsys.readouterr().out
+    assert " ".join(shown.split("\n\n")[0].split()) == (
+        "Model Qwen/Qwen3-4B · DoRA rank 16 on q_proj, v_proj · up to 30 epochs within 2h · W&B offline"
+    )
+    told = " ".join(" ".join(shown.splitlines()[:-1]).split())  # without the line to copy
+    assert "SGD (momentum 0.5)" in told and "recall of trained answers has not improved for 8 checks" in told
+    assert not [name for name in ("BaseModel", "NoTeacher", "Forms", "AdamW", "=0", "{}", "(q", "None") if name in told]
+    assert all(len(line) <= 80 for line in shown.splitlines()[:-1]), "the line to copy may be longer"
+
+
+def test_every_option_has_a_name_for_people():
+    groups = [("adapter", name) for name in ("lora", "dora", "pissa", "full")]
+    groups += [("optimizer", path.stem) for path in (conf_folder() / "optimizer").glob("*.yaml")]
+    for group, name in groups:
+        target = OmegaConf.load(conf_folder() / group / f"{name}.yaml")._target_
+        module, _, kind = current_path(target).rpartition(".")
+        assert isinstance(getattr(importlib.import_module(module), kind).title, str), target
 
 
 def test_faults_are_printed_without_a_traceback():

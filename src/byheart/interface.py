@@ -82,7 +82,11 @@ def sweep(
     from byheart.sweep.run.command import sweep_words
 
     request = read_request(sweep_words([str(name), *_words(words, options)]))
-    setup = check(request).setup
+    checked = check(request)
+    setup = checked.setup
+    if checked.run_configs[0].estimate:
+        fix = "learn(..., estimate=True), with the settings of a trial"
+        raise UserError(Problem("what a sweep takes is that of one trial", "estimate", "true", fix))
     if setup is None:
         raise UserError(Problem("this sweep has no study", "hydra/sweeper", fix="start it with `byheart sweep`"))
     result = run_sweep(request, setup, progress)

@@ -96,10 +96,25 @@ def free_bytes(device: str) -> int:
         return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
     import psutil
 
-    free = int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError):  # no limit, or not Linux
-        most, used = (
-            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")) for name in ("max", "current")
-        )
+    free, most = int(psutil.virtual_memory().available), _container("max")
+    if most is not None and (used := _container("current")) is not None:
         free = min(free, most - used)
     return max(0, free)
+
+
+def total_bytes(device: str) -> int:
+    """Memory of the device, or of the container."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[1])
+    import psutil
+
+    return min(int(psutil.virtual_memory().total), _container("max") or 2**62)
+
+
+def _container(name: str) -> int | None:
+    """A number of bytes of the control group; None without a limit, or where it is not Linux."""
+    with suppress(OSError, ValueError):
+        return int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii"))
+    return None

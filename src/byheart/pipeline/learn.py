@@ -21,10 +21,11 @@ from functools import partial
 from pathlib import Path
 
 from byheart.config.saved import overrides_of
-from byheart.documents.tokens import count_tokens
+from byheart.expansion.base import Source
 from byheart.interrupt import Interrupt
 from byheart.model.adapters.attaching import refuse_damaged_adapter
 from byheart.pipeline.budget import TEXTS, expected, plan_of
+from byheart.pipeline.estimate import estimate_run
 from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, within_budget, write_scores
 from byheart.pipeline.library_log import library_log
 from byheart.pipeline.model_card import write_cards
@@ -35,13 +36,14 @@ from byheart.pipeline.prepare_data import (
     estimate_teacher,
     prepare_data,
     read_prepared_data,
+    read_source,
     will_ask_teacher,
 )
 from byheart.pipeline.run import Plan, Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
 from byheart.pipeline.train_on import forget_unfinished, goes_on, longer, replace_result, weights_key
-from byheart.progress import Progress, Reported, no_progress
+from byheart.progress import Progress, Reported, Warned, no_progress
 from byheart.records import Json
 from byheart.report.learning import learning
 from byheart.report.ledger_page import write_ledger_page
@@ -52,11 +54,11 @@ from byheart.results import (
     ESTIMATED,
     FINISHED,
     INTERRUPTED,
+    Estimated,
     EvaluateResult,
     ExpandResult,
     LearnResult,
     RunEstimate,
-    TrainingEstimate,
 )
 from byheart.store import read_json, read_records
 from byheart.training.curve import read_curve
@@ -74,9 +76,11 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
         run.listeners.append(open_logbook(config, run))
         run.plan = plan_of(config, run)
 
+        source = read_source(config, run)  # documents, chunks, facts
+        announce(config, source, run)
         if will_ask_teacher(config, run):  # what cannot be trained is refused before the teacher is paid
             ModelSession.refuse_untrainable(config, run)
-        data = prepare_data(config, run)  # documents, chunks, facts, examples, split
+        data = prepare_data(config, run, source)  # examples, split
         probes = collect_probes(config, data)
         session = ModelSession.load(config, run)
         probe_set = within_budget(with_open_book(config, data, probes), session.untrained(), run)
@@ -101,7 +105,10 @@ def expand(config: RunConfig, folder: Path, progress: Progress = no_progress) ->
     with Run(folder, progress, name=config.name, seed=config.seed) as run, Interrupt(progress), library_log(folder):
         if config.estimate:
             run.record["state"] = ESTIMATED
-            return ExpandResult(ESTIMATED, folder, estimate=RunEstimate(estimate_teacher(config, run)))
+            source = read_source(config, run)
+            return ExpandResult(
+                ESTIMATED, folder, estimate=RunEstimate(estimate_teacher(config, source) if source else {})
+            )
         run.plan = Plan(TEXTS)
         prepare_data(config, run)
     write_ledger_page(folder)
@@ -183,29 +190,20 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
     return tuple(found.lines)
 
 
+def announce(config: RunConfig, source: Source | None, run: Run) -> None:
+    """Says what the run will take, and what of it nobody could verify, before anything is loaded or paid."""
+    if source is not None:
+        run.send(Estimated(estimate_run(config, source, None, quickly=True)))
+        for line in config.unverified:
+            run.send(Warned(line))
+
+
 def _estimate(config: RunConfig, run: Run) -> RunEstimate:
-    """What the run would take. With a teacher, only its requests are estimated; none is sent."""
+    """What the run would take. Where a teacher would be asked, none is, and its examples are counted as asked for."""
+    run.record["state"] = ESTIMATED
     if asks_teacher(config):
-        run.record["state"] = ESTIMATED
-        return RunEstimate(estimate_teacher(config, run))
+        source = read_source(config, run)
+        return estimate_run(config, source, None if source else read_prepared_data(run.folder), quickly=False)
     data = prepare_data(config, run)
     collect_probes(config, data)  # reads the questions, so that their problems are reported now
-    run.record["state"] = ESTIMATED
-    train = data.examples_of(data.split.train)
-    tokens = sum(count_tokens([f"{example.question} {example.answer}" for example in train]))
-    replayed = config.rows.replayed(len(train))
-    steps = -(-(len(train) + replayed) // config.batch_size) * config.epochs
-    limit = config.limit
-    in_steps = limit.steps is not None and limit.steps < steps
-    return RunEstimate(
-        training=TrainingEstimate(
-            len(train),
-            replayed,
-            tokens / len(train),
-            config.batch_size,
-            config.epochs,
-            min(steps, limit.steps or steps),
-            config.budget if in_steps or limit.seconds is not None else None,
-            in_steps,
-        )
-    )
+    return estimate_run(config, None, data, quickly=False)

@@ -44,15 +44,20 @@ class PreparedData:
         return [by_id[i] for i in ids]
 
 
-def prepare_data(config: RunConfig, run: Run) -> PreparedData:
-    """The records, read from the run's folder if they were made with the same settings."""
+def read_source(config: RunConfig, run: Run) -> Source | None:
+    """Documents, chunks and facts; None where the records that `prepare_data` makes of them are in the run's folder."""
+    return None if _is_prepared(run.folder, data_key(config)) else _read(config, run)
+
+
+def prepare_data(config: RunConfig, run: Run, source: Source | None = None) -> PreparedData:
+    """The records, read from the run's folder if they were made with the same settings. `source`: where it is read already."""
     key = data_key(config)
     if _is_prepared(run.folder, key):
         run.send(Said("the examples exist already: those in the run's folder are used"))
         data = read_prepared_data(run.folder)
         _warn_of_edits(data.documents, run)
         return data
-    source = _read(config, run)
+    source = source or _read(config, run)
     examples = _expand(config, source, run)
     split = _split(config, source, examples, run)
     mark_done(run.folder / LAST, key)
@@ -84,9 +89,9 @@ def _asking(config: RunConfig) -> dict[str, TeacherExpansion]:
     return {name: member for name, member in config.expansion.items() if isinstance(member, TeacherExpansion)}
 
 
-def estimate_teacher(config: RunConfig, run: Run) -> dict[str, Estimate]:
+def estimate_teacher(config: RunConfig, source: Source) -> dict[str, Estimate]:
     """What the first round of each expansion that asks a teacher would take. Nothing is sent."""
-    source = replace(_read(config, run), teacher=config.teacher)
+    source = replace(source, teacher=config.teacher)
     return {name: config.teacher.estimate(member.requests(source)) for name, member in _asking(config).items()}
 
 

@@ -10,6 +10,7 @@ from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.interrupt import Interrupt
 from byheart.model.language import LanguageModel
 from byheart.pipeline.budget import StepTimer, sampling_seconds, training_ends
+from byheart.pipeline.estimate import remember_pace
 from byheart.pipeline.evaluate import Probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
@@ -113,6 +114,7 @@ def _fit(
             told["ended_before"] = [*before.get("ended_before", ()), before["steps"]]
         run.record[name] = told
         run.record["peak_memory_gib"] = max((point.peak_memory for point in result.curve), default=None)
+        remember_pace(model, train_job, result, session.dtype)
         if result.state != "stopped":
             write_json(place / "adapter" / "byheart.json", told)  # marks the training as finished
         note(told["why_stopped"])

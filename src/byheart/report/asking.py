@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from byheart.expansion.from_teacher.observed import amount
 from byheart.records import Json
 from byheart.report.tables import printable
-from byheart.results import RunEstimate, TrainingEstimate
+from byheart.results import Needs, RunEstimate, TrainingEstimate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,9 +15,27 @@ if TYPE_CHECKING:
 ROWS = 24  # chunks in the table; all of them are in ledger.json and on the page
 
 
+def estimate_line(estimate: RunEstimate) -> str:
+    """What a run will take, in one line: "up to 30 epochs, about 20 s each: 12 min in all · 1.4 of 23.5 GiB"."""
+    needs = estimate.needs
+    parts = [_time(needs), _memory(needs), _download(needs) if needs.download != 0 else ""] if needs else []
+    known = [about.cost for about in estimate.asking.values()]
+    if known and None not in known:
+        currency = next((f" {about.currency}" for about in estimate.asking.values() if about.currency), "")
+        parts.append(f"teacher at most {_money(sum(cost or 0.0 for cost in known))}{currency}")
+    elif known:
+        tokens = sum(about.input_tokens + about.output_tokens for about in estimate.asking.values())
+        parts.append(f"teacher at most {amount(tokens)} tokens, price not known")
+    return " · ".join(filter(None, parts))
+
+
 def estimate_lines(estimate: RunEstimate) -> list[str]:
     """What a run would take."""
     lines = _training_lines(estimate.training) if estimate.training else []
+    if needs := estimate.needs:
+        download = _download(needs).removeprefix("downloads ")
+        lines += [f"time      {_time(needs)}", f"memory    {_memory(needs)}", f"download  {download}"]
+        lines += [f"  {line}" for line in _basis(needs)]
     for name, about in estimate.asking.items():
         cached = f", {about.cached:,} of them cached" if about.cached else ""
         lines.append(f"{name}: {about.requests:,} requests{cached}")
@@ -25,12 +43,74 @@ def estimate_lines(estimate: RunEstimate) -> list[str]:
             f"  about {amount(about.input_tokens)} tokens in, at most {amount(about.output_tokens)} tokens out"
         )
         if about.cost is not None:
-            lines.append(f"  cost: at most {ceil(about.cost * 100) / 100:.2f}")
+            lines.append(f"  cost: at most {_money(about.cost)}{f' {about.currency}' if about.currency else ''}")
+            if about.as_of:
+                lines.append(f"  (prices of {about.as_of}; teacher.price_in and teacher.price_out come before them)")
         else:
-            lines.append("  cost: unknown; set teacher.price_in and teacher.price_out, the prices of a million tokens")
+            lines.append("  cost: price not known; set teacher.price_in and teacher.price_out, of a million tokens")
     if estimate.asking:
         return [*lines, "Pairs that the filters refuse are requested again, which costs more. No request was sent."]
     return [*lines, "teacher: no requests, no cost"]
+
+
+def _time(needs: Needs) -> str:
+    if needs.seconds is None or needs.epoch_s is None or needs.once_s is None:
+        return "time not known"
+    whole = rough(needs.seconds)
+    if needs.limit_s is not None and needs.seconds >= needs.limit_s:
+        epochs = max(0.0, needs.limit_s - needs.once_s) / needs.epoch_s
+        return f"{whole} by the budget, enough for about {epochs:.2g} of {_epochs(needs.epochs)}"
+    if needs.share < 1:
+        return f"about {whole} with the budget's steps"
+    if needs.epochs == 1:
+        return f"about {whole}"
+    return f"up to {_epochs(needs.epochs)}, about {rough(needs.epoch_s)} each: {whole} in all"
+
+
+def _epochs(count: int) -> str:
+    return f"{count:,} epoch{'' if count == 1 else 's'}"
+
+
+def _memory(needs: Needs) -> str:
+    of = f" of {needs.total / 2**30:.3g} GiB" if needs.total else " GiB"
+    if needs.memory is None:
+        return f"memory not known{f' ({needs.total / 2**30:.3g} GiB here)' if needs.total else ''}"
+    said = f"about {needs.memory / 2**30:.2g}{of}"
+    if needs.free is not None and needs.memory > needs.free:
+        said += f", of which {needs.free / 2**30:.2g} are free: it may not fit"
+    return said + (" (with gradient checkpointing)" if needs.recompute else "")
+
+
+def _download(needs: Needs) -> str:
+    if needs.download == 0:
+        return "nothing"
+    if needs.download is None:
+        return "download size not known"
+    about = "about " if needs.read_from == "name" else ""
+    return f"downloads {about}{needs.download / 1e9:.2g} GB"
+
+
+def _basis(needs: Needs) -> list[str]:
+    """What the numbers rest on: none of them is more than that."""
+    lines = [f"(the time rests on {needs.basis})"] if needs.basis else []
+    if needs.read_from == "name":
+        lines.append("(the model is not here: its size is taken from its name)")
+    elif needs.read_from == "config":
+        lines.append("(the model is not here: its size is what the hub says)")
+    return lines
+
+
+def _money(cost: float) -> str:
+    return f"{ceil(cost * 100) / 100:.2f}"
+
+
+def rough(seconds: float) -> str:
+    """A time as precise as an estimate is: "40 s", "12 min", "2.5 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds)) if seconds < 10 else 5 * round(seconds / 5)} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.2g} h" if seconds < 48 * 3600 else f"{seconds / 86400:.2g} days"
 
 
 def _training_lines(training: TrainingEstimate) -> list[str]:

@@ -15,12 +15,12 @@ from typing import TextIO
 
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
-from byheart.report.asking import estimate_lines, ledger_tables
+from byheart.report.asking import estimate_line, estimate_lines, ledger_tables
 from byheart.report.live import Stage, clock
 from byheart.report.next_steps import ask_it, ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
 from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
-from byheart.results import UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.results import UNFINISHED, Estimated, EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 WIDTH = 80
 PAUSE = 10.0  # seconds between two progress lines where there is no terminal
@@ -69,6 +69,8 @@ class Terminal:
             case LedgerWritten(account, names):
                 for part in ledger_tables(account, names):
                     self.console.print(part)
+            case Estimated(estimate):
+                self._indented(estimate_line(estimate), "bold")
             case Said(text):
                 self.say(text)
             case Warned(text):

@@ -19,7 +19,8 @@ from byheart.model.random_state import kept_random_state
 from byheart.training.agreement import ForwardPath, find_path
 from byheart.training.job import Paused, TrainResult
 from byheart.training.layout import Part, Row
-from byheart.training.loss import token_scores, values_at_once
+from byheart.training.loss import token_scores
+from byheart.training.memory import forward_bytes, slot_bytes
 from byheart.training.multi_lora import attention
 from byheart.training.multi_lora.adapters import Matrices, initial, save
 from byheart.training.multi_lora.batch import PackedRow, lay_out, split
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 ASKED = [Row(list(range(first, first + count)), 1) for first, count in ((1, 7), (3, 3), (2, 5))]
 VALIDATED_AT_ONCE = 8192  # tokens
-LAYER = 32  # widths of activations that each token has in the largest layer, as measured
 TOGETHER = 4  # rows of a slot that share a prefix: in longer sequences attention costs more than the prefix saves
 
 
@@ -153,23 +153,19 @@ class PackedTrainer:
         return self._paused.pop(job_id)
 
     def bytes_per_slot(self) -> int:
-        """Device memory that one more slot takes without activations: master, mean, gradient, two moments, working copy.
-
-        The working copy is there twice while the mean is validated, and on a CPU the best epoch's weights are there too.
-        """
-        row, copies = self.stack.masters[0], 3 if self.stack.masters.device.type == "cpu" else 2
-        return int(row.numel() * (5 * row.itemsize + copies * self.stack.weights.itemsize))
+        """Device memory that one more slot takes without activations."""
+        row = self.stack.masters[0]
+        return slot_bytes(row.numel(), self.stack.weights.itemsize, row.device.type == "cpu")
 
     def bytes_of_validation(self, rows: Sequence[Row], slots: int) -> int:
         """Device memory that one pass of a validation of so many slots takes: logits at the targets, a layer's activations."""
         embedding: Any = self.model.get_input_embeddings()
         vocabulary, width = embedding.weight.shape
-        size, device = self.stack.weights.itemsize, self.stack.masters.device
         tokens = sum(len(row.tokens) for row in rows)
         targets = tokens - sum(row.loss_from for row in rows)
         most = min(VALIDATED_AT_ONCE, tokens * slots)
-        logits = most * targets / max(1, tokens) * vocabulary
-        return int(most * LAYER * width * size + logits * size + 2 * 4 * min(logits, values_at_once(device)))
+        device, itemsize = self.stack.masters.device.type, self.stack.weights.itemsize
+        return int(forward_bytes(most, most * targets / max(1, tokens), width, vocabulary, itemsize, device))
 
     def bytes_of_moments(self) -> int:
         """Device memory that a slot's first step adds."""
