@@ -120,10 +120,9 @@ def change_resumed(config: DictConfig, request: Request, folder: Path) -> tuple[
     flags = [
         Problem("a resumed run takes no such flag", flag, fix="remove it") for flag, value in said.items() if value
     ]
-    if secrets := secrets_in_overrides(request.overrides):
-        return config, [], secrets  # the other messages repeat what was typed
-    parsed, problems = parse_overrides(request.overrides)
-    problems += flags
+    secrets = secrets_in_overrides(request.overrides)
+    parsed, problems = parse_overrides([each for each in request.overrides if each not in secrets])
+    problems += [*secrets.values(), *flags]
     composer, known, asked = Composer(), dotted_keys(OmegaConf.to_container(config, resolve=False)), []
     for override in parsed:
         key, value = override.key_or_group, (override.input_line or "").partition("=")[2]
