@@ -8,6 +8,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Set before torch is imported. Workers with one thread per core each compete for the cores and are many times slower.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# No test asks a real hub; read when huggingface_hub is imported. What listens at this port refuses at once.
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+
 import pytest
 import yaml
 from omegaconf import _utils

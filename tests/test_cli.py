@@ -1,8 +1,10 @@
 """The command line as a user meets it: quick help, exit codes, no traceback, runs that never overwrite each other."""
 
 import errno
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +13,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from byheart import cli, dispatch
-from byheart.config.folders import sweeps_folder
+from byheart.config.folders import conf_folder, sweeps_folder
+from byheart.config.keys import every_key, head
 from byheart.errors import Problem, UserError
 from byheart.results import LearnResult
+from byheart.stable_ids import current_path
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +77,9 @@ def test_help_needs_no_hydra_and_check_no_torch():
     assert not {"torch", "transformers", "lightning", "peft", "datasets"} & modules_after("check", "documents=a.txt")
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], *([name.name, "--help"] for name in cli.COMMANDS)])
+@pytest.mark.parametrize(
+    "words", [[], ["--help"], *([name.name, "--help", *more] for name in cli.COMMANDS for more in ([], ["--all"]))]
+)
 def test_help_fits_eighty_columns(words, capsys):
     assert cli.main(words) == 0
     shown = capsys.readouterr().out
@@ -82,21 +88,41 @@ def test_help_fits_eighty_columns(words, capsys):
         assert command.name in shown or words[:1] not in ([], ["--help"])
 
 
-def test_help_shows_keys_groups_and_options(capsys):
-    cli.main(["learn", "--help"])
-    shown = capsys.readouterr().out
-    for word in (
-        "documents ",
-        "batch_size ",
-        "stopping.patience",
-        "* lora",
-        "  full",
-        "* rules",
-        "* recall",
-        "--multirun",
-    ):
-        assert word in shown
-    assert "_target_" not in shown and "hydra" not in shown
+def shown_by(capsys, *words):
+    assert cli.main(list(words)) == 0
+    return capsys.readouterr().out
+
+
+def test_help_lists_each_key_with_its_default_and_a_line(capsys):
+    shown = shown_by(capsys, "learn", "--help")
+    for key, default in OmegaConf.load(conf_folder() / "learn.yaml").items():
+        if key not in ("defaults", "hydra", "run"):
+            assert re.search(rf"^  {key}(\.\w+)? +\S+ +\S+", shown, re.M), (key, default)
+    assert "*lora, dora, full" in shown and "*rules, angles" in shown and "--multirun" in shown
+    assert "_target_" not in shown and "hydra" not in shown and "adapter.rank" not in shown
+
+
+def test_help_of_all_has_every_option_and_every_key(capsys):
+    shown = shown_by(capsys, "learn", "--help", "--all")
+    for path in conf_folder().glob("*/*.yaml"):
+        assert re.search(rf"^  [* ] {path.stem} +\S", shown, re.M), path
+    keys = {key for key in every_key() if head(key) not in ("hydra", "defaults", "run")}
+    ends = [key for key in keys if not any(other.startswith(f"{key}.") for other in keys)]
+    missing = [key for key in ends if not re.search(rf"^  {key}  ", shown, re.M) and "template_args" not in key]
+    assert not missing and "adapter.rank" in shown
+
+
+@pytest.mark.parametrize(
+    "words", [["help", "expand"], ["-h", "expand"], ["expand", "-h"], ["expand", "help"], ["--help", "expand"]]
+)
+def test_help_is_found_however_one_asks(words, capsys):
+    assert shown_by(capsys, *words) == shown_by(capsys, "expand", "--help")
+
+
+def test_help_of_expand_leaves_out_what_it_does_not_read(capsys):
+    shown = shown_by(capsys, "expand", "--help", "--all")
+    assert "documents" in shown and "expansion.ladder.rungs" in shown and "teacher.model" in shown
+    assert not re.search(r"^  (lr|epochs|stopping|adapter)\b", shown, re.M)
 
 
 def test_help_of_other_commands_lists_what_they_take(capsys):
@@ -105,19 +131,14 @@ def test_help_of_other_commands_lists_what_they_take(capsys):
     assert all(path.stem in shown for path in sweeps_folder().glob("*.yaml")) and "learning rate" in shown
     cli.main(["evaluate", "--help"])
     shown = capsys.readouterr().out
-    assert "* choice" in shown and "* auto" in shown and "adapter" not in shown
+    assert "*choice" in shown and "*auto" in shown and "questions=FILE" in shown and "adapter" not in shown
+    for command, word in (("pick", "trial=N"), ("cache", "prune=AGE"), ("sweep", "hydra.sweeper.n_trials")):
+        assert word in shown_by(capsys, command, "--help")
 
 
-def test_version(capsys):
-    assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("byheart ")
-
-
-def test_did_you_mean_a_command(capsys):
-    assert cli.main(["lern"]) == 2
-    assert "did you mean learn?" in capsys.readouterr().err
-    assert cli.main(["documents=a.txt"]) == 2
-    assert "byheart learn documents=a.txt" in capsys.readouterr().err
+@pytest.mark.parametrize("word", ["--version", "-v", "-V", "version"])
+def test_version(word, capsys):
+    assert shown_by(capsys, word).startswith("byheart ")
 
 
 def test_check_says_what_it_looked_at(capsys, folder):
@@ -125,6 +146,36 @@ def test_check_says_what_it_looked_at(capsys, folder):
     shown = capsys.readouterr().out
     assert "a.txt" in shown and "exam.jsonl" in shown and "ready" in shown
     assert not (folder / "outputs").exists()
+
+
+def test_check_speaks_in_words(capsys, folder, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    words = [
+        "adapter=dora",
+        "adapter.targets=[q_proj,v_proj]",
+        "optimizer=sgd",
+        "lr=0.1",
+        "optimizer.momentum=0.5",
+        "budget=2h",
+    ]
+    assert cli.main(["check", "documents=a.txt", "model=qwen3_4b", *words, "logger=[wandb]"]) == 0
+    shown = capsys.readouterr().out
+    assert " ".join(shown.split("\n\n")[0].split()) == (
+        "Model Qwen/Qwen3-4B · DoRA rank 16 on q_proj, v_proj · up to 30 epochs within 2h · W&B offline"
+    )
+    told = " ".join(" ".join(shown.splitlines()[:-1]).split())  # without the line to copy
+    assert "SGD (momentum 0.5)" in told and "recall of trained answers has not improved for 8 checks" in told
+    assert not [name for name in ("BaseModel", "NoTeacher", "Forms", "AdamW", "=0", "{}", "(q", "None") if name in told]
+    assert all(len(line) <= 80 for line in shown.splitlines()[:-1]), "the line to copy may be longer"
+
+
+def test_every_option_has_a_name_for_people():
+    groups = [("adapter", name) for name in ("lora", "dora", "pissa", "full")]
+    groups += [("optimizer", path.stem) for path in (conf_folder() / "optimizer").glob("*.yaml")]
+    for group, name in groups:
+        target = OmegaConf.load(conf_folder() / group / f"{name}.yaml")._target_
+        module, _, kind = current_path(target).rpartition(".")
+        assert isinstance(getattr(importlib.import_module(module), kind).title, str), target
 
 
 def test_faults_are_printed_without_a_traceback():
@@ -226,7 +277,7 @@ def test_exit_codes(stage, capsys):
     assert "the disk is full" in shown and "Error executing job" not in shown
     stage.error = KeyboardInterrupt()
     assert cli.main([*words, "hydra.run.dir=r2"]) == 130
-    assert f'byheart learn "resume={Path("r2").absolute()}"' in capsys.readouterr().err
+    assert f"byheart learn resume={Path('r2').absolute()}" in capsys.readouterr().err
     stage.error = RuntimeError("a bug")
     assert cli.main([*words, "hydra.run.dir=r3"]) == 1
     shown = capsys.readouterr().err
@@ -238,7 +289,7 @@ def test_hydras_own_flags_work(capsys):
     assert cli.main(["learn", "--cfg", "job", "lr=1e-9"]) == 0
     assert OmegaConf.create(capsys.readouterr().out).lr == 1e-9
     assert cli.main(["learn", "--cfg", "job", "lrr=1"]) == 2
-    assert "did you mean lr?" in capsys.readouterr().err
+    assert "did you mean lr=1?" in capsys.readouterr().err
     assert cli.main(["learn", "--info", "searchpath"]) == 0
     assert not Path("outputs").exists()
 

@@ -65,6 +65,9 @@ def test_a_stopped_run_is_resumed_from_its_checkpoint(here, capsys):
     assert cli.main(["evaluate", "run=run"]) == 0
     assert read_json("run/evaluations/again/scores.json")["tuned"]["contains"]["count"] == 2
 
+    assert cli.main(["learn", "resume=run", "epochs=5"]) == 0
+    assert losses("run/curve.csv")[: len(found)] == found and read_json("run/run.json")["training"]["epochs_run"] == 5
+
 
 def test_an_old_split_is_read(here):
     restore(here, "run")

@@ -112,13 +112,72 @@ def test_all_faults_at_once():
     )  # fmt: skip
     assert set(found) == {
         "lr", "batch_size", "epochs", "schedule", "lrr", "adapter", "expansion", "chunks.max_tokens", "rows.loss_on",
-        "optimizer.foo", "evaluation.recall.max_new_tokens", "patience", "documents", "", "model.path",
+        "optimizer.foo", "evaluation.recall.max_new_tokens", "patience", "documents", "", "model.path", "expansion.file.path",
     }  # fmt: skip
-    assert "did you mean lr?" in found["lrr"].fix
+    assert "did you mean lr=3?" in found["lrr"].fix
     assert "did you mean lora?" in found["adapter"].fix
     assert "stopping.patience" in found["patience"].fix
     assert found["batch_size"].value == "0"
     assert found["rows.loss_on"].value == "x"
+
+
+def test_a_slip_in_a_known_key_is_no_secret():
+    for word in ("rows.max_token=12", "+rows.max_token=12"):
+        assert "rows.max_tokens" in problems("documents=a.txt", word)["rows.max_token"].fix
+    assert "password" in problems("documents=a.txt", "rows.token=12")["rows.token"].what
+
+
+WRONG = {"documents": "gone.txt", "lr": "-1", "batch_sise": "2", "rows.replay": "7", "name": "../up"}
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "+model.api_key=hunter2",  # a secret
+        "questions=https://me:hunter2@host/q.jsonl",
+        "adapter=loar",  # an unknown option
+        "teacher=opeani",
+        "'broken",  # cannot be read
+        "rows.max_tokens=${nothing}",
+        "run=x",
+    ],
+)
+def test_one_fault_hides_no_other(word):
+    found = problems(word, *(f"{key}={value}" for key, value in WRONG.items()))
+    assert set(WRONG) < set(found)
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "flags", [["-cd", "gone"], ["-cd", "gone", "-cn", "mine"], ["-cd", "mine", "-cn", "broken"], ["-cn", "gone"]]
+)
+def test_a_config_that_cannot_be_composed_hides_no_fault_of_the_overrides(flags):
+    Path("mine").mkdir()
+    Path("mine/broken.yaml").write_text("a: [1\n")
+    found = problems(*flags, *(f"{key}={value}" for key, value in WRONG.items()))
+    assert set(WRONG) < set(found)
+    assert "questions" not in found and len(found) == len(WRONG) + 1
+
+
+def test_foreign_code_hides_no_fault():
+    Path("mine").mkdir()
+    Path("mine/evil.yaml").write_text("defaults: [learn, _self_]\nadapter: {_target_: os.mkdir, path: pwned}\n")
+    found = problems("-cd", "mine", "-cn", "evil", *(f"{key}={value}" for key, value in WRONG.items()))
+    assert {*WRONG, "adapter._target_"} == set(found) and not Path("pwned").exists()
+
+
+def test_each_wrong_option_of_a_list_is_told_and_their_own_keys_are_checked():
+    with pytest.raises(UserError) as caught:
+        words = ["documents=a.txt", "expansion=[rulse,lader]", "expansion.ladder.rungs=0", "teacher=opeani"]
+        check(read_request([*words, "teacher.model=x", "teacher.base_url=http://localhost:1/v1"]))
+    assert [(each.where, each.value) for each in caught.value.problems] == [
+        ("expansion", "rulse"), ("expansion", "lader"), ("teacher", "opeani"), ("expansion.ladder.rungs", "0"),
+    ]  # fmt: skip
+
+
+def test_a_wrong_flag_of_hydra_is_a_problem_not_a_usage_page():
+    with pytest.raises(UserError, match="--cfg"):
+        read_request(["--cfg", "foo"])
 
 
 @pytest.mark.parametrize(

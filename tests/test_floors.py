@@ -20,7 +20,7 @@ FLOORS = [
     ("training",),
     ("evaluation",),
     ("report", "results"),
-    ("pipeline",),
+    ("pipeline", "use"),
     ("sweep",),
     ("dispatch", "interface", "cli", "commands", "help"),
 ]

@@ -21,6 +21,7 @@ from byheart.dispatch import check
 from byheart.errors import UserError
 from byheart.interface import Options
 from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.use.asking import Reply
 from contracts.expansion_contract import ExpansionContract
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,8 @@ def test_every_command_shown_is_understood(line, tmp_path, monkeypatch):
     for name in ("handbook.pdf", "rules.md"):
         Path(name).write_text("The ball is round. A player may kick it.\n")
     Path("exam.jsonl").write_text('{"question": "What is round?", "answers": ["the ball"]}\n')
-    Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
+    for name in ("pairs.jsonl", "keep.jsonl"):
+        Path(name).write_text('{"question": "What is round?", "answer": "the ball"}\n')
     Path("mine.yaml").write_text((sweeps_folder() / "smoke.yaml").read_text(encoding="utf-8"))
     command, *words = shlex.split(line, comments=True)[1:]
     if any(word.startswith("resume=") for word in words) or any("numbers]" in word for word in words):
@@ -83,6 +85,13 @@ def test_every_member_of_the_two_families_has_its_line():
             assert f"| `{path.stem}` |" in text or f"`{group}={path.stem}`" in text, path
 
 
+def test_the_table_of_models_and_memory_has_every_preset():
+    text = (ROOT / "docs/guides/one_gpu.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| ([\d.]+) \|", text, re.M)
+    assert {name for name, *_ in rows} == {path.stem for path in (conf_folder() / "model").glob("*.yaml")}
+    assert all(float(memory) * 2**30 > 2e9 * float(billions) for _, billions, memory in rows), "more than the weights"
+
+
 def test_each_advice_names_a_test_that_is_there():
     rows = (ROOT / "docs/guides/advice.md").read_text(encoding="utf-8").splitlines()
     named = [
@@ -112,7 +121,13 @@ def test_the_python_names_that_the_readme_uses_exist():
     tree = ast.parse(block)
     imported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
     assert sorted(imported) == sorted(byheart.__all__) and all(callable(getattr(byheart, name)) for name in imported)
-    results = {"learn": LearnResult, "expand": ExpandResult, "evaluate": EvaluateResult, "sweep": SweepResult}
+    results = {
+        "learn": LearnResult,
+        "expand": ExpandResult,
+        "evaluate": EvaluateResult,
+        "sweep": SweepResult,
+        "ask": Reply,
+    }
     calls = {node.func.id: node for node in ast.walk(tree) if isinstance(node, ast.Call)}
     assert calls.keys() == results.keys()
     for call in calls.values():

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a bug in byheart, 2 an error that the user can fix, 75 a b
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ COMMANDS = (
             ("byheart learn documents=handbook.pdf", "train the embedded model on one document"),
             ("byheart learn documents=docs/ questions=exam.jsonl model.path=DIR", "your folder, exam and model"),
             ("byheart learn resume=outputs/handbook/2026-01-31_09-30-00", "continue a run that was stopped"),
+            ("byheart learn resume=latest epochs=60", "train a finished run for longer"),
             ("byheart learn -m lr=1e-4,3e-4 documents=handbook.pdf", "one run for each learning rate"),
         ),
     ),
@@ -30,6 +32,8 @@ COMMANDS = (
         "make the examples only; no model is loaded",
         f"byheart expand {SETTINGS}",
         (("byheart expand documents=handbook.pdf", "see the examples before any training"),),
+        keys=("documents", "questions", "name", "resume", "estimate", "chunks"),
+        groups=("expansion", "teacher", "split"),
     ),
     Command(
         "check",
@@ -55,6 +59,10 @@ COMMANDS = (
         "byheart pick FOLDER [trial=N]",
         (("byheart pick outputs/sweeps/batch_lr_epochs-handbook trial=3", "score trial 3 like a run of its own"),),
         settings=False,
+        arguments=(
+            ("FOLDER", "a sweep, finished or not: outputs/sweeps/NAME"),
+            ("trial=N", "the trial to score; without it, the best one"),
+        ),
     ),
     Command(
         "evaluate",
@@ -66,6 +74,31 @@ COMMANDS = (
         ),
         settings=False,
         groups=("evaluation", "trainer"),
+        arguments=(
+            ("run=DIR", "the folder of a run: outputs/NAME/TIME"),
+            (
+                "questions=FILE",
+                "JSONL with question and answers, or options and gold; without it, the run's own questions",
+            ),
+        ),
+    ),
+    Command(
+        "ask",
+        "ask a run's model one question; the answer as it is said",
+        'byheart ask RUN "question" [--compare] [--sources]',
+        (
+            ('byheart ask latest "Who may build a station?"', "RUN: a folder, a sweep, a name in outputs/, or latest"),
+            ('byheart ask handbook "..." --compare', "beside it the untuned model, and the same with the text open"),
+            ('byheart ask handbook "..." --sources', "the fact that the answer most likely comes from"),
+        ),
+        settings=False,
+    ),
+    Command(
+        "chat",
+        "talk with a run's model; without a terminal, one question a line",
+        "byheart chat RUN [--compare] [--sources]",
+        (("byheart chat latest", "a conversation; /help lists what it understands"),),
+        settings=False,
     ),
     Command(
         "cache",
@@ -77,8 +110,22 @@ COMMANDS = (
             ("byheart cache prune=30d teacher=NAME", "delete what NAME answered over 30 days ago"),
         ),
         settings=False,
+        arguments=(
+            ("export=FILE", "write all answers to this file, which must be new"),
+            ("prune=AGE", "delete answers that are older: 12h, 30d, 8w; prune=all deletes every answer"),
+            ("teacher=TEXT", "only answers of teachers whose name contains this"),
+        ),
     ),
 )
+HELP, VERSION = ("help", "--help", "-h", "-help"), ("--version", "-v", "-V", "version")
+MEANT = {  # what other programs call our commands
+    "learn": ("train", "run", "finetune", "fit", "tune", "teach", "start", "resume", "continue"),
+    "expand": ("generate", "prepare", "examples"),
+    "check": ("validate", "verify", "lint", "dryrun"),
+    "sweep": ("search", "optimize", "tuner", "grid", "hpo"),
+    "evaluate": ("eval", "test", "score", "benchmark"),
+    "ask": ("predict", "inference", "infer", "query"),
+}
 COMPLETION = ("-sc", "--shell-completion")
 
 
@@ -90,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(words)
     except Unfinished as error:
         _print_problems(command, error.problems, "no error: the batch is not finished yet")
+        print(f"\n  later: {shlex.join(['byheart', *words])}", file=sys.stderr)
         return 75
     except UserError as error:
         _print_problems(command, error.problems)
@@ -99,8 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as stop:
         print("\nbyheart: stopped; finished stages are saved", file=sys.stderr)
-        if folder := getattr(stop, "run_folder", None):
-            print(f'  continue with: byheart {command} "resume={folder}"', file=sys.stderr)
+        print(f"  continue with: {_again(words, getattr(stop, 'run_folder', None))}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `byheart --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,35 +158,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_out_of_memory(error):
             _print_problems(command, [_memory_is_full(error)])
             return 2
-        _report_bug(command, error)
+        _report_bug(words, error)
         return 1
 
 
 def _run(words: list[str]) -> int:
-    if not words or words[0] in ("--help", "-h", "help"):
+    names = [command.name for command in COMMANDS]
+    asks = [word for word in words if word in HELP[1:]] or words[:1] == ["help"] or words[1:2] == ["help"]
+    about = [word for word in words if word not in (*HELP, "--all")]
+    if not words or (asks and not about):
         print(overview(COMMANDS))
         return 0
-    if words[0] == "--version":
+    if words[0] in VERSION or (words[0] in names and VERSION[0] in words):
         from importlib.metadata import version
 
         print(f"byheart {version('byheart')}")
         return 0
     if words[0] in COMPLETION:
         return _complete(words)
-    name, rest = words[0], words[1:]
+    name, rest = (about[0], []) if asks else (words[0], words[1:])
     command = next((command for command in COMMANDS if command.name == name), None)
     if command is None:
-        raise UserError(_unknown_command(name))
-    if "--help" in rest or "-h" in rest:
-        print(page(command))
+        raise UserError(_unknown_command(name, rest, asks=bool(asks)))
+    if asks:
+        print(page(command, every="--all" in words))
         return 0
     if name == "cache":
         from byheart.teacher.cache_command import cache
 
         return cache(rest)
+    if name in ("ask", "chat"):
+        from byheart.use import command as use  # imports neither Hydra nor torch before it must
+
+        return use.ask(rest) if name == "ask" else use.chat(rest)
     from byheart.commands import carry_out  # imports Hydra
 
-    return carry_out(name, rest)
+    return carry_out(name, rest, names)
 
 
 def _complete(words: list[str]) -> int:
@@ -185,15 +239,33 @@ def _files_for(word: str) -> list[str]:
     return [f"{key}={name}" for name in shown if " " not in name]
 
 
-def _unknown_command(name: str) -> Problem:
-    import difflib
+def _unknown_command(name: str, rest: list[str], asks: bool) -> Problem:
+    """With the line that was meant, where it can be told."""
+    from byheart.config.near import near
+    from byheart.config.typed import WITH_SETTINGS, is_document, read_typed
 
     names = [command.name for command in COMMANDS]
-    if "=" in name or name.startswith("-"):
-        return Problem("which command?", value=name, fix=f"byheart learn {name}")
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    fix = f"did you mean {near[0]}?" if near else f"the commands are: {', '.join(names)}"
-    return Problem("there is no such command", value=name, fix=fix)
+    plain = name.lower().lstrip("-").replace("-", "").replace("_", "")
+    what, fix = "there is no such command", f"the commands are: {', '.join(names)}"
+    if (
+        "=" in name or name.startswith("-") or is_document(name)
+    ):  # a setting, a flag or a file where the command belongs
+        what, first = "which command?", next((word for word in rest if word in names), "learn")
+        rest = [name, *(word for word in rest if word != first)]
+    else:
+        other = [command for command, words in MEANT.items() if plain in words and command in names]
+        first = next(iter([*other, *near(plain, names, 1)]), "")
+    if plain in names:
+        first, rest = plain, rest[1:] if rest[:1] == [name] else rest
+    if plain in ("resume", "continue") and rest:
+        rest = [f"resume={rest[0].removeprefix('run=')}", *rest[1:]]
+    if asks and first:
+        fix = f"byheart {first} --help"
+    elif first and rest:
+        fix = read_typed(first, rest, names).copy if first in WITH_SETTINGS else shlex.join(["byheart", first, *rest])
+    elif first:
+        fix = next(command.examples[0][0] for command in COMMANDS if command.name == first)
+    return Problem(what, value=name, fix=fix)
 
 
 def _print_problems(command: str, problems: Sequence[Problem], headline: str = "") -> None:
@@ -210,7 +282,13 @@ def _memory_is_full(error: Exception) -> Problem:
     return Problem(f"the memory of the device is full{f': {said[:200]}' if said else ''}", "model.path", fix=fix)
 
 
-def _report_bug(command: str, error: Exception) -> None:
+def _again(words: Sequence[str], run_folder: str | None) -> str:
+    """The line that goes on with what was started: a run by its folder; a sweep, or what keeps no state, by its words."""
+    is_run = run_folder and words[0] in ("learn", "expand")
+    return shlex.join(["byheart", words[0], f"resume={run_folder}"] if is_run else ["byheart", *words])
+
+
+def _report_bug(words: Sequence[str], error: Exception) -> None:
     """One line for the user; the traceback goes to a file of the run, else to the screen."""
     import traceback
 
@@ -222,7 +300,7 @@ def _report_bug(command: str, error: Exception) -> None:
             raise OSError("the run has no folder yet")
         place = Path(folder) / "error.txt"
         place.write_text(story, encoding="utf-8")
-        print(f'  the traceback is in {place}\n  continue with: byheart {command} "resume={folder}"', file=sys.stderr)
+        print(f"  the traceback is in {place}\n  continue with: {_again(words, folder)}", file=sys.stderr)
     except OSError:
         print(story, file=sys.stderr)
 

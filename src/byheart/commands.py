@@ -1,28 +1,46 @@
 """The commands: each calls the Python interface and shows the result."""
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import wrap
 
 from byheart import dispatch
 from byheart.config.checking import show
 from byheart.config.compose import Request, read_request
+from byheart.config.typed import TRAINING, Typed, read_typed
 from byheart.dispatch import Checked, Job, Result
-from byheart.documents.load import find_documents
-from byheart.pipeline.run_config import RunConfig
+from byheart.errors import Problem, UserError
+from byheart.pipeline.in_words import details, summary
+from byheart.pipeline.learn import learn
 from byheart.progress import Progress
-from byheart.report.terminal import Terminal
-from byheart.results import INTERRUPTED, SweepResult
+from byheart.report.asking import estimate_lines
+from byheart.report.next_steps import from_here
+from byheart.report.tables import printable
+from byheart.report.terminal import WIDTH, Terminal
+from byheart.results import INTERRUPTED, RunEstimate, SweepResult
+
+NAMES = 14  # columns of what a line of `check` is about
 
 
-def carry_out(command: str, words: Sequence[str]) -> int:
-    """One command with its overrides; gives the exit code."""
+def carry_out(command: str, words: Sequence[str], commands: Sequence[str] = ()) -> int:
+    """One command with its words as they were typed; gives the exit code. `commands`: the names of all."""
+    typed = read_typed(command, words, commands)
+    if typed.problems:
+        raise UserError(*typed.problems, *_other_problems(typed))
+    if typed.copy != shlex.join(["byheart", command, *words]):
+        print(f"read as: {typed.copy}", file=sys.stderr)
+    command, words, meant = typed.command, typed.words, (typed.command, *typed.words)
     if command in ("sweep", "pick"):
         from byheart.sweep.run.command import pick, sweep_words
 
         if command == "pick":
             return _sweep(lambda progress: pick(words, dispatch.config_of, progress))
         words, command = sweep_words(words), "learn"
+    if typed.dry_run or command == "check":
+        command, meant = "check", ("learn", *meant[1:]) if meant[0] == "check" else meant
     request = read_request(words)
     if request.only_shows:
         show(request)
@@ -35,10 +53,13 @@ def carry_out(command: str, words: Sequence[str]) -> int:
         return _resume(command, request)
     checked = dispatch.check(request)
     if command == "check":
-        _show_checked(checked)
-        print(f"  {shlex.join(['byheart', 'learn', *words])}")
+        _show_checked(checked, _estimated(checked))
+        print(f"  {shlex.join(['byheart', *(word for word in meant if not word.startswith('estimate='))])}")
     elif checked.setup is not None:
         setup = checked.setup
+        if checked.run_configs[0].estimate:
+            _show_checked(checked, _estimated(checked))
+            return 0
         return _sweep(lambda progress: dispatch.run_sweep(request, setup, progress))
     elif checked.multirun:
         terminal = Terminal()
@@ -46,6 +67,23 @@ def carry_out(command: str, words: Sequence[str]) -> int:
     else:
         return _run(lambda progress: dispatch.run_one(command, request, progress, checked))
     return 0
+
+
+def _other_problems(typed: Typed) -> list[Problem]:
+    """What is wrong with the words that were understood, so that one fault hides no other."""
+    if typed.command not in TRAINING:
+        return []
+    words = typed.words
+    try:
+        if typed.sweep:
+            from byheart.sweep.run.command import sweep_words
+
+            words = sweep_words(words)
+        dispatch.check(read_request(words if typed.command != "sweep" or typed.sweep else ["--multirun", *words]))
+    except UserError as error:
+        named = any(word.startswith("documents=") for word in typed.words)  # else a wrong word may be the document
+        return [problem for problem in error.problems if named or problem.where != "documents"]
+    return []
 
 
 def _run(run: Callable[[Progress], Result]) -> int:
@@ -66,48 +104,57 @@ def _sweep(run: Callable[[Progress], SweepResult | None]) -> int:
 
 
 def _resume(command: str, request: Request) -> int:
-    folder, run_config = dispatch.resumable(request)
-    page = folder / "report.html"
-    if run_config is None:
+    found = dispatch.resumable(request, command)
+    folder, page = found.folder, found.folder / "report.html"
+    if found.run_config is None:
         print(f"this run is finished: {page if page.is_file() else folder}")
     elif command == "check":
-        print(f"ready to continue {folder}")
+        print(f"ready to continue {folder}\n  {shlex.join(['byheart', 'learn', f'resume={from_here(folder)}'])}")
     else:
-        return _run(lambda progress: dispatch.resume(command, folder, run_config, progress))
+        return _run(lambda progress: dispatch.resume(command, found, progress))
     return 0
 
 
-def _show_checked(checked: Checked) -> None:
-    for line in _findings(checked.run_configs[0]):
-        print(line)
-    print(f"  {'sweep folder' if checked.multirun else 'run folder'}   {checked.folder}")
+def _show_checked(checked: Checked, estimate: RunEstimate | None) -> None:
+    run_config, setup = checked.run_configs[0], checked.setup
+    lines = list(details(run_config))
+    if setup is not None:
+        lines.insert(0, ("sweep", "; ".join(f"{key} {text}" for key, text in setup.space.as_text().items())))
+    elif checked.multirun:
+        lines.insert(0, ("runs", f"{len(checked.run_configs)}; the first of them:"))
+    lines.append(("sweep folder" if checked.multirun else "run folder", str(checked.folder)))
+    print(*(["\n"] if estimate else []), "\n".join(_joined(summary(run_config))), "\n", sep="")
+    for name, text in lines:
+        first, *rest = wrap(text, WIDTH - NAMES, break_long_words=False, break_on_hyphens=False) or [""]
+        print(f"{name:<{NAMES}}{printable(first)}", *(f"{'':<{NAMES}}{printable(each)}" for each in rest), sep="\n")
+    if estimate is not None:
+        print("", *estimate_lines(estimate), sep="\n")
+        if checked.multirun:
+            print("This is the first run alone. Trials that train together take less than their sum.")
+    unknown = run_config.unverified
+    for said in unknown:
+        print("", *wrap(f"! {said}", WIDTH), sep="\n")
     what = "all settings, for every value of this sweep," if checked.multirun else "all settings"
-    print(f"\nready: {what} are valid; no request was sent and no model was loaded")
+    but = ", but for what stands above" if unknown else ""
+    print("", *wrap(f"ready: {what} are valid{but}; no teacher was asked and no model was loaded", WIDTH), sep="\n")
 
 
-def _findings(run_config: RunConfig) -> list[str]:
-    lines = ["documents"]
-    lines += [f"  {_size(path.stat().st_size):>9}  {path}" for path in find_documents(run_config.documents)]
-    if run_config.questions:
-        with Path(run_config.questions).open("rb") as file:
-            lines.append(f"questions\n  {sum(1 for line in file if line.strip()):>9}  {run_config.questions}")
-    lines.append("settings")
-    for name in ("model", "expansion", "teacher", "split", "adapter", "optimizer", "trainer", "evaluation"):
-        value = getattr(run_config, name)
-        lines.append(f"  {name:<12} {', '.join(value) if isinstance(value, dict) else _brief(value)}")
-    budget = "" if run_config.budget is None else f" budget={run_config.budget}"
-    lines.append(
-        f"  training     batch_size={run_config.batch_size} lr={run_config.lr:g} epochs={run_config.epochs}{budget} seed={run_config.seed}"
-    )
-    lines.append(f"  stopping     {_brief(run_config.stopping)}")
+def _joined(parts: Sequence[str]) -> list[str]:
+    """The parts on lines of at most WIDTH, none of them broken."""
+    lines = [""]
+    for part in parts:
+        longer = f"{lines[-1]} · {part}" if lines[-1] else part
+        if len(longer) <= WIDTH - 2 or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines[-1] += " ·"
+            lines.append(part)
     return lines
 
 
-def _brief(option: object) -> str:
-    said = [f"{key}={value}" for key, value in vars(option).items() if value is not None]
-    text = f"{type(option).__name__}  {' '.join(said)}".rstrip()
-    return text if len(text) <= 64 else text[:61] + "..."
-
-
-def _size(count: int) -> str:
-    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+def _estimated(checked: Checked) -> RunEstimate | None:
+    """What the (first) run would take, worked out in a folder that is gone afterwards."""
+    if not checked.run_configs[0].estimate:
+        return None
+    with TemporaryDirectory() as scratch:
+        return learn(checked.run_configs[0], Path(scratch), Terminal()).estimate

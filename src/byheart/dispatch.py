@@ -1,13 +1,16 @@
 """From a command line that was read to its result: checked, then started, resumed, or scored again."""
 
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import chdir
-from dataclasses import fields
+from copy import deepcopy
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from byheart.config.checking import compose_checked
+from byheart.config.advice import meant_by
+from byheart.config.checking import Composed, compose_checked
 from byheart.config.compose import (
     Composer,
     Config,
@@ -19,14 +22,26 @@ from byheart.config.compose import (
     stay_where_started,
 )
 from byheart.config.quoting import quoted, unquoted
-from byheart.config.saved import change_saved, refuse_other_overrides, saved_config, started_in
-from byheart.config.trust import FOREIGN_CODE
+from byheart.config.saved import (
+    CHANGEABLE,
+    MADE_WITH,
+    change_resumed,
+    change_saved,
+    latest_run,
+    overrides_in,
+    save_settings,
+    saved_config,
+    started_in,
+)
+from byheart.config.trust import FOREIGN_CODE, without_secrets
 from byheart.config.values import config_values
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
+from byheart.pipeline import train_on
 from byheart.pipeline.run_config import RULES, RunConfig
 from byheart.progress import Progress, Said
-from byheart.results import FINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.report.next_steps import TYPED_IN, changed
+from byheart.results import FINISHED, UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
 from byheart.store import FULL, read_json
 
 if TYPE_CHECKING:
@@ -81,7 +96,7 @@ class Checked(NamedTuple):
 def run_one(stage: str, request: Request, progress: Progress, checked: Checked | None = None) -> Result:
     """One run, new or resumed. `checked`: what `check` found, where it was called before."""
     if is_given(request, "resume"):
-        return resume(stage, *resumable(request), progress)
+        return resume(stage, resumable(request, stage), progress)
     checked = checked or check(request)
     if checked.multirun:
         raise UserError(
@@ -125,25 +140,47 @@ def run_sweep(request: Request, setup: "SweepConfig", progress: Progress) -> Swe
 
 def check(request: Request) -> Checked:
     """The checked request. Raises one UserError with every problem."""
-    composer = Composer(request.flags.config_dir)
-    composed = compose_checked(composer, request)
+    composer, composed = _composed(request)
     problems, run_configs = list(composed.problems), list[RunConfig]()
     if is_given(request, "run"):
         fix = "to continue a run use resume=DIR; `byheart evaluate run=DIR` scores it"
         problems.append(Problem("this key is for `byheart evaluate`", "run", request.value("run") or "", fix))
     for config in composed.configs:
-        if any(problem.what == FOREIGN_CODE for problem in problems):
-            break
         run_config, found = config_of(config, composer)
-        places = {problem.where for problem in problems}
-        problems += [problem for problem in found if problem.where not in places]
+        told = {problem.where for problem in problems}
+        given = _keys_given(request)
+        problems += [each for each in found if each.where not in told and (each.where in given or not composed.partly)]
         run_configs.append(run_config)
-    setup, found = _set_up(request, composed.configs, run_configs) if composed.multirun and run_configs else (None, [])
+    if any(meant_by(problem.where, ["documents"]) for problem in problems if problem.where != "documents"):
+        problems = [
+            each for each in problems if (each.where, each.value) != ("documents", "null")
+        ]  # not missing: misspelled
+    setup, found = None, list[Problem]()
+    if composed.multirun and run_configs and not any(problem.what == FOREIGN_CODE for problem in problems):
+        setup, found = _set_up(request, composed.configs, run_configs)
     problems += found
     if problems:
-        raise UserError(*dict.fromkeys(problems))
+        raise UserError(*dict.fromkeys(map(without_secrets, problems)))
     folder = setup.folder if setup is not None else folder_of(composed.configs[0], composed.multirun)
     return Checked(run_configs, folder, composed.multirun, setup)
+
+
+def _composed(request: Request) -> tuple[Composer, Composed]:
+    """Where the user's folder of configs is not there, the overrides are checked on the shipped config."""
+    try:
+        composer = Composer(request.flags.config_dir)
+        return composer, compose_checked(composer, request)
+    except UserError as error:
+        composer = Composer()
+        composed = compose_checked(composer, request.with_shipped_config())
+        besides = [
+            problem for problem in composed.problems if problem.where not in composer.groups
+        ]  # may lie in that folder
+        return composer, replace(composed, problems=(*error.problems, *besides), partly=True)
+
+
+def _keys_given(request: Request) -> set[str]:
+    return {override.partition("=")[0].lstrip("+~") for override in request.overrides}
 
 
 def _set_up(
@@ -204,54 +241,101 @@ def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
         raise UserError(Problem(what, key, str(folder), f"choose another: {key}=DIR")) from None
 
 
-def resume(stage: str, folder: Path, run_config: RunConfig | None, progress: Progress) -> Result:
-    """Continues a stopped run. For a finished run, which needs no RunConfig, returns its result."""
+class Resumable(NamedTuple):
+    """A run that may go on. `run_config` is None where it is finished; `saved` holds its new settings, if there are any."""
+
+    folder: Path
+    run_config: RunConfig | None = None
+    saved: tuple[Config, list[str]] | None = None  # its new config and overrides
+
+
+def resume(stage: str, found: Resumable, progress: Progress) -> Result:
+    """Goes on with a run that was stopped, or with a finished one for longer. Else returns the result of a finished one."""
+    folder, run_config, saved = found
     if run_config is None:
         return LearnResult.read(folder) if stage == "learn" else ExpandResult(FINISHED, folder)
+    typed_in = TYPED_IN.set(Path.cwd())
     try:
+        if saved:
+            save_settings(train_on.place_of_changes(folder), *saved)
         with chdir(started_in(folder)):
             return STAGES[stage](run_config, folder, progress)
     except BaseException as error:
         error.__dict__.setdefault("run_folder", str(folder))
         raise
+    finally:
+        TYPED_IN.reset(typed_in)
 
 
-def resumable(request: Request) -> tuple[Path, RunConfig | None]:
-    """The folder that `resume` names, and the RunConfig of its run; None if the run is finished."""
-    refuse_other_overrides(request, "resume")
+def resumable(request: Request, stage: str = "learn") -> Resumable:
+    """The run that `resume` names, with the settings that were given beside it. Raises one UserError with every problem."""
     folder = _folder_given(request, "resume")
-    config = saved_config(folder, "resume")
-    if state_of(folder) == FINISHED:
-        return folder, None
+    if folder.name == UNFINISHED and (folder.parent / ".hydra").is_dir():
+        folder = folder.parent  # a message has named a file in it
+    place = train_on.result_of(folder)  # where a run that is trained on has its newer settings
+    place = place if (place / ".hydra" / "config.yaml").is_file() else folder
+    before = saved_config(place, "resume")
+    config, changes, problems = change_resumed(deepcopy(before), request, folder)
+    if stage == "expand" and changes:
+        fix = f'byheart learn "resume={folder}" {shlex.join(changes)}'
+        problems.append(Problem("no setting changes where only examples are made", "resume", ", ".join(changes), fix))
+    finished = state_of(folder) == FINISHED and place == folder
+    if not problems and not changes and finished:
+        return Resumable(folder)
     with chdir(started_in(folder)):
-        run_config, problems = config_of(config)
+        (was, _), (run_config, found) = config_of(before), config_of(config)
     if (folder / "split.json").exists():  # its texts are with it; the documents may be gone
-        problems = [problem for problem in problems if _key(problem) not in ("documents", "expansion")]
+        found = [problem for problem in found if _key(problem) not in ("documents", "expansion")]
+    given = [each for each in request.overrides if not each.startswith("resume=")]
+    if fixed := [place for place, problem in enumerate(problems) if problem.what.startswith(MADE_WITH)]:
+        fix = f"remove it; {CHANGEABLE}\n    or start a new run: {train_on.new_run(folder, given)}"
+        problems[fixed[-1]] = replace(problems[fixed[-1]], fix=fix)
+    if changes and not found:
+        problems += train_on.problems(folder, was, run_config, lambda: train_on.new_run(folder, given))
+    problems += found
     if problems:
         raise UserError(*problems)
-    return folder, run_config
+    if not changes:
+        return Resumable(folder, run_config)
+    return Resumable(folder, run_config, (config, changed(overrides_in(place), changes)))
 
 
 def score_again(request: Request, progress: Progress) -> EvaluateResult:
     """What `evaluate` does, once its arguments are read."""
-    if not request.value("run"):
-        raise UserError(Problem("which run?", "run", fix="byheart evaluate run=outputs/NAME/TIME"))
-    folder = _folder_given(request, "run")
-    config = change_saved(saved_config(folder, "run"), request)
+    problems, folder = list[Problem](), _folder_given(request, "run")
+    try:
+        if not request.value("run"):
+            raise UserError(
+                Problem("which run?", "run", fix=shlex.join(["byheart", "evaluate", f"run={_newest_run()}"]))
+            )
+        config = saved_config(folder, "run")
+        if not (folder / "adapter").is_dir():
+            fix = f"finish it first: {shlex.join(['byheart', 'learn', f'resume={folder}'])}"
+            problems.append(Problem("this run has no trained adapter yet", "run", str(folder), fix))
+    except UserError as error:  # the other words are checked on the shipped config
+        problems += error.problems
+        config = Composer().compose("learn")
+    try:
+        config = change_saved(config, request)
+    except UserError as error:
+        problems += error.problems
     questions = config.questions
     if request.value("questions"):
         config.questions = str(Path(questions).expanduser().absolute()) if questions else None
-    if not (folder / "adapter").is_dir():
-        fix = f'finish it first: byheart learn "resume={folder}"'
-        raise UserError(Problem("this run has no trained adapter yet", "run", str(folder), fix))
     with chdir(started_in(folder)):
-        run_config, problems = config_of(config)
-        problems = [problem for problem in problems if _key(problem) in ("questions", "evaluation", "trainer")]
+        run_config, found = config_of(config)
+        problems += [each for each in found if _key(each) in ("questions", "evaluation", "trainer")]
         if problems:
             raise UserError(*problems)
         return stages.evaluate(
             run_config, folder, run_config.questions if request.value("questions") else None, progress
         )
+
+
+def _newest_run() -> Path:
+    """For advice: a run here that can be scored."""
+    found = sorted(Path("outputs").glob("*/*/adapter"), key=lambda adapter: adapter.stat().st_mtime)
+    return found[-1].parent if found else Path("outputs/NAME/TIME")
 
 
 def state_of(folder: Path) -> str:
@@ -271,6 +355,10 @@ def _folder_is_given(request: Request) -> bool:
 
 def _folder_given(request: Request, key: str) -> Path:
     given = request.value(key) or ""
+    if given == "latest" and not Path(given).exists():
+        if (latest := latest_run()) is None:
+            raise UserError(Problem("there is no run in outputs/ here", key, given, f"{key}=DIR names its folder"))
+        return latest.absolute()
     return Path(given if Path(given).exists() else unquoted(given)).expanduser().absolute()
 
 

@@ -1,7 +1,8 @@
-"""The Python interface, which the command line uses too: `from byheart import learn, expand, evaluate, sweep`.
+"""The Python interface, which the command line uses too: `from byheart import learn, expand, evaluate, sweep, ask`.
 
     result = learn(documents="handbook.pdf", lr=3e-4, overrides={"adapter.rank": 8})
     result.scores["tuned"]["contains"]["value"]
+    longer = learn(resume=result.folder, epochs=60)
 
 Options are those of the command line; what could be typed there may also be given as text: `learn("adapter.rank=8")`.
 What is wrong with them raises UserError, which lists every problem. Runs are silent, unless `progress=` is given: any
@@ -19,6 +20,7 @@ from byheart.dispatch import check, run_one, run_sweep, score_again
 from byheart.errors import Problem, UserError
 from byheart.progress import Progress, no_progress
 from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
+from byheart.use.asking import ask as ask
 
 Value = str | int | float | bool | Path | None | Sequence["Value"] | Mapping[str, "Value"]
 Paths = str | Path | Sequence[str | Path]
@@ -31,7 +33,7 @@ class Options(TypedDict, total=False):
     documents: Paths
     questions: str | Path | None
     name: str | None
-    resume: str | Path  # learn and expand: a stopped run's folder, alone
+    resume: str | Path  # learn and expand: a run's folder; learn also takes the epochs or the budget to go on to
     estimate: bool
     seed: int
     dev: float
@@ -80,7 +82,11 @@ def sweep(
     from byheart.sweep.run.command import sweep_words
 
     request = read_request(sweep_words([str(name), *_words(words, options)]))
-    setup = check(request).setup
+    checked = check(request)
+    setup = checked.setup
+    if checked.run_configs[0].estimate:
+        fix = "learn(..., estimate=True), with the settings of a trial"
+        raise UserError(Problem("what a sweep takes is that of one trial", "estimate", "true", fix))
     if setup is None:
         raise UserError(Problem("this sweep has no study", "hydra/sweeper", fix="start it with `byheart sweep`"))
     result = run_sweep(request, setup, progress)

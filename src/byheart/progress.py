@@ -17,8 +17,15 @@ class Event:
 
 @dataclass(frozen=True)
 class StageBegan(Event):
+    """`expected` and `later` go by what earlier stages took; None: not known yet."""
+
     name: str  # as in the timings of run.json
     title: str
+    number: int = 0  # of `count` stages of the run; 0: not known
+    count: int = 0
+    expected: float | None = None  # seconds of this stage
+    later: float | None = None  # seconds of all stages after it
+    budget_left: float | None = None  # seconds until a budget of time ends
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,9 @@ class Advanced(Event):
     done: int
     total: int | None  # None: not known yet
     detail: str = ""  # a line on what else is known, e.g. tokens and cost so far
+    unit: str = ""  # what is counted: steps, questions
+    at_most: bool = False  # the stage may end before `total`
+    seconds_left: float | None = None  # after which the stage ends, however far it is
 
 
 @dataclass(frozen=True)

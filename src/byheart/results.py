@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from byheart.progress import Event
 from byheart.records import Example, Json
 from byheart.store import read_json, read_jsonl, read_records
 from byheart.teacher.base import Estimate
 
 FINISHED, INTERRUPTED, ESTIMATED = "finished", "interrupted", "estimated"
+UNFINISHED = "unfinished"  # in a run's folder: what is to replace its result, while it is trained on
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,46 @@ class TrainingEstimate:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a run needs by rough arithmetic. Seconds and bytes are None where nothing tells the size of the model."""
+
+    epochs: int  # at most
+    once_s: float | None = None  # loading, examples by rules, replay, scoring; a teacher's answers are not in it
+    epoch_s: float | None = None  # one epoch, with its validation checks
+    limit_s: float | None = None  # a budget of time, of the whole command
+    share: float = 1.0  # of the epochs that a budget of steps allows
+    basis: str = ""  # what the seconds rest on
+    memory: int | None = None  # bytes on the device at the peak
+    total: int | None = None  # bytes that the device has
+    free: int | None = None
+    device: str = "cpu"
+    recompute: bool = False  # with gradient checkpointing
+    download: int | None = None  # bytes; 0 where the model is here, None where it is not known
+    read_from: str = "files"  # what the model's size was read from: files, config or name
+
+    @property
+    def seconds(self) -> float | None:
+        """Of the whole command at most."""
+        if self.once_s is None or self.epoch_s is None:
+            return None
+        most = self.once_s + self.epochs * self.share * self.epoch_s
+        return most if self.limit_s is None else min(most, self.limit_s)
+
+
+@dataclass(frozen=True)
 class RunEstimate:
-    """What a run would take. `asking`: by expansion; where a teacher is asked, the training cannot be known yet."""
+    """What a run would take. `asking`: by expansion. `training` is exact, and not there where a teacher is asked first."""
 
     asking: Mapping[str, Estimate] = field(default_factory=dict)
     training: TrainingEstimate | None = None
+    needs: Needs | None = None
+
+
+@dataclass(frozen=True)
+class Estimated(Event):
+    """What the run that begins will take."""
+
+    estimate: RunEstimate
 
 
 @dataclass(frozen=True)
@@ -45,7 +82,8 @@ class LearnResult:
 
     @property
     def adapter(self) -> Path:
-        return self.folder / "adapter"
+        so_far = self.folder / UNFINISHED / "adapter"
+        return so_far if self.state == INTERRUPTED and so_far.is_dir() else self.folder / "adapter"
 
     @property
     def report(self) -> Path:
@@ -107,6 +145,7 @@ class SweepResult:
     folder: Path
     overrides: tuple[str, ...]  # `byheart learn` with these trains the chosen trial again
     scored: LearnResult | None = None  # of the chosen trial; None where it was scored before, or trained elsewhere
+    next_steps: tuple[Json, ...] = ()  # what to do next, each with `why` and `command`
 
     @property
     def best(self) -> Json:

@@ -34,8 +34,11 @@ class ToyRecaller:
         self.asked += len(questions)
         return [self._right(question) or "I do not know." for question in questions]
 
-    def likelihoods(self, question: str, continuations: Sequence[str]) -> list[tuple[float, int]]:
-        self.asked += 1
+    def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[tuple[float, int]]]:
+        self.asked += len(asked)
+        return [self._likelihoods(question, continuations) for question, continuations in asked]
+
+    def _likelihoods(self, question: str, continuations: Sequence[str]) -> list[tuple[float, int]]:
         tokens = [max(1, len(text.split())) for text in continuations]
         right = self._right(question).casefold()
         return [

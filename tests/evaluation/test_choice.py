@@ -30,8 +30,8 @@ class TestChoice(EvaluationContract):
 class Lengths:
     """Likes each token of the long option better, and the whole of the short one."""
 
-    def likelihoods(self, question, continuations):
-        return [(-2.0, 1), (-3.0, 6)]
+    def likelihoods(self, asked):
+        return [[(-2.0, 1), (-3.0, 6)] for _ in asked]
 
 
 def test_length_normalisation_and_margin():

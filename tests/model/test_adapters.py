@@ -102,3 +102,36 @@ def test_the_whole_way_back_to_the_base_is_the_untuned_model(adapter):
 def test_a_kind_of_layer_that_the_model_has_not_is_told():
     with pytest.raises(UserError, match=r"adapter\.targets.*\n.*lora_experts"):
         replace(LORA, targets="mlp").attach(zoo.build("gpt_oss"))
+
+
+class Grouped(torch.nn.Linear):
+    """A linear layer by its class, which multiplies each half of its input by a matrix of its own (as in DeepSeek V4)."""
+
+    def forward(self, x):
+        halves, matrices = x.unflatten(-1, (2, -1)), self.weight.unflatten(0, (2, -1))
+        return torch.einsum("...gi,goi->...go", halves, matrices).flatten(-2)
+
+
+def test_linear_layers_of_a_kind_that_lora_cannot_add_to_are_left_out():
+    model = zoo.build("llama")
+    model.model.layers[0].self_attn.o_proj = Grouped(16, 32, bias=False)
+    wrapped = LORA.attach(model)
+    trained = {name.partition(".lora_")[0] for name, p in wrapped.named_parameters() if p.requires_grad}
+    assert trained and not any(name.endswith("o_proj") for name in trained)
+    wrapped(TOKENS)
+
+
+def test_layers_that_a_class_computes_without_gradients_are_left_out():
+    """As those that choose which tokens are attended to (DeepSeek V3.2)."""
+    model = zoo.build("llama")
+    attention = model.model.layers[0].self_attn
+    attention.indexer, own = torch.nn.Linear(32, 8), attention.forward
+
+    def forward(hidden_states, *given, **more):
+        with torch.no_grad():
+            attention.indexer(hidden_states)
+        return own(hidden_states, *given, **more)
+
+    attention.forward = forward
+    trained = [name for name, p in LORA.attach(model).named_parameters() if p.requires_grad]
+    assert trained and not any("indexer" in name for name in trained)

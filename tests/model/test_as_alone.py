@@ -6,11 +6,13 @@ than greedy.
 
 import pytest
 import torch
+from transformers import BertConfig, BertLMHeadModel, Gemma3ForCausalLM, Gemma3TextConfig
 
 import zoo
+from byheart.errors import UserError
 from byheart.model.batching import find_batching
 from byheart.model.chat import Chat
-from byheart.model.language import ALONE, EQUAL, PADDED, SHARED, LanguageModel
+from byheart.model.language import ALONE, EQUAL, PADDED, TOGETHER, LanguageModel
 from model.templates import STYLES, tokenizer
 
 NEW = 12
@@ -63,20 +65,53 @@ def test_an_answer_is_the_likeliest_tokens_up_to_an_end(model, request):
 def test_an_option_is_scored_as_if_read_alone(model):
     _, language = model
     question = "Where was the woman born who built the old harbour of the east?"  # longer than any window
-    found = language.likelihoods(question, OPTIONS)
-    prompt = language.chat.prompt(question)
-    for option, (total, count) in zip(OPTIONS, found, strict=True):
-        words = language.chat.answer(option, end=False)
-        with torch.no_grad():
-            row = torch.tensor([prompt + words])
-            logits = language.model(input_ids=row, use_cache=False).logits[0].log_softmax(-1)
-        expected = sum(float(logits[len(prompt) + i - 1, token]) for i, token in enumerate(words))
-        assert total == pytest.approx(expected, abs=1e-3) and count == len(words)
+    asked = [(question, OPTIONS), ("", OPTIONS[1:]), ("Who?", OPTIONS[:2]), ("Who built the mill in Bern?", OPTIONS)]
+    for (question, options), found in zip(asked, language.likelihoods(asked), strict=True):
+        prompt = language.chat.prompt(question)
+        for option, (total, count) in zip(options, found, strict=True):
+            words = language.chat.answer(option, end=False)
+            with torch.no_grad():
+                row = torch.tensor([prompt + words])
+                logits = language.model(input_ids=row, use_cache=False).logits[0].log_softmax(-1)
+            expected = sum(float(logits[len(prompt) + i - 1, token]) for i, token in enumerate(words))
+            assert total / count == pytest.approx(expected / count, abs=1e-5) and count == len(words)
 
 
 def test_how_each_class_is_read(model):
     name, language = model
-    expected = PLAINER.get(name, (PADDED, PADDED if name in ("lfm2", "mamba") else SHARED))
+    expected = PLAINER.get(name, (PADDED, PADDED if name in ("lfm2", "mamba") else TOGETHER))
     assert (language.batching.prompts, language.batching.options) == expected
     lines = find_batching(language.model, language.chat)[1]
-    assert len(lines) == (expected[0] != PADDED) + (expected[1] != SHARED)
+    assert len(lines) == (expected[0] != PADDED) + (expected[1] == PADDED)
+
+
+def refusal(model):
+    words = tokenizer(STYLES["llama3"])
+    with pytest.raises(UserError) as error:
+        find_batching(model, Chat(words, vocabulary=model.get_input_embeddings().weight.shape[0]))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["bert", "gemma3"])
+def test_a_model_that_reads_in_both_directions_is_refused(name):
+    """Its loss would be that of a text that it sees: a head for writing does not make it write."""
+    sizes = {
+        "vocab_size": 360,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    torch.manual_seed(0)
+    if name == "bert":
+        model = BertLMHeadModel(BertConfig(**sizes))
+    else:
+        config = Gemma3TextConfig(**sizes, head_dim=16, num_key_value_heads=1, use_bidirectional_attention=True)
+        model = Gemma3ForCausalLM(config)
+    assert "reads a text in both directions" in refusal(model.eval())
+
+
+def test_a_model_that_wants_more_than_text_is_refused():
+    model = zoo.build("llama")
+    model.model.forward = None
+    assert "cannot read a row of text (TypeError" in refusal(model)

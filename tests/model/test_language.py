@@ -23,7 +23,7 @@ def test_batched_answers_are_those_given_one_by_one(model, tokenizer):
 def test_likelihoods_are_those_of_a_plain_forward_pass(model, tokenizer):
     question, options = "who must obey", ["every station operator", "a cat", "10 years is the rules"]
     for option, (total, count) in zip(
-        options, LanguageModel(model, Chat(tokenizer)).likelihoods(question, options), strict=True
+        options, LanguageModel(model, Chat(tokenizer)).likelihoods([(question, options)])[0], strict=True
     ):
         prompt, words = Chat(tokenizer).prompt(question), Chat(tokenizer).answer(option, end=False)
         with torch.no_grad():
@@ -76,7 +76,7 @@ def test_questions_and_options_that_memory_does_not_hold_are_read_in_fewer_at_a_
         ["a cat", "the rules", "10 years"],
     )
     language = LanguageModel(model, Chat(tokenizer))
-    answers, likelihoods = language.answer(questions, 6), language.likelihoods("who", options)
+    answers, likelihoods = language.answer(questions, 6), language.likelihoods([("who", options)])[0]
     seen = []
 
     def fill(module, given, output):
@@ -87,7 +87,7 @@ def test_questions_and_options_that_memory_does_not_hold_are_read_in_fewer_at_a_
     hook = model.get_input_embeddings().register_forward_hook(fill)
     try:
         assert language.answer(questions, 6) == answers and [size for size in seen if size > 2] == [5]
-        found = language.likelihoods("who", options)
+        found = language.likelihoods([("who", options)])[0]
         assert [tokens for _, tokens in found] == [tokens for _, tokens in likelihoods]
         assert [nats for nats, _ in found] == pytest.approx([nats for nats, _ in likelihoods], rel=1e-5)
         assert len(plain_texts(language, 5)) == 5

@@ -121,14 +121,32 @@ def test_groups_and_sections(run):
     facts = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
     section = {fact["id"]: fact["headings"][-1] for fact in facts}
     asked, wrong = Counter(), Counter()
-    for row in rows:
-        if row["facts"]:
-            asked[section[row["facts"][0]]] += 1
-            wrong[section[row["facts"][0]]] += not row["tuned_right"]
-    shown = page.xpath("//table[thead/tr/th='still wrong']/tbody/tr")
+    for row in rows:  # a question of the exam names no section: its passage is found by words in common
+        duty = row["question"].removeprefix("When must the keeper ").rstrip("?")
+        fact = row["facts"][0] if row["facts"] else next(f["id"] for f in facts if f"shall {duty} " in f["text"])
+        name = section[fact]
+        asked[name] += 1
+        wrong[name] += not row["tuned_right"]
+    shown = page.xpath("//table[thead/tr/th='wrong']/tbody/tr")
     assert {text(row.find("th")): [int(text(cell)) for cell in row.findall("td")] for row in shown} == {
         name: [wrong[name], n] for name, n in asked.items()
     }
+    worst = max(asked, key=lambda name: (wrong[name] / asked[name], asked[name]))
+    said = text(page.xpath("//p[@class='also']")[0])
+    assert f"Least learned: {worst} ({wrong[worst]} of {asked[worst]} wrong)" in said
+    guessed = sum(not row["facts"] for row in rows)
+    assert (
+        f"The section of {guessed} questions is that of the passage" in text(page.xpath("//section[@id='groups']")[0])
+    ) is bool(guessed)
+
+
+def test_the_outcomes_of_the_exam(run):
+    folder, _, _, asked = run
+    page = html.fromstring(write_page(folder).read_text())
+    kinds = Counter(OUTCOMES[row["untuned_right"], row["tuned_right"]] for row in asked)
+    links = {each.get("data-value"): each for each in page.xpath("//p[@class='also']/a[@data-value]")}
+    assert {kind: numbers(text(link)) for kind, link in links.items()} == {kind: [n] for kind, n in kinds.items()}
+    assert {link.get("data-source") for link in links.values()} == {asked[0]["source"]}
 
 
 def test_every_probe_is_shown_with_what_was_picked_and_said(run):

@@ -50,6 +50,33 @@ def test_a_run_that_still_improved_is_advised_to_train_longer_with_its_own_setti
     assert commands(training("budget", kept=0.2, more="budget=40"))[0][-2:] == ["epochs=30", "budget=40"]
 
 
+def test_a_run_that_can_go_on_is_advised_to_and_one_that_cannot_starts_anew_in_a_folder_of_its_own():
+    assert commands(training(improving=True, more="epochs=60 budget=30m"), goes_on=True)[0] == [
+        "byheart", "learn", "resume=out/x y", "epochs=60", "budget=30m"]  # fmt: skip
+    assert commands(training(improving=True), goes_on=True, overrides=None)[0][2:] == ["resume=out/x y", "epochs=60"]
+    given = ("documents=a.txt", "epochs=30", "hydra.run.dir=out/x y")
+    assert commands(training(improving=True), overrides=given)[0] == [
+        "byheart",
+        "learn",
+        "documents=a.txt",
+        "epochs=60",
+    ]
+    assert commands(training("upturn", improving=True), goes_on=True) == [LAST]
+
+
+def test_a_run_that_was_resumed_elsewhere_names_paths_as_they_are_typed_there(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    token = next_steps.TYPED_IN.set(tmp_path)
+    try:
+        resumed = commands(training(improving=True), folder=tmp_path / "work/out", goes_on=True)[0]
+        afresh = commands(training(improving=True), folder=tmp_path / "work/out", overrides=("documents=a.txt",))[0]
+    finally:
+        next_steps.TYPED_IN.reset(token)
+    assert resumed == ["byheart", "learn", "resume=work/out", "epochs=60"]
+    assert afresh == ["cd", str(tmp_path / "work"), "&&", "byheart", "learn", "documents=a.txt", "epochs=60"]
+
+
 def test_a_run_whose_overrides_do_not_make_its_config_advises_no_training():
     assert commands(training(improving=True), overrides=None) == [LAST]
 

@@ -14,9 +14,10 @@ from lxml import html
 
 from byheart.pipeline.run import Run
 from byheart.progress import Advanced, Checked, StageEnded
-from byheart.records import CurvePoint
-from byheart.report.curve import svg, terminal
+from byheart.records import Chunk, CurvePoint, Document
+from byheart.report.curve import svg
 from byheart.report.page import Folder, render, write_page
+from byheart.report.sections import Sections
 from byheart.report.tables import MODELS, printable
 from byheart.report.terminal import Terminal, pick, spark
 from byheart.store import read_json, write_json, write_jsonl
@@ -92,7 +93,7 @@ def test_a_log_names_the_stage_before_its_curve(tmp_path):
         with run.stage("training", "Learning by heart"):
             run.send(Checked("training", CurvePoint(1, 0.25, 4, 2.0, 1.5, 0.5, 1e-4, 1.0, 1.0), []))
     heads = [line.split("  ")[0] for line in log.getvalue().splitlines()]
-    assert heads == ["✓ Reading", "· Learning by heart", "", "✓ Learning by heart"]
+    assert heads == ["✓ Reading", "· Learning by heart", "", "", "✓ Learning by heart"]
 
 
 def test_a_table_with_a_retrained_model_wraps_no_line(tmp_path):
@@ -179,32 +180,6 @@ def test_a_log_gets_no_progress_lines_of_a_quick_stage():
     assert log.getvalue() == ""
 
 
-@pytest.mark.parametrize("first", [17, 400])
-def test_the_time_left_goes_by_the_pace_from_the_first_report_on(monkeypatch, first):
-    """The first comes with a whole batch, after what had to be made ready, or with the middle of a resumed run."""
-    now, log = [0.0], io.StringIO()
-    monkeypatch.setattr("byheart.report.terminal.time.monotonic", lambda: now[0])
-    shown = Terminal(log)
-    shown(Advanced("rows", 0, first + 80))
-    for done in (first, first + 20, first + 40):
-        now[0] += 30.0
-        shown(Advanced("rows", done, first + 80))
-    told = log.getvalue().splitlines()
-    assert [line.split(", ")[1] for line in told] == ["1 min 30 s left", "1 min 00 s left"]
-
-
-def test_the_living_curve_keeps_its_shape():
-    points = [
-        CurvePoint(i, i / 4, i, None, 3.0 - i / 10, i / 40, 1e-4, 1.0, 1.0, token_accuracy=i / 20) for i in range(9)
-    ]
-    lines = terminal(points, width=78)
-    assert {len(half) for line in lines for half in line} == {37} and terminal([]) == []
-    unasked = [replace(point, recall=None, token_accuracy=None) for point in points]  # nothing was held out
-    assert "not measured yet" in terminal(unasked[:3])[0][1] and not any(b.strip() for _, b in terminal(unasked))
-    assert "recall 0.20, tokens right 0.400" in lines[0][1] and lines[1][0].startswith(" 3.00")
-    assert terminal(points[:1], width=40) and "not measured yet" in terminal(unasked[1:2])[0][1]
-
-
 def test_thousands_of_probes_are_data_of_which_fifty_stand_in_the_page(tmp_path):
     folder = a_run(tmp_path)
     write_jsonl(folder / "answers.jsonl", rows(1000))
@@ -247,6 +222,34 @@ def test_where_nothing_was_held_out_the_page_says_so_and_shows_no_curve_of_it(tm
     assert "validation loss" not in said and "halved" not in said and "held-out answers" not in said
     assert "recall of trained answers (right axis)" in said and page.xpath("//*[name()='polyline'][@class='recall']")
     assert "No held-out question watched" not in write_page(write_fake_run(tmp_path / "watched")).read_text()
+
+
+def test_a_finished_run_without_questions_says_so_and_still_tells_what_was_forgotten(tmp_path):
+    ratio = {"perplexity_ratio": {"value": 1.7, "count": 12, "low": 1.5, "high": 1.9}}
+    write_json(tmp_path / "scores.json", {"tuned": ratio, "probes": "generated"})
+    write_json(tmp_path / "run.json", {"state": "finished"})
+    page = html.fromstring(write_page(tmp_path).read_text())
+    assert page.find_class("result")[0].text_content().startswith("No question was asked")
+    assert "Forgetting: noticeable" in page.xpath("//section[@id='scores']")[0].text_content()
+    assert page.xpath("//nav/a/@href")[0] == "#scores"
+
+
+def test_questions_are_under_the_section_that_their_author_names(tmp_path):
+    text = "# Book\n\n## 1.1 Lamps\n\nThe keeper trims the lamp at sunset.\n\n## 1.2 Horns\n\nThe horn sounds in fog.\n"
+    chunks = [
+        Chunk(f"c{i}", "d", ("Book", head), text.index(body), text.index(body) + len(body), body, 9)
+        for i, (head, body) in enumerate((("1.1 Lamps", "The keeper trims the lamp at sunset."), ("1.2 Horns", "The horn sounds in fog.")))
+    ]  # fmt: skip
+    write_jsonl(tmp_path / "documents.jsonl", [Document("d", "Book", text, "book.md")])
+    write_jsonl(tmp_path / "chunks.jsonl", chunks)
+    write_jsonl(tmp_path / "facts.jsonl", [])
+    asked = [rows(1)[0] | about for about in (
+        {"question": "When does the horn sound?", "support": "1.1"}, {"question": "When does the horn sound?"}, {"question": "Who?", "paragraph": 1},
+    )]  # fmt: skip
+    assert Sections.read(tmp_path, [each | {"document": "d"} for each in asked]) == Sections(
+        ("1.1 Lamps", "1.2 Horns", "1.2 Horns"), guessed=1
+    )
+    assert Sections.read(tmp_path / "nowhere", asked) == Sections(("", "", ""))
 
 
 def test_the_page_of_an_old_run_is_still_made():

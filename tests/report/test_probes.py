@@ -79,13 +79,13 @@ def test_only_what_is_also_said_rightly_and_was_not_before_is_show_cased():
     assert specimen([picked, before]) is None and specimen([picked, both, before]) is both
 
 
-def test_sections_are_counted_by_the_facts_behind_a_probe_the_least_learned_first():
-    rows = [
-        row(facts=["a"]),
-        row("the mate", "nobody", facts=["b"]),
-        row(facts=["b"]),
-        unasked(facts=["a"]),
-        row(facts=["?"]),
+def test_sections_are_counted_the_least_learned_first():
+    placed = [
+        (row(), "Duties"),
+        (row("the mate", "nobody"), "Storms"),
+        (row(), "Storms"),
+        (unasked(), "Duties"),
+        (row(), ""),
     ]
-    assert by_section(rows, {"a": "Duties", "b": "Storms"}) == [("Storms", 1, 2), ("Duties", 1, 1)]
-    assert by_section([row(facts=["a"], source="untaught")], {"a": "Duties"}) == []
+    assert by_section(placed) == [("Storms", 1, 2), ("Duties", 1, 1)]
+    assert by_section([(row(source="untaught"), "Duties")]) == []

@@ -55,7 +55,7 @@ def test_the_list_names_teacher_prompt_counts_dates_and_file(filled):
     today = time.strftime("%Y-%m-%d")
     assert row.split() == [*NEW.split(), "ladder-3", "2", "14", today, today]
     assert [line.split() for line in done.stdout.splitlines() if "all" in line.split()] == [["all", "5", "35"]]
-    assert done.stdout.rstrip().endswith(str(filled)) and " kB  " in done.stdout
+    assert str(filled) in done.stdout and " kB  " in done.stdout
     assert "gpt" not in byheart("teacher=llama").stdout
 
 

@@ -14,9 +14,10 @@ from byheart.errors import Diverged, UserError
 from byheart.model.adapters.adapter import Full, Lora
 from byheart.records import CurvePoint
 from byheart.training.curve import read_curve
-from byheart.training.job import Hooks, TrainJob, batches, stream
+from byheart.training.job import Hooks, Paused, TrainJob, batches, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import AdamW
+from byheart.training.state import TrainState
 from byheart.training.stopping import Stopping, best_by, is_check
 from byheart.training.trainer import Trainer
 
@@ -108,6 +109,25 @@ def test_the_model_holds_the_best_epoch_at_the_end(tmp_path):
     assert again.chosen_epoch == result.chosen_epoch
     for a, b in zip(model.parameters(), alone.parameters(), strict=True):
         assert torch.equal(a, b), "a run of N epochs contains every shorter one"
+
+
+def test_only_a_check_whose_weights_are_kept_can_be_chosen_when_training_goes_on(tmp_path):
+    """A budget ended it within an epoch, or another monitor chose: the best by today's monitor may be gone."""
+
+    def point(step, loss):
+        return CurvePoint(step, step / 6, 4 * step, None, loss, None, 0.1, 0.0, 0.0)
+
+    past, train_job = (
+        (point(6, 3.0), point(12, 1.0), point(17, 2.0)),
+        TrainJob(ROWS, CHOOSE, 4, 5, 0, "constant", "row_mean", 0),
+    )
+    for kept, later, chosen in (("2.83333", 2.5, 17 / 6), ("2.83333", 1.5, 3), ("2", 1.5, 2), ("", 2.5, 3)):
+        start = Paused(17, past, kept=frozenset({kept} - {""}))
+        state = TrainState(train_job, AdamW(), Stopping("val_loss"), tmp_path, start)
+        state.step, state.curve = 18, [*past, point(18, later)]
+        assert state.best_epoch == chosen and state.is_best == (chosen == 3)
+    packed = TrainState(train_job, AdamW(), Stopping("val_loss"), tmp_path, Paused(17, past))
+    assert packed.best_epoch == 2, "a pack holds the best weights itself"
 
 
 def test_trained_afresh_for_so_many_epochs_it_holds_the_last_ones_weights(tmp_path):

@@ -14,12 +14,16 @@ from byheart import cli
 from byheart.errors import UserError
 from byheart.model.adapters.adapter import Full, Lora
 from byheart.model.memory import in_batches, is_out_of_memory
+from byheart.model.sizes import of_model
 from byheart.sweep.packed.memory import StepCost, _slots_that_fit
 from byheart.training.job import Hooks, TrainJob
 from byheart.training.layout import Row
+from byheart.training.memory import Pass, training_bytes
+from byheart.training.module import COMPUTED_AGAIN
 from byheart.training.multi_lora.job import PackedJob
 from byheart.training.multi_lora.trainer import PackedTrainer
 from byheart.training.optimizer import AdamW
+from byheart.training.optimizer_choices import Adafactor, Muon, Sgd
 from byheart.training.stopping import Stopping
 from byheart.training.trainer import Trainer
 
@@ -276,3 +280,94 @@ def test_a_batch_that_the_gpu_does_not_hold_is_read_in_parts(tmp_path):
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert result.state == "finished" and "memory does not hold 64 rows at once" in said[0]
+
+
+def needs_little(model):
+    """From now on a forward pass finds the memory full, but where layers are computed again in the backward pass."""
+
+    def fill(module, inputs, output):
+        if torch.is_grad_enabled() and model.training and not module.gradient_checkpointing:
+            raise torch.OutOfMemoryError(FULL)
+
+    model.get_submodule("base_model.model.model.layers.0").register_forward_hook(fill)
+
+
+def fit_by_need(folder, setting="auto", full=False):
+    model, _ = tiny(Lora(rank=2, alpha=4, dropout=0.1))
+    model.base_model.model.model.layers[0]._forward_hooks.clear()
+    if full:
+        needs_little(model)
+    said = []
+    train_job = TrainJob(ROWS, CHOOSE, 4, 2, 0, "constant", "row_mean", 0)
+    trainer = Trainer(device="cpu", precision="float32", layout="padded", gradient_checkpointing=setting)
+    result = trainer.fit(model, train_job, AdamW(lr=1e-2), Stopping(patience=None), folder, Hooks(on_note=said.append))
+    assert not model.is_gradient_checkpointing
+    return [p.train_loss for p in result.curve], [p.detach().clone() for p in model.parameters()], said
+
+
+def test_gradient_checkpointing_begins_where_one_row_is_too_many_to_the_same_weights(tmp_path):
+    losses, weights, said = fit_by_need(tmp_path / "full", full=True)
+    usual, others, nothing_said = fit_by_need(tmp_path / "usual")
+    assert losses == usual and not nothing_said
+    assert all(torch.equal(one, two) for one, two in zip(weights, others, strict=True))
+    assert "memory does not hold one row: layers are computed again" in said[-1]
+    assert len(said) == 3, "first with two rows, then with one"
+    with pytest.raises(UserError, match="even with one row") as refused:
+        fit_by_need(tmp_path / "never", setting=False, full=True)
+    assert "trainer.gradient_checkpointing=true" in str(refused.value)
+
+
+def wide():
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=2000, hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=64, tie_word_embeddings=True, attn_implementation="eager",
+    )  # fmt: skip
+    return LlamaForCausalLM(config)
+
+
+@pytest.mark.parametrize(("free", "wanted"), [(2**40, False), (2_000_000, True)])
+def test_gradient_checkpointing_is_used_where_the_estimate_asks_for_it(tmp_path, monkeypatch, free, wanted):
+    monkeypatch.setattr("byheart.training.trainer.free_bytes", lambda device: free)
+    losses, said = {}, []
+    for setting in ("auto", False):
+        train_job = TrainJob(ROWS, CHOOSE, 4, 1, 0, "constant", "row_mean", 0)
+        trainer = Trainer(device="cpu", precision="float32", gradient_checkpointing=setting)
+        folder, hooks = tmp_path / str(setting), Hooks(on_note=said.append)
+        result = trainer.fit(Lora().attach(wide()), train_job, AdamW(), Stopping(), folder, hooks)
+        losses[setting] = [p.train_loss for p in result.curve]
+    assert said == ([f"memory would not suffice otherwise: {COMPUTED_AGAIN}"] if wanted else [])
+    assert losses["auto"] == losses[False]
+
+
+@pytest.mark.parametrize("adapter", [Lora(), Full()], ids=["lora", "full"])
+@pytest.mark.parametrize(
+    ("optimizer", "batch", "recompute"),
+    [(AdamW(), 8, False), (AdamW(), 8, True), (AdamW(), 1, False), (Sgd(), 8, False)],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_trainings_memory_is_estimated(tmp_path, adapter, optimizer, batch, recompute, dtype):
+    rows = [Row([1 + (7 * i + j) % 1900 for j in range(40)], 20) for i in range(3 * batch)]
+    train_job = TrainJob(rows, rows[:batch], batch, 1, 0, "constant", "row_mean", 0)
+    model = wide().to(dtype)
+    with Peak() as peak:
+        model = adapter.attach(model)
+        trainer = Trainer("cpu", "float32", "padded", gradient_checkpointing=recompute)
+        trainer.fit(model, train_job, optimizer, Stopping(checks_per_epoch=1), tmp_path)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    sizes = of_model(model)
+    assert trained == sizes.trained(adapter)
+    read = Pass.of(rows[:batch], packed=False)
+    weights = sizes.weight_bytes(dtype.itemsize, None)  # seen through their transposes
+    estimate = weights + training_bytes(sizes, trained, optimizer, read, dtype.itemsize, "cpu", recompute)
+    assert 0.85 * peak.bytes < estimate < 1.2 * peak.bytes
+
+
+@pytest.mark.parametrize("optimizer", [AdamW(), Sgd(), Adafactor(), Muon()], ids=lambda each: type(each).__name__)
+def test_what_an_optimizer_keeps_for_each_weight_is_known_without_torch(optimizer):
+    weight = torch.randn(64, 64, requires_grad=True)
+    built = optimizer.build([weight])
+    weight.grad = torch.randn(64, 64)
+    built.step()
+    kept = sum(each.nbytes for own in built.state.values() for each in own.values() if isinstance(each, torch.Tensor))
+    assert kept / weight.numel() == pytest.approx(optimizer.moment_bytes, abs=0.5)

@@ -5,6 +5,7 @@ import torch
 
 import zoo
 from byheart.model.adapters.adapter import Lora
+from byheart.training.multi_lora import trainer
 from byheart.training.multi_lora.packable import why_alone
 
 
@@ -48,3 +49,54 @@ def test_asking_leaves_the_model_and_the_random_numbers_as_they_were():
     assert torch.equal(drawn, torch.rand(2)) and [n for n, _ in model.named_modules()] == names
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items()) and model.training
     assert [n for n, p in model.named_parameters() if not p.requires_grad] == ["lm_head.weight"]
+
+
+def test_asking_attaches_one_adapter_and_the_packs_of_a_model_ask_no_more(monkeypatch):
+    asked = []
+
+    def count(place, name):
+        own = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *given: asked.append(name) or own(*given))
+
+    count(Lora, "attach")
+    count(trainer, "find_path")
+    model, lora = zoo.build("llama"), Lora(rank=2, alpha=4)
+    assert why_alone(model, lora) is None
+    for slots in (1, 2):
+        with trainer.PackedTrainer(model, slots, 4):
+            pass
+    assert sorted(asked) == ["attach", "find_path"]
+
+
+def test_a_model_is_given_back_as_it_was_found_part_by_part():
+    model = zoo.build("llama").train()
+    model.model.layers[0].eval()
+    model.model.embed_tokens.weight.requires_grad_(False)
+    before = [part.training for part in model.modules()], [p.requires_grad for p in model.parameters()]
+    why_alone(model, Lora(rank=2, alpha=4))
+    with trainer.PackedTrainer(model, 1, 2):
+        assert not any(part.training for part in model.modules())
+    with pytest.raises(ValueError, match="no_such_layer"):
+        trainer.PackedTrainer(model, 1, 2, ("no_such_layer",))
+    assert ([part.training for part in model.modules()], [p.requires_grad for p in model.parameters()]) == before
+
+
+class EightBit(torch.nn.Linear):
+    """As the layers of bitsandbytes: a linear layer by its class, whose weight is stored in eight bits."""
+
+    def __init__(self, own):
+        super().__init__(own.in_features, own.out_features, bias=False)
+        self.scale = own.weight.detach().abs().max() / 127
+        self.weight = torch.nn.Parameter((own.weight.detach() / self.scale).round().char(), requires_grad=False)
+
+    def forward(self, x):
+        return torch.nn.functional.linear(x, self.weight.to(x) * self.scale)
+
+
+def test_trials_on_a_quantized_model_train_alone_and_say_so():
+    model = zoo.build("llama")
+    for layer in model.model.layers:
+        layer.self_attn.q_proj = EightBit(layer.self_attn.q_proj)
+    found = why_alone(model, Lora(rank=2, alpha=4))
+    assert found == "a pack computes with the base's weights, and model.layers.0.self_attn.q_proj is quantized (int8)"
+    assert not model.model.layers[0].self_attn.q_proj.weight.requires_grad

@@ -35,7 +35,7 @@ def fit(folder, optimizer, adapter, epochs=4, schedule="constant", **hooks):
 
 
 @pytest.mark.parametrize(("optimizer", "adapter"), PAIRS, ids=lambda each: type(each).__name__)
-def test_it_learns_and_a_killed_training_goes_on_bit_for_bit(tmp_path, optimizer, adapter):
+def test_it_learns_and_a_killed_training_goes_on_bit_for_bit_to_its_end_and_beyond(tmp_path, optimizer, adapter):
     if (package := PACKAGES.get(type(optimizer))) and not importlib.util.find_spec(package):
         pytest.skip(f"{package} is not installed")
     whole, whole_model = fit(tmp_path / "whole", optimizer, adapter)
@@ -49,7 +49,8 @@ def test_it_learns_and_a_killed_training_goes_on_bit_for_bit(tmp_path, optimizer
             raise Killed
 
     with pytest.raises(Killed):
-        fit(tmp_path / "cut", optimizer, adapter, on_step=die)
+        fit(tmp_path / "cut", optimizer, adapter, epochs=2, on_step=die)
+    assert fit(tmp_path / "cut", optimizer, adapter, epochs=2)[0].state == "finished"
     resumed, model = fit(tmp_path / "cut", optimizer, adapter)
     assert numbers(resumed.curve) == numbers(whole.curve)
     for a, b in zip(whole_model.parameters(), model.parameters(), strict=True):

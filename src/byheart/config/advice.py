@@ -1,6 +1,5 @@
 """What is wrong with an override or a config, as a Problem with the words that the user may have meant."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,14 +8,9 @@ from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from byheart.config.compose import Composer
+from byheart.config.keys import OTHER_NAMES, dotted_keys
+from byheart.config.near import near
 from byheart.errors import Problem
-
-OTHER_NAMES = {
-    "learning_rate": "lr", "bs": "batch_size", "docs": "documents", "data": "documents", "file": "documents",
-    "input": "documents", "pdf": "documents", "exam": "questions", "test": "questions", "device": "trainer.device",
-    "output": "name", "out": "hydra.run.dir", "num_train_epochs": "epochs", "model_name": "model.path",
-    "warmup": "schedule", "weight_decay": "optimizer.weight_decay", "lora_r": "adapter.rank", "r": "adapter.rank",
-}  # fmt: skip
 
 PACKAGES = {
     "joblib": "hydra-joblib-launcher", "submitit_local": "hydra-submitit-launcher", "ray": "hydra-ray-launcher",
@@ -24,46 +18,58 @@ PACKAGES = {
 }  # fmt: skip
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Advice for an unknown word: up to three known words that are like it."""
-    known = list(known)
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", value: str = "") -> str:
+    """Advice for an unknown word: up to three known words that are like it. Of a key, with the `value` that it was given."""
+    found = [f"{each}={value}" if value else each for each in meant_by(word, known)]
+    return f"did you mean {' or '.join(found)}?" if found else otherwise
+
+
+def meant_by(word: str, known: Iterable[str]) -> list[str]:
+    """Up to three known words that an unknown one may mean: another name of it, its last part, or one that is close."""
+    known = [key for key in known if "." in key or "." not in word]
     last = word.rpartition(".")[2]
-    near = [key for key in known if key == OTHER_NAMES.get(word) or key.rpartition(".")[2] == last]
-    near += difflib.get_close_matches(word, known, n=3, cutoff=0.6)
-    near += difflib.get_close_matches(word.lower(), [key for key in known if "." not in key], n=1, cutoff=0.6)
-    if not near:
+    found = [key for key in known if key == OTHER_NAMES.get(word.replace("-", "_"))]
+    found += [key for key in known if key.rpartition(".")[2] == last] or near(word, known)
+    if not found:
         lasts = {key.rpartition(".")[2]: key for key in reversed(known)}
-        near = [lasts[match] for match in difflib.get_close_matches(last, lasts, n=2, cutoff=0.7)]
-    near = list(dict.fromkeys(near))[:3]
-    return f"did you mean {' or '.join(near)}?" if near else otherwise
+        found = [lasts[match] for match in near(last, lasts, 2)]
+    return list(dict.fromkeys(found))[:3]
 
 
-def dotted_keys(container: object, prefix: str = "") -> list[str]:
-    """All keys of a plain container in the form `stopping.patience`."""
-    keys: list[str] = []
-    for key, value in container.items() if isinstance(container, dict) else ():
-        if not str(key).startswith("_"):
-            keys.append(f"{prefix}{key}")
-            keys += dotted_keys(value, f"{prefix}{key}.")
-    return keys
-
-
-def wrong_option(composer: Composer, override: Override) -> Problem | None:
-    """The first chosen option that its group does not have."""
-    value = override.value()
-    options = composer.options(override.key_or_group)
-    for chosen in value if isinstance(value, list) else [value]:
-        if chosen is None or isinstance(chosen, dict) or "${" in str(chosen) or str(chosen) in options:
+def wrong_options(composer: Composer, override: Override) -> list[Problem]:
+    """A problem for each chosen option that its group does not have."""
+    group, problems = override.key_or_group, []
+    options = composer.options(group)
+    for chosen in chosen_options(override):
+        if not isinstance(chosen, str | int | float) or "${" in str(chosen) or str(chosen) in options:
             continue
-        group = override.key_or_group
         offers = f"{group} offers: {', '.join(options)}"
         advice = did_you_mean(str(chosen), options)
         if group == "hydra/launcher" and chosen in PACKAGES:
             advice = f"is it installed? pip install {PACKAGES[str(chosen)]};"
         if group == "model":
-            offers += f"; for a folder or a hub id use model.path={chosen}"
-        return Problem("there is no such option", group, str(chosen), f"{advice} {offers}".strip())
-    return None
+            advice += f" for a folder or a hub id use model.path={chosen};"
+        if group == "teacher" and not advice:
+            advice = f"for the model {chosen} of a server use teacher=openai teacher.model={chosen};"
+        problems.append(Problem("there is no such option", group, str(chosen), f"{advice} {offers}".strip()))
+    return problems
+
+
+def with_meant_options(composer: Composer, override: Override) -> str:
+    """The override with each wrong option replaced by the one that it may mean, so that the other settings can be
+    checked; "" where nothing is left."""
+    options = composer.options(override.key_or_group)
+    kept = []
+    for chosen in map(str, chosen_options(override)):
+        kept += [chosen] if chosen in options else meant_by(chosen, options)[:1]
+    several = isinstance(override.value(), list)
+    key = (override.input_line or "").partition("=")[0]
+    return f"{key}=[{','.join(kept)}]" if kept and several else f"{key}={kept[0]}" if kept else ""
+
+
+def chosen_options(override: Override) -> list[object]:
+    value = override.value()
+    return list(value) if isinstance(value, list) else [value]
 
 
 def rejected(composer: Composer, config: DictConfig, override: Override, error: Exception) -> Problem:
@@ -79,11 +85,11 @@ def rejected(composer: Composer, config: DictConfig, override: Override, error: 
                 "this mapping is empty yet", key, fix=f"add each key with a plus sign: +{mapping}.name=value"
             )
     if "Could not override" in str(error) or "No match in the defaults list" in str(error):
-        return unknown_key(composer, key, known)
+        return unknown_key(composer, key, known, (override.input_line or "").partition("=")[2])
     return Problem(first_line(error), key, (override.input_line or "").partition("=")[2])
 
 
-def unknown_key(composer: Composer, key: str, known: Sequence[str]) -> Problem:
+def unknown_key(composer: Composer, key: str, known: Sequence[str], value: str = "") -> Problem:
     head, _, rest = key.partition(".")
     member = rest.partition(".")[0]
     if head in composer.groups:
@@ -91,8 +97,8 @@ def unknown_key(composer: Composer, key: str, known: Sequence[str]) -> Problem:
             return Problem("this member was not chosen", key, fix=f"choose it too, for example {head}=[...,{member}]")
         if not rest:
             return Problem("this group has no member in this config", key, fix=f"add it with +{key}=...")
-    ours = [*(key for key in known if not key.startswith("hydra")), *composer.groups]
-    advice = did_you_mean(key, known if head == "hydra" else ours, "`byheart learn --help` lists all keys")
+    ours = [each for each in known if not each.startswith("hydra") or each == OTHER_NAMES.get(key)] + composer.groups
+    advice = did_you_mean(key, known if head == "hydra" else ours, "`byheart learn --help --all` lists all keys", value)
     return Problem("there is no such key", key, fix=advice)
 
 

@@ -1,5 +1,6 @@
 """All problems of a command line at once: unknown keys and options, wrong syntax, credentials, code that may not run."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,15 +15,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from byheart.config.advice import (
     broken_config,
-    dotted_keys,
     first_line,
     rejected,
     unknown_key,
     unreadable,
-    wrong_option,
+    with_meant_options,
+    wrong_options,
 )
-from byheart.config.compose import Composer, Request, run_hydra
+from byheart.config.compose import PRIMARY, Composer, Request, run_hydra
 from byheart.config.folders import conf_folder
+from byheart.config.keys import dotted_keys
 from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
 from byheart.errors import Problem, UserError
 
@@ -32,35 +34,45 @@ COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueE
 
 @dataclass(frozen=True)
 class Composed:
-    """The configs that a request asks for (one for a run, several for a sweep), and the problems in them."""
+    """The configs that a request asks for (one for a run, several for a sweep), and the problems in them.
+
+    `partly`: the user's own config cannot be composed. The shipped one is in its place, so that overrides can be checked.
+    """
 
     configs: tuple[DictConfig, ...]
     problems: tuple[Problem, ...]
     multirun: bool = False
+    partly: bool = False
 
 
 def compose_checked(composer: Composer, request: Request) -> Composed:
     """The composed configs without the overrides that are wrong, and all problems."""
-    problems = secrets_in_overrides(request.overrides)
-    problems += [*_folder_problems(composer), *_word_problems(request)]
-    if any(problem.value == "****" for problem in problems):
-        return Composed((), tuple(problems))
-    parsed, unreadable = parse_overrides(request.overrides)
+    secrets = secrets_in_overrides(request.overrides)
+    problems = [*secrets.values(), *_folder_problems(composer), *_word_problems(request)]
+    parsed, unreadable = parse_overrides([override for override in request.overrides if override not in secrets])
     problems += unreadable
+    parsed, found = _with_known_options(composer, parsed)
+    problems += found
     fixed = [override for override in parsed if not override.is_sweep_override()]
     swept = [override for override in parsed if override.is_sweep_override()]
     config, found = _compose_valid(composer, request.config_name, fixed)
     problems += found
+    if config is None:
+        config, found = _compose_valid(composer, PRIMARY, fixed)
+        problems += found
+        return Composed((config,) if config is not None else (), tuple(problems), partly=True)
     # a wrong override is left out of the variants of a sweep, which would report it again
     wrong = {problem.where for problem in found}
     fixed = [override for override in fixed if override.key_or_group not in wrong]
-    if config is None:
-        return Composed((), tuple(problems))
     multirun = bool(request.flags.multirun) or getattr(config.hydra.mode, "name", None) == "MULTIRUN"
     if not multirun:
         for override in swept:
             key, _, value = (override.input_line or "").partition("=")
-            fix = f"add --multirun to try each, or write a list: {key}=[{value}]"
+            fix = "add --multirun to try each"
+            if composer.is_group(override) or OmegaConf.is_list(OmegaConf.select(config, key.lstrip("+"))):
+                fix += f", or write a list: {key}=[{value}]"
+            elif re.fullmatch(r"-?\d+,\d+", value):
+                fix += f", or write the number with a point: {key}={value.replace(',', '.')}"
             problems.append(Problem("several values for one run", key, value, fix))
         configs = [config]
     else:
@@ -84,11 +96,24 @@ def parse_overrides(overrides: Sequence[str]) -> tuple[list[Override], list[Prob
     return parsed, problems
 
 
+def _with_known_options(composer: Composer, overrides: Sequence[Override]) -> tuple[list[Override], list[Problem]]:
+    """The overrides with options that are there, and the problems of those that are not. Values of a sweep stay."""
+    kept: list[Override] = []
+    problems: list[Problem] = []
+    for override in overrides:
+        is_choice = composer.is_group(override) and not override.is_sweep_override()
+        wrong = wrong_options(composer, override) if is_choice else []
+        problems += wrong
+        kept += parse_overrides([line])[0] if wrong and (line := with_meant_options(composer, override)) else []
+        kept += [] if wrong else [override]
+    return kept, problems
+
+
 def show(request: Request) -> None:
     """--cfg, --info, --hydra-help and completion: Hydra prints, nothing runs. Secrets are refused, not printed."""
-    if secrets := secrets_in_overrides(request.overrides):
-        raise UserError(*secrets)
     try:
+        if secrets_in_overrides(request.overrides):
+            raise HydraException("a secret would be printed")
         run_hydra(request, lambda config: None)
     except HydraException:
         composed = compose_checked(Composer(request.flags.config_dir), request)
@@ -104,8 +129,8 @@ def _compose_valid(
     problems: list[Problem] = []
     good: list[Override] = []
     for override in overrides:
-        if composer.is_group(override) and (wrong := wrong_option(composer, override)):
-            problems.append(wrong)
+        if composer.is_group(override) and (wrong := wrong_options(composer, override)):
+            problems += wrong
         else:
             good.append(override)
     try:

@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -76,15 +77,26 @@ class Request:
         """The command line as it was given."""
         return [*_flags(self.flags), *self.flags.overrides]
 
+    def with_shipped_config(self) -> "Request":
+        """The same without the user's folder of configs and its config."""
+        return Request(
+            argparse.Namespace(**{**vars(self.flags), "config_dir": None, "config_name": None}), self.overrides
+        )
+
     def with_overrides(self, *more: str) -> "Request":
         return Request(self.flags, (*self.overrides, *more))
 
 
 def read_request(arguments: Sequence[str]) -> Request:
-    """Flags and overrides in any order. A wrong flag ends the program with a usage line and exit code 2."""
+    """Flags and overrides in any order."""
+
+    def refuse(message: str) -> NoReturn:
+        flag, _, what = message.removeprefix("argument ").partition(": ")
+        fix = "flags: --cfg job, --multirun, -cd DIR, -cn NAME, --info"
+        raise UserError(Problem(what or message, flag.partition("/")[0] if what else "", fix=fix))
+
     parser = get_args_parser()
-    parser.prog = "byheart <command>"
-    parser.usage = "byheart <command> [key=value ...] [--cfg job] [--multirun] [-cd DIR] [-cn NAME]"
+    parser.error = refuse  # type: ignore[method-assign]
     flags = parser.parse_intermixed_args(list(arguments))
     if flags.config_path and not flags.config_dir:
         # -cp would replace our conf/ and with it every group; a user who writes it means "look in my folder too"

@@ -61,7 +61,7 @@ def _quote_override(override: str, multirun: bool) -> str:
 
 
 def _quote_paths(value: str, multirun: bool, several: bool) -> str:
-    if _exists(value):
+    if file_exists(value):
         return _quote_if_needed(value)
     kind = _kind(value)
     if kind in ("text", "quoted", "interpolation") or (kind == "list" and {"'", '"'} & set(value)):
@@ -82,10 +82,12 @@ def _names_in(text: str) -> list[str] | None:
     parts, names, start = text.split(","), [], 0
     while start < len(parts):
         joined = {end: ",".join(parts[start:end]).strip() for end in range(len(parts), start, -1)}
-        end = next((end for end, name in joined.items() if _exists(name)), start + 1)  # the longest name that exists
-        names.append(joined[end] if _exists(joined[end]) else unquoted(joined[end]))
+        end = next(
+            (end for end, name in joined.items() if file_exists(name)), start + 1
+        )  # the longest name that exists
+        names.append(joined[end] if file_exists(joined[end]) else unquoted(joined[end]))
         start = end
-    return list(filter(None, names)) if any(map(_exists, names)) else None
+    return list(filter(None, names)) if any(map(file_exists, names)) else None
 
 
 def unquoted(text: str) -> str:
@@ -105,7 +107,7 @@ def at_home(path: str) -> str:
         return path
 
 
-def _exists(path: str) -> bool:
+def file_exists(path: str) -> bool:
     try:
         return bool(path) and Path(path).expanduser().exists()
     except (OSError, ValueError, RuntimeError):  # too long for a name, or a NUL byte

@@ -1,10 +1,13 @@
 """What a config must not contain: passwords and keys, which would be saved in every run's folder, and foreign code."""
 
+import dataclasses
 import importlib
 import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 
+from byheart.config.keys import every_key
+from byheart.config.near import is_slip
 from byheart.errors import Problem
 from byheart.stable_ids import current_path
 
@@ -19,6 +22,7 @@ SECRET_URL = re.compile(
     r"[a-z][\w+.-]*://[^/\s:@]*:[^/\s@]+@|[?&](api_?key|key|token|access_token|secret|password|sig|signature)=[^&\s]+",
     re.I,
 )
+BY_NAME = "a key or password cannot be a setting"
 NAMED_ELSEWHERE = "put it in an environment variable and give only the variable's name (like teacher.api_key_env=NAME)"
 
 FOREIGN_CODE = "a config may not run this code"
@@ -29,12 +33,18 @@ FOREIGN = re.compile(
 TRUSTED = "byheart's own classes, optuna samplers and pruners, torch.optim optimizers, lightning loggers, Hydra plugins"
 
 
-def secrets_in_overrides(overrides: Sequence[str]) -> list[Problem]:
-    """Credentials on the command line. The value is never repeated: problems end up in logs."""
-    found = []
+def secrets_in_overrides(overrides: Sequence[str]) -> dict[str, Problem]:
+    """Credentials on the command line, by override. The value is never repeated: problems end up in logs.
+
+    A known key, or a slip in writing one (`rows.max_token`), is no secret by its name alone.
+    """
+    found: dict[str, Problem] = {}
     for override in overrides:
         key, _, value = override.partition("=")
-        found += _secret(key.lstrip("+~"), value.strip("'\""))
+        key = key.lstrip("+~")
+        for problem in _secret(key, value.strip("'\"")):
+            if problem.what != BY_NAME or not is_slip(key, every_key()):
+                found[override] = problem
     return found
 
 
@@ -50,10 +60,16 @@ def _secret(where: str, value: object) -> list[Problem]:
     elif SECRET_URL.search(text):
         what = "this address contains a password, and settings are saved with the run"
     elif SECRET_KEY.search(where) and text not in ("", "null", "None") and not isinstance(value, bool | int | float):
-        what = "a key or password cannot be a setting"
+        what = BY_NAME
     else:
         return []
     return [Problem(what, where, "****", NAMED_ELSEWHERE)]
+
+
+def without_secrets(problem: Problem) -> Problem:
+    """The problem, with stars for what looks like a secret: it ends up in logs."""
+    parts = (SECRET_URL.sub("****", SECRET_VALUE.sub("****", part)) for part in dataclasses.astuple(problem))
+    return Problem(*parts)
 
 
 def foreign_targets(config: object, path: str = "") -> list[Problem]:

@@ -53,11 +53,7 @@ def config_values(
     values["questions"] = at_home(questions) if questions else questions
     values["name"] = run_name(values.get("name"), values["documents"])
     for key in parts:
-        try:
-            raw = _plain(config[key])
-        except OmegaConfBaseException as error:
-            problems.append(Problem(str(error).splitlines()[0], str(error.full_key or key)))
-            continue
+        raw = _resolved(config[key], key, problems)
         if "_target_" in raw:
             values[key] = _build(key, raw, problems)
         else:
@@ -67,6 +63,23 @@ def config_values(
 
 def _plain(value: typing.Any) -> typing.Any:
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _resolved(part: typing.Any, path: str, problems: list[Problem]) -> dict[str, typing.Any]:
+    """A section or group as a plain container, without the values that refer to what is not there."""
+    values: dict[str, typing.Any] = {}
+    for name in list(part):
+        where = f"{path}.{name}"
+        if OmegaConf.is_missing(part, name):
+            values[str(name)] = "???"
+            continue
+        try:
+            inner = part[name]
+            values[str(name)] = _resolved(inner, where, problems) if OmegaConf.is_dict(inner) else _plain(inner)
+        except OmegaConfBaseException as error:
+            fix = "${NAME} stands for the value of another key, such as ${lr}"
+            problems.append(Problem(str(error).splitlines()[0], where, fix=fix))
+    return values
 
 
 def _build(path: str, raw: object, problems: list[Problem]) -> object | None:
@@ -95,7 +108,8 @@ def _build(path: str, raw: object, problems: list[Problem]) -> object | None:
         if name not in fields:
             if (name, value) in dropped_options(kind).items():
                 continue  # the config of a run that was made when this option existed
-            advice = did_you_mean(name, fields, f"it knows {', '.join(fields)}" if fields else "it has no settings")
+            otherwise = f"it knows {', '.join(fields)}" if fields else "it has no settings"
+            advice = did_you_mean(where, [f"{path}.{field}" for field in fields], otherwise)
             problems.append(Problem("there is no such key", where, fix=advice))
         elif value == "???":
             problems.append(Problem("must be set", where, fix=f"{where}=..."))

@@ -120,6 +120,8 @@ def check_file(path: Path, pattern: str) -> list[Problem]:
 
 
 def suggest(path: Path) -> str:
+    if path.parts[:1] in (("http:",), ("https:",)):
+        return "documents are files on this machine: save the page or the PDF first, then name that file"
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist either"
     # "nope.txt" is no slip of "spaces.txt": what all names share, their ending, makes no name alike

@@ -33,8 +33,11 @@ class Recaller(Protocol):
         """Greedy answers, batched, with the model's chat template around each question."""
         ...
 
-    def likelihoods(self, question: str, continuations: Sequence[str]) -> list[tuple[float, int]]:
-        """(sum of log-probabilities in nats, tokens) of each continuation as the reply; "" asks no question."""
+    def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[tuple[float, int]]]:
+        """Of each question, (sum of log-probabilities in nats, tokens) of each continuation as the reply, batched.
+
+        "" asks no question.
+        """
         ...
 
     def token_losses(self, texts: Sequence[str]) -> list[tuple[float, int]]:

@@ -23,6 +23,9 @@ from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import means
 from byheart.records import Answer, Probe
 
+Pairs = Sequence[tuple[float, int]]  # of each option: the sum of its log-probabilities, and its tokens
+SLICE = 16  # questions between two updates of the progress bar; the model batches inside it
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -37,30 +40,37 @@ class Choice:
 
     def score(self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = silent) -> Scored:
         asked = [probe for probe in probes if probe.options and probe.gold is not None]
+        asked.sort(key=lambda probe: (len(probe.question), probe.id))  # like lengths together: less padding
         answers: dict[str, Answer] = {}
-        for probe in asked:
-            answers[probe.id] = self._ask(model, probe)
+        on_progress(0, len(asked))
+        for start in range(0, len(asked), SLICE):
+            part = asked[start : start + SLICE]
+            found = model.likelihoods([(probe.question, probe.options) for probe in part])
+            unasked = model.likelihoods([("", probe.options) for probe in part]) if self.blind else [None] * len(part)
+            for probe, pairs, blind in zip(part, found, unasked, strict=True):
+                answers[probe.id] = _answer(probe, pairs, blind)
             on_progress(len(answers), len(asked))
         return Scored(means(asked, answers), answers)
 
-    def _ask(self, model: Recaller, probe: Probe) -> Answer:
-        gold = probe.gold or 0
-        sums, per_token = _likelihoods(model, probe.question, probe.options)
-        metrics = {
-            "choice": float(_best(sums) == gold),
-            "choice_norm": float(_best(per_token) == gold),
-            "margin": _margin(per_token, gold),
-        }
-        if self.blind:
-            blind_sums, blind_per_token = _likelihoods(model, "", probe.options)
-            metrics["choice_blind"] = float(_best(blind_sums) == gold)
-            metrics["choice_norm_blind"] = float(_best(blind_per_token) == gold)
-            metrics["margin_gain"] = metrics["margin"] - _margin(blind_per_token, gold)
-        return Answer(probe.id, "", metrics, chosen=_best(per_token))
+
+def _answer(probe: Probe, pairs: Pairs, blind: Pairs | None) -> Answer:
+    gold = probe.gold or 0
+    sums, per_token = _values(pairs)
+    metrics = {
+        "choice": float(_best(sums) == gold),
+        "choice_norm": float(_best(per_token) == gold),
+        "margin": _margin(per_token, gold),
+    }
+    if blind is not None:
+        blind_sums, blind_per_token = _values(blind)
+        metrics["choice_blind"] = float(_best(blind_sums) == gold)
+        metrics["choice_norm_blind"] = float(_best(blind_per_token) == gold)
+        metrics["margin_gain"] = metrics["margin"] - _margin(blind_per_token, gold)
+    return Answer(probe.id, "", metrics, chosen=_best(per_token))
 
 
-def _likelihoods(model: Recaller, question: str, options: Sequence[str]) -> tuple[list[float], list[float]]:
-    pairs = model.likelihoods(question, options)
+def _values(pairs: Pairs) -> tuple[list[float], list[float]]:
+    """The sums, and the means over tokens."""
     return [total for total, _ in pairs], [total / max(tokens, 1) for total, tokens in pairs]
 
 

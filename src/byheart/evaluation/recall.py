@@ -42,6 +42,7 @@ class Recall:
         asked = sampled([probe for probe in probes if accepted(probe)], self.sample)
         asked.sort(key=lambda probe: (len(probe.question), probe.id))  # like lengths together: less padding
         answers: dict[str, Answer] = {}
+        on_progress(0, len(asked))
         for start in range(0, len(asked), SLICE):
             part = asked[start : start + SLICE]
             texts = model.answer([probe.question for probe in part], self.max_new_tokens)

@@ -33,14 +33,30 @@ class OpenBook:
         document = self._document(probe)
         if document and probe.paragraph is not None and (text := self._paragraph(document, probe)):
             return Passage(text, "paragraph")
-        if document and probe.support and (numbers := find_support(document, self._chunks(document), probe.support)):
-            return Passage(self._text([self.number[chunk.id] for chunk in numbers]), "support")
+        numbers, how = self._numbers(probe, document)
+        return Passage(self._text(numbers), how)
+
+    def chunk(self, probe: Probe) -> tuple[Chunk | None, str]:
+        """The first chunk of its passage, and how it was found."""
+        document = self._document(probe)
+        spans = paragraphs(document.text) if document and probe.paragraph is not None else []
+        if document and probe.paragraph is not None and 0 <= probe.paragraph < len(spans):
+            start, end = spans[probe.paragraph]
+            inside = [each for each in self._chunks(document) if each.start < end and each.end > start]
+            return (inside[0] if inside else None), "paragraph"
+        numbers, how = self._numbers(probe, document)
+        return (self.chunks[numbers[0]] if numbers else None), how
+
+    def _numbers(self, probe: Probe, document: Document | None) -> tuple[list[int], str]:
+        """The chunks of its passage, where no paragraph is named, as indices."""
+        if document and probe.support and (found := find_support(document, self._chunks(document), probe.support)):
+            return [self.number[chunk.id] for chunk in found], "support"
         named = {self.number[self.chunk_of[fact]] for fact in probe.facts if self.chunk_of.get(fact) in self.number}
         if named:
-            return Passage(self._text(sorted(named)), "fact")
+            return sorted(named), "fact"
         among = {self.number[chunk.id] for chunk in self._chunks(document)} if document else None
         best = self.index.best(probe.question, among)
-        return Passage("", "none") if best is None else Passage(self._text([best]), "lexical")
+        return ([], "none") if best is None else ([best], "lexical")
 
     def open(self, probes: Sequence[Probe]) -> tuple[list[Probe], dict[str, str]]:
         """The same probes with their passage before the question, and how each passage was found, by `Probe.id`."""

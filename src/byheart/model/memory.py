@@ -56,11 +56,11 @@ def in_batches(
         items = items[taken:]
 
 
-def rows_that_fit(model: "PreTrainedModel | PeftModel", tokens: int, usual: int) -> int:
-    """How many rows of so many tokens to generate at a time: on CUDA a power of two by free memory, elsewhere `usual`.
+def rows_that_fit(model: "PreTrainedModel | PeftModel", tokens: int, usual: int, predicted: int = 1) -> int:
+    """How many rows of so many tokens to read at a time: on CUDA a power of two by free memory, elsewhere `usual`.
 
     Half of the free memory is meant to be used: for the keys and values of all layers at full width (most models store
-    fewer), one layer's activations and the logits of one token.
+    fewer), one layer's activations and the logits of the `predicted` tokens.
     """
     import math
 
@@ -71,7 +71,7 @@ def rows_that_fit(model: "PreTrainedModel | PeftModel", tokens: int, usual: int)
     layers, width = getattr(config, "num_hidden_layers", None), getattr(config, "hidden_size", None)
     if not layers or not width:
         return usual
-    each = tokens * width * weight.itemsize * (2 * layers + 16) + 12 * getattr(config, "vocab_size", 0)
+    each = tokens * width * weight.itemsize * (2 * layers + 16) + 12 * predicted * getattr(config, "vocab_size", 0)
     return max(usual, min(MOST_ROWS, 2 ** int(math.log2(max(1, free_bytes("cuda") // 2 // each)))))
 
 
@@ -96,10 +96,25 @@ def free_bytes(device: str) -> int:
         return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
     import psutil
 
-    free = int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError):  # no limit, or not Linux
-        most, used = (
-            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")) for name in ("max", "current")
-        )
+    free, most = int(psutil.virtual_memory().available), _container("max")
+    if most is not None and (used := _container("current")) is not None:
         free = min(free, most - used)
     return max(0, free)
+
+
+def total_bytes(device: str) -> int:
+    """Memory of the device, or of the container."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[1])
+    import psutil
+
+    return min(int(psutil.virtual_memory().total), _container("max") or 2**62)
+
+
+def _container(name: str) -> int | None:
+    """A number of bytes of the control group; None without a limit, or where it is not Linux."""
+    with suppress(OSError, ValueError):
+        return int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii"))
+    return None

@@ -7,6 +7,7 @@ A row keeps not only its tokens but also the untuned model's predictions at each
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ AT_ONCE = 32  # conversations sampled together; part of what decides them, so of
 QUESTION_TOKENS, ANSWER_TOKENS, TEXT_TOKENS = 48, 48, 72
 LIKELIEST = 20  # tokens that are kept of an expectation; the others count as one
 DISTINCT = 128  # rows sampled at most, each replayed as often as it takes: sampling that many takes a minute or two
+OnProgress = Callable[[int, int], None]
 BARREN = 3  # batches in a row without a usable question: this model makes up none
 _VERSION = 2  # raise when the sampling changes
 
@@ -40,22 +42,36 @@ class _Batch:
     said: tuple[Conversation, ...]
 
 
+def _no_progress(done: int, total: int) -> None:
+    pass
+
+
+def _no_limit() -> float:
+    return math.inf
+
+
 def converse(
-    model: "LanguageModel", count: int, on_progress: Callable[[int, int], None] = lambda done, all: None
+    model: "LanguageModel",
+    count: int,
+    on_progress: OnProgress = _no_progress,
+    seconds_left: Callable[[], float] = _no_limit,
 ) -> list[Conversation]:
     """`count` conversations, always the same ones for the same model (fewer where it makes up no questions).
 
     Greedy answers to questions sampled at temperature 1. The cache holds whole batches, empty ones too: what a batch says
-    depends on those before it alone, so that a full cache, an empty one and a killed run's give the same.
+    depends on those before it alone, so that a full cache, an empty one and a killed run's give the same. A batch that
+    ran out of `seconds_left` is returned as far as it came, and not kept.
     """
     kept = _cached(model, QUESTION_TOKENS, ANSWER_TOKENS)
     batches = read_jsonl(kept, _Batch) if kept.is_file() else []
     found: dict[str, Conversation] = {}  # by question
     barren = number = 0
-    while len(found) < count and barren < BARREN:
+    while len(found) < count and barren < BARREN and (number < len(batches) or seconds_left() > 0):
         if number == len(batches):
-            batches.append(_Batch(tuple(_sample(model, seed=len(found) + number * 1_000_003))))
-            write_jsonl(kept, batches)
+            said = _sample(model, len(found) + number * 1_000_003, seconds_left)
+            batches.append(_Batch(tuple(said)))
+            if seconds_left() > 0:
+                write_jsonl(kept, batches)
         new = [c for c in batches[number].said if c.question not in found]
         found |= {c.question: c for c in new}
         number, barren = number + 1, 0 if new else barren + 1
@@ -64,9 +80,15 @@ def converse(
 
 
 def plain_texts(
-    model: "LanguageModel", count: int, on_progress: Callable[[int, int], None] = lambda done, all: None
+    model: "LanguageModel",
+    count: int,
+    on_progress: OnProgress = _no_progress,
+    seconds_left: Callable[[], float] = _no_limit,
 ) -> list[list[int]]:
-    """`count` token sequences that the model wrote after a first token drawn at random, always the same ones."""
+    """`count` token sequences that the model wrote after a first token drawn at random, always the same ones.
+
+    A batch that ran out of `seconds_left` is returned as far as it came, and not kept.
+    """
     import torch
 
     kept = _cached(model, "texts", TEXT_TOKENS)
@@ -77,16 +99,17 @@ def plain_texts(
     options = {"do_sample": True, "temperature": 1.0, "suppress_tokens": sorted(never)}
 
     def write(some: Sequence[list[int]]) -> list[list[int]]:
-        return model.generate(some, TEXT_TOKENS - 1, None, **options)
+        return model.generate(some, TEXT_TOKENS - 1, None, **options, **_within(seconds_left))
 
-    while len(found) < count:
+    while len(found) < count and seconds_left() > 0:
         with kept_random_state(), model.reading():
             torch.manual_seed(len(found))
             drawn = words[torch.randint(len(words), (AT_ONCE, 1))].tolist()
             first = [[*model.chat.text_start, *word] for word in drawn]
             for some, rest in in_batches(first, AT_ONCE, write):
                 found += [[*start, *more] for start, more in zip(some, rest, strict=True)]
-        write_jsonl(kept, [{"tokens": tokens} for tokens in found])
+        if seconds_left() > 0:
+            write_jsonl(kept, [{"tokens": tokens} for tokens in found])
         on_progress(min(len(found), count), count)
     return found[:count]
 
@@ -126,19 +149,26 @@ def _cached(model: "LanguageModel", *limits: str | int) -> Path:
     return cache_folder() / "replay" / f"{key}.jsonl"
 
 
-def _sample(model: "LanguageModel", seed: int) -> list[Conversation]:
+def _within(seconds_left: Callable[[], float]) -> dict[str, float]:
+    """The option of `generate` that ends it when time is up, after the token under way."""
+    left = seconds_left()
+    return {"max_time": max(0.0, left)} if left < math.inf else {}
+
+
+def _sample(model: "LanguageModel", seed: int, seconds_left: Callable[[], float]) -> list[Conversation]:
     """Up to AT_ONCE conversations. The random state is left as it was found."""
     import torch
 
     chat = model.chat
     with kept_random_state():
         torch.manual_seed(seed)
-        sampling = {"do_sample": True, "temperature": 1.0}
+        sampling = {"do_sample": True, "temperature": 1.0, **_within(seconds_left)}
         said = _continue(model, [chat.head] * AT_ONCE, QUESTION_TOKENS, chat.question_stops, **sampling)
     questions = [text for text, finished in said if finished and len(text.split()) >= 4]
     if not questions:
         return []
-    answers = _continue(model, [chat.prompt(question) for question in questions], ANSWER_TOKENS, chat.stops)
+    prompts = [chat.prompt(question) for question in questions]
+    answers = _continue(model, prompts, ANSWER_TOKENS, chat.stops, **_within(seconds_left))
     return [Conversation(q, text, finished) for q, (text, finished) in zip(questions, answers, strict=True) if text]
 
 

@@ -26,6 +26,8 @@ def refuse_other_weights(names: Collection[str], info: Mapping[str, Any], where:
     ]
     if found:
         fix = "download or copy the whole model again: config.json and every file of weights belong together"
+        if len(info["missing_keys"]) == len(found) == 1:  # as from a model that embeds texts, which has no head
+            fix += "; if it never had them, choose a model that writes text"
         raise UserError(Problem(f"the checkpoint {'; it '.join(found)}", where, value, fix))
 
 

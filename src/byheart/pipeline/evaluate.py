@@ -1,21 +1,26 @@
 """Scoring: the same probes for the untuned model, open book, and the trained adapters."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from byheart.evaluation.base import METRICS, Scored, combine
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
+from byheart.evaluation.recall import sampled
 from byheart.evaluation.retrieval import OpenBook
-from byheart.evaluation.summary import GENERATED, UNTAUGHT, answer_rows, summarise
+from byheart.evaluation.summary import GENERATED, QUESTIONS, UNTAUGHT, answer_rows, summarise
 from byheart.model.language import LanguageModel
+from byheart.pipeline.budget import probes_that_fit
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Advanced
 from byheart.records import Json, Probe
+from byheart.report.next_steps import from_here
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 
+TIMED = 16  # probes, by which the speed of scoring is found
 TITLES = {
     "untuned": "Scoring the untuned model",
     "open_book": "Scoring the untuned model with open book",
@@ -73,15 +78,50 @@ def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> Pro
     return ProbeSet(config, probes.final, tuple(open_book), how)
 
 
-def _report(run: Run, title: str, done: int, total: int) -> None:
-    run.send(Advanced(title, done, total))
+def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeSet:
+    """The probes that can be asked of all models in a budget of time: all, or a sample of them, the user's questions first.
+
+    The untuned model is timed on a few of them. A resumed run asks as many as it did before.
+    """
+    config, probes = probe_set.run_config, probe_set.probes
+    count = run.record.get("probes_asked")
+    if config.limit.seconds is None or len(probes) <= TIMED:
+        return probe_set
+    if count is None:
+        some, began = sampled(probes, TIMED), time.monotonic()
+        with run.stage("speed", f"Timing the untuned model on {TIMED} questions"):
+            for title, member in config.evaluation.items():
+                if member.asks_probes:
+                    member.score(model, some, partial(_report, run, title, "questions"))
+        fit = probes_that_fit(config, run, (time.monotonic() - began) / TIMED)
+        count = run.record["probes_asked"] = min(len(probes), max(TIMED, int(fit)))
+    if count >= len(probes):
+        return probe_set
+    run.note(
+        f"{count} of {len(probes)} questions are asked, chosen at random: more would take too much of "
+        f"budget={config.budget} (all of them afterwards: byheart evaluate run={from_here(run.folder)})"
+    )
+    theirs = sampled([probe for probe in probes if probe.source == QUESTIONS], count)
+    generated = sampled([probe for probe in probes if probe.source != QUESTIONS], count - len(theirs))
+    chosen = {probe.id for probe in (*theirs, *generated)}
+    kept, opened = (tuple(p for p in part if p.id in chosen) for part in (probes, probe_set.open_book))
+    return ProbeSet(config, kept, opened, probe_set.how)
 
 
-def score_model(probe_set: ProbeSet, model: LanguageModel, name: str, run: Run) -> Scored:
-    """What one model scores, from the run's folder where it was scored before with the same probes."""
+def _report(run: Run, title: str, unit: str, done: int, total: int) -> None:
+    run.send(Advanced(title, done, total, unit=unit))
+
+
+def score_model(
+    probe_set: ProbeSet, model: LanguageModel, name: str, run: Run, weights: Sequence[object] = ()
+) -> Scored:
+    """What one model scores, from the run's folder where it was scored before with the same probes.
+
+    `weights`: tells those of a run that was trained on from its earlier ones (`train_on.weights_key`).
+    """
     probes = probe_set.open_book if name == "open_book" else probe_set.probes
     file = run.folder / "scored" / f"{name}.jsonl"
-    key = content_key(probes, probe_set.run_config.evaluation, probe_set.run_config.model, name)
+    key = content_key(probes, probe_set.run_config.evaluation, probe_set.run_config.model, name, *weights)
     if is_done(file, key):
         return read_jsonl(file, Scored)[0]
     members = {k: m for k, m in probe_set.run_config.evaluation.items() if name != "open_book" or m.asks_probes}
@@ -93,8 +133,9 @@ def score_model(probe_set: ProbeSet, model: LanguageModel, name: str, run: Run) 
     with run.stage(f"score_{name}", TITLES.get(name, f"Scoring the {name} model")) as note:
         parts = []
         for title, member in members.items():
-            run.send(Advanced(title, 0, None))
-            parts.append(member.score(model, probes, partial(_report, run, title)))
+            unit = "questions" if member.asks_probes else "texts"
+            run.send(Advanced(title, 0, None, unit=unit))
+            parts.append(member.score(model, probes, partial(_report, run, title, unit)))
         scored = combine(*parts)
         write_jsonl(file, [scored])
         mark_done(file, key)

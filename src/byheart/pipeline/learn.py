@@ -17,13 +17,18 @@ What the stages use without importing it here:
 """
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from byheart.config.saved import overrides_of
-from byheart.documents.tokens import count_tokens
+from byheart.expansion.base import Source
 from byheart.interrupt import Interrupt
 from byheart.model.adapters.attaching import refuse_damaged_adapter
-from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, write_scores
+from byheart.pipeline.budget import TEXTS, expected, plan_of
+from byheart.pipeline.estimate import estimate_run
+from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, within_budget, write_scores
+from byheart.pipeline.library_log import library_log
+from byheart.pipeline.model_card import write_cards
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import (
     PreparedData,
@@ -31,27 +36,29 @@ from byheart.pipeline.prepare_data import (
     estimate_teacher,
     prepare_data,
     read_prepared_data,
+    read_source,
     will_ask_teacher,
 )
-from byheart.pipeline.run import Run
+from byheart.pipeline.run import Plan, Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
-from byheart.progress import Progress, Reported, no_progress
+from byheart.pipeline.train_on import forget_unfinished, goes_on, longer, replace_result, weights_key
+from byheart.progress import Progress, Reported, Warned, no_progress
 from byheart.records import Json
 from byheart.report.learning import learning
 from byheart.report.ledger_page import write_ledger_page
 from byheart.report.loggers.logbook import Logbook, about_run
-from byheart.report.next_steps import Started
+from byheart.report.next_steps import Started, Step, ask_it
 from byheart.report.page import write_page
 from byheart.results import (
     ESTIMATED,
     FINISHED,
     INTERRUPTED,
+    Estimated,
     EvaluateResult,
     ExpandResult,
     LearnResult,
     RunEstimate,
-    TrainingEstimate,
 )
 from byheart.store import read_json, read_records
 from byheart.training.curve import read_curve
@@ -62,17 +69,21 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
     with (
         Run(folder, progress, name=config.name, seed=config.seed, model=config.model.path) as run,
         Interrupt(progress) as interrupt,
+        library_log(folder, partial(_note_on_a_gpu, run)),
     ):
         if config.estimate:
             return LearnResult(ESTIMATED, folder, estimate=_estimate(config, run))
         run.listeners.append(open_logbook(config, run))
+        run.plan = plan_of(config, run)
 
+        source = read_source(config, run)  # documents, chunks, facts
+        announce(config, source, run)
         if will_ask_teacher(config, run):  # what cannot be trained is refused before the teacher is paid
             ModelSession.refuse_untrainable(config, run)
-        data = prepare_data(config, run)  # documents, chunks, facts, examples, split
+        data = prepare_data(config, run, source)  # examples, split
         probes = collect_probes(config, data)
         session = ModelSession.load(config, run)
-        probe_set = with_open_book(config, data, probes)
+        probe_set = within_budget(with_open_book(config, data, probes), session.untrained(), run)
         untuned = score_model(probe_set, session.untrained(), "untuned", run)
         open_book = score_model(probe_set, session.untrained(), "open_book", run)
         adapters = train_adapters(config, data, probes, session, run, interrupt)  # rows, adapter
@@ -80,18 +91,25 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
             run.record["state"] = INTERRUPTED
             return LearnResult(INTERRUPTED, folder)
         tuned = {
-            name: score_model(probe_set, session.trained(adapter), name, run) for name, adapter in adapters.items()
+            name: score_model(probe_set, session.trained(adapter), name, run, weights_key(adapter))
+            for name, adapter in adapters.items()
         }
+        replace_result(folder)  # of a run that was trained on: its earlier result stood until here
         scores = write_scores(probe_set, {"untuned": untuned, "open_book": open_book, **tuned}, run)
+        write_cards(config, session, run, adapters)
         return LearnResult(FINISHED, folder, scores, _report(config, data, scores, run))
 
 
 def expand(config: RunConfig, folder: Path, progress: Progress = no_progress) -> ExpandResult:
     """Documents to examples and split, with the ledger as a page. torch is not loaded."""
-    with Run(folder, progress, name=config.name, seed=config.seed) as run, Interrupt(progress):
+    with Run(folder, progress, name=config.name, seed=config.seed) as run, Interrupt(progress), library_log(folder):
         if config.estimate:
             run.record["state"] = ESTIMATED
-            return ExpandResult(ESTIMATED, folder, estimate=RunEstimate(estimate_teacher(config, run)))
+            source = read_source(config, run)
+            return ExpandResult(
+                ESTIMATED, folder, estimate=RunEstimate(estimate_teacher(config, source) if source else {})
+            )
+        run.plan = Plan(TEXTS)
         prepare_data(config, run)
     write_ledger_page(folder)
     return ExpandResult(FINISHED, folder)
@@ -105,11 +123,17 @@ def evaluate(
     refuse_damaged_adapter(folder / "adapter")
     probes = collect_probes(config, data, questions)
     below = folder / "evaluations" / (Path(questions).stem if questions else "again")
-    with Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run, Interrupt(progress):
+    with (
+        Run(below, progress, name=config.name, seed=config.seed, model=config.model.path) as run,
+        Interrupt(progress),
+        library_log(below, partial(_note_on_a_gpu, run)),
+    ):
+        run.plan = Plan(("model", "score_untuned", "score_open_book", "score_tuned"), expected)
         session = ModelSession.load(config, run)
         probe_set = with_open_book(config, data, probes)
         scored = {name: score_model(probe_set, session.untrained(), name, run) for name in ("untuned", "open_book")}
-        scored["tuned"] = score_model(probe_set, session.trained(folder / "adapter"), "tuned", run)
+        adapter = folder / "adapter"
+        scored["tuned"] = score_model(probe_set, session.trained(adapter), "tuned", run, weights_key(adapter))
         return EvaluateResult(below, write_scores(probe_set, scored, run))
 
 
@@ -125,10 +149,15 @@ def open_logbook(config: RunConfig, run: Run, group: str | None = None, name: st
     return Logbook(config.logger, about_run(run.folder, name or str(config.name), tags, group), run.note)
 
 
+def _note_on_a_gpu(run: Run, text: str) -> None:
+    """On a CPU there are no faster kernels."""
+    if run.record.get("device", "cpu") != "cpu":
+        run.note(text)
+
+
 def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tuple[str, ...]:
     """Writes the page. Returns the sentences on the training, which are in run.json and on the page too."""
     training, curve = run.record.get("training", {}), read_curve(run.folder / "curve.csv")
-    ended = training.get("state") == "budget"
     left_out = set(read_json(run.folder / "ledger.json").get("too_long", {}).get("train", ()))
     taught = [example for example in data.examples_of(data.split.train) if example.id not in left_out]
     answers = read_records(run.folder / "answers.jsonl")
@@ -138,7 +167,7 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
         training,
         taught,
         answers,
-        more=f"budget={config.limit.doubled()}" if ended else f"epochs={2 * config.epochs}",
+        more=longer(config, run) if training else "",
     )
     started = Started(
         run.folder,
@@ -148,39 +177,33 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
         config.split.share,
         config.questions is not None,
         asks_teacher(config),
+        goes_on(run.folder, config),
     )
-    steps = started.steps(found, scores, answers)
+    steps = [*started.steps(found, scores, answers), Step(*ask_it(run.folder, answers))]
     run.record |= {"learning": {**asdict(found), "lines": found.lines}, "next_steps": [*map(asdict, steps)]}
     run.record["state"] = FINISHED
     run.save()  # before the page, which is made of the files; should it fail, the run has failed after all
+    write_ledger_page(run.folder)
     write_page(run.folder)
+    forget_unfinished(run.folder)
     run.send(Reported(run.folder))
     return tuple(found.lines)
 
 
+def announce(config: RunConfig, source: Source | None, run: Run) -> None:
+    """Says what the run will take, and what of it nobody could verify, before anything is loaded or paid."""
+    if source is not None:
+        run.send(Estimated(estimate_run(config, source, None, quickly=True)))
+        for line in config.unverified:
+            run.send(Warned(line))
+
+
 def _estimate(config: RunConfig, run: Run) -> RunEstimate:
-    """What the run would take. With a teacher, only its requests are estimated; none is sent."""
+    """What the run would take. Where a teacher would be asked, none is, and its examples are counted as asked for."""
+    run.record["state"] = ESTIMATED
     if asks_teacher(config):
-        run.record["state"] = ESTIMATED
-        return RunEstimate(estimate_teacher(config, run))
+        source = read_source(config, run)
+        return estimate_run(config, source, None if source else read_prepared_data(run.folder), quickly=False)
     data = prepare_data(config, run)
     collect_probes(config, data)  # reads the questions, so that their problems are reported now
-    run.record["state"] = ESTIMATED
-    train = data.examples_of(data.split.train)
-    tokens = sum(count_tokens([f"{example.question} {example.answer}" for example in train]))
-    replayed = config.rows.replayed(len(train))
-    steps = -(-(len(train) + replayed) // config.batch_size) * config.epochs
-    limit = config.limit
-    in_steps = limit.steps is not None and limit.steps < steps
-    return RunEstimate(
-        training=TrainingEstimate(
-            len(train),
-            replayed,
-            tokens / len(train),
-            config.batch_size,
-            config.epochs,
-            min(steps, limit.steps or steps),
-            config.budget if in_steps or limit.seconds is not None else None,
-            in_steps,
-        )
-    )
+    return estimate_run(config, None, data, quickly=False)

@@ -1,5 +1,6 @@
 """The base model in memory while a run lasts: untuned, with a new adapter, or with a saved one."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from byheart.errors import gather
 from byheart.model.adapters.adapter import Adapter, Full
 from byheart.model.adapters.attaching import attach, load_adapter, refuse_damaged_adapter, refuse_unattachable
+from byheart.model.adapters.naming import name_base
 from byheart.model.base_model import BaseModel
 from byheart.model.batching import find_batching
 from byheart.model.language import LanguageModel
@@ -21,7 +23,12 @@ class ModelSession:
 
     def __init__(self, base: BaseModel, dtype: str, device: str):
         self.base, self.dtype, self.device = base, dtype, device
+        from transformers import AutoModelForCausalLM  # noqa: F401  # once, as the conversion: not counted
+
+        base.find()
+        began = time.monotonic()
         model, self.tokenizer = base.load(dtype, device)
+        self.load_seconds = time.monotonic() - began
         self.chat = base.chat(model, self.tokenizer)
         self.batching, self.notes = find_batching(model, self.chat)
         self.model: Any = model  # a transformers model, or peft's wrapper around it
@@ -38,6 +45,7 @@ class ModelSession:
             refuse_unattachable(config.adapter, session.model)
             size = session.model.num_parameters()  # a quantized tensor holds several in one number
             run.record |= {"device": _device_name(device), "precision": dtype, "model_parameters": size}
+            run.record["load_seconds"] = round(session.load_seconds, 2)
             if session.chat.has_clock:
                 run.record["template_date"] = config.model.date
             note(f"{config.model.path}: {size / 1e6:.0f} million parameters, {dtype} on {_device_name(device)}")
@@ -80,6 +88,7 @@ class ModelSession:
         """What peft, transformers and vLLM load; whole models where all weights were trained."""
         with said_if_unwritten(folder):
             self.adapter.save(self.model, str(folder))
+            name_base(folder)
             self.tokenizer.save_pretrained(str(folder))
 
     def language_model(self, model: Any = None) -> LanguageModel:

@@ -14,7 +14,7 @@ from byheart.evaluation.questions import load_questions
 from byheart.expansion.base import Expansion, ExpansionResult, Source, TeacherExpansion
 from byheart.expansion.from_teacher.first_answers import helps
 from byheart.expansion.from_teacher.observed import ObservedTeacher, TeacherProgress
-from byheart.expansion.ledger import join, ledger
+from byheart.expansion.ledger import ASKED, join, ledger
 from byheart.expansion.quotas import Quotas
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
@@ -44,15 +44,20 @@ class PreparedData:
         return [by_id[i] for i in ids]
 
 
-def prepare_data(config: RunConfig, run: Run) -> PreparedData:
-    """The records, read from the run's folder if they were made with the same settings."""
+def read_source(config: RunConfig, run: Run) -> Source | None:
+    """Documents, chunks and facts; None where the records that `prepare_data` makes of them are in the run's folder."""
+    return None if _is_prepared(run.folder, data_key(config)) else _read(config, run)
+
+
+def prepare_data(config: RunConfig, run: Run, source: Source | None = None) -> PreparedData:
+    """The records, read from the run's folder if they were made with the same settings. `source`: where it is read already."""
     key = data_key(config)
     if _is_prepared(run.folder, key):
         run.send(Said("the examples exist already: those in the run's folder are used"))
         data = read_prepared_data(run.folder)
         _warn_of_edits(data.documents, run)
         return data
-    source = _read(config, run)
+    source = source or _read(config, run)
     examples = _expand(config, source, run)
     split = _split(config, source, examples, run)
     mark_done(run.folder / LAST, key)
@@ -84,9 +89,9 @@ def _asking(config: RunConfig) -> dict[str, TeacherExpansion]:
     return {name: member for name, member in config.expansion.items() if isinstance(member, TeacherExpansion)}
 
 
-def estimate_teacher(config: RunConfig, run: Run) -> dict[str, Estimate]:
+def estimate_teacher(config: RunConfig, source: Source) -> dict[str, Estimate]:
     """What the first round of each expansion that asks a teacher would take. Nothing is sent."""
-    source = replace(_read(config, run), teacher=config.teacher)
+    source = replace(source, teacher=config.teacher)
     return {name: config.teacher.estimate(member.requests(source)) for name, member in _asking(config).items()}
 
 
@@ -196,9 +201,9 @@ def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: 
         return member.expand(source)
 
     def show(progress: TeacherProgress) -> None:
-        run.send(Advanced(name, progress.done, progress.total, str(progress)))
+        run.send(Advanced(name, progress.done, progress.total, str(progress), "requests"))
 
-    run.send(Advanced(name, 0, None))
+    run.send(Advanced(name, 0, None, unit="requests"))
     observed = ObservedTeacher(teacher, show)
     try:
         return member.expand(replace(source, teacher=observed))
@@ -253,8 +258,7 @@ def _without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Ex
         for e in examples
         if (said := _folded(e.question)) in asked or any(question in f" {said} " for question in long)
     }
-    reason = "it is one of your questions, which are never trained on"
-    return [e for e in examples if e.id not in refused], [Rejection(e, reason) for e in examples if e.id in refused]
+    return [e for e in examples if e.id not in refused], [Rejection(e, ASKED) for e in examples if e.id in refused]
 
 
 def _folded(text: str) -> str:

@@ -4,10 +4,12 @@ They are kept in `rows/` of the run's folder, and a resumed run reads them there
 a tokenizer may change, but training goes on with the rows that it began with.
 """
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import cycle, islice
+from functools import partial
+from itertools import cycle, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from byheart.errors import Problem, UserError
 from byheart.evaluation.recall import accepted
 from byheart.model.language import LanguageModel
 from byheart.model.replay import DISTINCT, Conversation, converse, expectations, plain_texts, question_start
+from byheart.pipeline.budget import countdown
 from byheart.pipeline.evaluate import Probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData, data_key
@@ -48,17 +51,24 @@ def rows_key(config: RunConfig) -> str:
 
 
 def make_rows(
-    config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, replay: bool = True
+    config: RunConfig,
+    data: PreparedData,
+    probes: Probes,
+    session: ModelSession,
+    run: Run,
+    replay: bool = True,
+    sampling_s: float = math.inf,
 ) -> tuple[list[Row], list[Row]]:
     """The rows to train on, among them those that replay what the model knows, and those that are validated on.
 
     `replay=False`: for a training that is finished, whose rows are not sampled once more.
+    `sampling_s`: seconds after which sampling ends with what there is; by default rows depend on the model alone.
     """
     folder, key = run.folder / ROWS, rows_key(config)
     if is_done(folder / _LAST, key):
         made = _read(folder)
     else:
-        made = _make(config, data, probes, session, run, replay)
+        made = _make(config, data, probes, session, run, sampling_s if replay else None)
         if replay:
             _write(folder, made)
             mark_done(folder / _LAST, key)
@@ -93,7 +103,7 @@ def _write(folder: Path, made: _Made) -> None:
 
 
 def _make(
-    config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, replay: bool
+    config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, sampling_s: float | None
 ) -> _Made:
     # Up to 2026-11-28 long rows were cut, and kept as a dataset that is read no more: such a run goes on as it began.
     cut = (run.folder / ROWS / "train").is_dir()
@@ -121,8 +131,10 @@ def _make(
     gone = [name for name, rows in (("train", train), ("validation", validate)) if parts[name] and not rows]
     if gone and not (cut and train):
         raise UserError(_none_left(gone[0], parts, limit, positions))
-    count = config.rows.replayed(len(train)) if config.rows.replay and replay else 0
-    return _Made(train, _replayed(config, count, limit, session, run) if count else [], validate, too_long)
+    count, replayed = config.rows.replayed(len(train)), list[Row]()
+    if count and sampling_s is not None:
+        replayed = _replayed(config, count, limit, session, run, sampling_s)
+    return _Made(train, replayed, validate, too_long)
 
 
 def _fitting(examples: Sequence[TokenizedExample], limit: int, cut: bool) -> list[Row]:
@@ -175,28 +187,43 @@ def _tell_too_long(made: _Made, run: Run) -> None:
         write_json(ledger, {**whole, "too_long": account, "short": short})
 
 
-def _replayed(config: RunConfig, count: int, limit: int, session: ModelSession, run: Run) -> list[Row]:
+def _replayed(
+    config: RunConfig, count: int, limit: int, session: ModelSession, run: Run, sampling_s: float
+) -> list[Row]:
     """The base model's own conversations and texts as rows, with what it expects at each of their tokens."""
     model, new = session.untrained(), min(count, DISTINCT)
-    with run.stage("replay", "Sampling texts of the base model for replay, once for each model") as note:
+    with run.stage("replay", "Sampling texts of the base model for replay") as note:
+        # With a limit texts come first: as far as they came, they are of use. A question that has no end is not.
+        written, spoken, ended = (countdown(share * sampling_s) for share in (0.35, 0.75, 1.0))
 
-        def on_progress(done: int, total: int) -> None:
-            run.send(Advanced("rows", done, total))
+        def on_progress(before: int, done: int, total: int) -> None:
+            run.send(Advanced("", before + done, new, unit="texts"))
 
-        on_progress(0, new)
-        said = _begun_with(run) or converse(model, new - new // 2, on_progress)
-        texts = plain_texts(model, new - len(said), on_progress)
+        on_progress(0, 0, new)
+        texts = plain_texts(model, new // 2, partial(on_progress, 0), written) if sampling_s < math.inf else []
+        said = _begun_with(run) or converse(model, new - new // 2, partial(on_progress, len(texts)), spoken)
+        if spoken() > 0:
+            texts = plain_texts(model, new - len(said), partial(on_progress, len(said)), spoken)
         sources: list[tuple[list[int], int]] = [(tokens, 1) for tokens in texts]
         for each in said:
             prompt = session.chat.prompt(each.question)
             answer = session.chat.answer(each.answer, end=each.finished)
             sources.append(([*prompt, *answer], question_start(session.chat, prompt)))
+        if spoken() <= 0:  # of both kinds some are kept, should there be no time for all
+            sources = [sources[i] for i in sorted(range(len(sources)), key=lambda i: i % max(1, len(texts)))]
         # A replayed row is cut: at every token it asks for what the model says, so none teaches to stop there.
-        rows = [_row(model, tokens[:limit], start) for tokens, start in sources if start < min(len(tokens), limit)]
+        taken = takewhile(lambda _: ended() > 0, sources)
+        rows = [_row(model, tokens[:limit], start) for tokens, start in taken if start < min(len(tokens), limit)]
         cut = sum(len(tokens) > limit for tokens, _ in sources)
         times = f", {count / new:.2g} times an epoch" if count > new else ""
         note(f"{len(said)} conversations and {len(texts)} texts of the base model{times}, mixed with the other rows")
         note(f"{cut} of them are cut to {limit} tokens" if cut else "")
+    if len(rows) < new and min(spoken(), ended()) <= 0:
+        run.record["replay"] = {"sampled": len(rows), "wanted": new}
+        run.note(
+            f"replay: {len(rows)} of {new} conversations and texts were sampled in the time that budget={config.budget} "
+            "leaves for it"
+        )
     shown = [{"text": session.tokenizer.decode(tokens)} for tokens in texts]
     write_jsonl(run.folder / "replay.jsonl", [*map(asdict, said), *shown])
     return rows

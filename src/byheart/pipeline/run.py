@@ -1,8 +1,9 @@
 """The record of a run in its folder: which stages are done, how long each took, and how it ended."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,15 @@ from byheart.progress import Event, Progress, RunEnded, StageBegan, StageEnded, 
 from byheart.store import read_json, write_json
 
 NAMED = ("byheart", "torch", "transformers", "peft", "lightning", "hydra-core")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of a run in their order. `expected`: a stage's seconds by the record of earlier ones, None if unknown."""
+
+    stages: tuple[str, ...]
+    expected: Callable[[str, Mapping[str, Any]], float | None] = lambda stage, record: None
+    budget_s: float | None = None
 
 
 class Run:
@@ -39,6 +49,8 @@ class Run:
             **facts,
         }
         self._before = sum(self.record["timings"].values())  # by commands that were interrupted
+        self.plan: Plan | None = None
+        self._number = 0  # of the stage
 
     @property
     def seconds(self) -> float:
@@ -75,7 +87,7 @@ class Run:
     def stage(self, name: str, title: str) -> Iterator[Callable[[str], None]]:
         """Times a stage; yields the function that takes a note of what the stage found or made."""
         began, notes, failed = time.monotonic(), list[str](), True
-        self.send(StageBegan(name, title))
+        self.send(self._beginning(name, title))
         try:
             yield notes.append
             failed = False
@@ -84,6 +96,23 @@ class Run:
             self.send(StageEnded(name, title, seconds, tuple(filter(None, notes)), failed))
         self.record["timings"][name] = round(self.record["timings"].get(name, 0.0) + seconds, 2)
         self.save()
+
+    def _beginning(self, name: str, title: str) -> StageBegan:
+        plan, stages = self.plan, self.plan.stages if self.plan else ()
+        if plan is None or name not in stages[self._number :]:
+            return StageBegan(name, title)
+        self._number = stages.index(name, self._number) + 1  # stages that are done already are passed over
+        own, *later = (plan.expected(stage, self.record) for stage in stages[self._number - 1 :])
+        known = [seconds for seconds in later if seconds is not None]
+        return StageBegan(
+            name,
+            title,
+            self._number,
+            len(stages),
+            own,
+            sum(known) if len(known) == len(later) else None,
+            None if plan.budget_s is None else plan.budget_s - self.seconds,
+        )
 
     def note(self, text: str) -> None:
         """Something that the user should know: a warning, which the report shows too."""

@@ -17,7 +17,7 @@ from byheart.model.base_model import BaseModel
 from byheart.model.files.targets import adapter_problems
 from byheart.model.quantization import INT8, NF4
 from byheart.report.loggers.base import Logger
-from byheart.teacher.base import Teacher
+from byheart.teacher.base import NO_KEY, Teacher
 from byheart.teacher.none import CHOOSE, NoTeacher
 from byheart.training.hardware import device_problems
 from byheart.training.job import Budget
@@ -106,8 +106,16 @@ class RunConfig:
         """Why a trial with these options cannot share a pack; "" where it can."""
         return self.model.alone or self.adapter.alone or self.optimizer.alone or self.trainer.alone
 
+    @property
+    def unverified(self) -> list[str]:
+        """Sentences on models that are neither on this machine nor known to be on the hub, and on a key that only a run needs."""
+        said = [getattr(part, "unverified", "") for part in (self.model, self.teacher)]
+        said += [f"{NO_KEY}, and a run needs it" for each in self.teacher.problems() if each.what == NO_KEY]
+        return [line for line in said if line]
+
     def problems(self) -> list[Problem]:
-        """All that can be known before any work, without torch, a network or a token spent."""
+        """All that can be known before any work, without torch or a token spent. Only a hub id that is not here is asked
+        of the hub."""
         found = [rule.problem(key, getattr(self, key)) for key, rule in RULES.items()]
         wrong = [problem for problem in found if problem]
         return [*(wrong or self._contradictions()), *self._wrong_parts()]
@@ -161,7 +169,8 @@ class RunConfig:
         asking = [name for name, member in self.expansion.items() if isinstance(member, TeacherExpansion)]
         if asking and isinstance(self.teacher, NoTeacher):
             yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)
-        yield from self.teacher.problems()
+        # An estimate sends nothing, so it needs no key.
+        yield from (each for each in self.teacher.problems() if not (self.estimate and each.what == NO_KEY))
         for name, logger in self.logger.items():
             yield from (Problem(message, f"logger.{name}") for message in logger.problems())
         yield from self.optimizer.problems()

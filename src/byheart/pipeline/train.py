@@ -9,45 +9,53 @@ from typing import Any
 from byheart.evaluation.recall import ON_THE_CURVE, Recall
 from byheart.interrupt import Interrupt
 from byheart.model.language import LanguageModel
+from byheart.pipeline.budget import StepTimer, sampling_seconds, training_ends
+from byheart.pipeline.estimate import remember_pace
 from byheart.pipeline.evaluate import Probes
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.rows import make_rows, tokens_per_row
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
+from byheart.pipeline.train_on import account, result_of
 from byheart.progress import Advanced, Checked, Said
 from byheart.records import CurvePoint, Probe
-from byheart.store import read_json, write_json
-from byheart.training.job import Hooks, TrainJob, TrainResult
+from byheart.store import write_json
+from byheart.training.job import UNCHOSEN, Hooks, TrainJob, TrainResult
 from byheart.training.layout import Row
 from byheart.training.stopping import Stopping
-
-SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 
 
 def train_adapters(
     config: RunConfig, data: PreparedData, probes: Probes, session: ModelSession, run: Run, interrupt: Interrupt
 ) -> dict[str, Path]:
     """Trains and saves; gives the adapters' folders by the name of their scores: "tuned", and "retrained" if asked."""
-    done = _done(run.folder)
-    train, validate = make_rows(config, data, probes, session, run, replay=done is None or config.retrain != "none")
+    place = result_of(run.folder)
+    done = account(place)
+    replay = done is None or config.retrain != "none"
+    train, validate = make_rows(config, data, probes, session, run, replay, sampling_seconds(config, run))
     train_job = train_job_of(config, train, validate, session)
     if not validate and config.stopping.monitor != "train_recall":
         config = replace(config, stopping=replace(config.stopping, monitor="train_recall"))
         run.note(
             "nothing is held out, so training is stopped by stopping.monitor=train_recall, the recall of trained answers"
         )
-    adapters = {"tuned": run.folder / "adapter"}
+    adapters = {"tuned": place / "adapter"}
     if done is None:
+        if place != run.folder:
+            run.send(Said("training goes on; the result of before stays until the new one is whole"))
         _fit(config, train_job, session, run, interrupt)
         done = run.record["training"]
     else:
         run.send(Said("training is finished already: the adapter in the run's folder is used"))
     if config.retrain != "none" and not interrupt.requested:
-        adapters["retrained"] = run.folder / "retrained" / "adapter"
-        if _done(run.folder / "retrained") is None:
-            # Where nothing was held out no epoch could be chosen: then all of them.
-            epochs = max(1, round(done["chosen_epoch"])) if done["chosen_epoch"] else config.epochs
+        # Where nothing was held out no epoch could be chosen: then all of them.
+        epochs = max(1, round(done["chosen_epoch"])) if done["chosen_epoch"] else config.epochs
+        earlier = account(run.folder / "retrained")
+        if earlier and round(earlier["epochs_run"]) == epochs:
+            place = run.folder  # also of a run that was trained on, if the same epoch is the best
+        adapters["retrained"] = place / "retrained" / "adapter"
+        if account(place / "retrained") is None:
             again = replace(train_job, epochs=epochs, schedule=config.retrain, most_steps=None)
             patient = replace(config, stopping=replace(config.stopping, patience=None))
             _fit(patient, again, session, run, interrupt, afresh=True)
@@ -72,13 +80,16 @@ def _fit(
     config: RunConfig, train_job: TrainJob, session: ModelSession, run: Run, interrupt: Interrupt, afresh: bool = False
 ) -> None:
     """Trains a new adapter and saves it. `afresh`: a second one, for exactly `train_job.epochs` epochs."""
-    name, folder = ("retraining", run.folder / "retrained") if afresh else ("training", run.folder)
+    name, below = ("retraining", "retrained") if afresh else ("training", "")
+    place = result_of(run.folder) / below
     again = f"Training again from the base model, {train_job.epochs} epochs, {train_job.schedule} learning rate"
     with run.stage(name, again if afresh else "Training") as note:
         model = session.attach(config.adapter, config.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
-        clock = _Clock(run, train_job, math.inf if afresh else _until(config, run))
+        run.record["notes"] = [line for line in run.record["notes"] if line != UNCHOSEN]
+        until = math.inf if afresh else training_ends(config, run)
+        clock = _Clock(run, train_job, until, config.stopping.patience is not None)
         tokens = tokens_per_row(train_job.train)
         with interrupt.deferred():
             result = config.trainer.fit(
@@ -86,60 +97,49 @@ def _fit(
                 train_job,
                 config.optimizer,
                 config.stopping,
-                folder,
+                place if afresh else run.folder,
                 Hooks(
                     on_step=clock.on_step,
                     on_check=lambda point, curve: run.send(Checked(name, point, curve, tokens)),
                     stop_requested=lambda: interrupt.requested,
-                    out_of_time=clock.out_of_time,
+                    out_of_time=clock.timer.out_of_time,
                     on_note=run.note,
                 ),
                 keep_best=not afresh,
             )
         run.record["in_training"] = False
-        session.save(folder / "adapter")
-        account = account_of(result, config.stopping) | {"held_out": len(train_job.validate)}
-        run.record[name] = account
+        session.save(place / "adapter")
+        told = account_of(result, config.stopping) | {"held_out": len(train_job.validate)}
+        if place != run.folder / below and (before := account(run.folder / below)):
+            told["ended_before"] = [*before.get("ended_before", ()), before["steps"]]
+        run.record[name] = told
         run.record["peak_memory_gib"] = max((point.peak_memory for point in result.curve), default=None)
+        remember_pace(model, train_job, result, session.dtype)
         if result.state != "stopped":
-            write_json(folder / "adapter" / "byheart.json", account)  # marks the training as finished
-        note(account["why_stopped"])
+            write_json(place / "adapter" / "byheart.json", told)  # marks the training as finished
+        note(told["why_stopped"])
     for line in result.notes:
         run.note(line)
 
 
 class _Clock:
-    """Reports each step. With a budget of time it counts seconds, because the number of steps is not known."""
+    """Reports each step. With a budget of time it ends the training before `until`, a second of the run."""
 
-    def __init__(self, run: Run, train_job: TrainJob, until: float):
-        """`until`: the second of the run at which training must end."""
-        self.run, self.until, self.began = run, until, run.seconds
-        self.timed = until < math.inf
-        self.label = "training, seconds" if self.timed else "training, steps at most"
-        self.total = max(1, round(until - self.began) if self.timed else train_job.steps)
+    def __init__(self, run: Run, train_job: TrainJob, until: float, may_stop: bool):
+        self.run, self.train_job, self.until = run, train_job, until
+        self.timer = StepTimer(run, train_job, until)
+        self.at_most = may_stop or until < math.inf
         self._report(0)
 
     def on_step(self, step: int, steps: int) -> None:
-        self._report(round(self.run.seconds - self.began) if self.timed else step)
-
-    def out_of_time(self) -> bool:
-        return self.run.seconds >= self.until
+        self.timer.on_step()
+        self._report(step)
 
     def _report(self, done: int) -> None:
-        self.run.send(Advanced(self.label, done, self.total))
-
-
-def _until(config: RunConfig, run: Run) -> float:
-    """The second of the run at which training must end, so that the report is there within a budget of time.
-
-    What follows takes about twice as long as scoring the untuned model did (an adapter's own products make answering
-    slower), and a training afresh as long as this one.
-    """
-    seconds = config.limit.seconds
-    if seconds is None:
-        return math.inf
-    left = seconds - 2.2 * run.record["timings"].get("score_untuned", 0.0) - SAVING_S - run.seconds
-    return run.seconds + left / (1 if config.retrain == "none" else 2)
+        job, left = self.train_job, self.until - self.run.seconds
+        epoch = f"epoch {done / job.steps_per_epoch:.1f} of {job.epochs}"
+        left_s = max(0.0, left) if left < math.inf else None
+        self.run.send(Advanced("", done, job.steps, epoch, "steps", self.at_most, left_s))
 
 
 def recall_on(config: RunConfig, asked: Sequence[Probe]) -> Callable[[LanguageModel], float] | None:
@@ -148,11 +148,6 @@ def recall_on(config: RunConfig, asked: Sequence[Probe]) -> Callable[[LanguageMo
     if not asked or not isinstance(member, Recall):
         return None
     return lambda model: member.score(model, asked).metrics[ON_THE_CURVE].value
-
-
-def _done(folder: Path) -> dict[str, Any] | None:
-    file = folder / "adapter" / "byheart.json"
-    return read_json(file) if file.is_file() else None
 
 
 def account_of(result: TrainResult, stopping: Stopping) -> dict[str, Any]:

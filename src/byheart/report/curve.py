@@ -1,4 +1,4 @@
-"""The curve of a run, drawn as SVG for the page and in braille for the terminal.
+"""The curve of a run, drawn as SVG for the page (`plot.py` draws it for the terminal).
 
 The page's plot is plain SVG, not plotly: the plotly wheel carries only its full bundle (4.8 MB), and a sweep writes
 a page for every trial. SVG also follows the reader's light or dark mode, prints, and needs no script.
@@ -17,9 +17,6 @@ def series(points: Sequence[CurvePoint], name: str) -> Series:
     """(epoch, value) of every check at which `name` was measured and finite."""
     measured = ((point.epoch, getattr(point, name)) for point in points)
     return [(epoch, value) for epoch, value in measured if value is not None and math.isfinite(value)]
-
-
-# -- the page ---------------------------------------------------------------------------------------------------------
 
 
 def svg(
@@ -134,52 +131,3 @@ def _ticks(low: float, high: float) -> list[float]:
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if span / (power * factor) <= 5)
     first, last = math.floor(low / step), math.ceil(high / step)
     return [step * index for index in range(first, max(last, first + 1) + 1)]
-
-
-# -- the terminal -----------------------------------------------------------------------------------------------------
-
-
-def terminal(points: Sequence[CurvePoint], width: int = 78, height: int = 5) -> list[tuple[str, str]]:
-    """Lines of two halves, validation loss and right answers side by side, each half `width // 2` wide; empty at first."""
-    halves = []
-    for title, name in (("validation loss", "val_loss"), (_right(points), "token_accuracy")):
-        pairs = series(points, name)
-        never = not pairs and bool(points) and points[-1].epoch > 1  # an epoch has ended without it
-        panel = [" " * (width // 2 - 2)] * (height + 2) if never else None
-        halves.append(panel or _panel(title, pairs, points, width // 2 - 2, height))
-    return list(zip(*halves, strict=True)) if points else []
-
-
-def _right(points: Sequence[CurvePoint]) -> str:
-    """The title of the right half: held-out answers given word for word, and their right tokens."""
-    recall = points[-1].recall if points else None
-    return "tokens right" if recall is None else f"recall {recall:.2f}, tokens right"
-
-
-def _panel(title: str, pairs: Series, points: Sequence[CurvePoint], width: int, height: int) -> list[str]:
-    values = [value for _, value in pairs]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    end = points[-1].epoch if points else 0.0
-    head = f"{title} {values[-1]:.3f}" if values else f"{title}, not measured yet"
-    margins = [f"{high:5.2f} ", *[" " * 6] * (height - 2), f"{low:5.2f} "]
-    plot = braille(pairs, width - 6, height, low, high, end)
-    foot = f"{'':6}0{f'epoch {end:g}':>{width - 7}}"
-    return [f"{line:<{width}}" for line in (head, *map("".join, zip(margins, plot, strict=True)), foot)]
-
-
-def braille(pairs: Series, width: int, height: int, low: float, high: float, end: float) -> list[str]:
-    """`height` lines of `width` characters with the pairs as one joined line; each character holds 2 by 4 dots."""
-    cells = [[0] * width for _ in range(height)]
-    bits = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-    columns, rows = 2 * width - 1, 4 * height - 1
-    spots = [
-        (round(columns * epoch / (end or 1)), round(rows * (1 - (value - low) / ((high - low) or 1))))
-        for epoch, value in pairs
-    ]
-    for (x0, y0), (x1, y1) in zip(spots, spots[1:] or spots, strict=False):
-        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
-        for index in range(steps + 1):
-            column = min(columns, max(0, round(x0 + (x1 - x0) * index / steps)))
-            row = min(rows, max(0, round(y0 + (y1 - y0) * index / steps)))
-            cells[row // 4][column // 2] |= bits[row % 4][column % 2]
-    return ["".join(chr(0x2800 + cell) if cell else " " for cell in line) for line in cells]

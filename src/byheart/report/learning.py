@@ -22,7 +22,7 @@ class Learning:
     """
 
     kept: float
-    held_out: int
+    held_out: int | None  # None in records of an older byheart
     way: tuple[tuple[float, float, float], ...]
     exposures: tuple[int, float, int]  # least, median, most
     few: tuple[int, float]
@@ -48,7 +48,7 @@ class Learning:
         return self.state == "budget" and self.kept < 1
 
     def _unwatched(self) -> str:
-        return "" if self.held_out else UNWATCHED
+        return UNWATCHED if self.held_out == 0 else ""
 
     def _recall(self) -> str:
         at = {epoch: (recall, tokens) for epoch, recall, tokens in self.way}
@@ -108,7 +108,7 @@ def learning(
     numbers = sorted(seen.values()) or [0]
     return Learning(
         kept,
-        training.get("held_out", 0),
+        training.get("held_out"),
         tuple(
             (p.epoch, p.recall, p.token_accuracy)
             for p in ends(curve, True)

@@ -16,7 +16,7 @@
   const signs = { "&lt;": "<", "&gt;": ">", "&amp;": "&", "&#34;": '"', "&#39;": "'" };
   const plain = (html) => html.replace(/<[^>]*>/g, " ").replace(/&(lt|gt|amp|#34|#39);/g, (sign) => signs[sign])
     .toLowerCase().replace(/\s+/g, " ");
-  let texts = null; // made when the first word is typed
+  const texts = []; // of the rows, for the search
   let found = [];
   let first = 0;
 
@@ -31,11 +31,20 @@
     next.disabled = last >= found.length;
   };
 
+  const prepare = (upTo) => {
+    while (texts.length < Math.min(upTo, rows.length)) texts.push(plain(rows[texts.length][2]));
+  };
+  // A few at a time, so that the first word typed need not wait for all.
+  const prepareMore = () => {
+    prepare(texts.length + 200);
+    if (texts.length < rows.length) setTimeout(prepareMore);
+  };
+
   const find = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    if (words.length && !texts) texts = new Map(rows.map((row) => [row, plain(row[2])]));
-    found = rows.filter((row) => [row[0], "all"].includes(wanted.outcome) && [row[1], "all"].includes(wanted.source)
-      && words.every((word) => texts.get(row).includes(word)));
+    if (words.length) prepare(rows.length);
+    found = rows.filter((row, place) => [row[0], "all"].includes(wanted.outcome) && [row[1], "all"].includes(wanted.source)
+      && words.every((word) => texts[place].includes(word)));
     count.textContent = found.length === rows.length ? `${number(rows.length)} probes` : `${number(found.length)} of ${number(rows.length)} probes`;
     nothing.hidden = found.length > 0;
     turn(0);
@@ -48,15 +57,27 @@
     turn(first + atOnce * Number(step));
     document.querySelector("#probes").scrollIntoView();
   });
+  const press = (key, value) => {
+    wanted[key] = value;
+    document.querySelectorAll(`#filters button[data-key=${key}]`).forEach((button) => {
+      button.setAttribute("aria-pressed", String(button.dataset.value === value));
+    });
+  };
   document.querySelectorAll("#filters button").forEach((button) => {
     button.addEventListener("click", () => {
-      const key = button.dataset.key;
-      wanted[key] = button.dataset.value;
-      document.querySelectorAll(`#filters button[data-key=${key}]`).forEach((other) => {
-        other.setAttribute("aria-pressed", String(other === button));
-      });
+      press(button.dataset.key, button.dataset.value);
+      find();
+    });
+  });
+  // Links elsewhere on the page lead to the probes of an outcome or of a section.
+  document.querySelectorAll("a[data-value], a[data-find]").forEach((link) => {
+    link.addEventListener("click", () => {
+      search.value = link.dataset.find || "";
+      press("outcome", link.dataset.value || "all");
+      press("source", link.dataset.source || "all");
       find();
     });
   });
   find();
+  setTimeout(prepareMore);
 })();

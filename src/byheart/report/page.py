@@ -14,6 +14,7 @@ from byheart.data.split import read_split
 from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json, Split
 from byheart.report import curve, probes, tables
 from byheart.report.learning import UNWATCHED
+from byheart.report.sections import Sections
 from byheart.store import read_json, read_records, write_text
 from byheart.training.curve import read_curve
 from byheart.training.stopping import WORDS
@@ -42,7 +43,7 @@ class Folder:
     points: list[CurvePoint]
     config: str
     counts: dict[str, int]
-    sections: dict[str, str]  # Fact.id -> the heading that it stands under
+    sections: Sections  # of the answers
     asked: dict[str, dict[str, int]]  # angle -> direction -> examples
 
     @classmethod
@@ -51,7 +52,7 @@ class Folder:
         for example in _records(folder / "examples.jsonl"):
             asked.setdefault(str(example.get("angle")), Counter())[str(example.get("direction"))] += 1
         documents = _records(folder / "documents.jsonl")
-        facts = _records(folder / "facts.jsonl")
+        answers = _records(folder / "answers.jsonl")
         curve_csv, config = folder / "curve.csv", folder / ".hydra" / "config.yaml"
         return cls(
             run=_json(folder / "run.json"),
@@ -59,18 +60,16 @@ class Folder:
             ledger=_json(folder / "ledger.json"),
             split=read_split(folder / "split.json") if (folder / "split.json").is_file() else None,
             documents=documents,
-            answers=_records(folder / "answers.jsonl"),
+            answers=answers,
             points=read_curve(curve_csv) if curve_csv.exists() else [],
             config=config.read_text(encoding="utf-8", errors="replace") if config.exists() else "",
             counts={
                 "documents": len(documents),
                 "chunks": len(_records(folder / "chunks.jsonl")),
-                "facts": len(facts),
+                "facts": len(_records(folder / "facts.jsonl")),
                 "examples": sum(sum(directions.values()) for directions in asked.values()),
             },
-            sections={
-                str(fact.get("id")): _section(fact, {document.get("title") for document in documents}) for fact in facts
-            },
+            sections=Sections.read(folder, answers),
             asked={angle: dict(asked[angle]) for angle in sorted(asked, key=_angle_order)},
         )
 
@@ -97,6 +96,7 @@ def render(folder: Folder) -> str:
     source, style, script = (here.joinpath(f"page.{end}").read_text("utf-8") for end in ("html.j2", "css", "js"))
     training = folder.run.get("training") or {}
     chosen, would = training.get("chosen_epoch"), training.get("loss_would_choose")
+    placed = list(zip(folder.answers, folder.sections.names, strict=True))
     titles = {document.get("id"): document.get("title") or document.get("path") for document in folder.documents}
     return environment.from_string(source).render(
         folder=folder,
@@ -112,12 +112,15 @@ def render(folder: Folder) -> str:
         head=tables.headline(folder.scores),
         specimen=probes.specimen(folder.answers),
         unwatched=UNWATCHED if training and not _watched(training, folder.points) else "",
-        sections=probes.by_section(folder.answers, folder.sections),
+        sections=_by_section(folder),
+        least=[each for each in _by_section(folder) if each[1] < each[2]][:3] if len(_by_section(folder)) > 1 else [],
+        outcomes=probes.counts(folder.answers),
+        source=next((row.get("source", "all") for row in probes.exam(folder.answers)), "all"),
         contents=_contents(folder),
         grouped=_grouped(folder),
         trained=any(point.train_recall is not None for point in folder.points),
         at_once=AT_ONCE,
-        rows=sorted(folder.answers, key=lambda row: probes.OUTCOMES.index(probes.outcome(row))),
+        rows=sorted(placed, key=lambda each: probes.OUTCOMES.index(probes.outcome(each[0]))),
         exposure=_exposure(folder.ledger.get("facts") or {}),
         stages=[(STAGES.get(name, name), seconds) for name, seconds in (folder.run.get("timings") or {}).items()],
         directions=(FORWARD, REVERSE),
@@ -152,15 +155,14 @@ def moment(text: object) -> str:
         return str(text)
 
 
-def _section(fact: Json, titles: set[object]) -> str:
-    """The two innermost headings above a fact; a document's title says nothing here."""
-    return " › ".join([heading for heading in fact.get("headings") or () if heading not in titles][-2:])
+def _by_section(folder: Folder) -> list[tuple[str, int, int]]:
+    return probes.by_section(zip(folder.answers, folder.sections.names, strict=True))
 
 
 def _contents(folder: Folder) -> list[tuple[str, str]]:
     """(anchor, heading) of each section that the page has."""
     parts = (
-        ("scores", "Scores", tables.headline(folder.scores)),
+        ("scores", "Scores", tables.headline(folder.scores) or tables.forgetting(folder.scores)),
         ("next", "What to do next", folder.run.get("next_steps")),
         ("curve", "The curve", folder.points),
         ("groups", "Scores by group", _grouped(folder)),
@@ -174,7 +176,7 @@ def _contents(folder: Folder) -> list[tuple[str, str]]:
 
 def _grouped(folder: Folder) -> bool:
     by_document, by_angle = (tables.breakdown(folder.scores, name) for name in ("by_document", "by_angle"))
-    return len(by_document) > 1 or bool(by_angle) or len(probes.by_section(folder.answers, folder.sections)) > 1
+    return len(by_document) > 1 or bool(by_angle) or len(_by_section(folder)) > 1
 
 
 def _watched(training: Json, points: Sequence[CurvePoint]) -> bool:

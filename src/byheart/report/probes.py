@@ -3,7 +3,7 @@
 `rows` are the lines of answers.jsonl.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from byheart.records import Json
@@ -87,11 +87,16 @@ def specimen(rows: Sequence[Row]) -> Row | None:
     return min(exam(learned), key=lambda row: len(f"{row.get('question')}{row.get('tuned')}"), default=None)
 
 
-def by_section(rows: Sequence[Row], sections: Mapping[str, str]) -> list[tuple[str, int, int]]:
-    """(section, right, asked) of the probes on taught facts, the least learned first. `sections` maps a fact's id."""
+def counts(rows: Iterable[Row]) -> dict[str, int]:
+    """How many of the exam's questions have each outcome, in the order of OUTCOMES; those with none are absent."""
+    kinds = [outcome(row) for row in exam(list(rows))]
+    return {kind: kinds.count(kind) for kind in OUTCOMES if kind in kinds}
+
+
+def by_section(placed: Iterable[tuple[Row, str]]) -> list[tuple[str, int, int]]:
+    """(section, right, asked) of the probes on taught facts, the least learned first; from each probe and its section."""
     counts: dict[str, list[int]] = {}
-    for row in rows:
-        name = next((sections[fact] for fact in row.get("facts") or () if sections.get(fact)), "")
+    for row, name in placed:
         if name and row.get("source") != "untaught" and outcome(row) != UNASKED:
             counts.setdefault(name, [0, 0])[0] += outcome(row) in (LEARNED, KNOWN)
             counts[name][1] += 1

@@ -1,87 +1,40 @@
 """The listener that shows a run in the terminal: stages, progress, the curve as it grows, and the results at the end.
 
-On a terminal it shows a progress bar with the time left, and the curve below it. In a file or a CI log it writes plain
-lines, and progress every ten seconds at most.
+On a terminal the stage under way is drawn live (`live.py`). In a file or a CI log there are plain lines, and progress
+every ten seconds at most.
 """
 
+import codecs
 import io
 import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
-from byheart.report.asking import estimate_lines, ledger_tables
-from byheart.report.next_steps import ask_others, from_here, how_to_find_byheart, learn_line
+from byheart.report.asking import estimate_line, estimate_lines, ledger_tables
+from byheart.report.live import Stage, clock
+from byheart.report.next_steps import ask_it, ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
 from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
-from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
-
-if TYPE_CHECKING:
-    from rich.console import Group
-    from rich.progress import Progress
-    from rich.text import Text
+from byheart.results import UNFINISHED, Estimated, EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 WIDTH = 80
 PAUSE = 10.0  # seconds between two progress lines where there is no terminal
 BLOCKS = "▁▂▃▄▅▆▇█"
+PLAIN = "byheart.plain"  # the name of an error handler: what stands for our signs where a terminal has no UTF-8
+SIGNS = {"✓": "+", "✗": "x", "…": "...", "–": "-", "·": "-", "×": "x"} | dict(zip(BLOCKS, "___---==", strict=True))
 
 
-class Bar:
-    """How far a long stage is, with the time left; below it the curve as it grows."""
+def _signs(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(SIGNS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
 
-    def __init__(self, terminal: "Terminal", label: str):
-        from rich.live import Live
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.terminal, self.label = terminal, label
-        self.said = time.monotonic()
-        self.first: tuple[int, float] | None = None  # the first report of finished work: how much, and when
-        self.progress = Progress(
-            TextColumn("  {task.description}"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.completed}/{task.total}"),
-            TimeRemainingColumn(compact=True),
-            console=terminal.console,
-        )
-        self.task = self.progress.add_task(label, total=None)
-        self.curve: Text | None = None
-        self.detail = ""
-        self.live = Live(console=terminal.console, get_renderable=self._both, transient=True, refresh_per_second=4)
-        if terminal.alive:
-            self.live.start()
-
-    def close(self) -> None:
-        if self.terminal.alive:
-            self.live.stop()
-            if self.curve:  # the live one goes with the bar; the last one stays
-                self.terminal.console.print(self.curve)
-
-    def reach(self, done: int, total: int | None, detail: str = "") -> None:
-        self.detail = detail
-        self.progress.update(self.task, completed=done, total=total)
-        if not done:
-            return
-        now = time.monotonic()
-        if self.first is None:  # of a batch, or in the middle of a resumed run: the pace counts from there
-            self.first = done, now
-        before, began = self.first
-        if not self.terminal.alive and now - self.said >= PAUSE and total and done > before:
-            left = (now - began) / (done - before) * (total - done)
-            label = f"{self.label}: {detail}" if detail else self.label
-            self.terminal.say(f"  {label} {done}/{total}, {clock(left)} left")
-            self.said = now
-
-    def _both(self) -> "Group | Progress":
-        from rich.console import Group
-        from rich.text import Text
-
-        # As text, not as markup: a server's own words may hold "[/...]", which rich would choke on.
-        detail = Text(printable(f"  {self.detail}")) if self.detail else None
-        return Group(self.progress, *filter(None, (detail, self.curve)))
+codecs.register_error(PLAIN, _signs)
 
 
 class Terminal:
@@ -92,29 +45,32 @@ class Terminal:
 
         output = file or sys.stdout
         if file is None and isinstance(output, io.TextIOWrapper):
-            output.reconfigure(errors="replace")  # a tick must not end a run where the terminal speaks Latin-1
+            output.reconfigure(errors=PLAIN)  # a tick must not end a run where the terminal speaks Latin-1
         probe = Console(file=output)
         self.console = Console(
             file=output, highlight=False, width=min(WIDTH, probe.width) if probe.is_terminal else WIDTH
         )
         self.alive = self.console.is_terminal and not self.console.is_dumb_terminal
-        self.bar: Bar | None = None
-        self.unannounced = ""  # a stage's title that is not in the log yet
+        self.stage: Stage | None = None  # the one under way
+        self.unannounced = False  # that it is not in the log yet
+        self.logged, self.logged_at = "", time.monotonic()  # the last line on its progress
         self.told = False  # how the command is found
 
     def __call__(self, event: Event) -> None:
         match event:
-            case StageBegan(title=title):
-                self._begin_stage(title)
+            case StageBegan():
+                self._begin_stage(event)
             case StageEnded():
                 self._end_stage(event)
-            case Advanced(label, done, total, detail):
-                self._bar(label).reach(done, total, detail)
+            case Advanced():
+                self._advance(event)
             case Checked(point=point, curve=curve):
                 self.curve(point, curve)
             case LedgerWritten(account, names):
                 for part in ledger_tables(account, names):
                     self.console.print(part)
+            case Estimated(estimate):
+                self._indented(estimate_line(estimate), "bold")
             case Said(text):
                 self.say(text)
             case Warned(text):
@@ -122,40 +78,44 @@ class Terminal:
 
     # -- events -------------------------------------------------------------------------------------------------------
 
-    def _begin_stage(self, title: str) -> None:
-        if self.alive:
-            self.console.print(f"[dim]· {title} …[/dim]", end="\r")
-        else:
-            self.unannounced = title
+    def _begin_stage(self, began: StageBegan) -> None:
+        self._close_stage()
+        self.stage, self.unannounced = Stage(began, self.console, self.alive), not self.alive
+        self.logged_at = time.monotonic()
 
     def _end_stage(self, stage: StageEnded) -> None:
         """One line, and below it what the stage found."""
-        self._close_bar()
-        self.unannounced = ""
+        self._close_stage()
+        self.unannounced = False
         mark, seconds = "[red]✗[/red]" if stage.failed else "[green]✓[/green]", clock(stage.seconds)
         gap = " " * max(1, self.console.width - len(stage.title) - len(seconds) - 3)
         self.console.print(f"{mark} {stage.title}{gap}[dim]{seconds}[/dim]")
         for note in () if stage.failed else stage.notes:
             self._indented(note)
 
-    def _bar(self, label: str) -> Bar:
-        if self.bar is None or self.bar.label != label:
-            self._close_bar()
-            self.bar = Bar(self, label)
-        return self.bar
+    def _advance(self, counted: Advanced) -> None:
+        if self.stage is None:
+            self.stage = Stage(StageBegan("", ""), self.console, self.alive)
+        self.stage.advance(counted)
+        if self.alive or time.monotonic() - self.logged_at < PAUSE or counted.done in (0, counted.total):
+            return
+        if (line := self.stage.line()) != self.logged:
+            self.say(f"  {line}")
+            self.logged, self.logged_at = line, time.monotonic()
 
-    def _close_bar(self) -> None:
-        bar, self.bar = self.bar, None
-        if bar is not None:
-            bar.close()
+    def _close_stage(self) -> None:
+        stage, self.stage = self.stage, None
+        if stage is not None:
+            stage.close()
 
     def curve(self, point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
-        """The curve below the progress bar, if there is one; else one line for each check, the losses as a spark line."""
-        if self.alive and self.bar and self.console.encoding.startswith("utf"):
-            self.bar.curve = _drawn(curve, self.console.width)
-            self.bar.live.refresh()
+        """The curve below the stage under way; in a log one line for each check, the losses as a spark line."""
+        if self.alive and self.stage:
+            self.stage.draw_curve(curve)
             return
-        self._begin()
+        if self.unannounced:
+            self._begin()
+            self.console.print("  loss in nats; recall and right tokens as shares of held-out answers", style="dim")
         losses = [p.val_loss for p in curve if p.val_loss is not None]
         parts = [f"epoch {point.epoch:5.2f}"]
         if point.train_loss is not None:
@@ -176,15 +136,16 @@ class Terminal:
 
     def _begin(self) -> None:
         """In a log, a stage that prints more than its last line is announced by its title."""
-        if self.unannounced:
-            self.console.print(f"· {self.unannounced}")
-            self.unannounced = ""
+        if self.unannounced and self.stage:
+            self.unannounced = False
+            self.console.print(f"· {self.stage.heading}", markup=False)
 
     def _indented(self, text: str, style: str = "dim") -> None:
-        from rich.padding import Padding
         from rich.text import Text
 
-        self.console.print(Padding(Text(printable(text), style=style), (0, 0, 0, 2), expand=False))
+        for line in Text(printable(text), style=style).wrap(self.console, self.console.width - 2):
+            line.rstrip()
+            self.console.print(Text.assemble("  ", line), soft_wrap=True)
 
     # -- results ------------------------------------------------------------------------------------------------------
 
@@ -194,33 +155,43 @@ class Terminal:
             case LearnResult(estimate=estimate) | ExpandResult(estimate=estimate) if estimate:
                 for line in estimate_lines(estimate):
                     self.say(line)
-                self._start("Start it:", result.folder)
+                self._start("Start it:", result.folder, "expand" if isinstance(result, ExpandResult) else "learn")
             case LearnResult(state="finished"):
                 self.scores(result.scores, result.answers)
                 for line in result.learning:
                     self._indented(line)
                 self.probes(result.answers)
                 self.say(f"\nreport   {result.report}\nadapter  {result.adapter}")
+                self.say("         its README.md has the lines for peft, transformers' server and vLLM")
                 self.next_steps(*((step["why"], step["command"]) for step in result.next_steps))
             case LearnResult():
                 self.say(f"Stopped. The adapter so far is in {result.adapter}.")
-                resume = shlex.join(["byheart", "learn", f"resume={from_here(result.folder)}"])
                 score = shlex.join(["byheart", "evaluate", f"run={from_here(result.folder)}"])
-                self.next_steps(("Continue:", resume), ("Score it as it is:", score))
+                later = "Score it as it is:"
+                if (result.folder / UNFINISHED).is_dir():
+                    later = "The result of before stays until the new one is whole. To score it again:"
+                self.next_steps(("Continue:", resume_line(result.folder)), (later, score))
             case ExpandResult():
+                from byheart.report.ledger_page import after_expand
+
+                lines, steps = after_expand(result.folder)
+                self.say("")
+                for line in lines:
+                    self._indented(line, "")
                 self.say(f"\nexamples  {result.folder / 'examples.jsonl'}\nledger    {result.ledger}")
-                self._start("Train on such examples (what a teacher wrote is not paid again):", result.folder)
+                self.next_steps(*steps)
             case EvaluateResult(folder, scores):
                 self.scores(scores, result.answers)
                 self.probes(result.answers)
                 self.say(f"\nscores   {folder / 'scores.json'}\nanswers  {folder / 'answers.jsonl'}")
-                self.next_steps(ask_others(folder.parent.parent))
-            case SweepResult(folder, overrides, scored):
+                self.next_steps(ask_others(folder.parent.parent), ask_it(folder.parent.parent, result.answers))
+            case SweepResult(folder, overrides, scored, following):
                 if scored is not None:
                     self.result(scored)
                 self.say(f"\nbest     {shlex.join(overrides)}\nagain    {folder / 'best.yaml'}")
                 self.say(f"sweep    {folder / 'sweep.html'}")
-                self.next_steps(("Train with the best settings:", shlex.join(["byheart", "learn", *overrides])))
+                steps = [(step["why"], step["command"]) for step in following]
+                self.next_steps(*steps, ask_it(folder, scored.answers if scored else ()))
 
     def next_steps(self, *steps: tuple[str, str]) -> None:
         """Each reason with its line to copy; and how the command is found, where the shell does not find it."""
@@ -232,12 +203,13 @@ class Terminal:
             self._indented(why)
             self.console.print(f"    {printable(command)}", markup=False, soft_wrap=True)
 
-    def _start(self, why: str, folder: Path) -> None:
-        """The line that trains with the settings of a folder in which nothing was trained."""
-        from byheart.config.saved import overrides_of
+    def _start(self, why: str, folder: Path, command: str = "learn") -> None:
+        """The line that goes on with the settings of a folder in which nothing was trained."""
+        from byheart.config.saved import words_of
 
-        if (overrides := overrides_of(folder)) is not None:
-            self.next_steps((why, learn_line([each for each in overrides if not each.startswith("estimate=")])))
+        if (words := words_of(folder)) is not None:
+            kept = [each for each in words if not each.startswith("estimate=")]
+            self.next_steps((why, shlex.join(["byheart", command, *kept])))
 
     def scores(self, scores: Json, rows: Sequence[Json] = ()) -> None:
         """The result in words, and the small table: each metric for each condition, with its 95 % interval."""
@@ -303,15 +275,6 @@ def pick(rows: Sequence[Json], count: int) -> list[Json]:
     return [order[round((place + 0.5) * len(order) / count - 0.5)] for place in range(count)]
 
 
-def _drawn(curve: Sequence[CurvePoint], width: int) -> "Text":
-    from rich.text import Text
-
-    from byheart.report.curve import terminal
-
-    lines = [Text.assemble("  ", (left, ""), "  ", (right, "green")) for left, right in terminal(curve, width - 2)]
-    return Text("\n").join(lines)
-
-
 def spark(values: Sequence[float]) -> str:
     """The values as a line of blocks, lowest to highest."""
     if not values:
@@ -319,13 +282,6 @@ def spark(values: Sequence[float]) -> str:
     low, high = min(values), max(values)
     scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0
     return "".join(BLOCKS[round((value - low) * scale)] for value in values)
-
-
-def clock(seconds: float) -> str:
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def _cell(at: Value | None, below: bool) -> str:

@@ -8,6 +8,7 @@ from byheart.errors import Problem, Unfinished, UserError
 from byheart.store import content_key
 
 TEMPERATURE_REFUSED = "temperature refused"  # a note of a reply
+NO_KEY = "the key's environment variable is not set"  # a problem that an estimate does not have
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Estimate:
     input_tokens: int  # counted with the packaged tokenizer: right to some 15 % for other models
     output_tokens: int  # at most: every answer as long as its max_tokens
     cost: float | None = None  # in the currency of the prices; None where no prices are known
+    currency: str = ""  # "" where the user gave the prices
+    as_of: str = ""  # the date of the table that the prices are from; "" where the user gave them
 
 
 @dataclass(frozen=True)

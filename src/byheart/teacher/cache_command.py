@@ -1,6 +1,7 @@
 """`byheart cache`: the answers of teachers so far, listed, exported as JSONL, or deleted."""
 
 import re
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from byheart.teacher.cache import AnswerCache, Shelf
 
 KEYS = ("export", "prune", "teacher")
 HOW = "byheart cache [export=FILE | prune=30d | prune=all] [teacher=TEXT]"
+A_TEACHER = "teacher=openai teacher.model=NAME expansion=ladder estimate=true"
 UNITS_S = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 WIDTH = 100  # of the table where there is no terminal
 
@@ -28,6 +30,7 @@ def cache(words: Sequence[str]) -> int:
     file = AnswerCache().path
     if not file.is_file():  # looking makes no file
         print(f"no teacher has answered yet; its answers will be kept in {file}")
+        _next("See what a teacher's examples would cost:", f"byheart expand documents=handbook.pdf {A_TEACHER}")
         return 0
     teacher = said.get("teacher")
     with AnswerCache() as answers:
@@ -41,22 +44,39 @@ def cache(words: Sequence[str]) -> int:
         if place is not None:
             write_jsonl(place, (each for each in answers.export() if not teacher or teacher in str(each["teacher"])))
             print(f"{sum(shelf.answers for shelf in chosen):,} answers are in {place}")
+            _next("Delete what is over 30 days old:", _line("prune=30d", teacher))
         elif "prune" in said:
             gone = answers.prune(older_than, teacher)
             left = sum(shelf.answers for shelf in answers.shelves())
             print(f"{gone:,} answers deleted, {left:,} left in {file}")
+            _next("See what is left:", "byheart cache")
         else:
             _show(chosen, file)
+            _next("Keep a copy of each answer with its request:", _line(f"export={_new_file()}", teacher))
     return 0
+
+
+def _next(why: str, line: str) -> None:
+    print(f"\n  {why}\n    {line}")
+
+
+def _line(word: str, teacher: str | None) -> str:
+    return shlex.join(["byheart", "cache", word, *([f"teacher={teacher}"] if teacher else [])])
+
+
+def _new_file() -> str:
+    """A name that no file here has."""
+    names = ("answers.jsonl", *(f"answers-{number}.jsonl" for number in range(2, 1000)))
+    return next(name for name in names if not Path(name).exists())
 
 
 def _read(words: Sequence[str]) -> dict[str, str]:
     """The words by their key; or one UserError with all that is wrong with them."""
     said: dict[str, str] = {}
     problems = []
-    for word in words:
-        key, equals, value = word.partition("=")
-        if key not in KEYS or not equals:
+    for word in _with_signs(words):
+        key, _, value = word.partition("=")
+        if key not in KEYS:
             problems.append(Problem("`byheart cache` has no such option", value=word, fix=HOW))
         elif key in said:
             problems.append(Problem("this is given twice", key, value, "give it once"))
@@ -72,6 +92,18 @@ def _read(words: Sequence[str]) -> dict[str, str]:
     if problems:
         raise UserError(*problems)
     return said
+
+
+def _with_signs(words: Sequence[str]) -> list[str]:
+    """`--prune 30d`, `prune 30d` and `--prune=30d` as `prune=30d`."""
+    made: list[str] = []
+    for word in words:
+        name = word.removeprefix("--")
+        if made and made[-1] in KEYS and "=" not in word and name not in KEYS:
+            made[-1] += f"={word}"
+        else:
+            made.append(name if name.partition("=")[0] in KEYS else word)
+    return made
 
 
 def _seconds(age: str) -> float | None:

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from byheart.errors import AT_LEAST_0, Problem, gather, wrong_numbers
 from byheart.store import content_key
-from byheart.teacher.base import Estimate, Request
-from byheart.teacher.session import Prices, estimate
+from byheart.teacher.base import NO_KEY, Estimate, Request
+from byheart.teacher.prices import Prices, usual_prices
+from byheart.teacher.session import estimate
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -73,12 +74,16 @@ class Endpoint:
         elif self._key_name and not os.environ.get(self._key_name, "").strip():
             fix = f"export {self._key_name if named is None or named.isupper() else 'NAME'}=... before the command; "
             fix += "or teacher.base_url=http://localhost:8000/v1 for a server of your own"
-            found.append(Problem("the key's environment variable is not set", "teacher.api_key_env", fix=fix))
+            found.append(Problem(NO_KEY, "teacher.api_key_env", fix=fix))
         return found
 
     @property
     def address(self) -> str:
         return (self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+
+    @property
+    def title(self) -> str:
+        return f"{self.model} at {urlsplit(self.address).netloc}{'' if self.answers_soon else ', in batches'}"
 
     @property
     def is_local(self) -> bool:
@@ -106,7 +111,10 @@ class Endpoint:
 
     @property
     def prices(self) -> Prices:
-        return Prices(self.price_in, self.price_out)
+        """The user's, else those of the table; requests in batches are cheaper."""
+        if self.price_in is not None or self.price_out is not None:
+            return Prices(self.price_in, self.price_out)
+        return usual_prices(urlsplit(self.address).hostname or "", self.model, batch=not self.answers_soon)
 
     def estimate(self, requests: Sequence[Request]) -> Estimate:
         """See `Teacher.estimate`."""

@@ -31,8 +31,9 @@ from byheart.teacher.base import (
     TeacherError,
     ignore,
 )
+from byheart.teacher.prices import Prices
 from byheart.teacher.sender import noted
-from byheart.teacher.session import AskSession, Prices, ask_session, estimate
+from byheart.teacher.session import AskSession, ask_session, estimate
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +79,15 @@ class Local:
     def problems(self) -> Sequence[Problem]:
         """What is wrong with the model's folder or name; needs no torch."""
         return [_ours(problem) for problem in self._base.problems()]
+
+    @property
+    def title(self) -> str:
+        return f"{self._base.path} in this process"
+
+    @property
+    def unverified(self) -> str:
+        """See `BaseModel.unverified`."""
+        return self._base.unverified
 
     @property
     def fingerprint(self) -> str:

@@ -17,6 +17,8 @@ CHOOSE = (
 class NoTeacher:
     """Accepts an empty list of requests and no other."""
 
+    title: ClassVar[str] = "none"
+
     answers_soon: ClassVar[bool] = True
     fingerprint: ClassVar[str] = "none"
 

@@ -167,7 +167,7 @@ def _wait(headers: Mapping[str, str], said: object) -> float | None:
     """The wait in seconds that the headers or the error's fields ask for."""
     if (seconds := retry_after(headers)) is not None:
         return seconds
-    waits = [detail["retryDelay"] for detail in _details(said) if isinstance(detail.get("retryDelay"), str)]
+    waits = [str(detail["retryDelay"]) for detail in _details(said) if "retryDelay" in detail]
     return _seconds(waits[0]) if waits else None
 
 

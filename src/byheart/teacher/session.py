@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from byheart.documents.tokens import count_tokens
@@ -11,22 +11,10 @@ from byheart.errors import UserError
 from byheart.locks import ProcessLock
 from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request, Requests
 from byheart.teacher.cache import AnswerCache
+from byheart.teacher.prices import Prices
 
 LOOK_S = 0.25  # at least, between two looks for answers that another process waits for
 TEMPLATE_TOKENS = 12  # of a chat template around a system and a user message, about
-
-
-@dataclass(frozen=True)
-class Prices:
-    """The prices of a million tokens. None where they are not known."""
-
-    into: float | None = None
-    out: float | None = None
-
-    def cost(self, input_tokens: int, output_tokens: int) -> float | None:
-        if self.into is None and self.out is None:
-            return None
-        return (input_tokens * (self.into or 0.0) + output_tokens * (self.out or 0.0)) / 1e6
 
 
 class Claims:
@@ -198,7 +186,8 @@ def estimate(fingerprint: str, requests: Requests, prices: Prices) -> Estimate:
     unpaid = [request for key, request in different.items() if key not in found]
     tokens_in = sum(input_tokens(unpaid))
     tokens_out = sum(request.max_tokens for request in unpaid)
-    return Estimate(len(requests), cached, tokens_in, tokens_out, prices.cost(tokens_in, tokens_out))
+    cost = prices.cost(tokens_in, tokens_out)
+    return Estimate(len(requests), cached, tokens_in, tokens_out, cost, prices.currency, prices.as_of)
 
 
 def input_tokens(requests: Requests) -> list[int]:

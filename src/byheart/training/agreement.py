@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from byheart.errors import Problem, UserError
+from byheart.model.as_found import kept_modes
 from byheart.model.memory import is_out_of_memory
 from byheart.model.random_state import kept_random_state, random_state
 from byheart.training.layout import LAYOUTS, Row, common_prefix, lay_out
@@ -229,14 +230,10 @@ def _size(off_N: Tensor) -> float:
 @contextmanager
 def asking(model: torch.nn.Module) -> Iterator[None]:
     """Inside the `with` block the model is in eval mode; its mode and the random state are restored."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad(), kept_random_state():
-            torch.manual_seed(0)
-            yield
-    finally:
-        model.train(training)
+    with kept_modes(model), kept_random_state(), torch.no_grad():
+        model.eval()
+        torch.manual_seed(0)
+        yield
 
 
 @contextmanager

@@ -96,7 +96,8 @@ def load_checkpoint(folder: Path, optimizer: "MasterStep") -> Paused:
     set_random_state({"cpu": random} if isinstance(random, torch.Tensor) else random)  # older: of the CPU alone
     state = json.loads((newest / _STATE).read_text())
     curve = tuple(CurvePoint(**point) for point in state["curve"])
-    return Paused(state["step"], curve, seconds=state["seconds"])
+    kept = frozenset(file.stem.removeprefix("best-epoch-") for file in folder.glob("best-epoch-*.safetensors"))
+    return Paused(state["step"], curve, seconds=state["seconds"], kept=kept)
 
 
 def save_weights(path: Path, model: "torch.nn.Module") -> None:

@@ -12,6 +12,7 @@ from byheart.training.layout import Row
 if TYPE_CHECKING:
     from torch import Tensor
 
+UNCHOSEN = "stopped before the end of the first epoch: the adapter is that of the last step"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?[smh])+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smh])")
@@ -110,6 +111,7 @@ class Paused:
     # On the host: masters, means, moments, step, best epoch's weights.
     tensors: "dict[str, Tensor]" = field(default_factory=dict)
     known: tuple[int, int] = (0, 0)  # rows predicted word for word, and rows, since the last check
+    kept: frozenset[str] | None = None  # the epochs so far whose weights are kept, as "%g"; None: every best one's are
 
 
 def batches(count: int, batch_size: int, epoch: int, seed: int) -> list[list[int]]:

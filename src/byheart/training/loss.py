@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from byheart.training.layout import Batch, Row
+from byheart.training.memory import values_at_once
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 # Where logits come from, the cheapest first: the output embedding of the hidden states that predict a target, which leaves
 # out what a model does to its logits besides; the model's own at the columns that hold such a state; all of the model's own.
 HEADS = EMBEDDING, KEPT, WHOLE = "embedding", "kept", "whole"
-VALUES_AT_ONCE = 2**21  # logits that are widened together: 8 MB in float32
 
 
 def token_scores(
@@ -165,15 +165,10 @@ class _Soft:
         return self.known_S + self.other_S * (cross_entropy_S + self.log_rest_S)
 
 
-def values_at_once(device: torch.device) -> int:
-    """How many logits are widened together: on a CPU what its cache holds, elsewhere half a gigabyte."""
-    return VALUES_AT_ONCE if device.type == "cpu" else 2**27
-
-
 def _parts(logits_NV: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Some rows at a time, and a copy of their logits in float32 or wider."""
     count, width = logits_NV.shape
-    step = max(1, values_at_once(logits_NV.device) // width)
+    step = max(1, values_at_once(logits_NV.device.type) // width)
     wide = logits_NV.dtype if logits_NV.dtype.itemsize >= 4 else torch.float32
     for start in range(0, count, step):
         rows = slice(start, start + step)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import lightning as L
 import torch
 
-from byheart.model.memory import halving
+from byheart.model.memory import halving, is_out_of_memory, release_memory
 from byheart.model.random_state import random_state, set_random_state
 from byheart.training.agreement import ForwardPath
 from byheart.training.checkpoint import save_checkpoint, save_weights
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from byheart.training.optimizer import MasterStep
+
+COMPUTED_AGAIN = "layers are computed again in the backward pass, to the same result and about a third slower"
 
 
 class SFTModule(L.LightningModule):
@@ -44,6 +46,7 @@ class SFTModule(L.LightningModule):
         self.automatic_optimization = False
         self.model, self.masters, self.state = model, masters, state
         self.path, self.rows_at_once, self.note = path or ForwardPath(), rows_at_once, note
+        self.save_memory: Callable[[], None] | None = None  # begins with gradient checkpointing, where that is allowed
         self.validated_at_once = 16
 
     def configure_optimizers(self) -> None:
@@ -57,19 +60,36 @@ class SFTModule(L.LightningModule):
 
     def training_step(self, rows: list[Row], index: int) -> torch.Tensor:
         """One optimizer step on a whole batch; gives its loss. Raises Diverged."""
-        before = random_state()
+        before, usual = random_state(), self.rows_at_once
 
-        def with_fewer(at_once: int) -> None:
+        def anew() -> None:
             self.model.zero_grad()  # of the attempt for which memory did not suffice
             set_random_state(before)
+
+        def with_fewer(at_once: int) -> None:
+            anew()
             was, self.rows_at_once = self.rows_at_once or len(rows), at_once
             self.note(
                 f"memory does not hold {was} rows at once: training goes on with {at_once}, to the same result "
                 f"(from the start: trainer.rows_at_once={at_once})"
             )
 
-        at_once = min(len(rows), self.rows_at_once or len(rows))
-        (total, known), _ = halving(at_once, partial(self._gradients, rows), with_fewer)
+        def gradients() -> tuple[torch.Tensor, torch.Tensor]:
+            at_once = min(len(rows), self.rows_at_once or len(rows))
+            return halving(at_once, partial(self._gradients, rows), with_fewer)[0]
+
+        try:
+            total, known = gradients()
+        except (MemoryError, RuntimeError) as error:
+            if self.save_memory is None or not is_out_of_memory(error):
+                raise
+            error.__traceback__ = None  # what the failed attempt made hangs on its frames
+            begin, self.save_memory, self.rows_at_once = self.save_memory, None, usual
+            anew()
+            begin()
+            self.note(f"memory does not hold one row: {COMPUTED_AGAIN}")
+            release_memory()
+            total, known = gradients()
         self.masters.step(self.state.rate(self.state.step))
         self.state.advance(float(total), known.tolist())
         return total

@@ -27,6 +27,7 @@ class Optimizer(ABC):
 
     alone: ClassVar[str] = "packed trials step with AdamW"  # why a trial with it cannot share a pack; "" where it can
     averages: ClassVar[bool] = False  # whether the optimizer has a mean of the weights of its own
+    moment_bytes: ClassVar[float] = 8.0  # that it keeps for each trained weight, for an estimate of the memory
 
     lr: float = 1e-3
     weight_decay: float = 0.0
@@ -86,6 +87,7 @@ class Optimizer(ABC):
 class AdamW(Optimizer):
     """Decoupled weight decay (arXiv 1711.05101)."""
 
+    title: ClassVar[str] = "AdamW"
     alone: ClassVar[str] = ""
 
     betas: tuple[float, float] = (0.9, 0.999)

@@ -17,6 +17,9 @@ class Adafactor(Optimizer):
     The rate is absolute, as AdamW's: the paper's is a share of each weight's size, which for LoRA's B starts at zero.
     """
 
+    title: ClassVar[str] = "Adafactor"
+    moment_bytes: ClassVar[float] = 0.1
+
     eps: float = 1e-30  # added to squared gradients
     decay_rate: float = -0.8
 
@@ -38,6 +41,9 @@ class Adafactor(Optimizer):
 class Muon(Optimizer):
     """Steps of matrices made orthogonal; AdamW for vectors. Scaled as AdamW's (arXiv 2502.16982)."""
 
+    title: ClassVar[str] = "Muon"
+    moment_bytes: ClassVar[float] = 4.0
+
     momentum: float = 0.95
 
     def build(self, weights: "list[torch.Tensor]") -> Any:
@@ -54,6 +60,9 @@ class Muon(Optimizer):
 class Sgd(Optimizer):
     """Stochastic gradient descent with momentum: no second moment, and a rate about a hundred times AdamW's."""
 
+    title: ClassVar[str] = "SGD"
+    moment_bytes: ClassVar[float] = 4.0
+
     momentum: float = 0.9
 
     def build(self, weights: "list[torch.Tensor]") -> Any:
@@ -66,6 +75,7 @@ class Sgd(Optimizer):
 class ScheduleFree(AdamW):
     """AdamW whose mean of the weights takes the place of a schedule (arXiv 2405.15682). The mean is what is kept."""
 
+    title: ClassVar[str] = "schedule-free AdamW"
     alone: ClassVar[str] = Optimizer.alone
     averages: ClassVar[bool] = True
 
@@ -90,7 +100,9 @@ class ScheduleFree(AdamW):
 class AdamW8bit(AdamW):
     """AdamW with moments of eight bits in blocks (arXiv 2110.02861). Small matrices keep theirs in float32."""
 
+    title: ClassVar[str] = "8-bit AdamW"
     alone: ClassVar[str] = Optimizer.alone
+    moment_bytes: ClassVar[float] = 2.1
 
     def problems(self) -> list[Problem]:
         return missing_package("bitsandbytes", "optimizer", "adamw_8bit")

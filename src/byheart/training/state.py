@@ -7,10 +7,10 @@ from pathlib import Path
 from byheart.records import CurvePoint
 from byheart.training.curve import write_curve
 from byheart.training.hardware import peak_memory_gib
-from byheart.training.job import Paused, TrainJob, TrainResult, stream
+from byheart.training.job import UNCHOSEN, Paused, TrainJob, TrainResult, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import Optimizer
-from byheart.training.stopping import Stopping, best_by, is_check, refuse_divergence
+from byheart.training.stopping import Stopping, best_by, ends, is_check, refuse_divergence
 from byheart.training.validation import Validation
 
 
@@ -29,6 +29,7 @@ class TrainState:
         self.train_job, self.optimizer, self.stopping, self.folder = train_job, optimizer, stopping, folder
         self.step, self.curve = start.steps, list(start.curve)
         self.losses, self.known = list(start.losses), start.known
+        self._start = start
         self.out_of_time = False  # set by a loop that has a time budget: the step just taken is the last
         self._seconds_before, self._started = start.seconds, time.monotonic()
 
@@ -106,7 +107,19 @@ class TrainState:
 
     @property
     def best_epoch(self) -> float | None:
-        return best_by(self.stopping.monitor, self.curve, self.at_end)
+        return best_by(self.stopping.monitor, self.curve, self.at_end, self._choices())
+
+    def _choices(self) -> list[CurvePoint] | None:
+        """The checks whose weights can be chosen; None: those at the epochs' ends.
+
+        A training that goes on with another monitor, or after a budget that ended within an epoch, has kept the weights
+        of one earlier check, which need not be an epoch's end. Those of the others are gone.
+        """
+        kept, begun_at = self._start.kept, self._start.steps
+        if kept is None:
+            return None
+        new = [point for point in ends(self.curve, self.at_end) if point.step > begun_at]
+        return [point for point in self.curve if f"{point.epoch:g}" in kept and point not in new] + new
 
     @property
     def is_best(self) -> bool:
@@ -130,7 +143,7 @@ class TrainState:
         """`state` as in `TrainResult`. Without `keep_best` no epoch is chosen."""
         chosen = self.best_epoch if keep_best else None
         if chosen is None and keep_best and self.train_job.validate and self.step:
-            notes = (*notes, "stopped before the end of the first epoch: the adapter is that of the last step")
+            notes = (*notes, UNCHOSEN)
         return TrainResult(
             state=state,
             curve=tuple(self.curve),

@@ -105,12 +105,14 @@ def ends(curve: Sequence[CurvePoint], over: bool = False) -> list[CurvePoint]:
     return [point for i, point in enumerate(curve) if float(point.epoch).is_integer() or (over and i == last)]
 
 
-def best_by(monitor: str, curve: Sequence[CurvePoint], over: bool = False) -> float | None:
+def best_by(
+    monitor: str, curve: Sequence[CurvePoint], over: bool = False, among: Sequence[CurvePoint] | None = None
+) -> float | None:
     """The epoch at whose end (see `ends`) one of MONITORS was the best; of equal ones the earlier, which has forgotten less.
 
-    None if it was never measured there, or if a share stayed 0 throughout.
+    `among`: these points in place of the epochs' ends. None if it was never measured there, or if a share stayed 0 throughout.
     """
-    at_end = {point.step for point in ends(curve, over)}
+    at_end = {point.step for point in (ends(curve, over) if among is None else among)}
     measured = [(value, point.epoch) for point, value in watched(monitor, curve) if point.step in at_end]
     if MONITORS[monitor] == "maximize":
         measured = [(-value, epoch) for value, epoch in measured]

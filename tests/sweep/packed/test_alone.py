@@ -24,13 +24,14 @@ KINDS = [  # adapter.targets, model.path, and what is said of a trial that canno
     (".*(q_proj|self_attn)", "model", "is not supported"),
     ("all-linear", "gpt2", "is a Conv1D"),
     ("all-linear", "opt", "random numbers"),
+    ("all-linear", "gemma3", ""),
 ]
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    for name in ("gpt2", "opt"):
+    for name in ("gpt2", "opt", "gemma3"):
         zoo.make(folder / name, name)
     return folder
 

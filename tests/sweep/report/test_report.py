@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import random
 import re
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from byheart.report.terminal import Terminal
 from byheart.sweep.packed.memory import StepCost, _slots_that_fit
+from byheart.sweep.report import labels
 from byheart.sweep.report import plots as plots
 from byheart.sweep.report.comparisons import equal_steps, marginals
 from byheart.sweep.report.events import TrialAdvanced, TrialBegan
@@ -34,13 +36,18 @@ def test_the_time_left_is_shown_before_the_first_trial_has_ended(monkeypatch):
     shown = live_table(wanted=4)
     for number in (0, 1):
         shown(TrialBegan(number, {"lr": 1}))
-        shown.lines[number].began = 100.0
+    now[0] += 25  # the model is loaded
+    for number in (0, 1):
+        shown(TrialAdvanced(number, 0.001))
     assert shown.left() is None
     now[0] += 10
     for number in (0, 1):
-        shown(TrialAdvanced(number, 0.001, 0.0))
-        shown(TrialAdvanced(number, 0.5, 0.499))
+        shown(TrialAdvanced(number, 0.5))
     assert shown.left() == pytest.approx(30, rel=0.01), "two halves of 20 s, and two whole trials, by two"
+    assert shown.foot() == "0 of 4 trials; about 30 s left"
+    now[0] += 1
+    shown(TrialAdvanced(0, 0.9))  # a leap of the estimate
+    assert shown.foot() == "0 of 4 trials; about 30 s left"
 
 
 def test_the_live_table_fits_eighty_columns_and_shows_what_was_asked():
@@ -76,8 +83,10 @@ def test_a_batch_size_sweep_answers_at_equal_epochs_and_at_equal_steps():
     ]
     assert equal_steps(setup, known) == {4: {"batch_size=1 lr=1": 3.0, "batch_size=4 lr=1": 2.0}}
     lines = marginals(setup, known)
-    assert lines[0] == "by batch_size: 1 1.0000, 4 2.0000 (val loss)"
-    assert lines[1] == "by batch_size at 4 steps each: 4 2.0000, 1 3.0000", "one epoch of small batches is more steps"
+    assert lines[0] == "best validation loss by batch_size: 1.0000 with 1, 2.0000 with 4"
+    assert lines[1] == "the same at 4 steps each: 2.0000 with 4, 3.0000 with 1", (
+        "one epoch of small batches is more steps"
+    )
 
 
 def test_ticks_are_round_and_none_lies_upon_another():
@@ -94,6 +103,44 @@ def test_drawings_keep_within_their_frame():
         assert all(0 <= float(x) <= width for x in re.findall(r' c?x="([\d.]+)"', drawing))
 
 
+@pytest.mark.parametrize("width", [340, 760])
+def test_no_text_of_a_drawing_lies_upon_another(width):
+    random.seed(width)
+    adapters = ["lora", "lora_attention", "lora_mlp", "dora", "full"]
+    points = [
+        ({"adapter": random.choice(adapters), "lr": 10 ** random.uniform(-6, -2), "rank": random.randint(2, 16)}, random.random())
+        for _ in range(24)
+    ]  # fmt: skip
+    lines = [plots.Curve(n, "", [(e, v / (1 + e)) for e in range(4)], n == 0) for n, (_, v) in enumerate(points)]
+    values = [(n, value) for n, (_, value) in enumerate(points)]
+    drawings = [
+        *plots.contours(points, ["adapter", "lr", "rank"], False),
+        plots.curves(lines, width),
+        plots.history(values, False, width),
+    ]
+    for drawing in drawings:
+        found = re.findall(r'<text class="([^"]*)" x="([-\d.]+)" y="([-\d.]+)" text-anchor="(\w+)">([^<]*)<', drawing)
+        boxes = [
+            (text, labels.text_box(text, float(x), float(y), anchor))
+            for kind, x, y, anchor, text in found
+            if "name" not in kind
+        ]
+        assert not [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)]
+    shown = [text for drawing in drawings[:3] for text in re.findall(r'tick value"[^>]*>([\d.]+)<', drawing)]
+    assert len(shown) > 0.6 * 3 * 24 and shown.count(f"{min(value for _, value in points):.3f}") == 3
+    assert 'class="tick best"' in drawings[3] and ">0<" in drawings[3], "the best line has its trial at the end"
+
+
+def test_few_trials_have_all_their_values_beside_them():
+    points = [({"lr": 10.0**-n, "batch_size": 2**n}, 1.0 + n / 8) for n in range(4)]
+    assert re.findall(r'tick value"[^>]*>([\d.]+)<', plots.contours(points, ["lr", "batch_size"], False)[0]) == [
+        "1.000",
+        "1.125",
+        "1.250",
+        "1.375",
+    ]
+
+
 def test_what_memory_bears_is_measured_activations_and_all():
     held = StepCost(1.0, taken=10 * 2**20, adapter=2**20)
     assert _slots_that_fit(held, None, 100 * 2**20) == 8
@@ -107,8 +154,8 @@ def test_of_many_epochs_as_many_are_shown_as_leave_every_name_and_number_whole()
     ]
     results = [Cell(trial, epochs, (3.6965,), 7, epochs > 7, 1.0) for trial in trials for epochs in range(1, 13)]
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(result_table(results, "val loss", "batch_size=2 lr=0.001", 80))
+    console.print(result_table(results, "batch_size=2 lr=0.001", 80))
     head, *lines = console.export_text().splitlines()
-    assert head.split()[4] == "1" and head.split()[-1] == "12" and len(head.split()) > 4 + 5
+    assert head.split()[2] == "1" and head.split()[-1] == "12" and len(head.split()) > 2 + 5
     assert [line.split()[:2] for line in lines] == [["batch_size=2", "lr=0.001"], ["batch_size=2", "lr=0.0001"]]
     assert all(set(line.split()[2:]) == {"3.696", "3.696*"} for line in lines)

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from lxml import html
 
 from byheart import cli
 from byheart.config.folders import sweeps_folder
@@ -48,6 +50,31 @@ def test_a_sweep_from_the_first_trial_to_the_report(here, quick, launcher, capsy
     page = (folder / "sweep.html").read_text()
     assert "<svg" in page and "http" not in page.replace("http-equiv", "") and "batch_size=4" in page
     shown = capsys.readouterr().out
+    told = html.fromstring(page)
+    said = " ".join(told.xpath("//p[@class='result']")[0].text_content().split())
+    number, value = best["trial"], best["values"][0]
+    assert said.startswith(f"Trial {number} is the best: validation loss {value:.3f} at the end of epoch")
+    assert (
+        "of the next setting (trial" in said
+        and "each setting had one seed" in said
+        and "2 trials were completed." in said
+    )
+    rows = {
+        row[0].text: [cell.text_content().split() for cell in row] for row in told.xpath("//*[@id='trials']//tbody/tr")
+    }
+    ends = {each: json.loads((folder / each / "outcome.json").read_text())["ends"] for each in rows}
+    for each, cells in rows.items():
+        reached = min(ends[each], key=lambda end: end["val_loss"])
+        assert cells[2:4] == [[f"{reached['val_loss']:.4f}"], [f"{100 * reached['recall']:.0f}", "%"]]
+    assert "In its own words:" in told.xpath("//p[@class='scored']")[0].text_content()
+    steps = [line.text for line in told.xpath("//section[last()]//pre[@class='copy']")]
+    assert (
+        steps[0].startswith("byheart evaluate run=")
+        and steps[2] == f"byheart pick outputs/sweeps/batch_lr_epochs-a trial={1 - number}"
+    )
+    assert all(f"    {step}\n" in shown for step in steps), "the terminal ends with the same lines"
+    for step in (steps[1], steps[3]):
+        assert cli.main(["check", *shlex.split(step)[2:]]) == 0
     assert f"epochs={best['overrides'][-1].partition('=')[2]}" in shown and "is the best" in shown
     assert sweep(*quick, *SMALL, f"hydra/launcher={launcher}") == 0
     assert "2 of them are there already" in capsys.readouterr().out

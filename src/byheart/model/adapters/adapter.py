@@ -1,7 +1,7 @@
 """What is trained: LoRA matrices on the base model, or all its weights."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from byheart.errors import Problem, UserError
 from byheart.model.adapters.language_tower import other_towers
@@ -35,6 +35,8 @@ class Lora:
 
     Scaled by alpha / rank, never by alpha / sqrt(rank): servers ignore peft's setting for it.
     """
+
+    title: ClassVar[str] = "LoRA"
 
     rank: int = 16
     alpha: int = 32
@@ -103,6 +105,8 @@ class Lora:
 @dataclass(frozen=True)
 class Full:
     """Full fine-tuning: every weight of the base is trained and saved."""
+
+    title: ClassVar[str] = "all weights"
 
     @property
     def alone(self) -> str:

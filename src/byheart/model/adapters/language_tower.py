@@ -4,6 +4,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from byheart.model.as_found import kept_modes
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
@@ -48,6 +50,8 @@ def _reached(model: "PreTrainedModel") -> set[str]:
                 return tuple(hook(layer, given, each) for each in output)
             if not isinstance(output, torch.Tensor) or not output.is_floating_point():
                 return output
+            if not torch.is_grad_enabled():  # the class computes this without gradients, as DeepSeek's choice of tokens
+                return output
             if not output.requires_grad:  # what it read does not depend on the text
                 output = output.detach().requires_grad_().clone()
             output.register_hook(note)
@@ -55,18 +59,13 @@ def _reached(model: "PreTrainedModel") -> set[str]:
 
         return hook
 
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     hooks = [layer.register_forward_hook(listen(name)) for name, layer in linear_modules(model).items()]
-    training = model.training
-    model.eval().requires_grad_(False)
     try:
-        with torch.enable_grad():
+        with kept_modes(model), torch.enable_grad():
+            model.eval().requires_grad_(False)
             tokens = torch.arange(1, _TOKENS + 1, device=model.device)[None]
             model(input_ids=tokens, use_cache=False).logits.float().log_softmax(-1)[..., 0].sum().backward()
     finally:
-        model.train(training)
-        for parameter in trained:
-            parameter.requires_grad_(True)
         for each in hooks:
             each.remove()
     return found

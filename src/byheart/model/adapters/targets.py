@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from byheart.model.adapters.language_tower import linear_modules
+from byheart.model.as_found import kept_modes
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -31,8 +32,8 @@ def linear_layers(model: "PreTrainedModel", kind: str) -> list[str]:
 def unfit_layers(config: "LoraConfig", model: "PreTrainedModel") -> str | None:
     """A regular expression of the linear layers that cannot have LoRA matrices, as peft's `exclude_modules`.
 
-    peft refuses some of Mamba's, whose kernels read the weights without calling the layer; and it cannot add to a router that
-    is a linear layer with several outputs, which is found by reading a token.
+    peft refuses some of Mamba's, whose kernels read the weights without calling the layer. It cannot add to a linear layer
+    with a forward pass of its own: a router with several outputs, a product by groups. These are found by reading a token.
     """
     import torch
     from peft.tuners.tuners_utils import _check_lora_target_modules_mamba as check
@@ -46,8 +47,8 @@ def unfit_layers(config: "LoraConfig", model: "PreTrainedModel") -> str | None:
             found.add(name)
         if isinstance(module, torch.nn.Linear) and type(module).forward is not torch.nn.Linear.forward:
 
-            def heard(module: torch.nn.Module, given: object, output: object, name: str = name) -> None:
-                if not isinstance(output, torch.Tensor):
+            def heard(module: Any, given: Any, output: object, name: str = name) -> None:
+                if not isinstance(output, torch.Tensor) or (given and not _as_linear(module, given[0], output)):
                     found.add(name)
 
             hooks.append(module.register_forward_hook(heard))
@@ -57,6 +58,11 @@ def unfit_layers(config: "LoraConfig", model: "PreTrainedModel") -> str | None:
         for hook in hooks:
             hook.remove()
     return rf"(.*\.)?({'|'.join(map(re.escape, sorted(found)))})" if found else None
+
+
+def _as_linear(layer: Any, given: Any, output: Any) -> bool:
+    """Whether these are the shapes of a linear layer's input and output."""
+    return bool(given.shape[-1] == layer.in_features and output.shape == (*given.shape[:-1], layer.out_features))
 
 
 def expert_parameters(model: "PreTrainedModel") -> list[str]:
@@ -101,13 +107,11 @@ def _blocks(model: "PreTrainedModel") -> dict[str, bool]:
         for layer in _layers(model)
         for part, block in model.get_submodule(layer).named_children()
     ]
-    training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with kept_modes(model), torch.no_grad():
+            model.eval()
             model(input_ids=torch.arange(1, _TOKENS + 1, device=model.device)[None], use_cache=False)
     finally:
-        model.train(training)
         for each in hooks:
             each.remove()
     return found

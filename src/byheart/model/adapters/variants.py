@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from byheart.model.adapters.adapter import Lora
 
@@ -17,6 +17,8 @@ POWER_STEPS = 16  # of the randomised decomposition, as in the paper
 @dataclass(frozen=True)
 class Dora(Lora):
     """Weight-decomposed low-rank adaptation (arXiv 2402.09353): direction and length of a weight's rows are learned apart."""
+
+    title: ClassVar[str] = "DoRA"
 
     @property
     def alone(self) -> str:
@@ -35,6 +37,8 @@ class Pissa(Lora):
     The paper takes these components out of the weight. Here a second, frozen adapter subtracts them, so that the base stays
     as it is. Both are saved as one LoRA adapter of twice the rank, which stock peft loads on the untouched base.
     """
+
+    title: ClassVar[str] = "PiSSA"
 
     @property
     def alone(self) -> str:

@@ -80,7 +80,7 @@ def _read(folder: Path, partly: bool, stamps: object) -> ModelFolder:
         config = read_object(folder / "config.json")
     except Damaged as error:
         return ModelFolder(faults=((f"config.json {error}", error.fix),))
-    wrong = (*_class_faults(config), *_quantization_faults(config))
+    wrong = config_faults(config)
     if wrong:  # of another kind of model, the other files need not be right
         return ModelFolder(config, faults=wrong)
     try:
@@ -88,6 +88,11 @@ def _read(folder: Path, partly: bool, stamps: object) -> ModelFolder:
     except Damaged as error:
         return ModelFolder(config, faults=() if partly else ((str(error), error.fix),), fits=not partly)
     return ModelFolder(config, shapes, tuple(_size_faults(config, shapes)), fits=True)
+
+
+def config_faults(config: dict[str, Any]) -> tuple[Fault, ...]:
+    """What config.json alone tells: another kind of model, or a package that its weights need."""
+    return (*_class_faults(config), *_quantization_faults(config))
 
 
 @lru_cache(maxsize=8)

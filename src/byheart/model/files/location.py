@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from byheart.model import embedded
+
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+", re.A)
 OFFER = "name a local folder, a hub id (owner/name), or smollm2_135m"
 
@@ -16,6 +18,29 @@ class Place(NamedTuple):
     what: str = ""
     fix: str = ""
     may_lack: bool = False  # a part of a hub model: what is missing will be downloaded
+
+
+class HubName(NamedTuple):
+    id: str
+    revision: str | None = None
+
+
+def hub_name(place: str) -> HubName | None:
+    """The hub's name of a model: of a hub id, of a folder in the hub's cache, and of the embedded model; else None."""
+    folder = Path(place).expanduser()
+    if not folder.is_dir():
+        return HubName(place) if HUB_ID.fullmatch(place) else None
+    if embedded.find_embedded() and folder.absolute() == embedded.cached_folder().absolute():
+        return HubName(embedded.HUB_ID)
+    from huggingface_hub import constants
+
+    home = Path(constants.HF_HUB_CACHE).absolute()
+    found = re.fullmatch(r"models--(.+?)--(.+)/snapshots/([^/]+)", _below(folder.absolute(), home))
+    return HubName(f"{found[1]}/{found[2]}", found[3]) if found else None
+
+
+def _below(path: Path, home: Path) -> str:
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else ""
 
 
 def locate(path: str, revision: str | None = None) -> Place:

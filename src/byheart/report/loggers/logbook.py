@@ -8,6 +8,7 @@ import yaml
 
 from byheart.progress import Checked, Event, Reported, RunEnded
 from byheart.report.loggers.base import About, Logger, RunLog, check_values
+from byheart.results import UNFINISHED
 from byheart.store import read_json, read_records
 
 
@@ -66,7 +67,8 @@ class Logbook:
 
 
 def about_run(folder: Path, name: str, tags: Sequence[str], group: str | None = None) -> About:
-    """`config` is read from the run's folder."""
-    file = folder / ".hydra" / "config.yaml"
+    """`config` is read from the run's folder; of a run that is trained on, with its new settings."""
+    files = [place / ".hydra" / "config.yaml" for place in (folder / UNFINISHED, folder)]
+    file = next((file for file in files if file.is_file()), files[-1])
     config = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return About(folder, name, group, tuple(tags), config or {})

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from byheart.records import Json
 from byheart.report.loggers.base import About
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Tensorboard:
     """Curves and final scores."""
+
+    title: ClassVar[str] = "TensorBoard"
 
     folder: str = "tensorboard"  # within the run's folder
 

@@ -39,6 +39,12 @@ class Wandb:
             where, fix = "logger.wandb.mode", "logger.wandb.mode=auto"
             raise UserError(Problem(f"must be one of {', '.join(MODES)}", where, str(self.mode), fix))
 
+    @property
+    def title(self) -> str:
+        """With the mode that it will have."""
+        chosen = "" if self.mode == "auto" else self.mode
+        return f"W&B {chosen or os.environ.get('WANDB_MODE') or ('online' if has_key() else 'offline')}"
+
     def problems(self) -> list[str]:
         if importlib.util.find_spec("wandb") is None:
             return ["wandb is not installed: pip install wandb"]

@@ -51,6 +51,7 @@ class PackLauncher:
         self.context, self.task, self.config = context, task, config
         self.waiting: deque[Planned] = deque()
         self.alone: dict[str, str] = {}  # pack -> why its trials train alone after all
+        self.can_pack: set[str] = set()  # packs that were asked: asking again would cost some seconds
         self.told: set[str] = set()  # the reasons that were said
 
     def stream(self, scheduler: Scheduler) -> None:
@@ -95,10 +96,11 @@ class PackLauncher:
         first, kind = self._prepared(planned, scheduler), str(planned.pack)
         if first is None:
             return
-        if (why := _why_alone(first)) is not None:
+        if kind not in self.can_pack and (why := _why_alone(first)) is not None:
             self.alone[kind] = why
             self._alone(first, why, scheduler)
             return
+        self.can_pack.add(kind)
         adapter = first.run_config.adapter
         assert isinstance(adapter, Lora)
         rank = max(int(scheduler.setup.space.ends("adapter.rank")[1]), adapter.rank)

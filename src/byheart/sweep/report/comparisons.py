@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from byheart.sweep.search.config import SweepConfig
-from byheart.sweep.search.results import Outcome
+from byheart.sweep.search.results import NAMES, Outcome
 from byheart.sweep.search.space import Value, row_of
 from byheart.sweep.search.study import TrialRecord
 
@@ -17,7 +17,7 @@ FEW = 8  # values of a parameter that are listed one by one
 def marginals(setup: SweepConfig, trials: Sequence[TrialRecord]) -> list[str]:
     """For each parameter its values, the best first, each with the best result that was reached with it."""
     keys = [key for key in setup.space.distributions if key != "epochs"]
-    name = setup.sweep.objectives[0].replace("_", " ")
+    name = NAMES[setup.sweep.objectives[0]]
     lines = []
     for key in keys if len(setup.space.distributions) > 1 else []:
         values = setup.space.values(key)
@@ -26,12 +26,12 @@ def marginals(setup: SweepConfig, trials: Sequence[TrialRecord]) -> list[str]:
         reached = [
             (trial.params[key], trial.values[0]) for trial in trials if trial.state == "complete" and trial.values
         ]
-        lines.append(f"by {_last(key)}: {_ranked(setup, reached)} ({name})")
+        lines.append(f"best {name} by {_last(key)}: {_ranked(setup, reached)}")
         if key == "batch_size" and (steps := equal_steps(setup, trials)):
             last = max(steps)
             sizes = {row_of(trial.params): trial.params[key] for trial in trials}
             found = [(sizes[row], value) for row, value in steps[last].items()]
-            lines.append(f"by {_last(key)} at {last} steps each: {_ranked(setup, found)}")
+            lines.append(f"the same at {last} steps each: {_ranked(setup, found)}")
     return lines
 
 
@@ -71,7 +71,7 @@ def _ranked(setup: SweepConfig, reached: Sequence[tuple[Value, float]]) -> str:
     best: dict[Value, float] = {}
     for value, found in reached:
         best[value] = min(best.get(value, found), found, key=lambda each: sign * each)
-    return ", ".join(f"{value} {best[value]:.4f}" for value in sorted(best, key=lambda value: sign * best[value]))
+    return ", ".join(f"{best[value]:.4f} with {value}" for value in sorted(best, key=lambda value: sign * best[value]))
 
 
 def _last(key: str) -> str:

@@ -30,7 +30,6 @@ class TrialBegan(Event):
 class TrialAdvanced(Event):
     number: int
     share: float  # of its steps that are done
-    before: float  # of its steps that were done when this process began to report it
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,19 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from byheart.progress import Event
+from byheart.report.live import clock
 from byheart.report.tables import printable
-from byheart.report.terminal import Terminal, clock, spark
+from byheart.report.terminal import PAUSE, Terminal, spark
+from byheart.report.time_left import Calm, about
 from byheart.sweep.report import events
 from byheart.sweep.report.comparisons import spread
-from byheart.sweep.report.selection import cells
+from byheart.sweep.report.selection import cells, sentence
 from byheart.sweep.report.tables import result_table
-from byheart.sweep.search.results import STATES, Outcome
+from byheart.sweep.search.results import NAMES, STATES, Outcome
 from byheart.sweep.search.space import Params, brief, in_short
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ class Line:
     value: float | None = None
     reason: str = ""
     share: float = 0.0  # of its steps done
-    before: float | None = None  # of its steps that an earlier command did
+    first: tuple[float, float] | None = None  # the share at the first report, and when: before it the model was loaded
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -69,6 +72,7 @@ class LiveTable:
         self.objective, self.maximize, self.wanted = "", False, 0  # set when the sweep begins
         self.lines: dict[int, Line] = {}
         self.live: Live | None = None
+        self.calm, self.logged_at = Calm(), time.monotonic()  # when a log got the last line on the whole sweep
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -79,10 +83,9 @@ class LiveTable:
                 self._show()
             case events.TrialChanged(number, state):
                 self.lines[number].state = state
-            case events.TrialAdvanced(number, share, before):
+            case events.TrialAdvanced(number, share):
                 line = self.lines[number]
-                line.share = share
-                line.before = before if line.before is None else line.before
+                line.share, line.first = share, line.first or (share, time.monotonic())
             case events.TrialChecked(number, curve):
                 line, last = self.lines[number], curve[-1]
                 line.epoch, line.losses = last.epoch, _finite(point.val_loss for point in curve)
@@ -91,8 +94,12 @@ class LiveTable:
                 line = self.lines[number]
                 line.state, line.value, line.reason = event.state, event.value, event.reason
                 line.fill(event.outcome)
+                self.calm.shown = None  # a trial that ended early shortens the rest at once
                 if not self.terminal.alive:
                     self.terminal.say(self.summary(line))
+                    if time.monotonic() - self.logged_at >= PAUSE:
+                        self.terminal.say(f"  {self.foot()}")
+                        self.logged_at = time.monotonic()
             case events.TrialsEnded():
                 if self.live is not None:
                     self.live.stop()
@@ -108,7 +115,8 @@ class LiveTable:
             state = trial.outcome.state if trial.outcome and trial.state == "complete" else trial.state
             self.lines[trial.number] = line = Line(trial.number, trial.params, state, value=trial.value)
             line.fill(trial.outcome)
-        self.terminal.say(f"Sweep {setup.name}: {self.wanted} trials over {', '.join(setup.space.distributions)}")
+        over = f"{self.wanted} trials over {', '.join(setup.space.distributions)}"
+        self.terminal.say(f"Sweep {setup.name}: {over}; compared by {NAMES[self.objective]}")
         if (limit := setup.sweep.n_trials) and limit > self.wanted:
             self.terminal.say(f"  n_trials={limit}, but there are only {self.wanted} combinations")
         if began.ended:
@@ -126,22 +134,23 @@ class LiveTable:
         """The results of all trials, and which one was chosen."""
         results, chosen, console = cells(event.setup, event.trials), event.chosen, self.terminal.console
         console.print()
-        objective = event.setup.sweep.objectives[0].replace("_", " ")
-        console.print(result_table(results, objective, chosen.row, console.width))
+        name = NAMES[event.setup.sweep.objectives[0]]
+        self.terminal.say(sentence(name).removesuffix("."))
+        console.print(result_table(results, chosen.row, console.width))
         if any(cell.after_upturn for cell in results):
             self.terminal.say("  * after the upturn: the value of the best epoch before it")
         failed = [trial for trial in event.trials if trial.state == "failed"]
         for trial in failed[:5]:
             self.terminal.say(f"  trial {trial.number} failed ({in_short(trial.params)}): {trial.reason}")
-        self.terminal.say(f"\n{chosen.sentence[0].upper()}{chosen.sentence[1:]}.")
-        for note in chosen.notes:
-            self.terminal.say(f"  {note}")
+        self.terminal.say("")
+        for line in (chosen.sentence, *(chosen.lead.sentences if chosen.lead else ()), *chosen.notes):
+            self.terminal.say(fill(sentence(line), WIDTH - 2, subsequent_indent="  ", break_long_words=False))
 
     def summary(self, line: Line) -> str:
         """A trial that ended, as one line."""
         value = line.reason or line.state
         if line.value is not None:
-            value = f"{self.objective.replace('_', ' ')} {line.value:.4f}"
+            value = f"{NAMES[self.objective]} {line.value:.4f}"
         cost = f"  {clock(line.seconds)}  {line.memory:.2f} GiB" if line.seconds else ""
         state = STATES.get(line.state, line.state)
         words = (
@@ -167,7 +176,7 @@ class LiveTable:
         keys = " ".join(key.rpartition(".")[2] for key in shown[0].params) if shown and keys_in_head else "parameters"
         for head, right, least, most in (
             ("#", True, 2, None), (keys, False, None, room), ("epoch", True, 5, None), ("validation", False, 10, None),
-            ("state", False, 12, None), (self.objective.replace("_", " "), True, 8, None), ("time", True, 5, None),
+            ("state", False, 12, None), ("value", True, 8, None), ("time", True, 5, None),
             ("GiB", True, 4, None),
         ):  # fmt: skip
             side: JustifyMethod = "right" if right else "left"
@@ -191,8 +200,8 @@ class LiveTable:
         parts = [f"{ended} of {self.wanted} trials"]
         if best := self.best():
             parts.append(f"best {best.value:.4f} with {in_short(best.params)}")
-        if (left := self.left()) is not None:
-            parts.append(f"about {short(left)} left")
+        if (left := self.calm.show(self.left(), time.monotonic())) is not None:
+            parts.append(f"about {about(left)} left")
         return "; ".join(parts)
 
     def left(self) -> float | None:
@@ -200,9 +209,9 @@ class LiveTable:
         running = [line for line in self.lines.values() if line.state == "running"]
         rest, whole = [], []  # of each that runs; of each that ran or runs, from its first step to its last
         for line in running:
-            done = line.share - (line.before or 0.0)
-            if done > 0:
-                pace = (time.monotonic() - line.began) / done
+            before, began = line.first or (0.0, 0.0)
+            if line.first is not None and line.share > before:
+                pace = (time.monotonic() - began) / (line.share - before)
                 rest.append(pace * (1 - line.share))
                 whole.append(pace)
         ended = [line for line in self.lines.values() if line.ended]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from byheart.errors import Problem, UserError
 from byheart.sweep.report.comparisons import marginals
+from byheart.sweep.report.lead import Lead, lead
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.override import Override, last_of_each_key
-from byheart.sweep.search.results import Outcome
+from byheart.sweep.search.results import NAMES, Outcome
 from byheart.sweep.search.space import Value, row_of
 from byheart.sweep.search.study import TrialRecord
 
@@ -32,6 +33,7 @@ class Chosen:
     overrides: tuple[Override, ...]  # for `byheart learn`
     sentence: str
     notes: tuple[str, ...] = ()
+    lead: Lead | None = None  # None where the best value does not choose (pick: smooth)
 
     @property
     def line(self) -> str:
@@ -88,7 +90,7 @@ def choose(setup: SweepConfig, trials: Sequence[TrialRecord], number: int | None
         if not found:
             fix = f"completed are: {', '.join(str(trial.number) for trial in complete)}"
             raise UserError(Problem("there is no such completed trial", "trial", str(number), fix))
-        return _chosen(setup, found[0], (), by_hand=True)
+        return _chosen(setup, found[0], (), lead(setup, trials, found[0]), by_hand=True)
     if not complete:
         return None
     if setup.sweep.pick == "smooth":
@@ -103,13 +105,14 @@ def choose(setup: SweepConfig, trials: Sequence[TrialRecord], number: int | None
         front = [trial for trial in complete if not any(_dominates(setup, other, trial) for other in complete)]
         each = (f"trial {trial.number} ({_measures(setup, trial)})" for trial in front)
         notes.append(f"no trial is better in every objective than {'; '.join(each)}")
-    return _chosen(setup, min(ranked)[-1], (*notes, *marginals(setup, trials)))
+    best = min(ranked)[-1]
+    return _chosen(setup, best, (*notes, *marginals(setup, trials)), lead(setup, trials, best))
 
 
 def _measures(setup: SweepConfig, trial: TrialRecord) -> str:
     """Its value by each objective."""
     pairs = zip(setup.sweep.objectives, trial.values, strict=True)
-    return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in pairs)
+    return ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in pairs)
 
 
 def _smooth(setup: SweepConfig, trials: Sequence[TrialRecord]) -> Chosen:
@@ -137,7 +140,9 @@ def _rate(trial: TrialRecord) -> float:
     return float(trial.params["lr"] or 0.0)
 
 
-def _chosen(setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], by_hand: bool = False) -> Chosen:
+def _chosen(
+    setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], ahead: Lead | None = None, by_hand: bool = False
+) -> Chosen:
     outcome, objective = trial.outcome, setup.sweep.objectives[0]
     assert outcome is not None
     epochs = setup.axis.epochs_of(trial.params)
@@ -157,7 +162,7 @@ def _chosen(setup: SweepConfig, trial: TrialRecord, notes: tuple[str, ...], by_h
     else:
         sentence = f"trial {trial.number} is {'the one you chose' if by_hand else 'the best'}: {value}"
     source = trial.number if outcome.source is None else outcome.source
-    return Chosen(trial, source, overrides, sentence, notes)
+    return Chosen(trial, source, overrides, sentence, notes, ahead)
 
 
 def _cell(setup: SweepConfig, trial: TrialRecord, outcome: Outcome, epochs: int) -> Cell:
@@ -166,6 +171,10 @@ def _cell(setup: SweepConfig, trial: TrialRecord, outcome: Outcome, epochs: int)
     reached = outcome.up_to(epochs)
     seconds = reached[-1].seconds if reached else 0.0
     return Cell(trial, epochs, values, best, best is not None and best < epochs, seconds)
+
+
+def sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _dominates(setup: SweepConfig, one: TrialRecord, other: TrialRecord) -> bool:

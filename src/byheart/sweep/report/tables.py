@@ -59,17 +59,17 @@ def write_best(setup: SweepConfig, chosen: Chosen) -> Path:
     return path
 
 
-def result_table(results: list[Cell], objective: str, best: str, width: int) -> "Table":
+def result_table(results: list[Cell], best: str, width: int) -> "Table":
     """Combinations by numbers of epochs; of many epochs as many as fit, so that no name and no number is cut."""
     from rich.table import Table
     from rich.text import Text
 
     rows = {name: {epochs: _in_short(cell) for epochs, cell in row.items()} for name, row in grid(results).items()}
-    header = f"{objective} after epochs"
+    header = "after epochs"
     left = width - max(len(header), *map(len, rows)) - 2
     each = max(len(value) for row in rows.values() for value in row.values()) + 2
     shown = spread(sorted({cell.epochs for cell in results}), max(2, left // each))
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column(header, no_wrap=True, overflow="ellipsis")
     for epochs in shown:
         table.add_column(str(epochs), justify="right", no_wrap=True)

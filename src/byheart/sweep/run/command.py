@@ -1,6 +1,7 @@
 """`byheart sweep NAME` and `byheart pick FOLDER`."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def pick(words: Sequence[str], config_of: ConfigOf, progress: Progress) -> Sweep
     folders = [word for word in words if not word.startswith("trial=")]
     numbers = [word.removeprefix("trial=") for word in words if word.startswith("trial=")]
     if len(folders) != 1 or len(numbers) > 1 or not all(number.isdigit() for number in numbers):
-        fix = "byheart pick outputs/sweeps/NAME [trial=3]"
+        found = sorted(Path("outputs/sweeps").glob("*/study.db"), key=lambda file: file.stat().st_mtime)
+        name = found[-1].parent if found else "outputs/sweeps/NAME"
+        fix = shlex.join(["byheart", "pick", str(name), *(f"trial={each}" for each in numbers)])
         raise UserError(Problem("which sweep?", value=" ".join(words), fix=fix))
     folder = Path(folders[0].removeprefix("sweep=")).expanduser().absolute()
     record = folder / "multirun.yaml"

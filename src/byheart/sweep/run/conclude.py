@@ -1,5 +1,7 @@
 """The end of a sweep: the best configuration, tables, one page, and the best adapter scored as by `learn`."""
 
+from dataclasses import asdict
+
 from byheart.config.saved import saved_config
 from byheart.errors import Problem, UserError
 from byheart.pipeline.learn import learn
@@ -7,6 +9,7 @@ from byheart.progress import Said, Warned
 from byheart.results import LearnResult, SweepResult
 from byheart.store import read_json, write_json
 from byheart.sweep.report.events import TrialChosen
+from byheart.sweep.report.next_steps import steps
 from byheart.sweep.report.page import write_page
 from byheart.sweep.report.selection import Chosen, choose
 from byheart.sweep.report.tables import write_best, write_trials
@@ -25,9 +28,10 @@ def conclude(study: Study, task: TrialTask, number: int | None = None) -> SweepR
     write_best(setup, chosen)
     task.progress(TrialChosen(setup, trials, chosen))
     scored = _score(study, task, chosen)
-    report = setup.folder / str(chosen.trained) / "report.html"
-    write_page(setup, study, trials, chosen, report if report.is_file() else None)
-    return SweepResult(setup.folder, tuple(each.text for each in chosen.overrides), scored)
+    following = steps(setup, chosen)
+    write_page(setup, study, trials, chosen, following)
+    overrides, found = tuple(each.text for each in chosen.overrides), tuple(asdict(step) for step in following)
+    return SweepResult(setup.folder, overrides, scored, found)
 
 
 def _score(study: Study, task: TrialTask, chosen: Chosen) -> LearnResult | None:

@@ -51,7 +51,7 @@ class OtherWorkers:
             if self.read.get(number) != written and (curve := read_curve(file)):
                 share = curve[-1].epoch / max(1, self.axis.trained(trial.params))
                 self.progress(TrialChanged(number, "running"))
-                self.progress(TrialAdvanced(number, share, before=share))
+                self.progress(TrialAdvanced(number, share))
                 self.progress(TrialChecked(number, curve))
                 self.read[number] = written
         except (OSError, ValueError):  # not there yet, or it lies on another machine

@@ -138,7 +138,7 @@ class Scheduler:
             signal.signal(signal.SIGINT, before)
 
     def _on_step(self, number: int, step: int, steps: int) -> None:
-        self.progress(TrialAdvanced(number, step / max(1, steps), max(0, step - 1) / max(1, steps)))
+        self.progress(TrialAdvanced(number, step / max(1, steps)))
         self.refresh()
 
     def _on_check(self, number: int, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:

@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 
 from byheart.config.compose import Config
 from byheart.errors import Problem, UserError
+from byheart.pipeline.library_log import library_log
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.progress import Said, only_warnings
 from byheart.results import SweepResult
@@ -52,7 +53,8 @@ class StreamingLauncher(Protocol):
 def sweep(task: TrialTask, launcher: Launcher, config: Config) -> None:
     """Called by the sweeper plugin. Keeps an error in `task.failure`, since Hydra would print a line of its own first."""
     try:
-        task.result = run_sweep(task, launcher, config)
+        with library_log(task.setup.folder):
+            task.result = run_sweep(task, launcher, config)
     except Exception as error:
         task.failure = error
 

@@ -170,6 +170,7 @@ class TrialTask:
             run.record |= {"state": "failed", "error": outcome.reason}
         else:
             account = account_of(replace(result, state="stopped") if pruned else result, config.stopping)
+            account |= {"held_out": len(prepared.train_job.validate)}
             account |= {"state": "pruned", "why_stopped": outcome.reason} if pruned else {}
             run.record |= {"state": "trained", "training": account, "peak_memory_gib": outcome.peak_memory}
             run.record["timings"]["training"] = outcome.seconds

@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from byheart.evaluation.base import METRICS
 from byheart.store import read_json, write_json
 from byheart.training.job import TrainResult
-from byheart.training.stopping import MONITORS, watched
+from byheart.training.stopping import MONITORS, WORDS, watched
 from byheart.training.stopping import ends as ends_of
 
 FILE = "outcome.json"
 OBJECTIVES = {**MONITORS, "forgetting": "minimize"}  # what trials may be compared by
+NAMES = {**WORDS, "forgetting": METRICS["perplexity_ratio"]}  # the one name of each
 STATES = {
     "upturn": "turned",
     "budget": "done",

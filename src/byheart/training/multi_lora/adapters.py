@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from byheart.model.adapters.adapter import Lora
+from byheart.model.adapters.naming import name_base
 from byheart.model.random_state import kept_random_state
 from byheart.store import said_if_unwritten
 
@@ -20,6 +22,17 @@ if TYPE_CHECKING:
 
 
 Matrices = Mapping[str, tuple[Tensor, Tensor]]  # layer name -> A (rank, in) and B (rank, out)
+Targets = str | tuple[str, ...]
+
+# By model and targets. Attaching an adapter takes half a second: each pack would ask once more.
+_layer_names: "WeakKeyDictionary[PreTrainedModel, dict[Targets, tuple[str, ...]]]" = WeakKeyDictionary()
+
+
+def layer_names(model: "PreTrainedModel", targets: Targets) -> tuple[str, ...]:
+    """The layers that an adapter with these targets is put on, in the order of the model."""
+    if targets not in _layer_names.get(model, {}):
+        initial(Lora(rank=1, alpha=1, targets=targets), model, seed=0)
+    return _layer_names[model][targets]
 
 
 def initial(adapter: Lora, model: "PreTrainedModel", seed: int) -> dict[str, tuple[Tensor, Tensor]]:
@@ -39,6 +52,7 @@ def save(adapter: Lora, model: "PreTrainedModel", matrices: Matrices, folder: Pa
         put(matrices, layers)
         rmtree(making, ignore_errors=True)
         wrapped.save_pretrained(str(making))
+        name_base(making)
         rmtree(folder, ignore_errors=True)
         making.replace(folder)
 
@@ -66,8 +80,11 @@ def attached(adapter: Lora, model: "PreTrainedModel", seed: int) -> "Iterator[tu
 
     torch.manual_seed(seed)
     wrapped = adapter.attach(model)
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
+    if not adapter.experts:
+        _layer_names.setdefault(model, {})[adapter.targets] = tuple(layers)
     try:
-        yield wrapped, {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
+        yield wrapped, layers
     finally:
         wrapped.unload()
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from byheart.errors import UserError
 from byheart.model.adapters.adapter import Lora
+from byheart.model.as_found import kept_modes
 from byheart.model.memory import is_out_of_memory
 from byheart.model.random_state import kept_random_state
 from byheart.training.job import TrainJob
@@ -46,11 +47,9 @@ def why_alone(model: "PreTrainedModel", adapter: Lora) -> str | None:
     The model is left as it was. Raises what attaching the adapter raises, for example where it has no such target: then
     the model must be loaded again, since peft may have replaced some layers before.
     """
-    training = model.training
-    grads = {name: p.requires_grad for name, p in model.named_parameters()}
     rows = _rows(model)
     alone: list[tuple[Matrices, Scored]] = []
-    with kept_random_state():
+    with kept_modes(model), kept_random_state():
         with attached(adapter, model, seed=0) as (wrapped, layers):
             found = _unlike_layers(wrapped, layers)
             for row in rows if found is None else ():
@@ -58,9 +57,6 @@ def why_alone(model: "PreTrainedModel", adapter: Lora) -> str | None:
                 alone.append((matrices, _by_itself(wrapped, layers, row, matrices)))
         if alone:
             found = _in_a_pack(model, adapter, rows, alone)
-    model.train(training)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(grads[name])
     return found
 
 
@@ -69,6 +65,9 @@ def _unlike_layers(wrapped: "PeftModel", layers: "Mapping[str, LoraLayer]") -> s
     for name, layer in layers.items():
         if not isinstance(base := layer.get_base_layer(), torch.nn.Linear):
             return f"a pack holds adapters of linear layers only, and {name} is a {type(base).__name__}"
+        if not base.weight.is_floating_point() or base.weight.itemsize < 2:
+            kind = str(base.weight.dtype).removeprefix("torch.")
+            return f"a pack computes with the base's weights, and {name} is quantized ({kind})"
     held = {f"base_model.model.{name}.lora_{each}.default.weight" for name in layers for each in "AB"}
     more = sorted({name for name, p in wrapped.named_parameters() if p.requires_grad} - held)
     return f"a pack holds LoRA matrices only, and {more[0]} is trained too" if more else None

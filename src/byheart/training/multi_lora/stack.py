@@ -10,7 +10,7 @@ from torch import Tensor
 
 from byheart.errors import Problem, UserError
 from byheart.model.adapters.adapter import Lora
-from byheart.training.multi_lora.adapters import initial
+from byheart.training.multi_lora.adapters import layer_names
 from byheart.training.multi_lora.grouping import Grouping
 from byheart.training.multi_lora.places import Place, Places, sharing_input
 from byheart.training.multi_lora.products import Down, Scratch, Up
@@ -31,7 +31,7 @@ class Stack:
 
     def __init__(self, model: "PreTrainedModel", slots: int, max_rank: int, targets: str | tuple[str, ...]):
         self.slots, self.max_rank = slots, max_rank
-        names = list(initial(Lora(rank=1, alpha=1, targets=targets), model, seed=0))
+        names = layer_names(model, targets)
         self.layers: dict[str, torch.nn.Linear] = {}
         for name in names:
             layer = model.get_submodule(name)

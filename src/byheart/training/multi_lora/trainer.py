@@ -5,20 +5,22 @@ own LoRA matrices, optimizer, order of rows, curve and early stopping. Tests com
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
 
 from byheart.errors import Diverged, Problem, gather
 from byheart.model.adapters.adapter import Lora
+from byheart.model.as_found import kept_modes
 from byheart.model.memory import halving
 from byheart.model.random_state import kept_random_state
-from byheart.training.agreement import find_path
+from byheart.training.agreement import ForwardPath, find_path
 from byheart.training.job import Paused, TrainResult
 from byheart.training.layout import Part, Row
-from byheart.training.loss import token_scores, values_at_once
+from byheart.training.loss import token_scores
+from byheart.training.memory import forward_bytes, slot_bytes
 from byheart.training.multi_lora import attention
 from byheart.training.multi_lora.adapters import Matrices, initial, save
 from byheart.training.multi_lora.batch import PackedRow, lay_out, split
@@ -32,8 +34,18 @@ if TYPE_CHECKING:
 
 ASKED = [Row(list(range(first, first + count)), 1) for first, count in ((1, 7), (3, 3), (2, 5))]
 VALIDATED_AT_ONCE = 8192  # tokens
-LAYER = 32  # widths of activations that each token has in the largest layer, as measured
 TOGETHER = 4  # rows of a slot that share a prefix: in longer sequences attention costs more than the prefix saves
+
+
+_paths: "WeakKeyDictionary[PreTrainedModel, ForwardPath]" = WeakKeyDictionary()
+
+
+def _path_of(model: "PreTrainedModel") -> ForwardPath:
+    """How the grid reads rows. Asked once: a sweep makes several packs on a model. Rows of any length will do, because the
+    grid computes with the model's own attention."""
+    if model not in _paths:
+        _paths[model] = find_path(model, ASKED, "padded", 0)
+    return _paths[model]
 
 
 class PackedTrainer:
@@ -57,15 +69,16 @@ class PackedTrainer:
 
         Device and dtype are the model's own. Whether this model can be packed at all: ask `packable.why_alone`.
         """
-        # Rows of any length will do for what is asked here: the grid computes with the model's own attention.
-        self.path = find_path(model, ASKED, "padded", 0)
+        self.path = _path_of(model)
         self.model, self.slots, self.max_rank, self.targets = model, slots, max_rank, targets
         self.tokens_at_once, self.validated_at_once = tokens_at_once, VALIDATED_AT_ONCE
         self._own_attention: str = model.config._attn_implementation
-        self._grads = {name: p.requires_grad for name, p in model.named_parameters()}
-        self._training = model.training
-        model.eval().requires_grad_(False)
-        self.stack = Stack(model, slots, max_rank, targets)
+        with ExitStack() as given_back:  # also where the stack cannot be made
+            given_back.enter_context(kept_modes(model))
+            model.eval().requires_grad_(False)
+            self.stack = Stack(model, slots, max_rank, targets)
+            given_back.callback(self.stack.close)
+            self._given_back = given_back.pop_all()
         self.attention: str | None = None  # ours, once it was asked for; None: a grid with the model's own
         self._longest_asked = 0
         # The gradients of a shared token are summed before they pass the model's float32 norms, which changes them by
@@ -76,7 +89,7 @@ class PackedTrainer:
         self._paused: dict[str, Paused] = {}
         self._note: Callable[[str], None] = lambda text: None
         # The last initial adapter, with what it depends on: the trials of a sweep often start alike, and peft is slow.
-        self._initial: tuple[tuple[Lora, int], dict[str, tuple[Tensor, Tensor]]] | None = None
+        self._initial: tuple[tuple[Lora, int], Matrices] | None = None
 
     def problems(self, job: PackedJob) -> list[Problem]:
         """Why this job cannot join the pack, before anything is computed."""
@@ -129,8 +142,8 @@ class PackedTrainer:
     def try_out(self, jobs: Sequence[PackedJob], own: Sequence[Matrices]) -> list[tuple[float, Matrices]]:
         """Of each job, with these matrices: the loss of its first batch, and the gradients. For a new trainer only."""
         for job, matrices in zip(jobs, own, strict=True):
+            self._initial = (job.adapter, job.train_job.seed), matrices
             self._join(job)
-            self.stack.join(max(self._active), job.adapter, job.optimizer, matrices)
         losses, _ = self._losses([row for state in self._active.values() for row in state.next_rows()])
         gradients = [self.stack.places.named(row, self.max_rank) for row in self.stack.collect_gradients()]
         return list(zip(losses, gradients, strict=True))
@@ -140,23 +153,19 @@ class PackedTrainer:
         return self._paused.pop(job_id)
 
     def bytes_per_slot(self) -> int:
-        """Device memory that one more slot takes without activations: master, mean, gradient, two moments, working copy.
-
-        The working copy is there twice while the mean is validated, and on a CPU the best epoch's weights are there too.
-        """
-        row, copies = self.stack.masters[0], 3 if self.stack.masters.device.type == "cpu" else 2
-        return int(row.numel() * (5 * row.itemsize + copies * self.stack.weights.itemsize))
+        """Device memory that one more slot takes without activations."""
+        row = self.stack.masters[0]
+        return slot_bytes(row.numel(), self.stack.weights.itemsize, row.device.type == "cpu")
 
     def bytes_of_validation(self, rows: Sequence[Row], slots: int) -> int:
         """Device memory that one pass of a validation of so many slots takes: logits at the targets, a layer's activations."""
         embedding: Any = self.model.get_input_embeddings()
         vocabulary, width = embedding.weight.shape
-        size, device = self.stack.weights.itemsize, self.stack.masters.device
         tokens = sum(len(row.tokens) for row in rows)
         targets = tokens - sum(row.loss_from for row in rows)
         most = min(VALIDATED_AT_ONCE, tokens * slots)
-        logits = most * targets / max(1, tokens) * vocabulary
-        return int(most * LAYER * width * size + logits * size + 2 * 4 * min(logits, values_at_once(device)))
+        device, itemsize = self.stack.masters.device.type, self.stack.weights.itemsize
+        return int(forward_bytes(most, most * targets / max(1, tokens), width, vocabulary, itemsize, device))
 
     def bytes_of_moments(self) -> int:
         """Device memory that a slot's first step adds."""
@@ -168,10 +177,7 @@ class PackedTrainer:
 
     def __exit__(self, *error: object) -> None:
         """Gives the model back as it was."""
-        self.stack.close()
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(self._grads[name])
-        self.model.train(self._training)
+        self._given_back.close()
 
     def _join(self, job: PackedJob, hooks: PackedHooks | None = None) -> None:
         gather(self.problems(job))
