@@ -130,7 +130,7 @@ def test_the_last_lines_can_be_copied(tmp_path, monkeypatch):
     assert said(LearnResult("finished", folder))[-1] == "    byheart learn 'a b.md' " + "x" * 90
     assert said(LearnResult("interrupted", folder))[-3] == "    byheart learn resume=outputs/a"
     write_jsonl(folder / "evaluations/b/answers.jsonl", rows(4))
-    assert said(EvaluateResult(folder / "evaluations/b", {}))[-1].endswith("run=outputs/a questions=other.jsonl")
+    assert said(EvaluateResult(folder / "evaluations/b", {}))[-3].endswith("run=outputs/a questions=other.jsonl")
 
 
 def test_where_the_shell_does_not_find_byheart_it_is_told_how(tmp_path, monkeypatch):

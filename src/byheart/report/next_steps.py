@@ -1,5 +1,6 @@
 """What to do after a run: each step as a reason and a line to copy."""
 
+import re
 import shlex
 import shutil
 import sys
@@ -75,8 +76,9 @@ class Started:
             return []
         why = "The budget ended the first epoch" if training.cut_short else "It was still improving when training ended"
         changes = training.more.split()
+        steps = [f", to {change[7:]} steps" for change in changes if re.fullmatch(r"budget=\d+", change)]
         if self.goes_on:
-            return [Step(f"{why}. To train it on:", resume_line(self.folder, *changes))]
+            return [Step(f"{why}. To train it on{''.join(steps)}:", resume_line(self.folder, *changes))]
         return [Step(f"{why}. To train a new run for longer:", learn_line(self.overrides, *changes))]
 
     def _teacher(self, answers: Sequence[Json]) -> list[tuple[str, ...]]:
