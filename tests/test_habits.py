@@ -232,7 +232,9 @@ def test_expand_ends_with_a_line_that_trains_on_its_examples(flags, capsys):
     Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
     words = ["documents=my file.txt", "expansion=file", "expansion.file.path=pairs.jsonl"]
     assert cli.main(["expand", *flags, *words]) == 0
-    command, *again = last_line(capsys)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("    byheart learn ")]
+    assert ["keep.jsonl" in line for line in lines] == ([False] if flags else [False, True])  # on all, on what was kept
+    _, command, *again = shlex.split(lines[0])
     (config,) = check(read_request(again)).run_configs
     assert command == "learn" and config.documents == ("my file.txt",)
     assert config.epochs == (2 if flags else RunConfig.epochs)

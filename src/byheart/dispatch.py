@@ -33,7 +33,7 @@ from byheart.config.saved import (
     saved_config,
     started_in,
 )
-from byheart.config.trust import FOREIGN_CODE, without_secrets
+from byheart.config.trust import FOREIGN_CODE, secrets_in_overrides, without_secrets
 from byheart.config.values import config_values
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
@@ -286,7 +286,8 @@ def resumable(request: Request, stage: str = "learn") -> Resumable:
         (was, _), (run_config, found) = config_of(before), config_of(config)
     if (folder / "split.json").exists():  # its texts are with it; the documents may be gone
         found = [problem for problem in found if _key(problem) not in ("documents", "expansion")]
-    given = [each for each in request.overrides if not each.startswith("resume=")]
+    secrets = secrets_in_overrides(request.overrides)
+    given = [each for each in request.overrides if not each.startswith("resume=") and each not in secrets]
     if fixed := [place for place, problem in enumerate(problems) if problem.what.startswith(MADE_WITH)]:
         fix = f"remove it; {CHANGEABLE}\n    or start a new run: {train_on.new_run(folder, given)}"
         problems[fixed[-1]] = replace(problems[fixed[-1]], fix=fix)

@@ -29,7 +29,7 @@ DROPPED: dict[str, dict[str, Any]] = {
 }
 
 # Options that a class got after its first release, with the value that means what was done before: id -> option -> value.
-# Content keys and studies count them only where they have another value.
+# Content keys and studies count them only where they have another value. A tuple holds several such values.
 ADDED: dict[str, dict[str, Any]] = {
     "byheart.model.base_model.BaseModel": {
         "template": None,
@@ -38,7 +38,7 @@ ADDED: dict[str, dict[str, Any]] = {
         "quantization": None,
     },
     "byheart.model.adapter.Lora": {"experts": False},
-    "byheart.training.trainer.Trainer": {"gradient_checkpointing": False},
+    "byheart.training.trainer.Trainer": {"gradient_checkpointing": ("auto", False)},
 }
 
 
@@ -58,7 +58,8 @@ def dropped_options(kind: type) -> dict[str, Any]:
 def is_as_before(identity: str, option: str, value: Any) -> bool:
     """Whether this option is one of `ADDED`, at the value that changes nothing."""
     added = ADDED.get(identity, {})
-    return option in added and bool(added[option] == value)
+    same = added.get(option)
+    return option in added and (value in same if isinstance(same, tuple) else bool(same == value))
 
 
 def current_path(target: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -185,7 +186,7 @@ def test_ctrl_c_before_training_says_how_to_go_on(capsys, monkeypatch):
 
     monkeypatch.setattr("byheart.pipeline.learn.collect_probes", press_ctrl_c)
     assert learn("run") == 130
-    assert f'byheart learn "resume={Path("run").absolute()}"' in capsys.readouterr().err
+    assert shlex.join(["byheart", "learn", f"resume={Path('run').absolute()}"]) in capsys.readouterr().err
 
 
 KILLED = """

@@ -21,8 +21,18 @@ def lines(folder):
     return [line.partition("  ")[2] for line in file.read_text().splitlines()] if file.is_file() else []
 
 
+def plainly(monkeypatch) -> None:
+    """Levels as Python has them: Lightning and Hydra change them in the process of the tests."""
+    monkeypatch.setattr(logging.root, "level", logging.WARNING)
+    monkeypatch.setattr(logging.root.manager, "disable", 0)
+    for name in ("some_library", "some_library.imported.late", "transformers"):
+        logging.getLogger(name).disabled = False
+        logging.getLogger(name)._cache.clear()
+
+
 def test_warnings_and_records_go_to_the_log_once_each(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(logging.root, "handlers", [])  # pytest's own
+    plainly(monkeypatch)
     early = logging.getLogger("some_library")
     early.addHandler(logging.StreamHandler())
     early.propagate = False
@@ -70,6 +80,7 @@ def test_what_the_caller_set_up_goes_on_and_stays(tmp_path, capsys):
 
 def test_a_library_that_takes_a_slower_way_is_told_of(tmp_path, monkeypatch):
     monkeypatch.setattr(logging.root, "handlers", [])
+    plainly(monkeypatch)
     notes = []
     with library_log(tmp_path, notes.append):
         logging.getLogger("transformers").warning("`scan` is falling back. This is correct but much slower; install it")

@@ -133,7 +133,9 @@ def test_groups_and_sections(run):
     }
     worst = max(asked, key=lambda name: (wrong[name] / asked[name], asked[name]))
     said = text(page.xpath("//p[@class='also']")[0])
-    assert f"Least learned sections, by all {len(rows)} probes: {worst} ({wrong[worst]} of {asked[worst]} wrong)" in said
+    assert (
+        f"Least learned sections, by all {len(rows)} probes: {worst} ({wrong[worst]} of {asked[worst]} wrong)" in said
+    )
     guessed = sum(not row["facts"] for row in rows)
     assert (
         f"The section of {guessed} questions is that of the passage" in text(page.xpath("//section[@id='groups']")[0])

@@ -72,14 +72,17 @@ def _key(override: str) -> list[str]:
 
 def after_expand(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
     """What `byheart expand` ends with: what it came to, and the lines that go on, each with its reason."""
-    from byheart.config.saved import overrides_of
+    from byheart.config.saved import overrides_of, words_of
 
-    account, overrides = read_json(folder / "ledger.json"), overrides_of(folder)
-    if overrides is None:
+    account, overrides, words = read_json(folder / "ledger.json"), overrides_of(folder), words_of(folder)
+    if words is None:
         return ledger_lines(account), []
     paid = " (what a teacher wrote is not paid again)" if account["novelty"]["by_angle"] else ""
     look = f"Or open the ledger in a browser, keep and drop there, save {KEPT}, and train on it:"
-    steps = [(f"Train on all of them{paid}:", learn_line(overrides)), (look, learn_from_kept(overrides))]
+    steps = [(f"Train on all of them{paid}:", learn_line(words))]
+    if overrides is None:  # a config of the user's own: what may change beside it is not known
+        return ledger_lines(account), steps
+    steps.append((look, learn_from_kept(overrides)))
     capped = any("max_examples" in line for line in account["short"])
     if short_chunks(account) and [*account["by_expansion"]] == ["rules"] and not capped:
         # a setting of an expansion that is not chosen would be refused
