@@ -22,7 +22,7 @@ FLOORS = [
     ("report", "results"),
     ("pipeline", "use"),
     ("sweep",),
-    ("dispatch", "interface", "cli", "commands", "help"),
+    ("checked", "dispatch", "interface", "cli", "commands", "help"),
 ]
 INSIDE = {  # rooms within a room, lowest first
     "sweep": [("search",), ("report",), ("run",), ("packed",)],

@@ -2,20 +2,18 @@
 
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import chdir
 from copy import deepcopy
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from byheart.config.advice import meant_by
-from byheart.config.checking import Composed, compose_checked
+from byheart.checked import Checked, check, config_of, folder_is_given, is_given
 from byheart.config.compose import (
     Composer,
     Config,
     Request,
-    folder_of,
     job_folder,
     job_title,
     run_hydra,
@@ -33,12 +31,11 @@ from byheart.config.saved import (
     saved_config,
     started_in,
 )
-from byheart.config.trust import FOREIGN_CODE, secrets_in_overrides, without_secrets
-from byheart.config.values import config_values
+from byheart.config.trust import secrets_in_overrides
 from byheart.errors import Problem, UserError
 from byheart.pipeline import learn as stages
 from byheart.pipeline import train_on
-from byheart.pipeline.run_config import RULES, RunConfig
+from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Progress, Said
 from byheart.report.next_steps import TYPED_IN, changed
 from byheart.results import FINISHED, UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
@@ -84,15 +81,6 @@ class Job:
             self.failure = error
 
 
-class Checked(NamedTuple):
-    """A command line without problems: a RunConfig for each variant, and their folder."""
-
-    run_configs: list[RunConfig]
-    folder: Path
-    multirun: bool
-    setup: "SweepConfig | None" = None  # where our own sweeper is asked for
-
-
 def run_one(stage: str, request: Request, progress: Progress, checked: Checked | None = None) -> Result:
     """One run, new or resumed. `checked`: what `check` found, where it was called before."""
     if is_given(request, "resume"):
@@ -113,8 +101,8 @@ def run_one(stage: str, request: Request, progress: Progress, checked: Checked |
 def start(request: Request, checked: Checked, job: Job) -> None:
     """Runs a checked request with Hydra, in a new folder."""
     folder, multirun = checked.folder, checked.multirun
-    _claim(folder, multirun, _folder_is_given(request))
-    if not _folder_is_given(request):  # the clock may have moved on; the folder that was claimed is the one to use
+    _claim(folder, multirun, folder_is_given(request))
+    if not folder_is_given(request):  # the clock may have moved on; the folder that was claimed is the one to use
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
         request = request.with_overrides(f"{key}={quoted(str(folder))}")
     try:
@@ -136,88 +124,6 @@ def run_sweep(request: Request, setup: "SweepConfig", progress: Progress) -> Swe
     from byheart.sweep.run.command import sweep
 
     return sweep(request, setup, config_of, progress)
-
-
-def check(request: Request) -> Checked:
-    """The checked request. Raises one UserError with every problem."""
-    composer, composed = _composed(request)
-    problems, run_configs = list(composed.problems), list[RunConfig]()
-    if is_given(request, "run"):
-        fix = "to continue a run use resume=DIR; `byheart evaluate run=DIR` scores it"
-        problems.append(Problem("this key is for `byheart evaluate`", "run", request.value("run") or "", fix))
-    for config in composed.configs:
-        run_config, found = config_of(config, composer)
-        told = {problem.where for problem in problems}
-        given = _keys_given(request)
-        problems += [each for each in found if each.where not in told and (each.where in given or not composed.partly)]
-        run_configs.append(run_config)
-    if any(meant_by(problem.where, ["documents"]) for problem in problems if problem.where != "documents"):
-        problems = [
-            each for each in problems if (each.where, each.value) != ("documents", "null")
-        ]  # not missing: misspelled
-    setup, found = None, list[Problem]()
-    if composed.multirun and run_configs and not any(problem.what == FOREIGN_CODE for problem in problems):
-        setup, found = _set_up(request, composed.configs, run_configs)
-    problems += found
-    if problems:
-        raise UserError(*dict.fromkeys(map(without_secrets, problems)))
-    folder = setup.folder if setup is not None else folder_of(composed.configs[0], composed.multirun)
-    return Checked(run_configs, folder, composed.multirun, setup)
-
-
-def _composed(request: Request) -> tuple[Composer, Composed]:
-    """Where the user's folder of configs is not there, the overrides are checked on the shipped config."""
-    try:
-        composer = Composer(request.flags.config_dir)
-        return composer, compose_checked(composer, request)
-    except UserError as error:
-        composer = Composer()
-        composed = compose_checked(composer, request.with_shipped_config())
-        besides = [
-            problem for problem in composed.problems if problem.where not in composer.groups
-        ]  # may lie in that folder
-        return composer, replace(composed, problems=(*error.problems, *besides), partly=True)
-
-
-def _keys_given(request: Request) -> set[str]:
-    return {override.partition("=")[0].lstrip("+~") for override in request.overrides}
-
-
-def _set_up(
-    request: Request, configs: Sequence[Config], run_configs: Sequence[RunConfig]
-) -> "tuple[SweepConfig | None, list[Problem]]":
-    """The settings of our own sweeper; None with another sweeper."""
-    from byheart.sweep.search.config import is_study, set_up, study_folder
-
-    config = configs[0]
-    if not is_study(config):
-        return None, []
-    folder = folder_of(config, True) if _folder_is_given(request) else study_folder(config).absolute()
-    arguments = [override for override in request.overrides if not override.lstrip("+~").startswith("hydra")]
-    return set_up(config, arguments, run_configs[0], folder)
-
-
-def config_of(config: Config, composer: Composer | None = None) -> tuple[RunConfig, list[Problem]]:
-    """The RunConfig and its problems. A wrong value is replaced by its default, so that the others are checked too."""
-
-    def shipped() -> Config:
-        return (composer or Composer()).compose("learn")
-
-    values, problems = config_values(config, RULES, shipped)
-    if any(value is None for key, value in values.items() if key not in ("questions", "name", "budget")):
-        defaults, _ = config_values(shipped(), RULES, shipped)
-        values = {key: defaults.get(key) if value is None else value for key, value in values.items()}
-    for family in ("expansion", "evaluation", "logger"):
-        values[family] = {key: part for key, part in (values.get(family) or {}).items() if part is not None}
-    run_config = RunConfig(**{field.name: values[field.name] for field in fields(RunConfig) if field.name in values})
-    places = {problem.where for problem in problems}
-    # "expansion: no examples would be made" adds nothing where expansion.rules could not be built.
-    news = [
-        problem
-        for problem in run_config.problems()
-        if not any(place == problem.where or place.startswith(f"{problem.where}.") for place in places)
-    ]
-    return run_config, problems + news
 
 
 def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
@@ -344,14 +250,6 @@ def state_of(folder: Path) -> str:
     record = folder / "run.json"
     state = str(read_json(record).get("state", "")) if record.is_file() else ""
     return state if state != FINISHED or (folder / "scores.json").is_file() else "expanded"
-
-
-def is_given(request: Request, key: str) -> bool:
-    return request.value(key) not in (None, "", "null")
-
-
-def _folder_is_given(request: Request) -> bool:
-    return any(override.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for override in request.overrides)
 
 
 def _folder_given(request: Request, key: str) -> Path:
