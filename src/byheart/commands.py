@@ -12,6 +12,7 @@ from byheart.config.typed import TRAINING, Typed, read_typed
 from byheart.dispatch import Checked, Job, Result
 from byheart.documents.load import find_documents
 from byheart.errors import Problem, UserError
+from byheart.expansion.rules.other_languages import find_other_languages
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Progress
 from byheart.report.next_steps import from_here
@@ -115,8 +116,10 @@ def _show_checked(checked: Checked) -> None:
 
 
 def _findings(run_config: RunConfig) -> list[str]:
-    lines = ["documents"]
-    lines += [f"  {_size(path.stat().st_size):>9}  {path}" for path in find_documents(run_config.documents)]
+    files = find_documents(run_config.documents)
+    lines = ["documents", *(f"  {_size(path.stat().st_size):>9}  {path}" for path in files)]
+    if "rules" in run_config.expansion:
+        lines += [f"  note: {note}" for note in find_other_languages(files)]
     if run_config.questions:
         with Path(run_config.questions).open("rb") as file:
             lines.append(f"questions\n  {sum(1 for line in file if line.strip()):>9}  {run_config.questions}")
