@@ -89,7 +89,8 @@ class Filters:
             return Refusal(LENGTH, f"an answer of {said} words")
         if self.max_question_words is not None and asked > self.max_question_words:
             return Refusal(LENGTH, f"a question of {asked} words")
-        if angle != "completion" and said > 3 and _OPEN_END.search(answer):
+        closed = answer.rstrip().endswith("“") and "„" in answer  # German
+        if angle != "completion" and said > 3 and _OPEN_END.search(answer) and not closed:
             return Refusal(UNENDED, answer[-30:])
         return None
 

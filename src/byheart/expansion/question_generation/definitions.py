@@ -32,7 +32,7 @@ _HOLDER = re.compile(
 def is_term(term: "Doc") -> bool:
     """No clause: "The kiln runs on 400 V", "Today I met Dr" and "No" name nothing."""
     clause = any(token.tag_ in ("VBD", "VBZ", "VBP", "MD", "PRP") for token in term)
-    return not clause and any(token.pos_ in NOUNS for token in term)
+    return not clause and any(token.pos_ in (*NOUNS, "VERB", "ADJ") for token in term)  # "Broadcasting", not "No"
 
 
 def is_meaning(meaning: "Doc") -> bool:
