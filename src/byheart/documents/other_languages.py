@@ -8,12 +8,13 @@ Span = tuple[int, int]
 # What ends no sentence though sentencex says so: a title or one letter before a name ("M. Dupont", "د. أحمد"), but
 # no unit ("8 h."); an abbreviation before a number; a rank ("der 2. Vorsitzende", where only German has a capital).
 TITLE = re.compile(
-    r"(?<![\w-])(?:mmes?|mlles?|mgr|dott|sig|sigra|prof|profa|dr|dra|sr|sra|srta|д-р|проф|г-н|г-жа|ул|им|डॉ|श्री|श्रीमती|पं)\.$",
+    r"(?<!\w)(?:mm|mmes?|mlles?|mgr|me|dott|ing|arch|avv|sig|sigra|profa?|dra?|dipl|hr|fr|fa|gebr|dhr|mevr|mw|drs|sra?|srta|sta?|ste|inż"
+    r"|d\.?ª|ts|ths|pgs|д-р|проф|г-н|г-жа|ул|им|акад|डॉ|श्री|श्रीमती|पं)\.$",
     re.I,
 )
 INITIAL = re.compile(r"(?<![\w-])(?<!\d\s)[A-ZÀ-ÖØ-ÞА-ЯЁء-ي]\.$")
 BEFORE_NUMBER = re.compile(
-    r"(?<![\w-])(?:arts?|abs|nrs?|n|no|n[uú]ms?|pp?|p[aá]gs?|sez|sec|sect|cap|kap|bd|vol|t|fig|abb|tab|ziff|rn|inc|par|al|ca"
+    r"(?<![\w-])(?:arts?|abs|nrs?|n|no|n[uú]ms?|pp?|p[aá]gs?|sez|sec|sect|cap|kap|bd|vol|t|fig|abb|tab|ziff|rn|inc|par|al|ca|ust|odst|lit|satz|st"
     r"|cf|vgl|tel|ст|пп?|гл|стр|рис|табл|№)\.$",
     re.I,
 )
@@ -24,7 +25,7 @@ DANDA = re.compile("[।॥۔]")  # where sentences end with these, "." only abb
 QUOTED = re.compile("[とをがはもにの、,，]|って|という")  # 「…。」と言った: a quotation inside its sentence
 # Ends that sentencex does not see: behind a unit ("41,5 km. El club", "1908 г. Он"), and before a number ("。1956年").
 UNSEEN = re.compile(
-    r"(?:\d\s?(?:[kcm]?m|[km]?g|[mc]?l|h|гг?|вв?|ч|[кс]?м|мм|к?г)|т\.\s?[дп])\.(?=\s+[«„¿¡\"]?[A-ZÀ-ÖØ-ÞА-ЯЁ])|[。！？](?=\s?\w)"
+    r"(?:\d\s?(?:[kcm]?m|[km]?g|[mc]?l|h|гг?|вв?|ч|[кс]?м|мм|к?г)|т\.\s?[дп])\.(?=\s+[«„¿¡\"]?[A-ZÀ-ÖØ-ÞА-ЯЁ])|[。！？](?=\s?[\dA-Za-z])"
 )
 
 

@@ -36,7 +36,7 @@ NAMED = re.compile(
 NUMBERED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,4})\.?[ \t]+(?=[\"“]?[A-Z])")
 NAMED_LEVEL = {"part": 1, "title": 1, "book": 1, "chapter": 2, "appendix": 2, "annex": 2, "schedule": 2, "subpart": 2}
 CAPITALS_LEVEL, SECTION_LEVEL, NUMBERED_LEVEL, CAPTION_LEVEL = 3, 4, 5, 10
-SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)")
+SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)", "。", "！", "？", "।", "۔", "؟")
 
 
 @dataclass(frozen=True)
@@ -232,4 +232,4 @@ def read_label(line: str, letters: set[str]) -> str:
 
 def may_interrupt(line: str, above: str) -> bool:
     """Whether a marker inside a paragraph opens an item: "as in\\n(b) of this part" is only a wrapped line."""
-    return bool(BULLET.match(line)) or bool(re.search(r"(?:[.:;,!?]|\b(?:and|or))[\"”’)*_]*\s*$", above))
+    return bool(BULLET.match(line)) or bool(re.search(r"(?:[.:;,!?。：；，！？।۔؟]|\b(?:and|or))[\"”’)*_]*\s*$", above))

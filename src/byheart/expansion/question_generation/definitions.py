@@ -30,9 +30,10 @@ _HOLDER = re.compile(
 
 
 def is_term(term: "Doc") -> bool:
-    """No clause: "The kiln runs on 400 V", "Today I met Dr" and "No" name nothing."""
-    clause = any(token.tag_ in ("VBD", "VBZ", "VBP", "MD", "PRP") for token in term)
-    return not clause and any(token.pos_ in (*NOUNS, "VERB", "ADJ") for token in term)  # "Broadcasting", not "No"
+    """No clause, read with a full stop: "The kiln runs on 400 V.", "Today I met Dr.", "No." name nothing."""
+    if any(token.tag_ in ("VBD", "VBZ", "VBP", "MD", "PRP") or token.dep_ == "nsubj" for token in term):
+        return False
+    return any(token.pos_ in (*NOUNS, "VERB", "ADJ") for token in term)
 
 
 def is_meaning(meaning: "Doc") -> bool:

@@ -199,7 +199,8 @@ def _definitions(facts: Sequence[Fact]) -> dict[str, tuple[str, str]]:
     """By fact id the term and its meaning. Behind a full stop, which may end an abbreviation or a sentence of prose, the
     meaning must be a phrase."""
     found = {fact.id: pair for fact in facts if (pair := defines(" ".join(fact.text.split())))}
-    terms, meanings = (parse([pair[place] for pair in found.values()]) for place in (0, 1))
+    terms = parse([f"{term}." for term, _ in found.values()])
+    meanings = parse([meaning for _, meaning in found.values()])
     stopped = {fact.id for fact in facts if fact.text.lstrip().startswith(f"{found.get(fact.id, ('',))[0]}.")}
     return {
         fact: pair
