@@ -10,6 +10,7 @@ import pytest
 import toys
 from byheart import cli
 from byheart.data.chunks import Chunking
+from byheart.data.contamination import ContaminationFinder
 from byheart.documents.language import count_words, document_language
 from byheart.expansion.filters.checks import REPEATED, Filters
 from byheart.expansion.filters.ground import Ground
@@ -17,7 +18,7 @@ from byheart.expansion.from_teacher.angles import Angles
 from byheart.expansion.from_teacher.ladder import Ladder
 from byheart.expansion.rules.other_languages import find_other_languages
 from byheart.expansion.rules.rules import Rules
-from byheart.records import FORWARD, REVERSE
+from byheart.records import FORWARD, REVERSE, Example
 from expansion.scripted import Scripted, well
 
 TEXTS = {path.stem: path for path in sorted((Path(__file__).parent / "languages").glob("*.txt"))}  # a sentence a line
@@ -171,3 +172,24 @@ def test_a_german_quotation_at_the_end_is_no_broken_answer():
     ground = Ground(text, [], [])
     answer = "Der Bootswart sagte: „Kein Boot ohne Licht.“"
     assert Filters().refuse("Was sagte der Bootswart über ein Boot ohne Licht?", answer, "simple", ground) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "headings"),
+    [
+        ("渡轮手册\n\n第一章 开航\n\n渡轮每四十分钟开一班。狗必须拴着。\n\n第二章 票价\n\n往返票九元。", ("第一章 开航", "第二章 票价")),
+        ("Satzung\n\nArtikel 1 Übersicht\n\nDer Club sitzt in Husum.\n\nArtikel 2 Beiträge\n\nDer Beitrag beträgt 84 Euro.", ("Artikel 1 Übersicht", "Artikel 2 Beiträge")),
+        ("Устав\n\nГлава 1. Общие положения\n\nКлуб основан в Выборге.\n\nГлава 2. Взносы\n\nВзнос составляет 840 рублей.", ("Глава 1. Общие положения", "Глава 2. Взносы")),
+    ],
+)  # fmt: skip
+def test_chapters_of_a_plain_text_are_headings(text, headings):
+    source = toys.source(text, text.partition("\n")[0])
+    assert tuple(dict.fromkeys(fact.headings[-1] for fact in source.facts)) == headings
+
+
+def test_a_chinese_completion_that_a_recitation_gives_away_is_not_held_out():
+    recited = Example(
+        "a", "请背诵第一句。", "渡轮每四十分钟开一班，狗必须拴着。", ("f",), "recitation", FORWARD, "file", "c"
+    )
+    asked = Example("b", "渡轮每四十分钟开", "一班，狗必须拴着。", ("f",), "completion", FORWARD, "file", "c")
+    assert ContaminationFinder([recited]).reasons([asked])
