@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 from byheart import dispatch
 from byheart.config.checking import show
@@ -119,7 +120,8 @@ def _findings(run_config: RunConfig) -> list[str]:
     files = find_documents(run_config.documents)
     lines = ["documents", *(f"  {_size(path.stat().st_size):>9}  {path}" for path in files)]
     if "rules" in run_config.expansion:
-        lines += [f"  note: {note}" for note in find_other_languages(files)]
+        for note in find_other_languages(files):
+            lines += wrap(f"note: {note}", 80, initial_indent="  ", subsequent_indent="        ")
     if run_config.questions:
         with Path(run_config.questions).open("rb") as file:
             lines.append(f"questions\n  {sum(1 for line in file if line.strip()):>9}  {run_config.questions}")
