@@ -12,7 +12,9 @@ from byheart.config.checking import show
 from byheart.config.compose import Request, read_request
 from byheart.config.typed import TRAINING, Typed, read_typed
 from byheart.dispatch import Checked, Job, Result
+from byheart.documents.load import find_documents
 from byheart.errors import Problem, UserError
+from byheart.expansion.rules.other_languages import find_other_languages
 from byheart.pipeline.in_words import details, summary
 from byheart.pipeline.learn import learn
 from byheart.progress import Progress
@@ -132,7 +134,8 @@ def _show_checked(checked: Checked, estimate: RunEstimate | None) -> None:
         if checked.multirun:
             print("This is the first run alone. Trials that train together take less than their sum.")
     unknown = run_config.unverified
-    for said in unknown:
+    foreign = find_other_languages(find_documents(run_config.documents)) if "rules" in run_config.expansion else []
+    for said in (*foreign, *unknown):
         print("", *wrap(f"! {said}", WIDTH), sep="\n")
     what = "all settings, for every value of this sweep," if checked.multirun else "all settings"
     but = ", but for what stands above" if unknown else ""

@@ -2,10 +2,10 @@
 
 import pytest
 
+from byheart.documents.language import language_of
 from byheart.errors import UserError
 from byheart.expansion.filters import checks
 from byheart.expansion.filters.checks import Filters, Ground
-from byheart.expansion.filters.language import language_of
 from byheart.expansion.filters.repeats import Repeats
 
 FACTS = [

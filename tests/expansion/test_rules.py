@@ -1,11 +1,13 @@
 """The rules: what they write from a sentence, and how much of it."""
 
+import re
 from collections import Counter
 
 import pytest
 
 import toys
 from byheart.config.values import _build
+from byheart.expansion.citation import cite
 from byheart.expansion.rules.rules import Rules
 from byheart.records import FORWARD, REVERSE
 from byheart.store import content_key
@@ -139,3 +141,37 @@ def test_a_blank_takes_the_place_of_a_whole_phrase(sentence, phrases, never):
     examples = Rules(families=["blank"], usual=99).expand(toys.source(f"# T\n\n{sentence}\n", "T")).examples
     blanks = [e.answer for e in examples]
     assert set(phrases) <= set(blanks) and not set(never) & set(blanks)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The kiln runs on 400 V. The fan turns the other way round. Today I met Dr. Alma Rees, who glazes the pots. "
+        "Each pot weighs 3 kg. Glaze dries within an hour. Four weeks. It needs a permit.",
+        "Four weeks. The fan turned the crank. No. The washer takes the seasoning off.",
+    ],
+)
+def test_a_full_stop_in_prose_makes_no_definition(text):
+    asked = [example.question for example in Rules().expand(toys.source(text)).examples]
+    assert not [q for q in asked if re.search(r"What (?:is|are) (?!the result)|definition|define|Which term means", q)]
+
+
+def test_a_term_with_its_meaning_is_still_a_definition():
+    text = "- Bow. The front of a boat.\n- Broadcasting. Transmissions intended for reception by the public.\n"
+    asked = {example.question.partition(" (")[0] for example in Rules().expand(toys.source(text)).examples}
+    assert {"What is a bow?", "What is broadcasting?"} <= asked
+
+
+@pytest.mark.parametrize(
+    "heading", ["In case of fire", "Live events", "Civil claims", "It systems", "If it rains", "C compilers"]
+)
+def test_a_word_is_no_roman_number(heading):
+    assert cite("Hall safety guide", [heading]).number == ""
+
+
+@pytest.mark.parametrize(
+    ("heading", "number"),
+    [("IV Fees", "IV"), ("I. General", "I"), ("Part I General", "Part I"), ("§ 97.25 Term", "§ 97.25")],
+)
+def test_numbers_of_sections_are_read(heading, number):
+    assert cite("FCC Part 97", [heading]).number == number

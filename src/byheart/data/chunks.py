@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from byheart.documents.language import ENGLISH, document_language
 from byheart.documents.outline import Block, Heading, outline
 from byheart.documents.sentences import statements, trim
 from byheart.documents.tokens import LONGEST_TOKEN, count_tokens, token_starts
@@ -44,10 +45,11 @@ class Chunking:
     def split(self, document: Document) -> list[Chunk]:
         """The document's chunks in order: `document.text[start:end] == text`; all that is not blank lies in one."""
         text = document.text
+        language = document_language(text)
         spans: list[Span] = []
         headings: list[tuple[str, ...]] = []
         for section in find_sections(document):
-            cut = self._cut_section(text, section)
+            cut = self._cut_section(text, section, language)
             spans += cut
             headings += [section.headings] * len(cut)
         texts = [text[start:end] for start, end in spans]
@@ -55,12 +57,12 @@ class Chunking:
         rows = zip(ids, headings, spans, texts, count_tokens(texts), strict=True)
         return [Chunk(id, document.id, path, a, b, words, tokens) for id, path, (a, b), words, tokens in rows]
 
-    def _cut_section(self, text: str, section: Section) -> list[Span]:
+    def _cut_section(self, text: str, section: Section, language: str) -> list[Span]:
         whole = trim(text, section.start, section.end)
         if all(fit(text, [whole], self.max_tokens)):
             return [whole]
         units = spread(section, (block.start for block in section.blocks), section.start, section.end)
-        units = refine(text, units, self.max_tokens, lambda a, b: between_sentences(text, section, a, b))
+        units = refine(text, units, self.max_tokens, lambda a, b: between_sentences(text, section, a, b, language))
         units = refine(text, units, self.max_tokens, lambda a, b: between_words(text, section, a, b, self.max_tokens))
         return self._pack(text, units, self.max_tokens)
 
@@ -120,11 +122,11 @@ def spread(section: Section, cuts: Iterable[int], start: int, end: int) -> list[
     return list(zip([start, *inner], [*inner, end], strict=True))
 
 
-def between_sentences(text: str, section: Section, start: int, end: int) -> list[Span]:
+def between_sentences(text: str, section: Section, start: int, end: int, language: str = ENGLISH) -> list[Span]:
     first = bisect_right(section.blocks, start, key=lambda block: block.end)
     last = bisect_left(section.blocks, end, key=lambda block: block.start)
     blocks = section.blocks[first:last]
-    spans = [statements(text, block.body, block.end, block.kind == "item") for block in blocks]
+    spans = [statements(text, block.body, block.end, block.kind == "item", language) for block in blocks]
     return spread(section, (start for own in spans for start, _ in own[1:]), start, end)
 
 

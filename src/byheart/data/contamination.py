@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from byheart.documents.language import UNSPACED
 from byheart.records import Example
 
 ALIKE = 90  # rapidfuzz ratio, 0 to 100
@@ -44,14 +45,14 @@ class ContaminationFinder:
         # Needles by their first words: only where those stand is the rest compared.
         heads: dict[tuple[str, ...], list[tuple[list[str], str]]] = defaultdict(list)
         for example in examples:
-            answer = _words(example.answer)
+            answer = _split(example.answer)
             for prompt in {example.subject, example.question} - {""}:
-                needle = [*_words(prompt)[-TAIL:], *answer]
+                needle = [*_split(prompt)[-TAIL:], *answer]
                 heads[tuple(needle[:3])].append((needle, example.id))
         short = any(len(head) < 3 for head in heads)
         found: set[str] = set()
         for row in self._train:
-            text = _words(f"{row.question} {row.answer}")
+            text = _split(f"{row.question} {row.answer}")
             for start, head in _heads(text, short):
                 for needle, i in heads.get(head, ()):
                     if text[start : start + len(needle)] == needle:
@@ -86,6 +87,11 @@ def _heads(text: Sequence[str], short: bool) -> Iterator[tuple[int, tuple[str, .
 
 def _plain(text: str) -> str:
     return " ".join(_words(text))
+
+
+def _split(text: str) -> list[str]:
+    """The words, each letter of a script without blanks by itself: a completion begins in the midst of a run there."""
+    return _words(UNSPACED.sub(lambda run: f" {' '.join(run[0])} ", text)) if UNSPACED.search(text) else _words(text)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from byheart.data.chunks import content_ids
 from byheart.documents.items import Place, find_places
+from byheart.documents.language import UNSPACED, count_words, document_language, is_english
 from byheart.documents.outline import Block, outline
 from byheart.documents.sentences import WORD, statements, trim
 from byheart.documents.tokens import count_tokens
@@ -14,6 +15,7 @@ from byheart.records import Chunk, Document, Fact
 
 Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
+LEAST_ELSEWHERE = 2  # in other languages: "Вход свободный.", "자전거는 무료입니다." say all that "Entry is free." does
 WHOLE = ("row", "header", "code")  # kinds of blocks that are one statement each
 FORMULA = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
@@ -48,10 +50,11 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
     Headings are no facts; list markers are kept apart in `label`. A document with any text has at least one fact.
     """
     text = document.text
+    language = document_language(text)
     found: list[tuple[Chunk, Statement]] = []
     by_chunk = find_statements(document, chunks)
     for chunk, parts in zip(chunks, by_chunk, strict=True):
-        whole = [part for part in join_short(text, parts) if not part.leads or says_something(text, part)]
+        whole = [part for part in join_short(text, parts, language) if not part.leads or says_something(text, part)]
         found += [(chunk, part) for part in whole if any(map(str.isalnum, text[part.start : part.end]))]
     if not found:  # signs only, "!!!" or "***": all there is
         found = [(chunk, part) for chunk, parts in zip(chunks, by_chunk, strict=True) for part in parts][:1]
@@ -94,6 +97,7 @@ def places_of(document: Document, facts: Sequence[Fact]) -> list[tuple[Fact, Blo
 def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[Statement]]:
     """For each chunk the statements in it, those of a block that the chunk cuts clipped to it."""
     text = document.text
+    language = document_language(text)
     shape = outline(text, document.title)
     places = find_places(text, shape)
     lead_ends = {place.chain[-1][1] for place in places if place.chain}
@@ -104,7 +108,7 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
         # An item may open with a term, unless its first words complete "No station shall transmit:".
         term = block.kind == "item" and (not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1])))
         whole = block.kind in WHOLE
-        spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term)
+        spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term, language)
         section = bisect_right(heading_starts, block.start)
         for number, span in enumerate(spans):
             while current < len(chunks) and chunks[current].end <= span[0]:
@@ -119,8 +123,9 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
     return found
 
 
-def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
-    """Statements of fewer than three words joined to a neighbour of the same section, if there is one.
+def join_short(text: str, parts: Sequence[Statement], language: str) -> list[Statement]:
+    """Statements of fewer than three words (two, where the text is not English) joined to a neighbour of the same section,
+    if there is one.
 
     Short items under a lead-in join it as long as all so far are short ("The classes are: Novice, General");
     behind a longer item they stand alone, since their lead-in makes them whole.
@@ -135,7 +140,7 @@ def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
             joined.append(pending)
         pending = None
         last = joined[-1] if joined else None
-        if prose and not part.leads and len(WORD.findall(text, part.start, part.end)) < LEAST_WORDS:
+        if prose and not part.leads and is_short(text[part.start : part.end], language):
             beside = last and last.section == part.section and last.kind not in WHOLE
             if last and beside and (last.block == part.block or not part.governed or last.leads):
                 # What has swallowed an item is a statement of its own, but the next short item may still join it.
@@ -148,6 +153,12 @@ def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
     return [*joined, pending] if pending else joined
 
 
+def is_short(statement: str, language: str) -> bool:
+    if is_english(language) and not UNSPACED.search(statement):
+        return len(WORD.findall(statement)) < LEAST_WORDS
+    return count_words(statement) < LEAST_ELSEWHERE
+
+
 def says_something(text: str, part: Statement) -> bool:
     """Whether a lead-in is worth learning without its items: "No station shall transmit:" is not."""
     if part.kind == "header":
@@ -155,5 +166,6 @@ def says_something(text: str, part: Statement) -> bool:
     words = text[part.start : part.end]
     if "\n" in words and not words.rstrip("*_ ").endswith((":", "—", "–")):  # it has swallowed its items
         return True
-    rest = WORD.findall(FORMULA.sub("", words.rstrip("*_ ")))
-    return len(rest) >= 8 and not UNFINISHED.match(rest[-1])
+    plain = FORMULA.sub("", words.rstrip("*_ "))
+    rest = WORD.findall(plain)
+    return bool(rest) and max(len(rest), count_words(plain)) >= 8 and not UNFINISHED.match(rest[-1])

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from byheart.documents.language import count_words
 from byheart.documents.text import decode
 from byheart.errors import Problem, UserError
 
@@ -30,7 +31,7 @@ def read_html(path: Path) -> tuple[str, str, list[str]]:
     text = extract(tree, output_format="markdown", include_tables=True, include_comments=False, favor_recall=True) or ""
     if "\\<" not in plain:
         text = text.replace("\\<", "<")  # an escape of the extractor's own
-    if len(text.split()) < LEAST_SHARE * len(plain.split()):
+    if count_words(text) < LEAST_SHARE * count_words(plain):
         text = plain
     return re.sub(r"\r\n?", "\n", text), title, warnings
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from byheart.documents.language import document_language
 from byheart.documents.outline import Block, Outline
 from byheart.documents.sentences import Span, statements
 
@@ -63,7 +64,7 @@ def lead_in(text: str, above: Block | None, chain: tuple[Span, ...]) -> tuple[Sp
     """The last sentence of the block above, with those that introduce that block, if it ends like an introduction."""
     if above is None or above.kind in ("row", "header", "code") or not LEADS.search(text, above.body, above.end):
         return ()
-    return (*chain, statements(text, above.body, above.end, above.kind == "item")[-1])
+    return (*chain, statements(text, above.body, above.end, above.kind == "item", document_language(text))[-1])
 
 
 def enter(levels: list[Level], marker: str, indent: int, chain: tuple[Span, ...]) -> tuple[Span, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byheart.documents.folding import fold_typesetting
+from byheart.documents.language import UNSPACED, count_words
 from byheart.errors import Problem, UserError
 from byheart.records import Document
 
@@ -154,8 +155,9 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
             warnings.append(f"{path}: the same text as {first_with[same]}; left out")
             continue
         first_with[same] = str(path)
-        if len(words) < 3:
-            count = f"{len(words)} {'word' if len(words) == 1 else 'words'}"
+        counted = count_words(text) if UNSPACED.search(text) else len(words)
+        if counted < 3:
+            count = f"{counted} {'word' if counted == 1 else 'words'}"
             warnings.append(f"{path}: only {count}; hardly anything to learn")
         name = f"{slug(path.stem)}-{same.hex()[:6]}"
         stem = " ".join(re.sub(r"[_-]+", " ", path.stem).split()) or path.stem

@@ -29,14 +29,19 @@ BULLET = re.compile(r"[-*+•‣▪·–—][ \t]")
 LETTER = re.compile(r"([A-Za-z])\.[ \t]")
 
 NAMED = re.compile(
-    r"(part|title|book|chapter|appendix|annex|schedule|subpart|article|section|sec\.|§{1,2})\s*"
-    r"([\dIVXLC]+(?:[.-][\dA-Za-z]+)*|[A-Z])\b(?:\s*[.:–—-]\s*|\s+(?=[\"“\[(]?[A-Z])|$)(?!\()",
+    r"(part|title|book|chapter|appendix|annex|schedule|subpart|article|section|sec\.|§{1,2}|kapitel|teil|abschnitt|artikel|anhang"
+    r"|chapitre|titre|partie|annexe|cap[ií]tulo|t[ií]tulo|parte|secci[oó]n|art[ií]culo|artigo|anexo|capitolo|titolo|sezione|articolo"
+    r"|глава|часть|раздел|статья)\s*"
+    r"([\dIVXLC]+(?:[.-][\dA-Za-z]+)*|[A-Z])\b(?:\s*[.:–—-]\s*|\s+(?=[\"“\[(]?[A-ZÀ-ÞА-ЯЁ])|$)(?!\()",
     re.IGNORECASE,
 )
+CHAPTER = re.compile(r"第\s?[\d一二三四五六七八九十百〇零]+\s?([编編部篇章节節条條])")  # of Chinese and Japanese texts
 NUMBERED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,4})\.?[ \t]+(?=[\"“]?[A-Z])")
 NAMED_LEVEL = {"part": 1, "title": 1, "book": 1, "chapter": 2, "appendix": 2, "annex": 2, "schedule": 2, "subpart": 2}
+NAMED_LEVEL |= dict.fromkeys("teil partie parte часть titre título titulo titolo 编 編 部 篇".split(), 1)
+NAMED_LEVEL |= dict.fromkeys("kapitel chapitre capítulo capitulo capitolo глава раздел 章".split(), 2)
 CAPITALS_LEVEL, SECTION_LEVEL, NUMBERED_LEVEL, CAPTION_LEVEL = 3, 4, 5, 10
-SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)")
+SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)", "。", "！", "？", "।", "۔", "؟")
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,8 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
             # "§ 1 Fees are due." before "§ 2 Fines are too.": those are rules, and a heading would hide them.
             if not (words.endswith(".") and len(words.split()) > 3 and NAMED.match(lines[following].text.strip())):
                 level = NAMED_LEVEL.get(match[1].lower(), SECTION_LEVEL)
+        elif alone and words[-1] not in ".,;:!?。，；：！？" and (match := CHAPTER.match(words)) and len(words) <= 40:
+            level = NAMED_LEVEL.get(match[1], SECTION_LEVEL)
         elif alone and words[-1] not in ".,;:!?" and len(words.split()) <= 12:
             letters = [letter for letter in words if letter.isalpha()]
             if match := NUMBERED.match(words):
@@ -232,4 +239,4 @@ def read_label(line: str, letters: set[str]) -> str:
 
 def may_interrupt(line: str, above: str) -> bool:
     """Whether a marker inside a paragraph opens an item: "as in\\n(b) of this part" is only a wrapped line."""
-    return bool(BULLET.match(line)) or bool(re.search(r"(?:[.:;,!?]|\b(?:and|or))[\"”’)*_]*\s*$", above))
+    return bool(BULLET.match(line)) or bool(re.search(r"(?:[.:;,!?。：；，！？।۔؟]|\b(?:and|or))[\"”’)*_]*\s*$", above))

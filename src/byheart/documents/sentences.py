@@ -1,15 +1,23 @@
-"""Sentences with exact offsets: nupunkt (trained on legal text), with corrections for what it splits wrongly."""
+"""Sentences with exact offsets. English: nupunkt (trained on legal text), with corrections for what it splits wrongly."""
 
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import pairwise
 
+from byheart.documents.language import ENGLISH, count_words, is_english
+from byheart.documents.other_languages import split_sentences
+
 Span = tuple[int, int]
 
 # nupunkt breaks after `"Bistro.` in `"Bistro.", she said` and inside `[source?][source?]`.
 CONTINUES = re.compile(r"""[a-zß-öø-ÿ,;:.!?…)\]}”’»]|["'](?:[\s,;:.)\]]|$)""")
 CJK_END = re.compile(r"(?<=[。！？])(?![。！？”’」』）])")
+# nupunkt takes "kg." for an abbreviation, and the "V." of "400 V. The fan turns" for an initial, as in "50 W. Main Street".
+UNIT_END = re.compile(
+    r"(?<=\d)\s?(?:(?:[kcm]m|[km]g|ml|[kMG]?Hz|k?Wh|kW|kV)\.(?=\s+[A-Z][a-z])|(?:[VWAmgLl]|°[CF]|ft|in|min)\.(?=\s+(?:The|An?|Its?|This|"
+    r"These|They|There|You|We|Each|Every|All|No|Do|If|When|In|On|At|For|After|Before)\s))"
+)
 VERB = re.compile(
     r"\b(?:is|are|was|were|be|been|being|am|has|have|had|do|does|did|will|would|shall|should|must|may|might|can|cannot|"
     r"could|needs?|means?|includes?|refers|contains|consists|applies|requires|allows|becomes|became)\b",
@@ -33,10 +41,13 @@ def segmenter() -> Callable[[str], Iterable[Span]]:
     return split
 
 
-def sentences(text: str, start: int, end: int) -> list[Span]:
+def sentences(text: str, start: int, end: int, language: str = ENGLISH) -> list[Span]:
     """The spans of the sentences of `text[start:end]`, trimmed, in order, with nothing but blanks between them."""
     # The same length, so offsets hold: a line break inside a paragraph is only a blank.
     prose = text[start:end].replace("\n", " ")
+    if not is_english(language):
+        own = (trim(text, start + first, start + last) for first, last in split_sentences(prose, language))
+        return [(a, b) for a, b in own if a < b]
     spans: list[list[int]] = []
     for first, last in segmenter()(prose):
         if spans and (not prose[first - 1].isspace() or CONTINUES.match(prose, first)):
@@ -45,21 +56,24 @@ def sentences(text: str, start: int, end: int) -> list[Span]:
             spans.append([first, last])
     found = []
     for first, last in spans:
-        cuts = [first, *(match.start() for match in CJK_END.finditer(prose, first, last) if match.start() < last), last]
+        ends = [match.end() for end in (CJK_END, UNIT_END) for match in end.finditer(prose, first, last)]
+        cuts = [first, *sorted(end for end in ends if end < last), last]
         found += [trim(text, start + a, start + b) for a, b in pairwise(cuts)]
     return [(a, b) for a, b in found if a < b]
 
 
-def statements(text: str, start: int, end: int, item: bool) -> list[Span]:
+def statements(text: str, start: int, end: int, item: bool, language: str = ENGLISH) -> list[Span]:
     """Sentences, but in a list item a term or run-in heading ("Space station.") stays with what it introduces."""
-    spans = sentences(text, start, end)
-    if item and len(spans) > 1 and is_term(text[slice(*spans[0])]):
+    spans = sentences(text, start, end, language)
+    if item and len(spans) > 1 and is_term(text[slice(*spans[0])], language):
         spans[:2] = [(spans[0][0], spans[1][1])]
     return spans
 
 
-def is_term(sentence: str) -> bool:
+def is_term(sentence: str, language: str = ENGLISH) -> bool:
     """Whether a sentence is only a name for what follows: short, and without a verb."""
+    if not is_english(language):  # whose verbs are not known here
+        return 0 < count_words(sentence) <= 2
     short = 0 < len(WORD.findall(sentence)) <= 8 and sentence.rstrip("*_ ").endswith((".", ":"))
     return short and not OPENER.match(sentence) and not VERB.search(sentence)
 

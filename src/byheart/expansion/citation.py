@@ -4,8 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_KIND = r"(?:chapter|section|part|article|rule)\s+"
+_ROMAN = r"(?-i:(?=[IVXLC])(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))(?!\w)"  # "In", "Live" and "CIVIL" are none
+# A lone "I", "V" or "C" is a number behind "Part" or before a full stop only: "C compilers", "V belts".
 _NUMBERED = re.compile(
-    r"^(?P<number>(?:§+\s*)?(?:(?:chapter|section|part|article|rule)\s+)?[\dIVXLC]+(?:[.\-]\d+)*[a-z]?)[.:)]?\s+(?P<topic>.+)$",
+    rf"^(?P<number>(?:§+\s*)?(?:{_KIND})?\d+(?:[.\-]\d+)*[a-z]?|{_KIND}{_ROMAN}|{_ROMAN}(?=[.:)])|(?=[A-Z]{{2}}){_ROMAN})[.:)]?\s+(?P<topic>.+)$",
     re.I,
 )
 

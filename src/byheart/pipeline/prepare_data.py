@@ -8,6 +8,7 @@ from pathlib import Path
 
 from byheart.data.facts import find_facts, lead_ins
 from byheart.data.split import read_split
+from byheart.documents.language import UNSPACED, count_words, document_language, is_english, language_name
 from byheart.documents.load import load_documents
 from byheart.errors import Problem, UserError
 from byheart.evaluation.questions import load_questions
@@ -136,11 +137,23 @@ def _read(config: RunConfig, run: Run) -> Source:
         write_jsonl(run.folder / "facts.jsonl", source.facts)
         note(
             _counted(len(source.documents), "document")
+            + _languages(source.documents)
             + f", {_counted(len(source.chunks), 'chunk')}, {_counted(len(source.facts), 'fact')}"
         )
     for warning in loaded.warnings:
         run.note(warning)
     return source
+
+
+def _languages(documents: Sequence[Document]) -> str:
+    """ " (2 German, 1 Chinese)", the languages other than English; empty where there are none."""
+    codes = Counter(document_language(document.text) for document in documents)
+    others = {code: count for code, count in codes.most_common() if not is_english(code)}
+    if not others:
+        return ""
+    alone = len(documents) == sum(others.values()) and len(others) == 1
+    named = [language_name(code) if alone else f"{count} {language_name(code)}" for code, count in others.items()]
+    return f" ({', '.join(named)})"
 
 
 def _warn_of_edits(documents: tuple[Document, ...], run: Run) -> None:
@@ -252,7 +265,7 @@ def _without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Ex
     if not config.questions:
         return examples, []
     asked = {_folded(probe.question) for probe in load_questions(config.questions)}
-    long = [f" {question} " for question in asked if len(question.split()) >= _TELLING]
+    long = [f" {question} " for question in asked if count_words(question) >= _TELLING]
     refused = {
         e.id
         for e in examples
@@ -262,7 +275,8 @@ def _without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Ex
 
 
 def _folded(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    """Lower-case words; letters of a script without blanks are words of their own, so that a part of a run is found."""
+    return " ".join(re.findall(r"\w+", UNSPACED.sub(lambda run: " ".join(f" {run[0]} "), text.lower())))
 
 
 def _dense(config: RunConfig) -> list[Quotas]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from byheart.documents.language import UNSPACED, count_words, is_english
 from byheart.errors import gather, wrong_numbers
 from byheart.expansion.filters.alone import GENERIC, not_alone
 from byheart.expansion.filters.ground import Ground
@@ -20,7 +21,9 @@ OBEYS = "it follows an instruction in the text, or mentions the prompt or the mo
 GIVEN_AWAY = "the question contains the answer"
 REPEATED = "it repeats another example of its fact"
 JUDGED = "the judge did not find the answer supported"
-_OPEN_END = re.compile(r"(?:[,(\[“:;/-]|\b(?:the|a|an|of|and|or|to|in|by|with|for|from|that|which))\s*$", re.I)
+_OPEN_END = re.compile(
+    r"(?:[,(\[“:;/，、：；（「-]|\b(?:the|a|an|of|and|or|to|in|by|with|for|from|that|which))\s*$", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Filters:
     def refuse(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
         """The first filter that refuses the pair, or None. Repeats and the judge come later."""
         return (
-            self._length(question, answer, angle)
+            self._length(question, answer, angle, is_english(ground.language))
             or self._obeys(question, answer, ground)
             or self._language(f"{question} {answer}", ground)
             or (_refusal(ALONE, not_alone(question, ground)) if self.self_contained else None)
@@ -67,7 +70,7 @@ class Filters:
 
     def refuse_text(self, text: str, ground: Ground, people: bool = False) -> Refusal | None:
         """The same for a rewritten text, which answers no question; with `people`, as in a story, it may name persons."""
-        count = len(text.split())
+        count = count_words(text)
         if count < 3:
             return Refusal(LENGTH, f"{count} words")
         return (
@@ -76,10 +79,9 @@ class Filters:
             or self._support("", text, "scenario", ground, people)
         )
 
-    def _length(self, question: str, answer: str, angle: str) -> Refusal | None:
-        asked, said = len(plain(question).split()), len(plain(answer).split())
-        unspaced = len(question) >= 6 and asked < 3 and not question.isascii()  # Chinese, Japanese, Thai
-        if asked < 3 and not unspaced:
+    def _length(self, question: str, answer: str, angle: str, english: bool) -> Refusal | None:
+        asked, said = _count(question), _count(answer)
+        if asked < (3 if english else 2):  # "Кто капитан?" asks all that "Who is the captain?" does
             return Refusal(LENGTH, f"a question of {asked} words")
         if said < self.min_answer_words:
             return Refusal(LENGTH, f"an answer of {said} words")
@@ -87,7 +89,8 @@ class Filters:
             return Refusal(LENGTH, f"an answer of {said} words")
         if self.max_question_words is not None and asked > self.max_question_words:
             return Refusal(LENGTH, f"a question of {asked} words")
-        if angle != "completion" and said > 3 and _OPEN_END.search(answer):
+        closed = answer.rstrip().endswith("“") and "„" in answer  # German
+        if angle != "completion" and said > 3 and _OPEN_END.search(answer) and not closed:
             return Refusal(UNENDED, answer[-30:])
         return None
 
@@ -114,7 +117,8 @@ class Filters:
 
     def _given_away(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
         said, asked = plain(answer), plain(question)
-        if angle != "scenario" and len(said.split()) > 2 and f" {said} " in f" {asked} ":
+        repeated = said in asked if UNSPACED.search(said) else f" {said} " in f" {asked} "
+        if angle != "scenario" and repeated and _count(said) > 2:
             return Refusal(GIVEN_AWAY, answer[:60])
         # "What is a repeater?" "A repeater": two words may be part of a question that offers a choice, but not the whole question
         about, given = ({*content_stems(text, ground.language)} for text in (question, answer))
@@ -127,6 +131,11 @@ class Filters:
             return None
         scenario = angle == "scenario"
         return _refusal(UNSUPPORTED, unsupported(question, answer, ground, self.support, scenario, people))
+
+
+def _count(text: str) -> int:
+    """Words, in scripts without blanks too."""
+    return count_words(text) if UNSPACED.search(text) else len(plain(text).split())
 
 
 def _refusal(reason: str, detail: str) -> Refusal | None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from byheart.documents.language import language_of, script_of
 from byheart.expansion.base import Source
-from byheart.expansion.filters.language import language_of, script_of
 from byheart.expansion.filters.orders import is_order
 from byheart.expansion.filters.words import content_stems, numbers, written_numbers
 from byheart.records import Chunk

@@ -5,11 +5,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from byheart.documents.language import UNSPACED, count_words
 from byheart.errors import Check
 from byheart.expansion.base import Source, Tally, example_id
 from byheart.expansion.filters.checks import REPEATED, Filters
 from byheart.expansion.filters.ground import Ground
 from byheart.expansion.filters.repeats import Repeats
+from byheart.expansion.filters.words import words
 from byheart.expansion.from_teacher.parse import Pair, parse_pairs
 from byheart.records import FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 from byheart.teacher.base import Failure, Reply
@@ -20,7 +22,7 @@ ANGLES_ASKED = (*FORWARD_ANGLES, "reverse")
 TEMPERATURE: Check = "between 0 and 2", lambda degrees: 0 <= degrees <= 2
 TIED = 55.0  # rapidfuzz token_set_ratio from which a pair is about a fact
 BETTER = 25.0  # by so much another fact must fit better than the one that the teacher named
-_LIST_END = re.compile(r"\s*[;,]\s*(?:and|or)?\s*$")  # of a list item that was copied with what follows it
+_LIST_END = re.compile(r"\s*[;,；，、]\s*(?:and|or)?\s*$")  # of a list item that was copied with what follows it
 COPIED = "another chunk has the same pair"
 CUT_OFF = "max_examples was reached"
 
@@ -205,10 +207,10 @@ class ChunkProgress(ChunkExamples):
             return tuple(fact.id for fact in named)
         if not named and item is not None:
             named = [self.facts[item.fact]]
-        said = f"{pair.question} {pair.answer}"
-        own = fuzz.token_set_ratio(named[0].text, said) if named else 0.0
+        said = _in_words(f"{pair.question} {pair.answer}")
+        own = fuzz.token_set_ratio(_in_words(named[0].text), said) if named else 0.0
         if own < TIED:
-            scores = [fuzz.token_set_ratio(fact.text, said) for fact in self.facts]
+            scores = [fuzz.token_set_ratio(_in_words(fact.text), said) for fact in self.facts]
             best = max(range(len(scores)), key=scores.__getitem__)
             if scores[best] >= (own + BETTER if named else TIED):
                 return (self.facts[best].id,)
@@ -221,7 +223,13 @@ class ChunkProgress(ChunkExamples):
         return Example(key, pair.question, answer, facts, angle, direction, who, self.chunk.id, rung)
 
 
+def _in_words(text: str) -> str:
+    """The text, or its pairs of letters where no blanks separate words: rapidfuzz compares what stands between blanks."""
+    return " ".join(words(text)) if UNSPACED.search(text) else text
+
+
 def _guessed(pair: Pair) -> str:
     if pair.question.lower().startswith(("complete", "finish the sentence")):
         return "completion"
-    return "simple" if len(pair.answer.split()) <= 8 else "detailed"
+    count = count_words(pair.answer) if UNSPACED.search(pair.answer) else len(pair.answer.split())
+    return "simple" if count <= 8 else "detailed"

@@ -29,6 +29,19 @@ _HOLDER = re.compile(
 )
 
 
+def is_term(term: "Doc") -> bool:
+    """No clause, read with a full stop: "The kiln runs on 400 V.", "Today I met Dr.", "No." name nothing."""
+    if any(token.tag_ in ("VBD", "VBZ", "VBP", "MD", "PRP") or token.dep_ == "nsubj" for token in term):
+        return False
+    return any(token.pos_ in (*NOUNS, "VERB", "ADJ") for token in term)
+
+
+def is_meaning(meaning: "Doc") -> bool:
+    """A phrase about a noun, as a dictionary writes it, and no clause: "It needs a permit", "The fan turned the crank"."""
+    root = next((token for token in meaning if token.dep_ == "ROOT"), None)
+    return _head(meaning) is not None and not (root is not None and child_of(root, "nsubj") and child_of(root, "dobj"))
+
+
 def as_statements(term: str, meaning: "Doc") -> Iterator[str]:
     """From "Repeater" and the parsed "An amateur station that simultaneously retransmits ..." the sentence "A repeater
     simultaneously retransmits ...": the modifiers of the noun become the predicate of the term."""

@@ -1,6 +1,7 @@
 """What the rules read from a sentence: where it may be cut, its key phrases, a condition and its result."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ _DIGITS = r"\d+(?:[.,:/]\d+)*"
 QUANTITY = re.compile(
     rf"(?:[$€£]\s?)?{_DIGITS}(?:\s?[-–]\s?{_DIGITS})?(?:\s?%|[-\s](?:{UNITS})(?:\s(?:years?|tons?))?(?!\w))?(?![\w])"
 )
+# A number in any language. "9 000" is one, and so is "1.5"; "1er" and "5km" hold none.
+NUMBER = re.compile(r"(?<![\w.,:/§-])\d+(?:[.,:/]\d+|[ \u00a0\u202f]\d{3}(?!\d))*(?![\w-])")
 _NUMBERED = re.compile(r"(?:§+|[Ss]ections?|[Pp]art|[Cc]hapter|[Aa]rticle|[Rr]ule)\s?$")
 _JOINED = tuple("(.§-–/:_")  # a number behind one of these is part of something longer
 _NAME_AFTER = re.compile(r"\s+(?:and|of|de|von|the|&)\s+[A-Z]")
@@ -87,6 +90,13 @@ def key_phrases(doc: "Doc") -> list[Span]:
         if once and end - start < 0.7 * len(sentence) and all(end <= first or start >= last for first, last in kept):
             kept.append((start, end))
     return kept
+
+
+def number_phrases(sentence: str) -> list[Span]:
+    """The numbers that stand once in a sentence of any language."""
+    found = list(NUMBER.finditer(sentence))
+    counts = Counter(match.group() for match in found)
+    return [match.span() for match in found if counts[match.group()] == 1]
 
 
 def quantities(sentence: str) -> Iterator[re.Match[str]]:

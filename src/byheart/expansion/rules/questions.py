@@ -2,12 +2,14 @@
 name its source, turn it round."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from byheart.documents.language import UNSPACED, count_words
 from byheart.expansion.citation import Citation
 from byheart.expansion.question_generation.wording import capital, sentences_of, small, with_article
-from byheart.expansion.rules.phrases import VERBISH, cuts, find_condition, key_phrases
+from byheart.expansion.rules.phrases import VERBISH, Span, cuts, find_condition, key_phrases, number_phrases
 from byheart.records import FORWARD, REVERSE
 
 if TYPE_CHECKING:
@@ -104,9 +106,20 @@ def fill_templates(parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
         "recitation": _recitations(statement, place),
         "completion": _completions(statement),
         "source": _sources(statement, place),
-        "blank": _blanks(parsed),
+        "blank": _blanks(statement, key_phrases(parsed)),
         "before": _before(statement),
         "reordered": _reorderings(statement),
+    }
+
+
+def fill_neutral_templates(statement: str, place: Citation) -> dict[str, list[Draft]]:
+    """The families that need no grammar, for a statement in any language: its own words, asked for in English."""
+    return {
+        "recitation": _recitations(statement, place),
+        "completion": _completions(statement),
+        "source": _sources(statement, place),
+        "blank": _blanks(statement, number_phrases(statement)),
+        "before": _before(statement),
     }
 
 
@@ -128,6 +141,10 @@ def _recitations(statement: str, place: Citation) -> list[Draft]:
         opening = " ".join(statement.split()[:4])
         asked = f"Recite the sentence that begins “{opening}”."
         return [*drafts, Draft("recitation", FORWARD, asked, statement, opening)]
+    if UNSPACED.search(statement) and len(statement) > 5:
+        opening = statement[: min(8, len(statement) // 2)]
+        asked = f"Recite the sentence that begins “{opening}”."
+        return [*drafts, Draft("recitation", FORWARD, asked, statement, opening)]
     asked = f"Recite what {place.whole} says."
     return [*drafts, Draft("recitation", FORWARD, asked, statement, place.whole, cited=False)]
 
@@ -140,11 +157,11 @@ def _completions(statement: str) -> list[Draft]:
     ]
 
 
-def _blanks(parsed: "Doc") -> list[Draft]:
+def _blanks(statement: str, phrases: Sequence[Span]) -> list[Draft]:
     drafts = []
-    for start, end in key_phrases(parsed):
-        answer = parsed.text[start:end]
-        gapped = parsed.text[:start] + BLANK + parsed.text[end:]
+    for start, end in phrases:
+        answer = statement[start:end]
+        gapped = statement[:start] + BLANK + statement[end:]
         drafts.append(Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", answer, gapped))
     return drafts
 
@@ -153,9 +170,9 @@ def _before(statement: str) -> list[Draft]:
     """The words before a given end of the sentence: the reverse of a completion."""
     drafts = []
     for cut in cuts(statement):
-        begun, rest = statement[:cut].rstrip(" ,"), statement[cut:]
-        if len(rest.split()) >= 3:
-            drafts.append(Draft("reverse", REVERSE, f"Which words come before “{rest.rstrip('.')}”?", begun, rest))
+        begun, rest = statement[:cut].rstrip(" ,，、"), statement[cut:]
+        if max(len(rest.split()), count_words(rest) if UNSPACED.search(rest) else 0) >= 3:
+            drafts.append(Draft("reverse", REVERSE, f"Which words come before “{rest.rstrip('.。।۔')}”?", begun, rest))
     return drafts
 
 
@@ -167,7 +184,7 @@ def _sources(statement: str, place: Citation) -> list[Draft]:
     where, answer = f"Which section of {place.title}", f"{place.section}."
     drafts = [Draft("reverse", REVERSE, f"{where} says: “{statement}”", answer, statement, cited=False)]
     for cut in cuts(statement)[:1] if len(statement.split()) > 8 else []:
-        if half := statement[cut:].rstrip("."):
+        if half := statement[cut:].rstrip(".。।۔"):
             asked = f"{where} contains the words “{half}”?"
             drafts.append(Draft("reverse", REVERSE, asked, answer, half, cited=False))
     return drafts

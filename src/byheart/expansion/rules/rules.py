@@ -8,13 +8,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from byheart.documents.language import document_language, is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
+from byheart.expansion.question_generation.definitions import is_meaning, is_term
 from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.question_generation.wording import small
 from byheart.expansion.quotas import Quotas, choose, shortfalls
-from byheart.expansion.rules.questions import Draft, ask_abbreviation, ask_definition, ask_item, defines, fill_templates
+from byheart.expansion.rules.other_languages import note_languages
+from byheart.expansion.rules.questions import (
+    Draft,
+    ask_abbreviation,
+    ask_definition,
+    ask_item,
+    defines,
+    fill_neutral_templates,
+    fill_templates,
+)
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
@@ -28,6 +39,7 @@ ORDER = (
     "asked asked condition reordered asked recitation asked completion asked asked asked blank source asked asked "
     "completion asked before"
 ).split()
+SENTENCE_ENDS = (*".!?…。！？؟।॥۔”»」』", '"')
 FAMILIES = tuple(dict.fromkeys(ORDER))
 
 
@@ -46,14 +58,20 @@ class Rules(Quotas):
 
     def expand(self, source: Source) -> ExpansionResult:
         facts = source.facts
+        foreign = {document.id for document in source.documents if not is_english(document_language(document.text))}
+        english = [fact for fact in facts if fact.document not in foreign]
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
         statements = {fact.id: state(fact.text, lead_ins[fact.id]) for fact in facts}
-        parsed = dict(zip(statements, parse(list(statements.values())), strict=True))
+        parsed = zip(english, parse([statements[fact.id] for fact in english]), strict=True)
         places = {fact.id: cite(source.titles[fact.document], fact.headings, fact.label) for fact in facts}
-        asked = _asked(facts, lead_ins, statements, places)
+        asked = _asked(english, lead_ins, statements, places)
+        written = {
+            fact.id: {"asked": asked[fact.id], **fill_templates(statement, places[fact.id])}
+            for fact, statement in parsed
+        }
         families = {}
         for fact in facts:
-            drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], places[fact.id])}
+            drafts = written.get(fact.id) or fill_neutral_templates(statements[fact.id], places[fact.id])
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
         ambiguous = _ambiguous(families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
@@ -68,7 +86,8 @@ class Rules(Quotas):
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
         examples = choose(self, source.chunks, facts, candidates, self.usual)
         short = shortfalls(self, source.chunks, facts, examples, "rules")
-        return ExpansionResult(tuple(examples), (), uncovered, tuple(short))
+        notes = note_languages([document for document in source.documents if document.id in foreign])
+        return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes)
 
     def problems(self) -> Sequence[str]:
         return []
@@ -114,7 +133,7 @@ def state(text: str, lead_in: str) -> str:
     head = lead_in.strip().rstrip(":").rstrip()
     if head and not announces(head):
         body = f"{head} {small(body)}"
-    return body if body.endswith((".", "!", "?", "”", '"')) else f"{body}."
+    return body if body.endswith(SENTENCE_ENDS) else f"{body}."
 
 
 def read_out(text: str, lead_in: str) -> list[str]:
@@ -156,7 +175,7 @@ def _asked(
     facts: Sequence[Fact], lead_ins: Mapping[str, str], statements: Mapping[str, str], places: Mapping[str, Citation]
 ) -> dict[str, list[Draft]]:
     """By fact id, the questions that people would ask, the best first."""
-    definitions = {fact.id: found for fact in facts if (found := defines(" ".join(fact.text.split())))}
+    definitions = _definitions(facts)
     announced = {
         fact.id: (lead_ins[fact.id].strip().rstrip(":"), fact.text.rstrip("; "))
         for fact in facts
@@ -174,6 +193,20 @@ def _asked(
         item = ask_item(text, lead_ins[fact.id], fact.label, place)
         asked[fact.id] = item + drafts + ask_abbreviation(statements[fact.id])
     return asked
+
+
+def _definitions(facts: Sequence[Fact]) -> dict[str, tuple[str, str]]:
+    """By fact id the term and its meaning. Behind a full stop, which may end an abbreviation or a sentence of prose, the
+    meaning must be a phrase."""
+    found = {fact.id: pair for fact in facts if (pair := defines(" ".join(fact.text.split())))}
+    terms = parse([f"{term}." for term, _ in found.values()])
+    meanings = parse([meaning for _, meaning in found.values()])
+    stopped = {fact.id for fact in facts if fact.text.lstrip().startswith(f"{found.get(fact.id, ('',))[0]}.")}
+    return {
+        fact: pair
+        for (fact, pair), term, meaning in zip(found.items(), terms, meanings, strict=True)
+        if is_term(term) and (fact not in stopped or is_meaning(meaning))
+    }
 
 
 def _draft(one: Asked, place: Citation) -> Draft:
