@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from byheart.documents.outline import Block, Outline
+from byheart.documents.blocks import Block, Outline
 from byheart.documents.sentences import Span, statements
 
 LEADS = re.compile(r"[:—–][\"”*_]*$")

@@ -103,8 +103,8 @@ def fill_templates(parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
         "condition": [draft for sentence in sentences_of(statement) for draft in _ask_condition(sentence)],
         "recitation": _recitations(statement, place),
         "completion": _completions(statement),
-        "source": _sources(statement, place),
-        "blank": _blanks(parsed),
+        "source": name_sources(statement, place),
+        "blank": fill_blanks(parsed),
         "before": _before(statement),
         "reordered": _reorderings(statement),
     }
@@ -140,9 +140,10 @@ def _completions(statement: str) -> list[Draft]:
     ]
 
 
-def _blanks(parsed: "Doc") -> list[Draft]:
+def fill_blanks(parsed: "Doc", begin: int = 0) -> list[Draft]:
+    """Gaps for its key phrases from the offset `begin` on."""
     drafts = []
-    for start, end in key_phrases(parsed):
+    for start, end in (span for span in key_phrases(parsed) if span[0] >= begin):
         answer = parsed.text[start:end]
         gapped = parsed.text[:start] + BLANK + parsed.text[end:]
         drafts.append(Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", answer, gapped))
@@ -159,7 +160,7 @@ def _before(statement: str) -> list[Draft]:
     return drafts
 
 
-def _sources(statement: str, place: Citation) -> list[Draft]:
+def name_sources(statement: str, place: Citation) -> list[Draft]:
     """Which section says this, asked with the whole statement and with its second half."""
     if not place.section:
         asked = f"Which document says: “{statement}”"

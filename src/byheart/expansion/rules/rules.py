@@ -14,6 +14,7 @@ from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
 from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.question_generation.wording import small
 from byheart.expansion.quotas import Quotas, choose, shortfalls
+from byheart.expansion.rules.own_pairs import OwnPairs
 from byheart.expansion.rules.questions import Draft, ask_abbreviation, ask_definition, ask_item, defines, fill_templates
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
@@ -47,13 +48,17 @@ class Rules(Quotas):
     def expand(self, source: Source) -> ExpansionResult:
         facts = source.facts
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
-        statements = {fact.id: state(fact.text, lead_ins[fact.id]) for fact in facts}
+        statements = {f.id: f.statement if f.kind else state(f.text, lead_ins[f.id]) for f in facts}
         parsed = dict(zip(statements, parse(list(statements.values())), strict=True))
-        places = {fact.id: cite(source.titles[fact.document], fact.headings, fact.label) for fact in facts}
-        asked = _asked(facts, lead_ins, statements, places)
+        places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
+        asked = _asked([fact for fact in facts if not fact.kind], lead_ins, statements, places)
+        pairs = OwnPairs(facts)
         families = {}
         for fact in facts:
-            drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], places[fact.id])}
+            if fact.kind:
+                drafts = pairs.families(fact, parsed[fact.id], places[fact.id])
+            else:
+                drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], places[fact.id])}
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
         ambiguous = _ambiguous(families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
@@ -105,6 +110,12 @@ class Rules(Quotas):
             if answer:
                 examples.setdefault(example.id, example)
         return list(examples.values())
+
+
+def headings_above(fact: Fact) -> Sequence[str]:
+    """Those that say where a fact stands; the heading that is the question of a pair is none."""
+    own = fact.kind and fact.headings and fact.question in fact.headings[-1]
+    return fact.headings[:-1] if own else fact.headings
 
 
 def state(text: str, lead_in: str) -> str:
