@@ -32,6 +32,8 @@ def join_pairs(text: str, title: str, headings: Sequence[Heading], blocks: Seque
     sections = list(by_section(text, headings, blocks))
     about = [" ".join([title, *(heading.title for heading in path)]) for path, _ in sections]
     found = [labelled(rows) for _, rows in sections]
+    if is_talk([each for own in found for each in own], 1 / 3):
+        found = [[] for _ in sections]
     for number, (path, rows) in enumerate(sections):
         found[number] = found[number] or defined(rows) or headed(path, rows)
     lines: list[list[Found]] = [[] if own else questions(rows) for own, (_, rows) in zip(found, sections, strict=True)]
@@ -75,7 +77,7 @@ def labelled(rows: Sequence[Row]) -> list[Found]:
         own = [Mark(at, dict(meant)[language], end) for at, (meant, end) in roles.items() if language in dict(meant)]
         found = alternating(rows, own)
         sure = len(found) > 1 or any(each.question.endswith(ENDS) for each in found)
-        if sure and not is_talk(found, 1 / 3):
+        if sure:
             read.append((any(mark.role == "A" for mark in own), len(found), found))
     return max(read, key=lambda one: one[:2], default=(False, 0, []))[2]
 

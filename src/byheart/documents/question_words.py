@@ -62,7 +62,7 @@ SPEAKS = re.compile(r"(?<![\w-])(?:I(?:['’](?:m|ve|d|ll))?|[Ii]ch|[Jj]e|[Yy]o|
 FOLLOW_UP = re.compile(
     r"(?:and|but|so|then|or|well|okay|ok|really|right|und|aber|also|et|mais|alors|y|pero|entonces|e|ma|allora|mas|então)\b"
     r"|(?:is|was|does|did|do|are|were|can|will|would)\s+(?:it|that|this|he|she|they|these|those)\b"
-    r"|(?:\S+\s*){1,2}\?$",
+    r"|\S+\s*\?$|(?:why|how|what) (?:not|so|then|else|about \w+)\?$",
     re.IGNORECASE,
 )
 ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # "(5 marks)" under a question answers nothing

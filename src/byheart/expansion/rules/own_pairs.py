@@ -65,7 +65,7 @@ def _ask(question: str, answer: str, place: Citation, unique: bool) -> list[Draf
             f"Somebody asks: “{question}” What is the answer, according to {_where(place)}?",
             answer,
         ),
-        _own("simple", FORWARD, f"{title}: {question}", answer, question),
+        _own("simple", FORWARD, f"{title if unique else _where(place)}: {question}", answer, question),
     ]
 
 
