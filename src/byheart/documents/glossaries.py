@@ -10,6 +10,7 @@ from byheart.documents.lines import Found, Row, bare, cut, outer
 from byheart.documents.question_words import MEANS
 
 LEAST_TERMS = 5
+MOST_LINES = 20  # of one entry
 TERM = re.compile(
     r"(?:\*\*|__|[*_])?(?P<term>(?:`[^`\n]+`|[^\W_])[^.:;!?,\n|=<>{}*]{0,59}?)[*_]{0,2}(?P<mark>:|[ \t]+[-–—]|：)[*_]{0,2}"
     r"(?:[ \t]+|(?<=：))(?=\S)"
@@ -38,7 +39,7 @@ def runs(rows: Sequence[Row], read: Callable[[Row], tuple[str, int] | None]) -> 
     for row in rows:
         if row.prose and (entry := read(row)):
             run.append(Found(outer(row), bare(entry[0]), (cut(row, entry[1]),), ENTRY))
-        elif run and row.block == run[-1].answer[-1].block:
+        elif run and row.block is run[-1].answer[-1].block and len(run[-1].answer) < MOST_LINES:
             run[-1] = replace(run[-1], answer=(*run[-1].answer, row))
         else:
             yield run

@@ -5,6 +5,7 @@ an interview, a dialogue, an exam without answers and a question inside prose gi
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -41,11 +42,10 @@ def join_pairs(text: str, title: str, headings: Sequence[Heading], blocks: Seque
     if sum(map(len, lines)) >= (1 if told else LEAST_LINES) and are_answered([each for own in lines for each in own]):
         found = [own or [each for each in more if each.answer] for own, more in zip(found, lines, strict=True)]
     found = [own or terms(rows) for own, (_, rows) in zip(found, sections, strict=True)]
-    named = [
-        replace(each, kind=kind_of_terms(own, bool(GLOSSARY.search(words)))) if each.kind != PAIR else each
-        for own, words in zip(found, about, strict=True)
-        for each in own
-    ]
+    named: list[Found] = []
+    for own, words in zip(found, about, strict=True):
+        kind = kind_of_terms(own, bool(GLOSSARY.search(words)))
+        named += [each if each.kind == PAIR else replace(each, kind=kind) for each in own]
     return rebuilt(text, blocks, named) if named else list(blocks)
 
 
@@ -232,27 +232,21 @@ def rebuilt(text: str, blocks: Sequence[Block], found: Sequence[Found]) -> list[
         own = each.answer
         short = len(each.said.split()) <= LONG
         last = own[-1] if short else [row for row in own if row.block == own[0].block][-1]
-        first = own[0].block if own[0].start == each.start else None
-        indent = first.indent if first else 0
-        made.append(
-            Block(each.start, own[0].start, last.end, each.kind, indent, question=each.question, answer=each.said)
-        )
+        made.append(Block(each.start, own[0].start, last.end, each.kind, question=each.question, answer=each.said))
+    made.sort(key=lambda block: block.start)
+    starts, ends = [block.start for block in made], [block.end for block in made]
     kept: list[Block] = []
     for block in blocks:
-        pieces = [block]
-        for new in made:
-            if new.start < block.end and block.start < new.end:
-                pieces = [part for piece in pieces for part in outside(text, piece, new)]
-        kept += pieces
+        inside = made[bisect_right(ends, block.start) : bisect_left(starts, block.end)]
+        kept += around(text, block, inside) if inside else [block]
     return sorted([*kept, *made], key=lambda block: block.start)
 
 
-def outside(text: str, block: Block, new: Block) -> list[Block]:
-    """What of a block stands before and behind the new one."""
-    parts = []
-    if block.start < new.start and text[block.body : new.start].strip():
-        parts.append(replace(block, end=block.start + len(text[block.start : new.start].rstrip())))
-    if new.end < block.end and (rest := text[new.end : block.end].lstrip(" \t\n>")):
-        start = block.end - len(rest)
-        parts.append(Block(start, start, block.end, "text", block.indent))
-    return parts
+def around(text: str, block: Block, made: Sequence[Block]) -> Iterator[Block]:
+    """What of a block stands before, between and behind the new ones."""
+    if block.start < made[0].start and text[block.body : made[0].start].strip():
+        yield replace(block, end=block.start + len(text[block.start : made[0].start].rstrip()))
+    for new, end in zip(made, [*(below.start for below in made[1:]), block.end], strict=True):
+        rest = text[new.end : end].lstrip(" \t\n>") if new.end < end else ""
+        if rest.strip():
+            yield Block(end - len(rest), end - len(rest), end - len(rest) + len(rest.rstrip()), "text", block.indent)
