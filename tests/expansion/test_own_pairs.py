@@ -7,6 +7,7 @@ from byheart.data.facts import find_facts, lead_ins
 from byheart.data.split import Forms
 from byheart.documents.load import load_documents
 from byheart.expansion.base import Source
+from byheart.expansion.from_teacher.ladder import Ladder
 from byheart.expansion.ledger import ledger
 from byheart.expansion.rules.rules import Rules
 from byheart.records import FORWARD, REVERSE
@@ -88,3 +89,9 @@ def test_what_two_pairs_have_in_common_tells_neither(tmp_path):
 def test_a_question_about_a_page_heading_is_not_cited_by_itself(tmp_path):
     written = Rules().expand(read(tmp_path, "faq.md", TEXTS["faq.md"][1])).examples
     assert not any(e.question.count("When is the mill open?") > 1 for e in written)
+
+
+@pytest.mark.parametrize("name", ["faq.txt", "faq.md"])
+def test_a_teacher_is_shown_each_pair_as_one_fact(tmp_path, name):
+    asked = "\n".join(request.user for request in Ladder(rungs=1).requests(read(tmp_path, name, TEXTS[name][1])))
+    assert all(f"{question} {answer}" in asked for question, answer in FAQ.items())
