@@ -26,9 +26,9 @@ class OwnPairs:
         self._asked = Counter(question for question, _ in answers)
         self._said = Counter(_plain(_quoted(fact.answer)) for fact in pairs)
 
-    def families(self, fact: Fact, parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
-        """Drafts by the names of the rules' families. `parsed` is `fact.statement`."""
-        statement = parsed.text
+    def families(self, fact: Fact, place: Citation, parsed: "Doc | None") -> dict[str, list[Draft]]:
+        """Drafts by the names of the rules' families. `parsed` is `fact.statement`, None where no parser reads it."""
+        statement = fact.statement
         begun = len(statement) - len(" ".join(fact.answer.split()))
         asked = {"pair": _ask, "definition": _define, "entry": _look_up}[fact.kind]
         drafts = asked(fact.question, fact.answer, place, self._asked[_plain(fact.question)] == 1)
@@ -42,7 +42,7 @@ class OwnPairs:
                 if cut > begun
                 for start in [statement[:cut].rstrip()]
             ],
-            "blank": fill_blanks(parsed, begun),
+            "blank": fill_blanks(parsed, begun) if parsed else [],
             "source": name_sources(statement, place)[:1],
         }
 

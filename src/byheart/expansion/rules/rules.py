@@ -56,7 +56,7 @@ class Rules(Quotas):
         families = {}
         for fact in facts:
             if fact.kind:
-                drafts = pairs.families(fact, parsed[fact.id], places[fact.id])
+                drafts = pairs.families(fact, places[fact.id], parsed[fact.id])
             else:
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], places[fact.id])}
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
