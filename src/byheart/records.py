@@ -50,6 +50,17 @@ class Fact:
     tokens: int
     headings: tuple[str, ...] = ()
     label: str = ""  # the marker that a list item stood behind: "(a)", "(b)(2)", "-", "3."
+    kind: str = ""  # "" a statement, "pair" the document's own question with its answer, "definition", "entry"
+    question: str = ""  # of a pair, or the term of a definition or entry
+    answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves
+
+    @property
+    def statement(self) -> str:
+        """The words that say it all, on one line: of a pair the question too, which may be a heading above `text`."""
+        words = " ".join(self.text.split())
+        if not self.kind:
+            return words
+        return " ".join(f"{self.question}{'' if self.kind == 'pair' else ':'} {self.answer}".split())
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from byheart.documents.blocks import Block, Heading
 from byheart.documents.language import ENGLISH, document_language
-from byheart.documents.outline import Block, Heading, outline
+from byheart.documents.outline import outline
 from byheart.documents.sentences import statements, trim
 from byheart.documents.tokens import LONGEST_TOKEN, count_tokens, token_starts
 from byheart.errors import Problem, UserError

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from byheart.data.chunks import content_ids
+from byheart.documents.blocks import PAIRED, Block
 from byheart.documents.items import Place, find_places
 from byheart.documents.language import UNSPACED, count_words, document_language, is_english
-from byheart.documents.outline import Block, outline
+from byheart.documents.outline import outline
+from byheart.documents.pairs import LONG
 from byheart.documents.sentences import WORD, statements, trim
 from byheart.documents.tokens import count_tokens
 from byheart.records import Chunk, Document, Fact
@@ -16,7 +18,7 @@ from byheart.records import Chunk, Document, Fact
 Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
 LEAST_ELSEWHERE = 2  # in other languages: "Вход свободный.", "자전거는 무료입니다." say all that "Entry is free." does
-WHOLE = ("row", "header", "code")  # kinds of blocks that are one statement each
+WHOLE = ("row", "header", "code", *PAIRED)  # kinds of blocks that are one statement each
 FORMULA = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
@@ -42,6 +44,8 @@ class Statement:
     section: int
     governed: bool = False  # the first statement of an item under a lead-in
     leads: bool = False  # the lead-in of items
+    question: str = ""
+    answer: str = ""
 
 
 def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
@@ -62,7 +66,20 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
     texts = [text[part.start : part.end] for _, part in found]
     ids = content_ids(document.id, "fact", texts)
     return [
-        Fact(id, document.id, chunk.id, part.start, part.end, words, tokens, chunk.headings, part.label)
+        Fact(
+            id,
+            document.id,
+            chunk.id,
+            part.start,
+            part.end,
+            words,
+            tokens,
+            chunk.headings,
+            part.label,
+            part.kind if part.question else "",
+            part.question,
+            part.answer,
+        )
         for id, (chunk, part), words, tokens in zip(ids, found, texts, count_tokens(texts), strict=True)
     ]
 
@@ -107,8 +124,10 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
     for index, (block, place) in enumerate(zip(shape.blocks, places, strict=True)):
         # An item may open with a term, unless its first words complete "No station shall transmit:".
         term = block.kind == "item" and (not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1])))
-        whole = block.kind in WHOLE
+        whole = block.kind in WHOLE and count_words(block.answer) <= LONG
         spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term, language)
+        if block.question:
+            spans[0] = (block.start, spans[0][1])
         section = bisect_right(heading_starts, block.start)
         for number, span in enumerate(spans):
             while current < len(chunks) and chunks[current].end <= span[0]:
@@ -118,7 +137,12 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
             while at < len(chunks) and chunks[at].start < span[1]:
                 start, end = trim(text, max(span[0], chunks[at].start), min(span[1], chunks[at].end))
                 if start < end:
-                    found[at].append(Statement(start, end, block.label, index, block.kind, section, governed, leads))
+                    part = Statement(start, end, block.label, index, block.kind, section, governed, leads)
+                    if block.question:  # the pair is where it begins; what is cut off or goes on is a statement
+                        own = number == 0 and start == span[0]
+                        part = replace(part, leads=False, kind=block.kind if own else "text")
+                        part = replace(part, question=block.question, answer=block.answer) if own else part
+                    found[at].append(part)
                 at += 1
     return found
 

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from byheart.documents.blocks import Block, Outline
 from byheart.documents.language import document_language
-from byheart.documents.outline import Block, Outline
 from byheart.documents.sentences import Span, statements
 
 LEADS = re.compile(r"[:—–][\"”*_]*$")

@@ -6,10 +6,14 @@ and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL R
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from byheart.documents.blocks import Block, Heading, Line, Outline
+from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
+
+__all__ = ["Block", "Heading", "Outline", "outline"]
 
 MAX_HEADING = 200  # characters; a longer line is text, whatever its marks
 ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
@@ -44,47 +48,6 @@ CAPITALS_LEVEL, SECTION_LEVEL, NUMBERED_LEVEL, CAPTION_LEVEL = 3, 4, 5, 10
 SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)", "。", "！", "？", "।", "۔", "؟")
 
 
-@dataclass(frozen=True)
-class Heading:
-    """A heading with its marks: `text[start:end]`; level 0 is the document's title, 1 the outermost below it."""
-
-    start: int
-    end: int
-    level: int
-    title: str
-
-
-@dataclass(frozen=True)
-class Block:
-    """A stretch of text that no sentence crosses. `body` is where it begins behind the marker `label`."""
-
-    start: int
-    body: int
-    end: int
-    kind: str  # "text", "item", "header" (of a table), "row", "code"
-    indent: int = 0
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Line:
-    start: int
-    end: int
-    text: str
-
-    @property
-    def blank(self) -> bool:
-        return not self.text.strip()
-
-
-@dataclass(frozen=True)
-class Outline:
-    """Headings and blocks, both in order."""
-
-    headings: tuple[Heading, ...]
-    blocks: tuple[Block, ...]
-
-
 def outline(text: str, title: str = "") -> Outline:
     """The structure of a text. In a text of headings only, the headings are paragraphs, so that nothing is lost."""
     lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
@@ -93,7 +56,8 @@ def outline(text: str, title: str = "") -> Outline:
     blocks = find_blocks(lines, fenced, headings)
     if not blocks:
         return Outline((), tuple(find_blocks(lines, fenced, {})))
-    return Outline(tuple(headings[index] for index in sorted(headings)), tuple(blocks))
+    ordered = [headings[index] for index in sorted(headings)]
+    return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, blocks)))
 
 
 def find_fenced(lines: list[Line]) -> dict[int, bool]:

@@ -201,7 +201,7 @@ class _Run:
         """The chunk and its facts first, which all requests on it share; what varies last."""
         progress = self.chunks[ask.chunk]
         items = [f"{n}. fact {item.fact + 1}, {item.angle}" for n, item in enumerate(ask.items, start=1)]
-        facts = [f"{n}. {fenced(' '.join(fact.text.split()))}" for n, fact in enumerate(progress.facts, start=1)]
+        facts = [f"{n}. {fenced(fact.statement)}" for n, fact in enumerate(progress.facts, start=1)]
         known = progress.questions_on(ask.items)[-MOST_AVOIDED:] if ask.attempt else []
         user = self.prompt.fill(
             "user",

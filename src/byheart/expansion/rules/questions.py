@@ -105,8 +105,8 @@ def fill_templates(parsed: "Doc", place: Citation) -> dict[str, list[Draft]]:
         "condition": [draft for sentence in sentences_of(statement) for draft in _ask_condition(sentence)],
         "recitation": _recitations(statement, place),
         "completion": _completions(statement),
-        "source": _sources(statement, place),
-        "blank": _blanks(statement, key_phrases(parsed)),
+        "source": name_sources(statement, place),
+        "blank": fill_blanks(parsed),
         "before": _before(statement),
         "reordered": _reorderings(statement),
     }
@@ -117,7 +117,7 @@ def fill_neutral_templates(statement: str, place: Citation) -> dict[str, list[Dr
     return {
         "recitation": _recitations(statement, place),
         "completion": _completions(statement),
-        "source": _sources(statement, place),
+        "source": name_sources(statement, place),
         "blank": _blanks(statement, number_phrases(statement)),
         "before": _before(statement),
     }
@@ -157,6 +157,11 @@ def _completions(statement: str) -> list[Draft]:
     ]
 
 
+def fill_blanks(parsed: "Doc", begin: int = 0) -> list[Draft]:
+    """Gaps for its key phrases from the offset `begin` on."""
+    return _blanks(parsed.text, [span for span in key_phrases(parsed) if span[0] >= begin])
+
+
 def _blanks(statement: str, phrases: Sequence[Span]) -> list[Draft]:
     drafts = []
     for start, end in phrases:
@@ -176,7 +181,7 @@ def _before(statement: str) -> list[Draft]:
     return drafts
 
 
-def _sources(statement: str, place: Citation) -> list[Draft]:
+def name_sources(statement: str, place: Citation) -> list[Draft]:
     """Which section says this, asked with the whole statement and with its second half."""
     if not place.section:
         asked = f"Which document says: “{statement}”"

@@ -17,6 +17,7 @@ from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.question_generation.wording import small
 from byheart.expansion.quotas import Quotas, choose, shortfalls
 from byheart.expansion.rules.other_languages import note_languages
+from byheart.expansion.rules.own_pairs import OwnPairs
 from byheart.expansion.rules.questions import (
     Draft,
     ask_abbreviation,
@@ -61,17 +62,21 @@ class Rules(Quotas):
         foreign = {document.id for document in source.documents if not is_english(document_language(document.text))}
         english = [fact for fact in facts if fact.document not in foreign]
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
-        statements = {fact.id: state(fact.text, lead_ins[fact.id]) for fact in facts}
-        parsed = zip(english, parse([statements[fact.id] for fact in english]), strict=True)
-        places = {fact.id: cite(source.titles[fact.document], fact.headings, fact.label) for fact in facts}
-        asked = _asked(english, lead_ins, statements, places)
-        written = {
-            fact.id: {"asked": asked[fact.id], **fill_templates(statement, places[fact.id])}
-            for fact, statement in parsed
-        }
+        statements = {f.id: f.statement if f.kind else state(f.text, lead_ins[f.id]) for f in facts}
+        read = [statements[fact.id] for fact in english]
+        parsed = dict(zip((fact.id for fact in english), parse(read), strict=True))
+        places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
+        asked = _asked([fact for fact in english if not fact.kind], lead_ins, statements, places)
+        pairs = OwnPairs(facts)
         families = {}
         for fact in facts:
-            drafts = written.get(fact.id) or fill_neutral_templates(statements[fact.id], places[fact.id])
+            place = places[fact.id]
+            if fact.kind:
+                drafts = pairs.families(fact, place, parsed.get(fact.id))
+            elif fact.id in parsed:
+                drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
+            else:
+                drafts = fill_neutral_templates(statements[fact.id], place)
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
         ambiguous = _ambiguous(families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
@@ -124,6 +129,12 @@ class Rules(Quotas):
             if answer:
                 examples.setdefault(example.id, example)
         return list(examples.values())
+
+
+def headings_above(fact: Fact) -> Sequence[str]:
+    """Those that say where a fact stands; the heading that is the question of a pair is none."""
+    own = fact.kind and fact.headings and fact.question in fact.headings[-1]
+    return fact.headings[:-1] if own else fact.headings
 
 
 def state(text: str, lead_in: str) -> str:

@@ -1,0 +1,53 @@
+"""What a text is made of: headings, and between them blocks."""
+
+from dataclasses import dataclass
+
+PAIR, DEFINITION, ENTRY = "pair", "definition", "entry"
+PAIRED = (
+    PAIR,
+    DEFINITION,
+    ENTRY,
+)  # a question with its answer, a term with its meaning, a name with what is said of it
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading with its marks: `text[start:end]`; level 0 is the document's title, 1 the outermost below it."""
+
+    start: int
+    end: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of text that no sentence crosses. `body` is where it begins behind the marker `label`."""
+
+    start: int
+    body: int
+    end: int
+    kind: str  # "text", "item", "header" (of a table), "row", "code", or one of PAIRED
+    indent: int = 0
+    label: str = ""
+    question: str = ""  # of a pair, without its marks; `body` is then where the answer begins
+    answer: str = ""  # all of it, which may end in a later block
+
+
+@dataclass(frozen=True)
+class Line:
+    start: int
+    end: int
+    text: str
+
+    @property
+    def blank(self) -> bool:
+        return not self.text.strip()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Headings and blocks, both in order."""
+
+    headings: tuple[Heading, ...]
+    blocks: tuple[Block, ...]
