@@ -1,0 +1,188 @@
+"""PDF files: their text in the order of reading, without running heads and page numbers."""
+
+import contextlib
+import logging
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from byheart.documents.pdf.furniture import without_furniture
+from byheart.documents.pdf.layout import Layout, lay_out
+from byheart.documents.pdf.paragraphs import write_text
+from byheart.documents.pdf.words import LIGATURES, Line, Page, read_page
+from byheart.errors import Problem, UserError
+
+PATIENCE_S = 10.0  # and as much again for each half megabyte
+INNER_HYPHEN = re.compile(r"\w-[^\W\d_]")
+OCR = "run OCR first, e.g. ocrmypdf --skip-text in.pdf out.pdf"
+MADE_UP = (".doc", ".docx", ".tex", ".dvi", ".indd", ".odt", ".qxd", ".pptx", ".xlsx", ".pdf")
+
+
+def read_pdf(path: Path) -> tuple[str, str, list[str]]:
+    """The text of a PDF, the title of its metadata ("" if it has none), and warnings."""
+    where = str(path)
+    with path.open("rb") as file:
+        head = file.read(1024)
+        file.seek(max(0, path.stat().st_size - 2048))
+        whole = b"%%EOF" in file.read()
+    if b"%PDF-" not in head:
+        raise UserError(Problem("it is not a PDF", where, fix="give it the suffix that belongs to it"))
+    pdf = open_pdf(path, where)
+    try:
+        pages, unread, filled = read_pages(pdf, PATIENCE_S + PATIENCE_S * path.stat().st_size / 500_000)
+        title = str(pdf.get_metadata_dict().get("Title") or "").strip()
+    finally:
+        pdf.close()
+    warnings = [] if whole else ["its end is missing; what could be saved of it was read. Get the whole file"]
+    if unread:
+        warnings.append(f"{on_pages(unread)} could not be read: the file is damaged there. Save it again in a viewer")
+    if filled:
+        warnings.append("it is a form; what was filled in is not read. Print it to a PDF first, if that matters")
+    text, remarks = write(pages, path)
+    if not re.search(r"\w", text):
+        what = "no page of it can be read" if unread and len(unread) >= len(pages) else "no text in it: it looks scanned"
+        fix = "open it in a viewer and save it again" if "read" in what else OCR
+        raise UserError(Problem(what, where, fix=fix))
+    if title.lower().endswith(MADE_UP) or title.lower().startswith("microsoft word - ") or title.lower() in ("untitled", "title"):
+        title = ""  # what the word processor wrote, not the author
+    return text, " ".join(title.split()), [f"{where}: {warning}" for warning in warnings + remarks]
+
+
+def open_pdf(path: Path, where: str) -> Any:
+    """The document of pypdfium2. Raises UserError for one that is encrypted or broken."""
+    import pypdfium2
+    import pypdfium2.raw
+
+    try:
+        return pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as fault:
+        if fault.err_code in (pypdfium2.raw.FPDF_ERR_PASSWORD, pypdfium2.raw.FPDF_ERR_SECURITY):
+            fix = "save a copy without password, e.g. qpdf --decrypt in.pdf out.pdf"
+            raise UserError(Problem("the PDF is encrypted", where, fix=fix)) from None
+        fix = "open it in a viewer and save it again"
+        raise UserError(Problem("the PDF is broken", where, str(fault), fix)) from None
+
+
+def read_pages(pdf: Any, seconds: float) -> tuple[list[Page], list[int], bool]:
+    """The pages, the numbers of those that cannot be read, and whether a form on them is filled in. Raises TimeoutError
+    where pages are missing after these seconds."""
+    import pypdfium2
+
+    pages: list[Page] = []
+    unread: list[int] = []
+    filled = False
+    begun = time.monotonic()
+    for number in range(1, len(pdf) + 1):
+        if time.monotonic() - begun > seconds:
+            unread += range(number, len(pdf) + 1)
+            break
+        try:
+            page = pdf[number - 1]
+            pages.append(read_page(page, number))
+            filled = filled or is_filled_form(page)
+            page.close()
+        except (pypdfium2.PdfiumError, ValueError, OverflowError):
+            unread.append(number)
+    return pages, unread, filled
+
+
+def is_filled_form(page: Any) -> bool:
+    import pypdfium2.raw as pdfium
+
+    for at in range(min(pdfium.FPDFPage_GetAnnotCount(page), 1000)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, at)
+        field = pdfium.FPDFAnnot_GetSubtype(annotation) == pdfium.FPDF_ANNOT_WIDGET
+        value = field and pdfium.FPDFAnnot_GetStringValue(annotation, b"V", None, 0) > 2  # UTF-16 and its end
+        pdfium.FPDFPage_CloseAnnot(annotation)
+        if value:
+            return True
+    return False
+
+
+def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
+    """The text of the pages, and remarks about what was left out and what is in doubt."""
+    main = [page.directions[0] if page.directions else [] for page in pages]
+    kept, furniture = without_furniture(main)
+    kept = without_soft_hyphens(kept, path)
+    layouts: list[Layout] = []
+    doubtful = []
+    for page, lines in zip(pages, kept, strict=True):
+        layout = lay_out(lines, page.rules)
+        for turned in page.directions[1:]:  # a label at the side of a table or a drawing
+            layout.parts += lay_out(turned, []).parts
+            layout.doubtful |= sum(len(line.text) for line in turned) > 200
+        layouts.append(layout)
+        if layout.doubtful or overlap(lines):
+            doubtful.append(page.number)
+    remarks = []
+    if furniture:
+        shown = ", ".join(f"“{text[:40]}”" for text in list(dict.fromkeys(furniture))[:2])
+        remarks.append(f"{len(furniture)} running heads, feet and page numbers left out, e.g. {shown}")
+    if doubtful:
+        remarks.append(f"the order of reading is in doubt on {on_pages(doubtful)}. See chunks.jsonl, or give it as .docx or .md text")
+    if scanned := [page.number for page in pages if is_scanned(page)]:
+        remarks.append(f"{on_pages(scanned)} hold pictures with hardly any text: they look scanned. To have them read, {OCR}")
+    if unknown := [page.number for page in pages if page.unknown > max(3, 0.05 * page.chars)]:
+        remarks.append(f"the file does not tell what some letters on {on_pages(unknown)} mean. Try {OCR.replace('skip-text', 'force-ocr')}")
+    return write_text(layouts, [page.height for page in pages]), remarks
+
+
+def is_scanned(page: Page) -> bool:
+    return page.chars < 100 and page.pictures > 0.4
+
+
+def overlap(lines: list[Line]) -> bool:
+    """Whether many lines are printed one over another."""
+    lines = sorted(lines[:3000], key=lambda line: -line.y)
+    over = sum(
+        above.y - below.y < 0.5 * below.size and min(above.x1, below.x1) - max(above.x0, below.x0) > 2 * below.size
+        for above, below in zip(lines, lines[1:], strict=False)
+    )
+    return over > max(2, 0.05 * len(lines))
+
+
+def without_soft_hyphens(pages: list[list[Line]], path: Path) -> list[list[Line]]:
+    """The pages with "Wert-papier" in one where the file has a soft hyphen: pdfium gives a hard one for it."""
+    suspects = [at for at, lines in enumerate(pages) if any(INNER_HYPHEN.search(line.text) for line in lines)]
+    if not suspects:
+        return pages
+    soft: dict[str, str] = {}
+    begun = time.monotonic()
+    with contextlib.suppress(Exception):  # a second look only: what pdfium has read stays
+        import pypdf
+
+        logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+        reader = pypdf.PdfReader(path)
+        for at in suspects:
+            contents = reader.pages[at].get_contents()
+            data = contents.get_data() if contents else b""
+            if len(data) < 200_000 and (b"\xad" in data or b"\\255" in data) and time.monotonic() - begun < 5:
+                for word in re.findall(r"\w+(?:\u00ad\w+)+", reader.pages[at].extract_text()):
+                    soft[word.replace("\u00ad", "-").translate(LIGATURES)] = word.replace("\u00ad", "").translate(LIGATURES)
+    if not soft:
+        return pages
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in soft))
+    return [[retold(line, pattern.sub(lambda found: soft[found[0]], line.text)) for line in lines] for lines in pages]
+
+
+def retold(line: Line, text: str) -> Line:
+    """The line with another text, as a single word."""
+    if text == line.text:
+        return line
+    word = replace(line.words[0], text=text, x0=line.x0, x1=line.x1, y=line.y, size=line.size, bold=line.bold)
+    return replace(line, words=(word,))
+
+
+def on_pages(numbers: list[int]) -> str:
+    """ "page 7", or "pages 2-4, 9": runs of numbers in short."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1] = [runs[-1][0], number]
+        else:
+            runs.append([number, number])
+    named = [f"{a}-{b}" if b > a else f"{a}" for a, b in runs]
+    more = ", ..." if len(named) > 12 else ""
+    return ("pages " if len(numbers) > 1 else "page ") + ", ".join(named[:12]) + more
