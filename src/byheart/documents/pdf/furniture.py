@@ -4,11 +4,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from byheart.documents.outline import BULLET
 from byheart.documents.pdf.layout import rows_of
 from byheart.documents.pdf.words import Line
 
 EDGE_ROWS = 3  # at the top and the bottom of a page
-ROMAN = re.compile(r"\b[ivxlc]+\b", re.IGNORECASE)
+ROMAN = re.compile(r"\b[ivxlc]+\b")
 PAGE_NUMBER = re.compile(r"(?:[-–—|]\s*)?(?:\w+\s)?(?:\d{1,4}|[ivxlc]{1,7})(?:\s*(?:/|of|von|de|sur)\s*\d{1,4})?(?:\s*[-–—|])?", re.I)
 REACH = 4  # pages before and behind: a chapter's head is seen again there, also where only odd pages have it
 
@@ -40,7 +41,7 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]]
         out = set()
         for row in rows:
             single = len(pages) > 2 and height_of(row) in usual and stands_alone(row, lines)
-            if continues_table(row, lines) and not PAGE_NUMBER.fullmatch(text_of(row)):
+            if BULLET.match(text_of(row)) or continues_table(row, lines) and not PAGE_NUMBER.fullmatch(text_of(row)):
                 continue
             if any(row is other for other in sure) or single or lone_number(row, lines):
                 out |= {id(line) for line in row}
@@ -60,9 +61,7 @@ def text_of(row: Sequence[Line]) -> str:
 
 def key_of(row: Sequence[Line]) -> str:
     """The row's words without figures: left and right pages may set them in another order."""
-    text = re.sub(r"\d+", "#", text_of(row))
-    text = "#" if ROMAN.fullmatch(text) else text
-    return " ".join(sorted(text.split()))
+    return " ".join(sorted(ROMAN.sub("#", re.sub(r"\d+", "#", text_of(row))).split()))
 
 
 def height_of(row: Sequence[Line]) -> int:

@@ -27,11 +27,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Table:
-    """The texts of the cells by row, whether the first row names the columns, and where the columns begin."""
+    """The texts of the cells by row, whether the first row names the columns (in bold: surely), the blanks between columns."""
 
     rows: list[list[str]]
     header: bool
-    columns: tuple[float, ...]
+    bold: bool
+    gutters: tuple[Gap, ...]
     page: int
 
 
@@ -69,6 +70,7 @@ def arrange(rows: list[list[Line]], rules: Sequence[Rule], layout: Layout, least
     while rows:
         count, gutters = next_band(rows, least)
         band, rows = rows[:count], rows[count:]
+        gutters = [gutter for gutter, column in zip(gutters, cut(band, gutters)[1:], strict=True) if any(column)]
         kind = judge(band, cut(band, gutters), gutters, rules) if gutters else "rows"
         if kind == "rows":
             layout.parts.append(Region(band))
@@ -190,6 +192,8 @@ def judge(
 ) -> str:
     """ "table", "columns", "rows" (read each from left to right) or "doubtful" (columns, but who knows)."""
     filled = [[row for row in column if row] for column in columns]
+    if not filled[0]:
+        return "rows"
     texts = [[" ".join(line.text for line in row) for row in column] for column in filled]
     if len(columns) == 2 and sum(bool(BULLET_ONLY.fullmatch(text)) for text in texts[0]) > 0.6 * len(texts[0]):
         return "rows"
@@ -197,6 +201,8 @@ def judge(
         return "rows"  # a table of contents
     if sum(text.endswith(":") for text in texts[0]) > 0.6 * len(texts[0]) and len(columns) == 2:
         return "rows"  # "Name:   Hallow"
+    if len(columns) == 2 and all(re.fullmatch(r"\d{1,4}|[ivxlc]+", text) for text in texts[1]):
+        return "rows"  # another one, without dots
     shared = sum(sum(bool(cell) for cell in cells) >= 2 for cells in zip(*columns, strict=True))
     if len(rules_across(band, gutters, rules)) >= 3 and shared >= 2:
         return "table"
@@ -211,9 +217,7 @@ def judge(
     if shared >= 0.6 * len(filled[0]) and (len(columns) >= 3 or shared >= 3):
         short = [median(map(len, column)) <= 30 for column in texts]
         return "table" if all(short) or (short[0] and sum(short) >= len(short) - 1) else "doubtful"
-    if shared < 2 or len(band) < 3:
-        return "rows"
-    return "doubtful"
+    return "doubtful" if shared >= 4 or min(map(len, filled)) >= 4 else "rows"
 
 
 def rules_across(
@@ -254,28 +258,34 @@ def hand_back(band: list[list[Line]], gutters: Sequence[Gap]) -> tuple[list[list
 
 def read_table(band: list[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]) -> Table:
     columns = cut(band, gutters)
-    heights = rules_across(band, gutters, rules)
-    steps = [above[0].y - below[0].y for above, below in pairwise(band)]
-    wrapped = any(not columns[0][at] for at in range(1, len(band)))
-    close = 1.25 * min(steps, default=0.0)
+    borders = rules_across(band, gutters, rules)
+    if len(borders) < 3:
+        borders = blanks_between(columns)
+    wrapped = any(not row for row in columns[0][1:])
     rows: list[list[str]] = []
     firsts: list[list[Line]] = []
     for at, cells in enumerate(zip(*columns, strict=True)):
         texts = [" ".join(line.text for line in cell) for cell in cells]
-        if at and len(heights) >= 3:
-            new = any(band[at][0].y < height < band[at - 1][0].y + 0.2 * band[at][0].size for height in heights)
-        elif at and wrapped:
-            new = bool(cells[0]) if max(steps) < 1.25 * min(steps) else steps[at - 1] > close
-            new = new and bool(cells[0])
-        else:
-            new = True
-        if new or not rows:
+        top = band[at - 1][0].y + 0.2 * band[at][0].size
+        if at == 0 or any(band[at][0].y < border < top for border in borders) or (not borders and (cells[0] or not wrapped)):
             rows.append(texts)
             firsts.append(band[at])
         else:
             rows[-1] = [join_cell(old, more) for old, more in zip(rows[-1], texts, strict=True)]
-    starts = tuple(b for _, b in gutters)
-    return Table(rows, has_header(rows, firsts), (min(row[0].x0 for row in band), *starts), band[0][0].page)
+    bold = all(line.bold for line in firsts[0]) and len(firsts) > 1 and not all(line.bold for line in firsts[1])
+    return Table(rows, bold or names_columns(rows), bold, tuple(gutters), band[0][0].page)
+
+
+def blanks_between(columns: Sequence[Sequence[list[Line]]]) -> list[float]:
+    """Heights of the wider blanks of the column with most lines, if its lines are wrapped and the blanks part the rows."""
+    fullest = [row[0] for row in max(columns, key=lambda column: sum(map(bool, column))) if row]
+    opened = sum(map(bool, columns[0]))
+    steps = [(above.y - below.y, (above.y + below.y) / 2) for above, below in pairwise(fullest)]
+    if opened >= len(fullest) or not steps:
+        return []
+    least = min(step for step, _ in steps)
+    borders = [height for step, height in steps if step > 1.25 * least]
+    return borders if len(borders) >= 0.5 * (opened - 1) > 0 else []
 
 
 def join_cell(above: str, below: str) -> str:
@@ -284,10 +294,8 @@ def join_cell(above: str, below: str) -> str:
     return f"{above} {below}".strip()
 
 
-def has_header(rows: Sequence[Sequence[str]], firsts: Sequence[Sequence[Line]]) -> bool:
-    """Whether the first row names the columns: it is set in bold, or holds no figures, or every column is text."""
+def names_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row may name the columns: it leaves at most one cell empty and holds no figures."""
     if len(rows) < 2 or sum(bool(cell) for cell in rows[0]) < max(2, len(rows[0]) - 1):
         return False
-    if all(line.bold for line in firsts[0]) and not all(line.bold for line in firsts[1]):
-        return True
     return not any(re.fullmatch(r"[^A-Za-z]*\d[\d.,% ]*", cell) for cell in rows[0])

@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
@@ -75,6 +75,7 @@ def write_text(layouts: Sequence[Layout], heights: Sequence[float]) -> str:
                 if pieces and pieces[-1].kind == "table" and same_table(tables[-1], part):
                     rows = part.rows[part.rows[0] == tables[-1].rows[0] :]
                     pieces[-1].text += "".join("\n" + table_row(row) for row in rows)
+                    tables[-1] = replace(part, rows=tables[-1].rows)
                 else:
                     pieces.append(Piece("table", table_text(part)))
                     tables.append(part)
@@ -99,10 +100,10 @@ def drop_marks(pieces: Sequence[Piece]) -> None:
 
 def same_table(above: Table, below: Table) -> bool:
     """Whether a table goes on at the top of the next page: the same columns, or the same header."""
-    if len(above.columns) != len(below.columns) or below.page != above.page + 1:
+    if len(above.gutters) != len(below.gutters) or below.page != above.page + 1:
         return False
-    near = all(abs(a - b) < 12 for a, b in zip(above.columns, below.columns, strict=True))
-    return above.rows[0] == below.rows[0] or (near and not below.header)
+    near = all(max(a, c) < min(b, d) for (a, b), (c, d) in zip(above.gutters, below.gutters, strict=True))
+    return above.rows[0] == below.rows[0] or (near and not below.bold)
 
 
 def table_text(table: Table) -> str:
@@ -175,10 +176,12 @@ def starts_paragraph(
 
 def mark_headings(pieces: list[Piece], type: Type) -> list[Piece]:
     """Larger or bold lines between the text become Markdown headings, the largest type the outermost."""
+    likely = [piece.kind == "text" and is_heading(piece, type) for piece in pieces]
+    # One of several in a row heads nothing: these are the lines of an address or of a cover, and nobody asks about headings.
     heads = [
         piece
-        for piece, following in zip(pieces, [*pieces[1:], None], strict=True)
-        if piece.kind == "text" and is_heading(piece, following, type)
+        for piece, yes, following, next_yes in zip(pieces, likely, pieces[1:], likely[1:], strict=False)
+        if yes and not (next_yes and round(piece.size) <= round(following.size))
     ]
     sizes = sorted({round(piece.size) for piece in heads}, reverse=True)[:5]
     for piece in heads:
@@ -187,9 +190,9 @@ def mark_headings(pieces: list[Piece], type: Type) -> list[Piece]:
     return pieces
 
 
-def is_heading(piece: Piece, following: Piece | None, type: Type) -> bool:
+def is_heading(piece: Piece, type: Type) -> bool:
     text = piece.text
-    if following is None or len(text) > 160 or len(text.split()) > 16 or not re.search(r"[^\W\d_]{2}", text):
+    if " ..... " in text or len(text) > 160 or len(text.split()) > 16 or not re.search(r"[^\W\d_]{2}", text):
         return False
     if text.endswith((",", ";")) or BULLET.match(text):
         return False

@@ -124,7 +124,7 @@ def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
         remarks.append(f"the order of reading is in doubt on {on_pages(doubtful)}. See chunks.jsonl, or give it as .docx or .md text")
     if scanned := [page.number for page in pages if is_scanned(page)]:
         remarks.append(f"{on_pages(scanned)} hold pictures with hardly any text: they look scanned. To have them read, {OCR}")
-    if unknown := [page.number for page in pages if page.unknown > max(3, 0.05 * page.chars)]:
+    if unknown := [page.number for page in pages if page.unknown > max(2, 0.01 * page.chars)]:
         remarks.append(f"the file does not tell what some letters on {on_pages(unknown)} mean. Try {OCR.replace('skip-text', 'force-ocr')}")
     return write_text(layouts, [page.height for page in pages]), remarks
 

@@ -14,6 +14,7 @@ from typing import Any
 
 LIGATURES = {ord(sign): unicodedata.normalize("NFKC", sign) for sign in "ﬀﬁﬂﬃﬄﬅﬆĳĲ"}
 SOFT = re.compile(r"\u00ad(?=.)|[\u200b\u2060\ufeff]")
+SYMBOL_BULLETS = (0xF0B7, 0xF0A7, 0xF0D8, 0xF076, 0xF06E)  # of the fonts Symbol and Wingdings
 LINE_HYPHEN = 2  # what pdfium writes for a hyphen at the end of a line
 RAISED = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
 LOWERED = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
@@ -104,29 +105,34 @@ def read_words(textpage: Any) -> tuple[dict[int, list[Word]], int, int]:
     box, matrix, name = pdfium.FS_RECTF(), pdfium.FS_MATRIX(), ctypes.create_string_buffer(80)
     x, y, flags = ctypes.c_double(), ctypes.c_double(), ctypes.c_int()
     letters: list[str] = []
+    places: list[float] = []
     last: tuple[int, float, float, float, float] = (0, 0.0, 0.0, 0.0, 0.0)  # turn, x0, x1, y, size
-    bold = spaced = blank = False
+    bold = spaced = blank = guessed = False
     unknown = total = 0
 
     def end_word() -> None:
         if letters:
             turn, x0, x1, base, size = last
+            if RIGHT_TO_LEFT.match(letters[0]):  # some programs write these in the order seen
+                letters[:] = [letters[at] for at in sorted(range(len(letters)), key=lambda at: -places[at])]
             text = SOFT.sub("", "".join(letters).translate(LIGATURES)) or letters[0]
             found[turn].append(Word(text, x0, x1, base, size, bold, spaced))
             letters.clear()
+            places.clear()
 
     for at in range(textpage.count_chars()):
         code = pdfium.FPDFText_GetUnicode(textpage, at)
         if 0xD800 <= code < 0xE000 or code in (0, 0xFFFE, 0xFFFF):
             unknown += 1
             code = 0xFFFD
-        letter = "-" if code == LINE_HYPHEN else chr(code)
+        letter = "-" if code == LINE_HYPHEN else "•" if code in SYMBOL_BULLETS else chr(code)
         if letter.isspace() or code < 32 and code != LINE_HYPHEN:
             end_word()
-            blank = True
+            blank = blank or pdfium.FPDFText_IsGenerated(textpage, at) != 1
+            guessed = True
             continue
         total += 1
-        if 0xE000 <= code < 0xF900 or code == 0xFFFD or pdfium.FPDFText_HasUnicodeMapError(textpage, at) == 1:
+        if (0xE000 <= code < 0xF900 and letter != "•") or code == 0xFFFD or pdfium.FPDFText_HasUnicodeMapError(textpage, at) == 1:
             unknown += 1
         pdfium.FPDFText_GetLooseCharBox(textpage, at, box)
         pdfium.FPDFText_GetCharOrigin(textpage, at, x, y)
@@ -139,12 +145,15 @@ def read_words(textpage: Any) -> tuple[dict[int, list[Word]], int, int]:
             if not same or x0 - last[2] > 0.2 * size or last[1] - x1 > 0.2 * size:
                 end_word()
         if not letters:
-            spaced, blank = blank, False
+            # pdfium's own guess counts where there is some gap: it puts blanks into formulas
+            spaced = blank or (guessed and not abs(x0 - last[2]) < 0.1 * size)
+            blank = guessed = False
             length = pdfium.FPDFText_GetFontInfo(textpage, at, name, 80, flags)
             bold = bool(BOLD.search(name.value)) if 0 < length <= 80 else False
             last = (turn, x0, x1, base, size)
         last = (turn, min(last[1], x0), max(last[2], x1), last[3], last[4])
         letters.append(letter)
+        places.append(x0)
     end_word()
     return found, unknown, total
 
