@@ -10,49 +10,62 @@ from byheart.documents.pdf.words import Line
 
 EDGE_ROWS = 3  # at the top and the bottom of a page
 ROMAN = re.compile(r"\b[ivxlc]+\b")
-PAGE_NUMBER = re.compile(r"(?:[-–—|]\s*)?(?:\w+\s)?(?:\d{1,4}|[ivxlc]{1,7})(?:\s*(?:/|of|von|de|sur)\s*\d{1,4})?(?:\s*[-–—|])?", re.I)
 REACH = 4  # pages before and behind: a chapter's head is seen again there, also where only odd pages have it
 
 
 def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]], list[str]]:
     """The pages without furniture, and the texts left out.
 
-    Furniture is a row at the edge of a page whose words, figures apart, stand at the same height on a page near by;
-    and whatever stands alone at a height where most pages have furniture (the head of a chapter of one page).
+    Furniture is a row at the edge of a page whose words stand at the same height on a page near by, and whose figures
+    are the same or count the pages; and what stands alone at a height where most pages have furniture (the head of a
+    chapter of one page).
     """
     edges = [edge_rows(lines) for lines in pages]
-    seen: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for number, rows in enumerate(edges):
-        for row in rows:
-            seen[key_of(row), height_of(row)].append(number)
+    seen: dict[tuple[str, int], list[tuple[int, list[Line]]]] = defaultdict(list)
+    for number, sides in enumerate(edges):
+        for row in (row for side in sides for row in side):
+            seen[key_of(row), height_of(row)].append((number, row))
 
     def again(row: Sequence[Line], number: int) -> bool:
-        others = [at for shift in (-1, 0, 1) for at in seen.get((key_of(row), height_of(row) + shift), ())]
-        near = {at for at in others if at != number and abs(at - number) <= REACH}
-        return bool(near) and (len(others) >= 3 or len(pages) < 3)
+        others = [place for shift in (-1, 0, 1) for place in seen.get((key_of(row), height_of(row) + shift), ())]
+        near = (counts_pages(row, other, at - number) for at, other in others if 0 < abs(at - number) <= REACH)
+        return (len(others) >= 3 or len(pages) < 3) and any(near)
 
-    taken = [[row for row in rows if again(row, number)] for number, rows in enumerate(edges)]
-    slots = Counter(height_of(row) for rows in taken for row in rows)
-    others = Counter(height_of(row) for rows in edges for row in rows)
-    usual = {slot for slot, count in slots.items() if count >= 0.5 * others[slot] and count >= 0.3 * len(pages)}
+    again_at = [[[again(row, number) for row in side] for side in sides] for number, sides in enumerate(edges)]
+    taken: Counter[int] = Counter()
+    among: Counter[int] = Counter()
+    for sides, answers in zip(edges, again_at, strict=True):
+        for row, answer in ((row, answer) for side, yes in zip(sides, answers, strict=True) for row, answer in zip(side, yes, strict=True)):
+            taken[height_of(row)] += answer
+            among[height_of(row)] += 1
+    usual = {at for at, count in taken.items() if count >= 0.5 * among[at] and count >= 0.3 * len(pages) > 0.6}
     kept: list[list[Line]] = []
     dropped: list[str] = []
-    for lines, rows, sure in zip(pages, edges, taken, strict=True):
-        out = set()
-        for row in rows:
-            single = len(pages) > 2 and height_of(row) in usual and stands_alone(row, lines)
-            if BULLET.match(text_of(row)) or continues_table(row, lines) and not PAGE_NUMBER.fullmatch(text_of(row)):
-                continue
-            if any(row is other for other in sure) or single or lone_number(row, lines):
-                out |= {id(line) for line in row}
-                dropped.append(text_of(row))
+    for lines, sides, answers in zip(pages, edges, again_at, strict=True):
+        out: set[int] = set()
+        for side, sure in zip(sides, answers, strict=True):
+            for row, yes in zip(side, sure, strict=True):
+                alone = height_of(row) in usual and stands_alone(row, lines)
+                if belongs_to_text(row, lines) or not (yes or alone or lone_number(row, lines)):
+                    break  # what is further in is text
+                if not out >= {id(line) for line in row}:
+                    out |= {id(line) for line in row}
+                    dropped.append(text_of(row))
         kept.append([line for line in lines if id(line) not in out])
     return kept, dropped
 
 
-def edge_rows(lines: Sequence[Line]) -> list[list[Line]]:
+def edge_rows(lines: Sequence[Line]) -> tuple[list[list[Line]], list[list[Line]]]:
+    """The first rows and the last rows of a page, each from the edge inwards."""
     rows = rows_of(lines)
-    return rows if len(rows) <= 2 * EDGE_ROWS else rows[:EDGE_ROWS] + rows[-EDGE_ROWS:]
+    return rows[:EDGE_ROWS], rows[: -EDGE_ROWS - 1 : -1]
+
+
+def counts_pages(row: Sequence[Line], other: Sequence[Line], apart: int) -> bool:
+    """Whether the figures of two rows are the same, or are page numbers of pages so far apart."""
+    own, others = (list(map(int, re.findall(r"\d{1,9}", text_of(side)))) for side in (row, other))
+    pairs = zip(sorted(own), sorted(others), strict=False)
+    return len(own) == len(others) and all(b - a in (0, apart) for a, b in pairs)
 
 
 def text_of(row: Sequence[Line]) -> str:
@@ -87,9 +100,11 @@ def lone_number(row: Sequence[Line], lines: Sequence[Line]) -> bool:
     return alone and bool(re.fullmatch(r"[-–—|\s]*\d{1,4}[-–—|\s]*|[ivxlc]{1,7}", text_of(row)))
 
 
-def continues_table(row: Sequence[Line], lines: Sequence[Line]) -> bool:
-    """Whether the row heads a table: of three cells and more, close above others in the same columns."""
+def belongs_to_text(row: Sequence[Line], lines: Sequence[Line]) -> bool:
+    """Whether the row is an item of a list, or of a table: of three cells and more, close to others in the same columns."""
+    if BULLET.match(text_of(row)):
+        return True
     if len(row) < 3 or gap_beside(row, lines) > 2.2:
         return False
-    below = [other for other in rows_of(lines) if other[0].y < row[0].y - 1][:1]
-    return bool(below) and len(below[0]) >= len(row) - 1
+    beside = min((other for other in rows_of(lines) if abs(other[0].y - row[0].y) > 1), key=lambda other: abs(other[0].y - row[0].y))
+    return len(beside) >= len(row) - 1

@@ -52,7 +52,15 @@ def lay_out(lines: Sequence[Line], rules: Sequence[Rule]) -> Layout:
     if rows:
         least = LEAST_GUTTER * median(line.size for line in lines)
         arrange(rows, rules, layout, least)
+        layout.doubtful |= is_scattered(layout)
     return layout
+
+
+def is_scattered(layout: Layout) -> bool:
+    """Whether words stand all over the page, as in a drawing."""
+    loose = [line for part in layout.parts if isinstance(part, Region) for row in part.rows for line in row]
+    starts = {round(line.x0 / 10) for line in loose}
+    return len(starts) > max(11.0, 0.3 * len(loose)) and median(len(line.text) for line in loose) < 25
 
 
 def rows_of(lines: Sequence[Line]) -> list[list[Line]]:

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
     if doubtful:
         remarks.append(f"the order of reading is in doubt on {on_pages(doubtful)}. See chunks.jsonl, or give it as .docx or .md text")
     if scanned := [page.number for page in pages if is_scanned(page)]:
-        remarks.append(f"{on_pages(scanned)} hold pictures with hardly any text: they look scanned. To have them read, {OCR}")
+        remarks.append(f"pictures and hardly any text on {on_pages(scanned)}: it looks scanned there. To have that read, {OCR}")
     if unknown := [page.number for page in pages if page.unknown > max(2, 0.01 * page.chars)]:
         remarks.append(f"the file does not tell what some letters on {on_pages(unknown)} mean. Try {OCR.replace('skip-text', 'force-ocr')}")
     return write_text(layouts, [page.height for page in pages]), remarks
@@ -134,13 +135,15 @@ def is_scanned(page: Page) -> bool:
 
 
 def overlap(lines: list[Line]) -> bool:
-    """Whether many lines are printed one over another."""
-    lines = sorted(lines[:3000], key=lambda line: -line.y)
-    over = sum(
+    """Whether many words are printed one over another."""
+    pairs = [pair for line in lines for pair in pairwise(sorted(line.words, key=lambda word: word.x0))]
+    over = sum(left.x1 - right.x0 > 0.7 * left.size for left, right in pairs)
+    pairs_down = list(pairwise(lines[:3000]))
+    over += sum(
         above.y - below.y < 0.5 * below.size and min(above.x1, below.x1) - max(above.x0, below.x0) > 2 * below.size
-        for above, below in zip(lines, lines[1:], strict=False)
+        for above, below in pairs_down
     )
-    return over > max(2, 0.05 * len(lines))
+    return over > max(2, 0.05 * (len(pairs) + len(pairs_down)))
 
 
 def without_soft_hyphens(pages: list[list[Line]], path: Path) -> list[list[Line]]:
@@ -157,7 +160,7 @@ def without_soft_hyphens(pages: list[list[Line]], path: Path) -> list[list[Line]
         reader = pypdf.PdfReader(path)
         for at in suspects:
             contents = reader.pages[at].get_contents()
-            data = contents.get_data() if contents else b""
+            data = b"" if contents is None else contents.get_data()
             if len(data) < 200_000 and (b"\xad" in data or b"\\255" in data) and time.monotonic() - begun < 5:
                 for word in re.findall(r"\w+(?:\u00ad\w+)+", reader.pages[at].extract_text()):
                     soft[word.replace("\u00ad", "-").translate(LIGATURES)] = word.replace("\u00ad", "").translate(LIGATURES)
