@@ -10,7 +10,8 @@ from byheart.documents.pdf.words import Line
 
 EDGE_ROWS = 3  # at the top and the bottom of a page
 ROMAN = re.compile(r"\b[ivxlc]+\b")
-REACH = 4  # pages before and behind: a chapter's head is seen again there, also where only odd pages have it
+# Pages before and behind, where a chapter's head is seen again, also where only odd pages have it.
+STEPS = (-4, -3, -2, -1, 1, 2, 3, 4)
 
 
 def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]], list[str]]:
@@ -21,15 +22,15 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]]
     chapter of one page).
     """
     edges = [edge_rows(lines) for lines in pages]
-    seen: dict[tuple[str, int], list[tuple[int, list[Line]]]] = defaultdict(list)
+    seen: dict[tuple[str, int], dict[int, list[Line]]] = defaultdict(dict)  # the row by the page
     for number, sides in enumerate(edges):
         for row in (row for side in sides for row in side):
-            seen[key_of(row), height_of(row)].append((number, row))
+            seen[key_of(row), height_of(row)][number] = row
 
     def again(row: Sequence[Line], number: int) -> bool:
-        others = [place for shift in (-1, 0, 1) for place in seen.get((key_of(row), height_of(row) + shift), ())]
-        near = (counts_pages(row, other, at - number) for at, other in others if 0 < abs(at - number) <= REACH)
-        return (len(others) >= 3 or len(pages) < 3) and any(near)
+        others = [seen.get((key_of(row), height_of(row) + shift), {}) for shift in (-1, 0, 1)]
+        near = ((by_page[number + by], by) for by_page in others for by in STEPS if number + by in by_page)
+        return (sum(map(len, others)) >= 3 or len(pages) < 3) and any(counts_pages(row, other, by) for other, by in near)
 
     again_at = [[[again(row, number) for row in side] for side in sides] for number, sides in enumerate(edges)]
     taken: Counter[int] = Counter()

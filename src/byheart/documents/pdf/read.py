@@ -2,12 +2,15 @@
 
 import contextlib
 import logging
+import os
 import re
+import threading
 import time
+from ctypes import create_string_buffer
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from byheart.documents.pdf.furniture import without_furniture
 from byheart.documents.pdf.layout import Layout, lay_out
@@ -18,6 +21,7 @@ from byheart.errors import Problem, UserError
 PATIENCE_S = 10.0  # and as much again for each half megabyte
 INNER_HYPHEN = re.compile(r"\w-[^\W\d_]")
 OCR = "run OCR first, e.g. ocrmypdf --skip-text in.pdf out.pdf"
+busy: list[str] = []  # the file that pdfium hangs on
 MADE_UP = (".doc", ".docx", ".tex", ".dvi", ".indd", ".odt", ".qxd", ".pptx", ".xlsx", ".pdf")
 
 
@@ -30,12 +34,7 @@ def read_pdf(path: Path) -> tuple[str, str, list[str]]:
         whole = b"%%EOF" in file.read()
     if b"%PDF-" not in head:
         raise UserError(Problem("it is not a PDF", where, fix="give it the suffix that belongs to it"))
-    pdf = open_pdf(path, where)
-    try:
-        pages, unread, filled = read_pages(pdf, PATIENCE_S + PATIENCE_S * path.stat().st_size / 500_000)
-        title = str(pdf.get_metadata_dict().get("Title") or "").strip()
-    finally:
-        pdf.close()
+    pages, unread, filled, title = within_patience(path, where)
     warnings = [] if whole else ["its end is missing; what could be saved of it was read. Get the whole file"]
     if unread:
         warnings.append(f"{on_pages(unread)} could not be read: the file is damaged there. Save it again in a viewer")
@@ -51,46 +50,88 @@ def read_pdf(path: Path) -> tuple[str, str, list[str]]:
     return text, " ".join(title.split()), [f"{where}: {warning}" for warning in warnings + remarks]
 
 
+def within_patience(path: Path, where: str) -> tuple[list[Page], list[int], bool, str]:
+    """The pages, read in a thread: a hostile file keeps pdfium busy for hours, and nothing else stops it.
+
+    After such a file pdfium still works, and is not made for two threads: no other PDF is read in this process.
+    """
+    reached: list[float] = [time.monotonic()]
+    result: list[Any] = []
+
+    def work() -> None:
+        import pypdfium2_raw as pdfium
+
+        try:
+            pdf = open_pdf(path, where)
+            found = read_pages(pdf, PATIENCE_S + PATIENCE_S * path.stat().st_size / 500_000, reached)
+            result.append((*found, title_of(pdf)))
+            pdfium.FPDF_CloseDocument(pdf)
+        except BaseException as error:
+            result.append(error)
+
+    if busy:
+        raise UserError(Problem("not read, because another PDF hangs", where, fix=f"leave out {busy[0]}, or mend it"))
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while thread.is_alive() and time.monotonic() - reached[-1] < PATIENCE_S:
+        thread.join(0.2)
+    if thread.is_alive():
+        busy.append(where)
+        what = f"page {len(reached)} could not be read in {PATIENCE_S:.0f} s"
+        raise UserError(Problem(what, where, fix="print it to a new PDF in a viewer, or leave that page out"))
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return cast(tuple[list[Page], list[int], bool, str], result[0])
+
+
 def open_pdf(path: Path, where: str) -> Any:
-    """The document of pypdfium2. Raises UserError for one that is encrypted or broken."""
-    import pypdfium2
-    import pypdfium2.raw
+    """The document's handle. Raises UserError for one that is encrypted or broken."""
+    import pypdfium2_raw as pdfium
 
-    try:
-        return pypdfium2.PdfDocument(path)
-    except pypdfium2.PdfiumError as fault:
-        if fault.err_code in (pypdfium2.raw.FPDF_ERR_PASSWORD, pypdfium2.raw.FPDF_ERR_SECURITY):
-            fix = "save a copy without password, e.g. qpdf --decrypt in.pdf out.pdf"
-            raise UserError(Problem("the PDF is encrypted", where, fix=fix)) from None
-        fix = "open it in a viewer and save it again"
-        raise UserError(Problem("the PDF is broken", where, str(fault), fix)) from None
+    # Not by way of pypdfium2: what it does at exit ends in a crash where a thread still hangs in pdfium.
+    pdfium.FPDF_InitLibraryWithConfig(pdfium.FPDF_LIBRARY_CONFIG(version=2))
+    if pdf := pdfium.FPDF_LoadDocument(os.fsencode(path), None):
+        return pdf
+    if pdfium.FPDF_GetLastError() in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
+        fix = "save a copy without password, e.g. qpdf --decrypt in.pdf out.pdf"
+        raise UserError(Problem("the PDF is encrypted", where, fix=fix))
+    raise UserError(Problem("the PDF is broken", where, fix="open it in a viewer and save it again"))
 
 
-def read_pages(pdf: Any, seconds: float) -> tuple[list[Page], list[int], bool]:
-    """The pages, the numbers of those that cannot be read, and whether a form on them is filled in. Raises TimeoutError
-    where pages are missing after these seconds."""
-    import pypdfium2
+def title_of(pdf: Any) -> str:
+    import pypdfium2_raw as pdfium
+
+    room = create_string_buffer(2000)  # UTF-16, ended by a zero
+    length = pdfium.FPDF_GetMetaText(pdf, b"Title", room, 2000)
+    return room.raw[: max(0, min(length, 2000) - 2)].decode("utf-16-le", "ignore").strip()
+
+
+def read_pages(pdf: Any, seconds: float, reached: list[float]) -> tuple[list[Page], list[int], bool]:
+    """The pages, the numbers of those that cannot be read in these seconds, and whether a form on them is filled in. The time
+    at which each page was left is added to `reached`."""
+    import pypdfium2_raw as pdfium
 
     pages: list[Page] = []
     unread: list[int] = []
     filled = False
     begun = time.monotonic()
-    for number in range(1, len(pdf) + 1):
+    count = pdfium.FPDF_GetPageCount(pdf)
+    for number in range(1, count + 1):
         if time.monotonic() - begun > seconds:
-            unread += range(number, len(pdf) + 1)
+            unread += range(number, count + 1)
             break
-        try:
-            page = pdf[number - 1]
+        if page := pdfium.FPDF_LoadPage(pdf, number - 1):
             pages.append(read_page(page, number))
             filled = filled or is_filled_form(page)
-            page.close()
-        except (pypdfium2.PdfiumError, ValueError, OverflowError):
+            pdfium.FPDF_ClosePage(page)
+        else:
             unread.append(number)
+        reached.append(time.monotonic())
     return pages, unread, filled
 
 
 def is_filled_form(page: Any) -> bool:
-    import pypdfium2.raw as pdfium
+    import pypdfium2_raw as pdfium
 
     for at in range(min(pdfium.FPDFPage_GetAnnotCount(page), 1000)):
         annotation = pdfium.FPDFPage_GetAnnot(page, at)
@@ -106,6 +147,8 @@ def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
     """The text of the pages, and remarks about what was left out and what is in doubt."""
     main = [page.directions[0] if page.directions else [] for page in pages]
     kept, furniture = without_furniture(main)
+    if not any(kept):  # the same on every page, and nothing else
+        kept, furniture = main, []
     kept = without_soft_hyphens(kept, path)
     layouts: list[Layout] = []
     doubtful = []
@@ -122,7 +165,7 @@ def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
         shown = ", ".join(f"“{text[:40]}”" for text in list(dict.fromkeys(furniture))[:2])
         remarks.append(f"{len(furniture)} running heads, feet and page numbers left out, e.g. {shown}")
     if doubtful:
-        remarks.append(f"the order of reading is in doubt on {on_pages(doubtful)}. See chunks.jsonl, or give it as .docx or .md text")
+        remarks.append(f"the order of reading is in doubt on {on_pages(doubtful)}. Look at chunks.jsonl")
     if scanned := [page.number for page in pages if is_scanned(page)]:
         remarks.append(f"pictures and hardly any text on {on_pages(scanned)}: it looks scanned there. To have that read, {OCR}")
     if unknown := [page.number for page in pages if page.unknown > max(2, 0.01 * page.chars)]:

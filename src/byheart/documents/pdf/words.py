@@ -87,11 +87,13 @@ class Page:
 
 
 def read_page(page: Any, number: int) -> Page:
-    """Words, strokes and pictures of a page of pypdfium2."""
-    width, height = page.get_size()
-    textpage = page.get_textpage()
+    """Words, strokes and pictures of a page of pdfium."""
+    import pypdfium2_raw as pdfium
+
+    width, height = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
+    textpage = pdfium.FPDFText_LoadPage(page)
     turned, unknown, chars = read_words(textpage)
-    textpage.close()
+    pdfium.FPDFText_ClosePage(textpage)
     rules, pictures = read_shapes(page, width * height)
     directions = [lines_of(words, number) for _, words in sorted(turned.items(), key=lambda kind: -len(kind[1]))]
     return Page(number, width, height, directions, rules, pictures, unknown, chars)
@@ -99,7 +101,7 @@ def read_page(page: Any, number: int) -> Page:
 
 def read_words(textpage: Any) -> tuple[dict[int, list[Word]], int, int]:
     """Words by their angle in quarter turns, turned upright; the number of characters without meaning, and of all."""
-    import pypdfium2.raw as pdfium
+    import pypdfium2_raw as pdfium
 
     found: dict[int, list[Word]] = defaultdict(list)
     box, matrix, name = pdfium.FS_RECTF(), pdfium.FS_MATRIX(), ctypes.create_string_buffer(80)
@@ -120,7 +122,7 @@ def read_words(textpage: Any) -> tuple[dict[int, list[Word]], int, int]:
             letters.clear()
             places.clear()
 
-    for at in range(textpage.count_chars()):
+    for at in range(pdfium.FPDFText_CountChars(textpage)):
         code = pdfium.FPDFText_GetUnicode(textpage, at)
         if 0xD800 <= code < 0xE000 or code in (0, 0xFFFE, 0xFFFF):
             unknown += 1
@@ -171,7 +173,7 @@ def upright(turn: int, box: Any, x: float, y: float) -> tuple[float, float, floa
 
 def read_shapes(page: Any, area: float) -> tuple[list[tuple[float, float, float]], float]:
     """Horizontal strokes and edges, and the share of the page under its largest picture."""
-    import pypdfium2.raw as pdfium
+    import pypdfium2_raw as pdfium
 
     rules: list[tuple[float, float, float]] = []
     largest = 0.0
