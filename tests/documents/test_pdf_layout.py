@@ -30,7 +30,9 @@ RIGHT = [
     "waits when the wind is stronger",
     "than force nine, and a bus runs.",
 ]
-WORDS = "tank water pump inlet valve keeper spring county meter litre winter frost straw wall mill pond lorry box".split()
+WORDS = (
+    "tank water pump inlet valve keeper spring county meter litre winter frost straw wall mill pond lorry box".split()
+)
 
 
 def read(path):
@@ -99,7 +101,12 @@ def test_columns_are_read_one_by_one_however_they_are_written(tmp_path, order, s
 
 def test_a_text_across_the_page_parts_the_columns_above_and_below(tmp_path):
     left, right = columns()
-    across = (50.0, 600.0, 10.0, "This notice runs over both of the columns, from the left edge to the right one of them.")
+    across = (
+        50.0,
+        600.0,
+        10.0,
+        "This notice runs over both of the columns, from the left edge to the right one of them.",
+    )
     below = [(x, y - 150, size, text.replace("ferry", "bus")) for x, y, size, text in rowwise(left, right)]
     text, _ = read(write_placed(tmp_path / "ferry.pdf", [[*rowwise(left, right), across, *below]]))
     order = ["The ferry between", "a bus runs", "This notice runs", "The bus between"]
@@ -122,7 +129,9 @@ def test_heads_feet_and_numbers_go_where_left_and_right_pages_differ(tmp_path):
 
 
 def test_what_repeats_inside_the_text_stays(tmp_path):
-    pages = [[f"Rule {name} comes first and is long enough.", "Lock the gate.", f"Then {name} ends."] for name in "abcdefg"]
+    pages = [
+        [f"Rule {name} comes first and is long enough.", "Lock the gate.", f"Then {name} ends."] for name in "abcdefg"
+    ]
     text, _ = read(write_pdf(tmp_path / "rules.pdf", [[*page, "", *page, "", *page] for page in pages]))
     assert text.count("Lock the gate") == 21
 
@@ -147,12 +156,17 @@ def test_a_table_goes_on_over_the_page_under_its_repeated_header(tmp_path):
 def test_cells_of_several_lines_are_one_row(tmp_path):
     texts = [(50.0, 700.0, -10.0, "Duty"), (150.0, 700.0, -10.0, "What is done"), (400.0, 700.0, -10.0, "By whom")]
     for at, (duty, lines, who) in enumerate(
-        [("Gate", ["It is locked at", "ten and opened"], "Keeper"), ("Lamp", ["It is lit before", "dusk by hand"], "Warden")]
+        [
+            ("Gate", ["It is locked at", "ten and opened"], "Keeper"),
+            ("Lamp", ["It is lit before", "dusk by hand"], "Warden"),
+        ]
     ):
         texts += [(50.0, 680.0 - 40 * at, 10.0, duty), (400.0, 680.0 - 40 * at, 10.0, who)]
         texts += [(150.0, 680.0 - 40 * at - 12 * line, 10.0, part) for line, part in enumerate(lines)]
     text, _ = read(write_placed(tmp_path / "duties.pdf", [texts]))
-    assert "| Gate | It is locked at ten and opened | Keeper |\n| Lamp | It is lit before dusk by hand | Warden |" in text
+    assert (
+        "| Gate | It is locked at ten and opened | Keeper |\n| Lamp | It is lit before dusk by hand | Warden |" in text
+    )
     assert text.startswith("| Duty | What is done | By whom |\n| --- | --- | --- |")
 
 
@@ -169,7 +183,9 @@ def test_a_note_and_a_caption_do_not_cut_a_sentence(tmp_path):
     second = [(50.0, 760.0, 10.0, "swimmers in summer. The east tank is smaller and older.")]
     text, _ = read(write_placed(tmp_path / "pond.pdf", [first, second]))
     paragraphs = text.split("\n\n")
-    assert paragraphs[0].startswith("The overflow pipe leads to the mill pond which holds forty m³ and is open to swimmers in")
+    assert paragraphs[0].startswith(
+        "The overflow pipe leads to the mill pond which holds forty m³ and is open to swimmers in"
+    )
     assert paragraphs[1:] == ["Figure 2: The mill pond in winter.", "The county paid 400 pounds for the pond."]
 
 
@@ -189,7 +205,9 @@ def test_an_order_that_cannot_be_told_is_said_with_its_pages(tmp_path):
 
 def test_scanned_pages_among_others_are_named(tmp_path):
     picture = b"q 500 0 0 700 40 60 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q"
-    text, said = read(write_placed(tmp_path / "mixed.pdf", [[(50.0, 760.0, 10.0, "The pump needs oil. " * 8)], []], drawn=picture))
+    text, said = read(
+        write_placed(tmp_path / "mixed.pdf", [[(50.0, 760.0, 10.0, "The pump needs oil. " * 8)], []], drawn=picture)
+    )
     assert text.startswith("The pump needs oil.") and "on page 2:" in said and "ocrmypdf" in said
 
 
@@ -208,7 +226,9 @@ def test_broken_files_end_in_a_message_or_in_text_within_seconds(tmp_path):
         data = bytearray(whole[: rng.randrange(20, len(whole))] if rng.random() < 0.5 else whole)
         for _ in range(rng.randrange(1, 30)):
             at = rng.randrange(9, len(data))
-            data[at : at + rng.randrange(3)] = rng.choice([b"0", b"<<", b"endobj", b"9999999", b"(", whole[at : at + 40]])
+            data[at : at + rng.randrange(3)] = rng.choice(
+                [b"0", b"<<", b"endobj", b"9999999", b"(", whole[at : at + 40]]
+            )
         path.write_bytes(data)
         begun = time.monotonic()
         try:

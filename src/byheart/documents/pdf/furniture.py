@@ -30,13 +30,19 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]]
     def again(row: Sequence[Line], number: int) -> bool:
         others = [seen.get((key_of(row), height_of(row) + shift), {}) for shift in (-1, 0, 1)]
         near = ((by_page[number + by], by) for by_page in others for by in STEPS if number + by in by_page)
-        return (sum(map(len, others)) >= 3 or len(pages) < 3) and any(counts_pages(row, other, by) for other, by in near)
+        return (sum(map(len, others)) >= 3 or len(pages) < 3) and any(
+            counts_pages(row, other, by) for other, by in near
+        )
 
     again_at = [[[again(row, number) for row in side] for side in sides] for number, sides in enumerate(edges)]
     taken: Counter[int] = Counter()
     among: Counter[int] = Counter()
     for sides, answers in zip(edges, again_at, strict=True):
-        for row, answer in ((row, answer) for side, yes in zip(sides, answers, strict=True) for row, answer in zip(side, yes, strict=True)):
+        for row, answer in (
+            (row, answer)
+            for side, yes in zip(sides, answers, strict=True)
+            for row, answer in zip(side, yes, strict=True)
+        ):
             taken[height_of(row)] += answer
             among[height_of(row)] += 1
     usual = {at for at, count in taken.items() if count >= 0.5 * among[at] and count >= 0.3 * len(pages) > 0.6}
@@ -107,5 +113,8 @@ def belongs_to_text(row: Sequence[Line], lines: Sequence[Line]) -> bool:
         return True
     if len(row) < 3 or gap_beside(row, lines) > 2.2:
         return False
-    beside = min((other for other in rows_of(lines) if abs(other[0].y - row[0].y) > 1), key=lambda other: abs(other[0].y - row[0].y))
+    beside = min(
+        (other for other in rows_of(lines) if abs(other[0].y - row[0].y) > 1),
+        key=lambda other: abs(other[0].y - row[0].y),
+    )
     return len(beside) >= len(row) - 1

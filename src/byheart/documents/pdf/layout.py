@@ -110,7 +110,7 @@ def free_gaps(row: Sequence[Line]) -> list[Gap]:
 
 
 def inner(gaps: Sequence[Gap], least: float) -> list[Gap]:
-    return [gap for gap in gaps if -INFINITE < gap[0] and gap[1] < INFINITE and gap[1] - gap[0] >= least]
+    return [gap for gap in gaps if gap[0] > -INFINITE and gap[1] < INFINITE and gap[1] - gap[0] >= least]
 
 
 def with_neighbours(rows: Sequence[list[Line]], at: int) -> list[Line]:
@@ -141,7 +141,10 @@ def next_band(rows: Sequence[list[Line]], least: float) -> tuple[int, list[Gap]]
 
 def widened(gutters: Sequence[Gap], free: Sequence[Gap], least: float) -> list[Gap]:
     """What the free gaps leave of each gutter, those left out of which too little remains."""
-    met = (max(((max(a, c), min(b, d)) for c, d in free), key=lambda gap: gap[1] - gap[0], default=(0, 0)) for a, b in gutters)
+    met = (
+        max(((max(a, c), min(b, d)) for c, d in free), key=lambda gap: gap[1] - gap[0], default=(0, 0))
+        for a, b in gutters
+    )
     return [gap for gap in met if gap[1] - gap[0] >= least]
 
 
@@ -228,9 +231,7 @@ def judge(
     return "doubtful" if shared >= 4 or min(map(len, filled)) >= 4 else "rows"
 
 
-def rules_across(
-    band: Sequence[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]
-) -> list[float]:
+def rules_across(band: Sequence[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]) -> list[float]:
     """The heights of the strokes that run over a gutter inside the band or at its edges."""
     size = band[0][0].size
     top, bottom = band[0][0].y + 2 * size, band[-1][0].y - 2 * size
@@ -275,7 +276,11 @@ def read_table(band: list[list[Line]], gutters: Sequence[Gap], rules: Sequence[R
     for at, cells in enumerate(zip(*columns, strict=True)):
         texts = [" ".join(line.text for line in cell) for cell in cells]
         top = band[at - 1][0].y + 0.2 * band[at][0].size
-        if at == 0 or any(band[at][0].y < border < top for border in borders) or (not borders and (cells[0] or not wrapped)):
+        if (
+            at == 0
+            or any(band[at][0].y < border < top for border in borders)
+            or (not borders and (cells[0] or not wrapped))
+        ):
             rows.append(texts)
             firsts.append(band[at])
         else:

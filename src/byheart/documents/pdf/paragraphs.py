@@ -13,7 +13,9 @@ from byheart.documents.pdf.words import RAISED, Line
 
 HYPHENATED = re.compile(r"(\w*[^\W\d_])[-\u00ad\u2010]\Z")
 SENTENCE_END = re.compile(r"[.!?:;。！？][\"”’»)\]\d⁰¹²³⁴⁵⁶⁷⁸⁹]*$")
-CAPTION = re.compile(r"(?:fig(?:ure|\.)?|table|tab\.|abb(?:ildung|\.)|tabelle|tableau|figura|tabla|plate|chart|box)\s*[\dIVX]+", re.I)
+CAPTION = re.compile(
+    r"(?:fig(?:ure|\.)?|table|tab\.|abb(?:ildung|\.)|tabelle|tableau|figura|tabla|plate|chart|box)\s*[\dIVX]+", re.I
+)
 NOTE = re.compile(r"(?:[\d⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}|[*†‡§¶]{1,3})[.)]?\s*(?=\S)")
 WIDE_LETTER = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u30ff]")
 NO_LEAD = re.compile(r"\s*(?:\.\s?){4,}\s*|…{2,}")
@@ -64,7 +66,10 @@ def write_text(layouts: Sequence[Layout], heights: Sequence[float]) -> str:
     """The text of the pages as paragraphs, Markdown headings and tables. `heights` are the pages' heights."""
     type = find_type(layouts)
     words = Counter(
-        re.findall(r"\w+(?:-\w+)*", " ".join(line.text for region in regions(layouts) for row in region.rows for line in row).lower())
+        re.findall(
+            r"\w+(?:-\w+)*",
+            " ".join(line.text for region in regions(layouts) for row in region.rows for line in row).lower(),
+        )
     )
     pieces: list[Piece] = []
     tables: list[Table] = []
@@ -93,7 +98,9 @@ def drop_marks(pieces: Sequence[Piece]) -> None:
             marks.append(mark[0].strip(" .)").translate(RAISED))
             piece.text = piece.text[mark.end() :]
     if marks:
-        signs = re.compile(rf"(?:(?<=[^\W\d_]{{3}})|(?<=[.,;:!?\"”’)]))(?:{'|'.join(map(re.escape, marks))})(?![\d⁰¹²³⁴⁵⁶⁷⁸⁹])")
+        signs = re.compile(
+            rf"(?:(?<=[^\W\d_]{{3}})|(?<=[.,;:!?\"”’)]))(?:{'|'.join(map(re.escape, marks))})(?![\d⁰¹²³⁴⁵⁶⁷⁸⁹])"
+        )
         for piece in pieces:
             piece.text = signs.sub("", piece.text)
 
@@ -132,7 +139,9 @@ def read_pieces(region: Region, type: Type, height: float, words: Counter[str]) 
         full = row[-1].x1 > right - 0.12 * (right - left)
         if above is None or starts_paragraph(above, row, pieces[-1], text, type, left, right):
             kind = "text"
-            if CAPTION.match(text) and (size < 0.97 * type.size or bold or re.match(r"\w+\.?\s*[\dIVX.]+\s*[:.–—|]", text)):
+            if CAPTION.match(text) and (
+                size < 0.97 * type.size or bold or re.match(r"\w+\.?\s*[\dIVX.]+\s*[:.–—|]", text)
+            ):
                 kind = "caption"
             elif size < 0.93 * type.size and NOTE.match(text) and row[0].y < 0.45 * height:
                 kind = "note"
@@ -166,7 +175,9 @@ def starts_paragraph(
         return True
     share = (above[-1].x1 - above[0].x0) / max(right - left, 1.0)
     opens = text[:1].isupper() or not text[:1].isalpha()
-    if MARKER.match(text) and (ended or re.search(r"\b(?:and|or)$", piece.text) or (MARKER.match(piece.text) and share < 0.8)):
+    if MARKER.match(text) and (
+        ended or re.search(r"\b(?:and|or)$", piece.text) or (MARKER.match(piece.text) and share < 0.8)
+    ):
         return True
     if ended:
         indented = row[0].x0 > left + 0.8 * size and above[0].x0 < left + 0.4 * size

@@ -42,10 +42,16 @@ def read_pdf(path: Path) -> tuple[str, str, list[str]]:
         warnings.append("it is a form; what was filled in is not read. Print it to a PDF first, if that matters")
     text, remarks = write(pages, path)
     if not re.search(r"\w", text):
-        what = "no page of it can be read" if unread and len(unread) >= len(pages) else "no text in it: it looks scanned"
+        what = (
+            "no page of it can be read" if unread and len(unread) >= len(pages) else "no text in it: it looks scanned"
+        )
         fix = "open it in a viewer and save it again" if "read" in what else OCR
         raise UserError(Problem(what, where, fix=fix))
-    if title.lower().endswith(MADE_UP) or title.lower().startswith("microsoft word - ") or title.lower() in ("untitled", "title"):
+    if (
+        title.lower().endswith(MADE_UP)
+        or title.lower().startswith("microsoft word - ")
+        or title.lower() in ("untitled", "title")
+    ):
         title = ""  # what the word processor wrote, not the author
     return text, " ".join(title.split()), [f"{where}: {warning}" for warning in warnings + remarks]
 
@@ -167,9 +173,13 @@ def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
     if doubtful:
         remarks.append(f"the order of reading is in doubt on {on_pages(doubtful)}. Look at chunks.jsonl")
     if scanned := [page.number for page in pages if is_scanned(page)]:
-        remarks.append(f"pictures and hardly any text on {on_pages(scanned)}: it looks scanned there. To have that read, {OCR}")
+        remarks.append(
+            f"pictures and hardly any text on {on_pages(scanned)}: it looks scanned there. To have that read, {OCR}"
+        )
     if unknown := [page.number for page in pages if page.unknown > max(2, 0.01 * page.chars)]:
-        remarks.append(f"the file does not tell what some letters on {on_pages(unknown)} mean. Try {OCR.replace('skip-text', 'force-ocr')}")
+        remarks.append(
+            f"the file does not tell what some letters on {on_pages(unknown)} mean. Try {OCR.replace('skip-text', 'force-ocr')}"
+        )
     return write_text(layouts, [page.height for page in pages]), remarks
 
 
@@ -206,7 +216,9 @@ def without_soft_hyphens(pages: list[list[Line]], path: Path) -> list[list[Line]
             data = b"" if contents is None else contents.get_data()
             if len(data) < 200_000 and (b"\xad" in data or b"\\255" in data) and time.monotonic() - begun < 5:
                 for word in re.findall(r"\w+(?:\u00ad\w+)+", reader.pages[at].extract_text()):
-                    soft[word.replace("\u00ad", "-").translate(LIGATURES)] = word.replace("\u00ad", "").translate(LIGATURES)
+                    soft[word.replace("\u00ad", "-").translate(LIGATURES)] = word.replace("\u00ad", "").translate(
+                        LIGATURES
+                    )
     if not soft:
         return pages
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in soft))

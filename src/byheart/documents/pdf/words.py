@@ -128,13 +128,17 @@ def read_words(textpage: Any) -> tuple[dict[int, list[Word]], int, int]:
             unknown += 1
             code = 0xFFFD
         letter = "-" if code == LINE_HYPHEN else "•" if code in SYMBOL_BULLETS else chr(code)
-        if letter.isspace() or code < 32 and code != LINE_HYPHEN:
+        if letter.isspace() or (code < 32 and code != LINE_HYPHEN):
             end_word()
             blank = blank or pdfium.FPDFText_IsGenerated(textpage, at) != 1
             guessed = True
             continue
         total += 1
-        if (0xE000 <= code < 0xF900 and letter != "•") or code == 0xFFFD or pdfium.FPDFText_HasUnicodeMapError(textpage, at) == 1:
+        if (
+            (0xE000 <= code < 0xF900 and letter != "•")
+            or code == 0xFFFD
+            or pdfium.FPDFText_HasUnicodeMapError(textpage, at) == 1
+        ):
             unknown += 1
         pdfium.FPDFText_GetLooseCharBox(textpage, at, box)
         pdfium.FPDFText_GetCharOrigin(textpage, at, x, y)
@@ -220,12 +224,17 @@ def lines_of(words: Sequence[Word], page: int) -> list[Line]:
         else:
             alone.append(word)
     for word in alone:  # a marker before its footnote, or a row of small print
-        hosts_right = [row for row in rows if 0 < word.y - row[0].y < 0.6 * usual and any(0 <= w.x0 - word.x1 < usual for w in row)]
+        hosts_right = [
+            row for row in rows if 0 < word.y - row[0].y < 0.6 * usual and any(0 <= w.x0 - word.x1 < usual for w in row)
+        ]
         if hosts_right:
             hosts_right[0].append(replace(word, y=hosts_right[0][0].y))
             continue
         level = [row for row in rows if abs(row[0].y - word.y) < 0.25 * word.size]
-        (level[0] if level else rows.append([]) or rows[-1]).append(word)
+        if level:
+            level[0].append(word)
+        else:
+            rows.append([word])
     rows.sort(key=lambda row: -row[0].y)
     return [line for row in rows for line in split_row(row, page)]
 
