@@ -11,6 +11,7 @@ from byheart.documents.pdf.words import RIGHT_TO_LEFT, Line
 
 LEAST_GUTTER = 0.9  # of the font's size
 BULLET_ONLY = re.compile(r"[-*+•‣▪·–—◦○●■□►]|\(?\w{1,4}[.)]")
+NUMBERED = re.compile(r"[^\W\d_]{3,}\.?\s\d")  # "Table 2", above the next one
 DOTS = re.compile(r"(?:\.\s?){4,}|…{2,}")
 MOST_LINES = 3000  # a page of more is a drawing, or hostile
 INFINITE = float("inf")
@@ -245,11 +246,12 @@ def rules_across(band: Sequence[list[Line]], gutters: Sequence[Gap], rules: Sequ
 
 
 def table_end(band: Sequence[list[Line]]) -> int:
-    """How many rows belong to the table: a single line at its side, after a blank, is text that follows."""
+    """How many rows belong to the table: text behind a blank, or the next table's caption, is none."""
     steps = [above[0].y - below[0].y for above, below in pairwise(band)]
     usual = median(steps) if steps else 0.0
     for at, step in enumerate(steps, 1):
-        if step > 1.6 * usual and at >= 2 and all(len(row) == 1 for row in band[at : at + 2]):
+        follows = all(len(row) == 1 for row in band[at : at + 2]) or NUMBERED.match(band[at][0].text)
+        if step > 1.6 * usual and at >= 2 and len(band[at]) == 1 and follows:
             return at
     return len(band)
 
