@@ -237,3 +237,8 @@ def test_broken_files_end_in_a_message_or_in_text_within_seconds(tmp_path):
         except UserError as error:
             assert error.problems[0].fix
         assert time.monotonic() - begun < 5
+
+
+def test_a_page_of_one_row_is_read(tmp_path):
+    row = [(50.0 + 150 * at, 700.0, 10.0, word) for at, word in enumerate(["Hallow", "Ferry", "Harbour"])]
+    assert read(write_placed(tmp_path / "one.pdf", [row]))[0] == "Hallow Ferry Harbour"

@@ -116,5 +116,6 @@ def belongs_to_text(row: Sequence[Line], lines: Sequence[Line]) -> bool:
     beside = min(
         (other for other in rows_of(lines) if abs(other[0].y - row[0].y) > 1),
         key=lambda other: abs(other[0].y - row[0].y),
+        default=[],
     )
     return len(beside) >= len(row) - 1
