@@ -170,7 +170,7 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
 def reader_of(path: Path) -> Callable[[Path], tuple[str, str, list[str]]]:
     """The reader for the file's suffix, imported only when it is needed."""
     if path.suffix.lower() == ".pdf":
-        from byheart.documents.pdf import read_pdf as read
+        from byheart.documents.pdf.read import read_pdf as read
     elif path.suffix.lower() in HTML:
         from byheart.documents.html import read_html as read
     else:

@@ -1,0 +1,316 @@
+"""The order of reading of a page: columns and tables, told by where the lines stand."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+
+from byheart.documents.outline import MARKER
+from byheart.documents.pdf.words import RIGHT_TO_LEFT, Line
+
+LEAST_GUTTER = 0.9  # of the font's size
+BULLET_ONLY = re.compile(r"[-*+•‣▪·–—◦○●■□►]|\(?\w{1,4}[.)]")
+NUMBERED = re.compile(r"[^\W\d_]{3,}\.?\s\d")  # "Table 2", above the next one
+DOTS = re.compile(r"(?:\.\s?){4,}|…{2,}")
+MOST_LINES = 3000  # a page of more is a drawing, or hostile
+INFINITE = float("inf")
+Gap = tuple[float, float]
+Rule = tuple[float, float, float]  # y, x0, x1
+
+
+@dataclass(frozen=True)
+class Region:
+    """A column of prose, lines from the top down. A row of several lines is read from left to right."""
+
+    rows: list[list[Line]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The texts of the cells by row, whether the first row names the columns (in bold: surely), the blanks between columns."""
+
+    rows: list[list[str]]
+    header: bool
+    bold: bool
+    gutters: tuple[Gap, ...]
+    page: int
+
+
+@dataclass
+class Layout:
+    """What a page holds, in the order of reading, and whether that order is sure."""
+
+    parts: list[Region | Table] = field(default_factory=list)
+    doubtful: bool = False
+
+
+def lay_out(lines: Sequence[Line], rules: Sequence[Rule]) -> Layout:
+    rows = rows_of(lines)
+    if len(lines) > MOST_LINES:
+        return Layout([Region(rows)], doubtful=True)
+    layout = Layout()
+    if rows:
+        least = LEAST_GUTTER * median(line.size for line in lines)
+        arrange(rows, rules, layout, least)
+        layout.doubtful |= is_scattered(layout)
+    return layout
+
+
+def is_scattered(layout: Layout) -> bool:
+    """Whether words stand all over the page, as in a drawing."""
+    loose = [line for part in layout.parts if isinstance(part, Region) for row in part.rows for line in row]
+    starts = {round(line.x0 / 10) for line in loose}
+    return len(starts) > max(11.0, 0.3 * len(loose)) and median(len(line.text) for line in loose) < 25
+
+
+def rows_of(lines: Sequence[Line]) -> list[list[Line]]:
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: -line.y):
+        if rows and abs(rows[-1][0].y - line.y) < 0.25 * min(line.size, rows[-1][0].size):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [sorted(row, key=lambda line: line.x0) for row in rows]
+
+
+def arrange(rows: list[list[Line]], rules: Sequence[Rule], layout: Layout, least: float) -> None:
+    """Adds the rows to the layout, band by band, a band's columns one by one."""
+    while rows:
+        count, gutters = next_band(rows, least)
+        band, rows = rows[:count], rows[count:]
+        gutters = [gutter for gutter, column in zip(gutters, cut(band, gutters)[1:], strict=True) if any(column)]
+        kind = judge(band, cut(band, gutters), gutters, rules) if gutters else "rows"
+        if kind == "rows":
+            layout.parts.append(Region(band))
+        elif kind == "table":
+            end = table_end(band)
+            layout.parts.append(read_table(band[:end], gutters, rules))
+            rows = band[end:] + rows
+        else:
+            layout.doubtful |= kind == "doubtful"
+            band, rest = hand_back(band, gutters) if rows else (band, [])
+            columns = cut(band, gutters)
+            if RIGHT_TO_LEFT.search("".join(line.text for row in band for line in row)):
+                columns.reverse()
+            for column in columns:
+                arrange([row for row in column if row], rules, layout, least)
+            rows = rest + rows
+
+
+def free_gaps(row: Sequence[Line]) -> list[Gap]:
+    """The gaps between the lines of a row, its ends included as infinite ones."""
+    spans = sorted((line.x0, line.x1) for line in row)
+    gaps: list[Gap] = [(-INFINITE, spans[0][0])]
+    reach = spans[0][1]
+    for x0, x1 in spans[1:]:
+        if x0 > reach:
+            gaps.append((reach, x0))
+        reach = max(reach, x1)
+    return [*gaps, (reach, INFINITE)]
+
+
+def inner(gaps: Sequence[Gap], least: float) -> list[Gap]:
+    return [gap for gap in gaps if gap[0] > -INFINITE and gap[1] < INFINITE and gap[1] - gap[0] >= least]
+
+
+def with_neighbours(rows: Sequence[list[Line]], at: int) -> list[Line]:
+    """The lines of a row and those beside it whose baseline differs a little: columns need not share baselines."""
+    row = list(rows[at])
+    size = row[0].size
+    for other in [*rows[max(0, at - 2) : at], *rows[at + 1 : at + 3]]:
+        if abs(other[0].y - row[0].y) < 0.7 * size:
+            row += [line for line in other if all(line.x0 > own.x1 or line.x1 < own.x0 for own in rows[at])]
+    return row
+
+
+def next_band(rows: Sequence[list[Line]], least: float) -> tuple[int, list[Gap]]:
+    """How many of the first rows belong together, and the gutters that run through all of them."""
+    for first in range(len(rows)):
+        gutters = inner(free_gaps(with_neighbours(rows, first)), least)
+        if not gutters or not runs_on(rows, first, gutters, least):
+            continue
+        end = first + 1
+        while end < len(rows) and len(met := widened(gutters, free_gaps(rows[end]), least)) == len(gutters):
+            gutters, end = met, end + 1
+        start = first
+        while start > 0 and fits(rows[start - 1], gutters) and beside_prose(rows, start, end, gutters):
+            start -= 1
+        return (start, []) if start else (end, gutters)
+    return len(rows), []
+
+
+def widened(gutters: Sequence[Gap], free: Sequence[Gap], least: float) -> list[Gap]:
+    """What the free gaps leave of each gutter, those left out of which too little remains."""
+    met = (
+        max(((max(a, c), min(b, d)) for c, d in free), key=lambda gap: gap[1] - gap[0], default=(0, 0))
+        for a, b in gutters
+    )
+    return [gap for gap in met if gap[1] - gap[0] >= least]
+
+
+def runs_on(rows: Sequence[list[Line]], at: int, gutters: Sequence[Gap], least: float) -> bool:
+    """Whether one of the next rows has a gutter of this one too: a wide blank in a justified line is no gutter."""
+    for index in range(at + 1, min(at + 4, len(rows))):
+        gutters = widened(gutters, free_gaps(rows[index]), least)
+        if not gutters:
+            return False
+        if any(widened(gutters, inner(free_gaps(with_neighbours(rows, index)), least), least)):
+            return True
+    return False
+
+
+def fits(row: Sequence[Line], gutters: Sequence[Gap]) -> bool:
+    return all(any(line.x1 <= a for a, _ in gutters) or any(line.x0 >= b for _, b in gutters) for line in row) and all(
+        not (line.x0 < a and line.x1 > b) for line in row for a, b in gutters
+    )
+
+
+def beside_prose(rows: Sequence[list[Line]], start: int, end: int, gutters: Sequence[Gap]) -> bool:
+    """Whether the row above a band is a column's first line, not a heading over all: it stands close, in like type."""
+    above, below = rows[start - 1][0], rows[start][0]
+    prose = sum(is_prose(column) for column in cut(rows[start:end], gutters)) > len(gutters)
+    return prose and above.y - below.y < 2 * below.size and 0.9 < above.size / below.size < 1.1
+
+
+def cut(band: Sequence[list[Line]], gutters: Sequence[Gap]) -> list[list[list[Line]]]:
+    """The rows of each column; a row that has nothing there is empty."""
+    middles = [(a + b) / 2 for a, b in gutters]
+    columns: list[list[list[Line]]] = [[] for _ in range(len(gutters) + 1)]
+    for row in band:
+        for column in columns:
+            column.append([])
+        for line in row:
+            columns[sum((line.x0 + line.x1) / 2 > middle for middle in middles)][-1].append(line)
+    return columns
+
+
+def is_prose(column: Sequence[list[Line]]) -> bool:
+    """Whether most lines fill the column, as wrapped text does."""
+    rows = [row for row in column if row]
+    if len(rows) < 4:
+        return False
+    widths = [row[-1].x1 - row[0].x0 for row in rows]
+    full = sorted(widths)[int(0.9 * (len(widths) - 1))]
+    letters = median(sum(len(line.text) for line in row) for row in rows)
+    return letters >= 16 and sum(width > 0.7 * full for width in widths) >= 0.6 * len(widths)
+
+
+def judge(
+    band: Sequence[list[Line]],
+    columns: Sequence[Sequence[list[Line]]],
+    gutters: Sequence[Gap],
+    rules: Sequence[Rule],
+) -> str:
+    """ "table", "columns", "rows" (read each from left to right) or "doubtful" (columns, but who knows)."""
+    filled = [[row for row in column if row] for column in columns]
+    if not filled[0]:
+        return "rows"
+    texts = [[" ".join(line.text for line in row) for row in column] for column in filled]
+    if len(columns) == 2 and sum(bool(BULLET_ONLY.fullmatch(text)) for text in texts[0]) > 0.6 * len(texts[0]):
+        return "rows"
+    if sum(bool(DOTS.search(text)) for column in texts for text in column) > 0.4 * len(band):
+        return "rows"  # a table of contents
+    if sum(text.endswith(":") for text in texts[0]) > 0.6 * len(texts[0]) and len(columns) == 2:
+        return "rows"  # "Name:   Hallow"
+    if len(columns) == 2 and all(re.fullmatch(r"\d{1,4}|[ivxlc]+", text) for text in texts[1]):
+        return "rows"  # another one, without dots
+    shared = sum(sum(bool(cell) for cell in cells) >= 2 for cells in zip(*columns, strict=True))
+    if len(rules_across(band, gutters, rules)) >= 3 and shared >= 2:
+        return "table"
+    prose = [is_prose(column) for column in filled]
+    if all(prose):
+        return "columns"
+    if sum(prose) >= 2 and all(len(column) < 4 or is_text for column, is_text in zip(filled, prose, strict=True)):
+        return "columns"
+    lists = [sum(bool(MARKER.match(text)) for text in column) > 0.4 * len(column) for column in texts]
+    if sum(lists) >= 2 or (any(prose) and any(lists[1:])):
+        return "columns"
+    if shared >= 0.6 * len(filled[0]) and (len(columns) >= 3 or shared >= 3):
+        short = [median(map(len, column)) <= 30 for column in texts]
+        return "table" if all(short) or (short[0] and sum(short) >= len(short) - 1) else "doubtful"
+    return "doubtful" if shared >= 4 or min(map(len, filled)) >= 4 else "rows"
+
+
+def rules_across(band: Sequence[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]) -> list[float]:
+    """The heights of the strokes that run over a gutter inside the band or at its edges."""
+    size = band[0][0].size
+    top, bottom = band[0][0].y + 2 * size, band[-1][0].y - 2 * size
+    left, right = min(row[0].x0 for row in band), max(row[-1].x1 for row in band)
+    found: dict[int, float] = {}
+    for y, x0, x1 in rules:
+        if bottom < y < top:
+            found[round(y / 2)] = found.get(round(y / 2), 0.0) + min(x1, right) - max(x0, left)
+    heights = sorted((2 * key for key, length in found.items() if length > 0.6 * (right - left)), reverse=True)
+    return [y for at, y in enumerate(heights) if at == 0 or heights[at - 1] - y > 0.5 * size]
+
+
+def table_end(band: Sequence[list[Line]]) -> int:
+    """How many rows belong to the table: text behind a blank, or the next table's caption, is none."""
+    steps = [above[0].y - below[0].y for above, below in pairwise(band)]
+    usual = median(steps) if steps else 0.0
+    for at, step in enumerate(steps, 1):
+        follows = all(len(row) == 1 for row in band[at : at + 2]) or NUMBERED.match(band[at][0].text)
+        if step > 1.6 * usual and at >= 2 and len(band[at]) == 1 and follows:
+            return at
+    return len(band)
+
+
+def hand_back(band: list[list[Line]], gutters: Sequence[Gap]) -> tuple[list[list[Line]], list[list[Line]]]:
+    """The band without a heading at its foot that belongs to what follows across all columns."""
+    left = (gutters[0][0] + gutters[0][1]) / 2
+    last = max((at for at, row in enumerate(band) if any(line.x0 > left for line in row)), default=len(band) - 1)
+    for at in range(last + 1, len(band)):
+        step = band[at - 1][0].y - band[at][0].y
+        if step > 1.7 * band[at][0].size and len(band) - at <= 3:
+            return band[:at], band[at:]
+    return band, []
+
+
+def read_table(band: list[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]) -> Table:
+    columns = cut(band, gutters)
+    borders = rules_across(band, gutters, rules)
+    if len(borders) < 3:
+        borders = blanks_between(columns)
+    wrapped = any(not row for row in columns[0][1:])
+    rows: list[list[str]] = []
+    firsts: list[list[Line]] = []
+    for at, cells in enumerate(zip(*columns, strict=True)):
+        texts = [" ".join(line.text for line in cell) for cell in cells]
+        top = band[at - 1][0].y + 0.2 * band[at][0].size
+        if (
+            at == 0
+            or any(band[at][0].y < border < top for border in borders)
+            or (not borders and (cells[0] or not wrapped))
+        ):
+            rows.append(texts)
+            firsts.append(band[at])
+        else:
+            rows[-1] = [join_cell(old, more) for old, more in zip(rows[-1], texts, strict=True)]
+    bold = all(line.bold for line in firsts[0]) and len(firsts) > 1 and not all(line.bold for line in firsts[1])
+    return Table(rows, bold or names_columns(rows), bold, tuple(gutters), band[0][0].page)
+
+
+def blanks_between(columns: Sequence[Sequence[list[Line]]]) -> list[float]:
+    """Heights of the wider blanks of the column with most lines, if its lines are wrapped and the blanks part the rows."""
+    fullest = [row[0] for row in max(columns, key=lambda column: sum(map(bool, column))) if row]
+    opened = sum(map(bool, columns[0]))
+    steps = [(above.y - below.y, (above.y + below.y) / 2) for above, below in pairwise(fullest)]
+    if opened >= len(fullest) or not steps:
+        return []
+    least = min(step for step, _ in steps)
+    borders = [height for step, height in steps if step > 1.25 * least]
+    return borders if len(borders) >= 0.5 * (opened - 1) > 0 else []
+
+
+def join_cell(above: str, below: str) -> str:
+    if re.search(r"[^\W\d_][-\u00ad\u2010]$", above) and below[:1].islower():
+        return above[:-1] + below
+    return f"{above} {below}".strip()
+
+
+def names_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row may name the columns: it leaves at most one cell empty and holds no figures."""
+    if len(rows) < 2 or sum(bool(cell) for cell in rows[0]) < max(2, len(rows[0]) - 1):
+        return False
+    return not any(re.fullmatch(r"[^A-Za-z]*\d[\d.,% ]*", cell) for cell in rows[0])
