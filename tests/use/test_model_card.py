@@ -7,7 +7,10 @@ import shutil
 import pytest
 import yaml
 
+import zoo
 from byheart.model import embedded
+from byheart.model.adapters.adapter import Lora
+from byheart.model.adapters.attaching import load_adapter
 from byheart.model.adapters.naming import name_base
 from byheart.report.loading import Saved
 from byheart.store import read_json, read_records
@@ -99,3 +102,13 @@ def test_the_embedded_model_is_named_by_its_hub_id(tmp_path):
     assert (
         read_json(tmp_path / "adapter_config.json")["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
     )
+
+
+def test_loading_an_adapter_asks_no_hub_for_its_base(tmp_path, monkeypatch):
+    Lora(rank=2).save(Lora(rank=2).attach(zoo.build("llama")), str(tmp_path))
+    settings = read_json(tmp_path / "adapter_config.json") | {"base_model_name_or_path": "me/tiny"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+    asked = []
+    monkeypatch.setattr("peft.utils.save_and_load.check_file_exists_on_hf_hub", lambda *words: asked.append(words))
+    load_adapter(zoo.build("llama"), tmp_path)
+    assert not asked

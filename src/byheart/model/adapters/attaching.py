@@ -67,6 +67,7 @@ def load_adapter(model: "PreTrainedModel", folder: Path) -> "PeftModel":
     except Exception as error:  # of json, safetensors, torch or peft: the files are not what was saved
         refuse_damaged_adapter(folder)
         raise _unusable(f"cannot be loaded: {' '.join(str(error).split())[:200]}", folder) from error
+    loaded.active_peft_config.base_model_name_or_path = None  # else peft asks the hub for the base's config
     own = get_peft_model_state_dict(loaded).keys()
     found = [*named("has no weights for", own - saved), *named("has weights for other layers:", saved - own)]
     if found:
