@@ -4,6 +4,7 @@ import codecs
 import re
 from pathlib import Path
 
+from byheart.documents.markdown import read_marks
 from byheart.documents.outline import outline
 from byheart.errors import Problem, UserError
 
@@ -43,6 +44,9 @@ def read_text(path: Path) -> tuple[str, str, list[str]]:
     matter = FRONT_MATTER.match(text)
     text = text[matter.end() :] if matter else text
     title = TITLE_KEY.search(matter[1]) if matter else None
+    if path.suffix.lower() not in (".txt", ".text"):
+        text, left_out = read_marks(text)
+        warnings = [*warnings, *(f"{path}: {line}" for line in left_out)]
     return text, title[1] if title else find_title(text), warnings
 
 
