@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from byheart.documents.html_marks import fold_marks
 from byheart.documents.html_pairs import mark_pairs
 from byheart.documents.language import count_words
 from byheart.documents.text import decode
@@ -27,6 +28,7 @@ def read_html(path: Path) -> tuple[str, str, list[str]]:
     if tree is None:
         raise UserError(Problem("the page is empty", str(path)))
     title = first_text(tree, "//title") or first_text(tree, "//h1")
+    fold_marks(tree)
     mark_pairs(tree)
     plain = plain_text(tree)
     etree.strip_tags(tree, "b", "strong", "i", "em", "u", "mark")  # "**two** litres" is no answer to learn
