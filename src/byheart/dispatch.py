@@ -212,9 +212,8 @@ def score_again(request: Request, progress: Progress) -> EvaluateResult:
     problems, folder = list[Problem](), _folder_given(request, "run")
     try:
         if not request.value("run"):
-            raise UserError(
-                Problem("which run?", "run", fix=shlex.join(["byheart", "evaluate", f"run={_newest_run()}"]))
-            )
+            newest = latest_run(with_adapter=True) or Path("outputs/NAME/TIME")
+            raise UserError(Problem("which run?", "run", fix=shlex.join(["byheart", "evaluate", f"run={newest}"])))
         config = saved_config(folder, "run")
         if not (folder / "adapter").is_dir():
             fix = f"finish it first: {shlex.join(['byheart', 'learn', f'resume={folder}'])}"
@@ -237,12 +236,6 @@ def score_again(request: Request, progress: Progress) -> EvaluateResult:
         return stages.evaluate(
             run_config, folder, run_config.questions if request.value("questions") else None, progress
         )
-
-
-def _newest_run() -> Path:
-    """For advice: a run here that can be scored."""
-    found = sorted(Path("outputs").glob("*/*/adapter"), key=lambda adapter: adapter.stat().st_mtime)
-    return found[-1].parent if found else Path("outputs/NAME/TIME")
 
 
 def state_of(folder: Path) -> str:

@@ -172,3 +172,8 @@ class CurvePoint:
     token_accuracy: float | None = None  # share of the held-out answers' tokens that are the model's first choice
     bounded_loss: float | None = None  # val_loss where no token counts for more than 3 nats
     train_recall: float | None = None  # share of the rows since the last check that were said word for word
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 fact", "1,200 facts"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

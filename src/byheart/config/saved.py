@@ -67,9 +67,10 @@ def started_in(folder: Path) -> Path:
     return Path(said) if said and Path(said).is_dir() else Path.cwd()
 
 
-def latest_run() -> Path | None:
+def latest_run(with_adapter: bool = False) -> Path | None:
     """The run under outputs/ that was last written to. A sweep's trials are none: their sweep goes on with them."""
     runs = [file.parent for file in Path("outputs").glob("*/*/run.json") if file.parent.parent.name != "sweeps"]
+    runs = [run for run in runs if not with_adapter or (run / "adapter").is_dir()]
     return max(runs, key=lambda run: (run / "run.json").stat().st_mtime, default=None)
 
 

@@ -3,11 +3,14 @@
 import re
 import unicodedata
 
-# What a typesetter joins or hides: ligatures (U+FB00 to U+FB06), soft hyphens, blanks without width, byte order marks.
+# What a typesetter joins or hides: ligatures, soft hyphens, blanks without width, byte order marks.
 # The joiners U+200C and U+200D stay: Persian, Hindi and emoji need them.
-_LIGATURES = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
-_HIDDEN = dict.fromkeys("\u00ad\u200b\u2060\ufeff", "")
-_TYPESET = str.maketrans({**_LIGATURES, **_HIDDEN})
+LIGATURES = {ord(sign): unicodedata.normalize("NFKC", sign) for sign in "ﬀﬁﬂﬃﬄﬅﬆĳĲ"}  # for str.translate
+_TYPESET = LIGATURES | dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"), "")
+
+# Raised and lowered figures, for str.translate.
+RAISED = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
+LOWERED = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
 
 _QUOTES = dict.fromkeys("‘’‚‛′´`ʼ＇", "'") | dict.fromkeys("“”„‟″«»‹›「」『』〝〞＂", '"')
 _DASHES = dict.fromkeys("‐‑‒–—―−﹣－", "-")

@@ -3,12 +3,12 @@
 import re
 from typing import TYPE_CHECKING
 
+from byheart.documents.folding import LOWERED, RAISED
+
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_RAISED = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
-_LOWERED = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
-_SIGNS = {"sup": (re.compile(r"[\d+\-−=()n]+"), _RAISED), "sub": (re.compile(r"[\d+\-−=()]+"), _LOWERED)}
+_SIGNS = {"sup": (re.compile(r"[\d+\-−=()n]+"), RAISED), "sub": (re.compile(r"[\d+\-−=()]+"), LOWERED)}
 _NOTE = re.compile(r"\[?(?:\d{1,3}|[a-z]|note \d+|citation needed)\]?", re.I)  # "[3]", "a", "[note 2]"
 _UNSEEN = (
     "//*[@hidden or contains(translate(@style, ' ', ''), 'display:none')"

@@ -10,6 +10,7 @@ from byheart.model.adapters.adapter import Lora
 from byheart.model.embedded import EMBEDDED, HUB_ID, find_embedded
 from byheart.model.sizes import ModelSizes, download_bytes, sizes_of
 from byheart.pipeline.run_config import RunConfig
+from byheart.records import counted
 from byheart.training.hardware import expected_place
 from byheart.training.stopping import WORDS
 
@@ -54,7 +55,7 @@ def details(config: RunConfig) -> Iterator[Line]:
     yield "scores", ", ".join(config.evaluation) or "none"
     trainer = config.trainer
     place = expected_place(trainer.device, trainer.precision, trainer.threads)
-    cores = f", {place.cores} core{'' if place.cores == 1 else 's'}" if place.device == "cpu" else ""
+    cores = f", {counted(place.cores, 'core')}" if place.device == "cpu" else ""
     memory = f", {place.total / 2**30:.3g} GiB" if place.total else ""
     yield "device", f"{place.name}{cores}{memory}, {place.dtype}"
     if config.logger:
@@ -117,7 +118,7 @@ def _adapter(config: RunConfig) -> str:
 
 def _length(config: RunConfig) -> str:
     limit = config.limit
-    epochs = f"up to {config.epochs:,} epoch{'' if config.epochs == 1 else 's'}"
+    epochs = f"up to {counted(config.epochs, 'epoch')}"
     if limit.steps is not None:
         return f"{epochs} or {limit.steps:,} steps"
     return epochs if limit.seconds is None else f"{epochs} within {config.budget}"
@@ -127,7 +128,7 @@ def _ending(config: RunConfig) -> str:
     stopping = config.stopping
     if stopping.patience is None:
         return f"all epochs are over; the best by {WORDS[stopping.monitor]} is kept"
-    checks = f"{stopping.patience} check{'' if stopping.patience == 1 else 's'}"
+    checks = f"{counted(stopping.patience, 'check')}"
     return f"{WORDS[stopping.monitor]} has not improved for {checks} ({stopping.checks_per_epoch} an epoch)"
 
 

@@ -20,7 +20,7 @@ from byheart.expansion.quotas import Quotas
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Advanced, LedgerWritten, Said
-from byheart.records import Chunk, Document, Example, Fact, Json, Rejection, Split
+from byheart.records import Chunk, Document, Example, Fact, Json, Rejection, Split, counted
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 from byheart.teacher.base import Estimate, Teacher
 
@@ -136,9 +136,9 @@ def _read(config: RunConfig, run: Run) -> Source:
         write_jsonl(run.folder / "chunks.jsonl", source.chunks)
         write_jsonl(run.folder / "facts.jsonl", source.facts)
         note(
-            _counted(len(source.documents), "document")
+            counted(len(source.documents), "document")
             + _languages(source.documents)
-            + f", {_counted(len(source.chunks), 'chunk')}, {_counted(len(source.facts), 'fact')}"
+            + f", {counted(len(source.chunks), 'chunk')}, {counted(len(source.facts), 'fact')}"
         )
     for warning in loaded.warnings:
         run.note(warning)
@@ -188,7 +188,7 @@ def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
         write_json(run.folder / "ledger.json", account)
         angles = Counter(e.angle for e in examples)
         most = [f"{count} {angle}" for angle, count in angles.most_common(3)]
-        note(f"{_counted(len(examples), 'example')}: {', '.join([*most, '...'] if len(angles) > 3 else most)}")
+        note(f"{counted(len(examples), 'example')}: {', '.join([*most, '...'] if len(angles) > 3 else most)}")
     _report_ledger(account, source, run)
     return examples
 
@@ -197,7 +197,7 @@ def _report_ledger(account: Json, source: Source, run: Run) -> None:
     """Reports what is missing as notes, then sends the whole ledger to the listeners."""
     if account["uncovered"]:
         run.note(
-            f"{len(account['uncovered'])} of {_counted(len(source.facts), 'fact')} without examples in both directions;"
+            f"{len(account['uncovered'])} of {counted(len(source.facts), 'fact')} without examples in both directions;"
             " ledger.json lists them with the reasons"
         )
     for line in [*account["notes"], *account["short"][:SHOWN]]:
@@ -286,7 +286,3 @@ def _dense(config: RunConfig) -> list[Quotas]:
 
 def _asked(config: RunConfig, chunks: tuple[Chunk, ...]) -> dict[str, int]:
     return {chunk.id: max((member.asked_of(chunk) for member in _dense(config)), default=0) for chunk in chunks}
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

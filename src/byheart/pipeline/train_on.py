@@ -16,6 +16,7 @@ from pathlib import Path
 
 from byheart.config.saved import overrides_of, started_in
 from byheart.errors import Problem, UserError
+from byheart.pipeline.budget import adapters_scored, after_training
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.records import CurvePoint, Json
@@ -23,8 +24,6 @@ from byheart.report.next_steps import TYPED_IN, learn_line
 from byheart.results import UNFINISHED
 from byheart.store import read_json
 from byheart.training.stopping import WORDS, Stopping
-
-REPORT_S = 10.0  # seconds that a run takes at least after its training
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def longer(config: RunConfig, run: Run) -> str:
     if training["state"] != "budget":
         changes.append(f"epochs={2 * config.epochs}")
     if config.limit.seconds is not None:
-        changes.append(f"budget={_duration(max(2 * config.limit.seconds, _seconds(run.record, twice=True)))}")
+        changes.append(f"budget={_duration(max(2 * config.limit.seconds, _seconds(run.record, config, twice=True)))}")
     elif config.budget is not None:
         changes.append(f"budget={config.limit.doubled()}")
     return " ".join(changes)
@@ -212,18 +211,18 @@ def _time_problems(folder: Path, config: RunConfig) -> Sequence[Problem]:
     if config.limit.seconds is None:
         return ()
     record: Json = read_json(folder / "run.json")
-    if config.limit.seconds > _seconds(record):
+    if config.limit.seconds > _seconds(record, config):
         return ()
-    used, enough = sum(record["timings"].values()), _duration(_seconds(record, twice=True))
+    used, enough = sum(record["timings"].values()), _duration(_seconds(record, config, twice=True))
     fix = f"give the time of the whole run: budget={enough} trains twice as long"
     return (Problem(f"this run took {used:.0f} s so far, and must be scored again", "budget", str(config.budget), fix),)
 
 
-def _seconds(record: Json, twice: bool = False) -> float:
+def _seconds(record: Json, config: RunConfig, twice: bool = False) -> float:
     """The time of a whole run that is trained on: for one more step, or for as long again."""
     timings = record["timings"]
-    again = [timings.get(stage, 0.0) for stage in ("model", "score_tuned", *(["training"] if twice else []))]
-    return float(sum(timings.values()) + sum(again) + REPORT_S)
+    again = [timings.get(stage, 0.0) for stage in ("model", *(["training"] if twice else []))]
+    return float(sum(timings.values()) + sum(again) + after_training(record, adapters_scored(config)))
 
 
 def _duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from byheart.expansion.from_teacher.observed import amount
-from byheart.records import Json
+from byheart.records import Json, counted
 from byheart.report.tables import printable
 from byheart.results import Needs, RunEstimate, TrainingEstimate
 
@@ -68,7 +68,7 @@ def _time(needs: Needs) -> str:
 
 
 def _epochs(count: int) -> str:
-    return f"{count:,} epoch{'' if count == 1 else 's'}"
+    return counted(count, "epoch")
 
 
 def _memory(needs: Needs) -> str:
@@ -133,16 +133,12 @@ def ledger_lines(account: Json) -> list[str]:
     """What an expansion came to: what it wrote, and what is short."""
     facts, chunks = len(account["facts"]), len(account["by_chunk"])
     refused, short, bare = sum(account["rejected"].values()), len(short_chunks(account)), len(account["uncovered"])
-    whole = f"{account['kept']:,} examples on {_counted(facts, 'fact')} in {_counted(chunks, 'chunk')}"
+    whole = f"{account['kept']:,} examples on {counted(facts, 'fact')} in {counted(chunks, 'chunk')}"
     lacks = f"{short:,} of them short of their quota" if short else "each with its quota"
-    ways = f"{_counted(bare, 'fact')} not asked in both directions" if bare else "all facts asked in both directions"
+    ways = f"{counted(bare, 'fact')} not asked in both directions" if bare else "all facts asked in both directions"
     why, most = next(iter(account["rejected"].items()), ("", 0))
     often = f", most often ({most:,}) because {why}" if most < refused else f" because {why}"
     return [f"{whole}, {lacks}; {ways}.", f"{refused:,} refused{often}." if refused else "None refused."]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def ledger_tables(account: Json, names_of: Mapping[str, str]) -> "Iterator[Table | str]":

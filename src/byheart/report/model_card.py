@@ -8,14 +8,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from byheart.data.split import read_split
-from byheart.documents.language import language_of
+from byheart.documents.language import document_language
 from byheart.records import Json
 from byheart.report import probes
 from byheart.report.loading import Saved
 from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
 from byheart.store import read_json, read_records, write_text
-
-READ = 3000  # characters of a document, from which its language is told
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def card(run: Path, about: About) -> str:
 def _front_matter(about: About, documents: Sequence[Json]) -> str:
     """YAML, in which JSON is allowed: a text in quotes is always a text."""
     saved = about.saved
-    languages = sorted({language_of(str(each["text"])[:READ]) for each in documents} - {""})
+    languages = sorted({document_language(str(each["text"])) for each in documents} - {""})
     data: dict[str, Any] = {
         "base_model": saved.base if saved.on_hub else None,
         "library_name": "peft" if saved.settings else "transformers",

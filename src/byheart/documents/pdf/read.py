@@ -12,10 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+from byheart.documents.folding import LIGATURES
 from byheart.documents.pdf.furniture import without_furniture
 from byheart.documents.pdf.layout import Layout, lay_out
 from byheart.documents.pdf.paragraphs import write_text
-from byheart.documents.pdf.words import LIGATURES, Line, Page, read_page
+from byheart.documents.pdf.words import Line, Page, read_page
 from byheart.errors import Problem, UserError
 
 PATIENCE_S = 10.0  # and as much again for each half megabyte

@@ -2,7 +2,6 @@
 
 import ctypes
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +11,11 @@ from math import atan2, degrees, hypot
 from statistics import median
 from typing import Any
 
-LIGATURES = {ord(sign): unicodedata.normalize("NFKC", sign) for sign in "ﬀﬁﬂﬃﬄﬅﬆĳĲ"}
+from byheart.documents.folding import LIGATURES, LOWERED, RAISED
+
 SOFT = re.compile(r"\u00ad(?=.)|[\u200b\u2060\ufeff]")
 SYMBOL_BULLETS = (0xF0B7, 0xF0A7, 0xF0D8, 0xF076, 0xF06E)  # of the fonts Symbol and Wingdings
 LINE_HYPHEN = 2  # what pdfium writes for a hyphen at the end of a line
-RAISED = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
-LOWERED = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
 BOLD = re.compile(rb"bold|black|heavy|cmbx|-bd", re.IGNORECASE)
 WIDE_GAP = 1.0  # of the font's size: what is further apart may stand in two columns
 RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")

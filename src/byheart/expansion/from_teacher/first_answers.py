@@ -35,7 +35,6 @@ _HELP = (
         "start the server with a longer context, or ask for less at a time: expansion.NAME.pairs_per_request=4,"
         " expansion.NAME.tokens_per_pair=60 or chunks.max_tokens=256",
     ),
-    ("no answer for", "lower teacher.concurrency, or raise teacher.timeout_s"),
     ("^200 |from the server", "look into the server's own log, then run the same command again"),
     (re.escape(EMPTY), "try the model with one question by hand; a larger one may follow the prompt"),
     (
@@ -53,6 +52,11 @@ def helps(reason: str, name: str) -> str:
     return found.replace("NAME", name)
 
 
+def first_of_each(asks: Sequence[Ask], chunk_of: Callable[[Ask], str]) -> list[Ask]:
+    """The first ask about each chunk: a text that is filtered or too long says nothing of the others."""
+    return list({chunk_of(ask): ask for ask in reversed(asks)}.values())[::-1]
+
+
 def check_first_answers(
     name: str,
     asks: Sequence[Ask],
@@ -61,8 +65,7 @@ def check_first_answers(
 ) -> int:
     """Sends one ask after another until an answer is of use; gives the room that it needed.
 
-    `send(ask, room)` sends one; `useless(reply)` says why a reply is of no use, or "". The asks should be on different
-    chunks: a text that is filtered or too long says nothing of the others. Raises UserError where all fail for
+    `send(ask, room)` sends one; `useless(reply)` says why a reply is of no use, or "". See `first_of_each`. Raises UserError where all fail for
     the same reason, and where the server cuts the prompts.
     """
     place, reasons, said, cut = 0, [], "", ""

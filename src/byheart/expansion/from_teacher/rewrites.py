@@ -15,7 +15,7 @@ from byheart.expansion.citation import cite
 from byheart.expansion.filters.checks import REPEATED, Filters, Refusal
 from byheart.expansion.filters.words import content_stems, plain
 from byheart.expansion.from_teacher.chunk_progress import CUT_OFF, TEMPERATURE, Candidate, ChunkExamples
-from byheart.expansion.from_teacher.first_answers import check_first_answers
+from byheart.expansion.from_teacher.first_answers import check_first_answers, first_of_each
 from byheart.expansion.from_teacher.prompts import fenced, load_prompt, named_source, prompt_problems
 from byheart.expansion.quotas import Quotas, shortfalls
 from byheart.records import FORWARD, Chunk, Example, Rejection
@@ -90,8 +90,7 @@ class Rewrites(Quotas):
         """How many times the tokens of an answer the first ones needed."""
         if not source.teacher.answers_soon:
             return 1
-        of_chunks = {ask.chunk.id: ask for ask in reversed(asks)}  # the first of each chunk
-        firsts = [*reversed(of_chunks.values())]
+        firsts = first_of_each(asks, lambda ask: ask.chunk.id)
 
         def send(ask: "_RewriteRequest", room: int) -> tuple[Request, Reply | Failure]:
             request = self._request(ask, source, room)

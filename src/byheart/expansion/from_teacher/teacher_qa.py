@@ -21,7 +21,7 @@ from byheart.expansion.from_teacher.chunk_progress import (
     PairSpec,
     Policy,
 )
-from byheart.expansion.from_teacher.first_answers import CUT_HELP, UNREAD, check_first_answers, cuts
+from byheart.expansion.from_teacher.first_answers import CUT_HELP, UNREAD, check_first_answers, cuts, first_of_each
 from byheart.expansion.from_teacher.judge import find_unsupported
 from byheart.expansion.from_teacher.parse import why_no_pair
 from byheart.expansion.from_teacher.prompts import fenced, list_schema, load_prompt, named_source, prompt_problems
@@ -139,8 +139,7 @@ class _Run:
         asks = self.first_round()
         if not asks or not self.source.teacher.answers_soon:
             return asks
-        of_chunks = {ask.chunk: ask for ask in reversed(asks)}  # the first of each chunk
-        firsts = [*reversed(of_chunks.values())]
+        firsts = first_of_each(asks, lambda ask: ask.chunk)
         firsts += [ask for ask in asks[:UNREAD] if ask not in firsts]
         refused = False
 
