@@ -50,15 +50,20 @@ class Fact:
     tokens: int
     headings: tuple[str, ...] = ()
     label: str = ""  # the marker that a list item stood behind: "(a)", "(b)(2)", "-", "3."
-    kind: str = ""  # "" a statement, "pair" the document's own question with its answer, "definition", "entry"
+    kind: str = ""  # of the block it stands in (`documents/blocks.py`): "text", "item", "row", "pair", ...; "" unknown
     question: str = ""  # of a pair, or the term of a definition or entry
     answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves
+
+    @property
+    def paired(self) -> bool:
+        """Whether it is a question with its answer or a term with its meaning, as the document itself gives them."""
+        return bool(self.question)
 
     @property
     def statement(self) -> str:
         """The words that say it all, on one line: of a pair the question too, which may be a heading above `text`."""
         words = " ".join(self.text.split())
-        if not self.kind:
+        if not self.paired:
             return words
         return " ".join(f"{self.question}{'' if self.kind == 'pair' else ':'} {self.answer}".split())
 

@@ -20,7 +20,7 @@ def facts(folder, text, name="pool.md", max_tokens=256):
 
 
 def pairs(folder, text, name="pool.md"):
-    return [(fact.question, fact.answer) for fact in facts(folder, text, name) if fact.kind]
+    return [(fact.question, fact.answer) for fact in facts(folder, text, name) if fact.paired]
 
 
 def each(shape: str) -> str:
@@ -52,8 +52,10 @@ def each(shape: str) -> str:
 )
 def test_questions_with_their_answers_are_one_fact_each(tmp_path, shape):
     found = facts(tmp_path, each(shape))
-    assert [(fact.kind, fact.question, fact.answer) for fact in found if fact.kind] == [("pair", q, a) for q, a in FAQ]
-    assert [fact.text for fact in found if not fact.kind] in ([], ["The pool"])
+    assert [(fact.kind, fact.question, fact.answer) for fact in found if fact.paired] == [
+        ("pair", q, a) for q, a in FAQ
+    ]
+    assert [fact.text for fact in found if not fact.paired] in ([], ["The pool"])
 
 
 def test_questions_of_a_page_end_where_their_panel_ends(tmp_path):
@@ -75,7 +77,7 @@ def test_each_term_of_a_page_has_its_own_meaning(tmp_path):
     entries = {f"Term{n}": f"The part of the pump that has number {n}." for n in range(12)}
     rows = "".join(f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in entries.items())
     page = f"<html><body><main><h1>Pump</h1><p>The pump has twelve parts.</p><dl>{rows}</dl></main></body></html>"
-    found = [fact for fact in facts(tmp_path, page, "pump.html") if fact.kind]
+    found = [fact for fact in facts(tmp_path, page, "pump.html") if fact.paired]
     assert {fact.question: fact.answer for fact in found} == entries and {f.kind for f in found} == {"definition"}
 
 
@@ -134,7 +136,7 @@ def test_of_a_long_answer_the_sentences_are_facts_too(tmp_path):
 @pytest.mark.parametrize("max_tokens", [16, 24, 256])
 def test_no_pair_and_no_word_is_lost_where_chunks_are_small(tmp_path, max_tokens):
     found = facts(tmp_path, each("Q: {q}\nA: {a}"), max_tokens=max_tokens)
-    assert [(fact.question, fact.answer) for fact in found if fact.kind] == list(FAQ)
+    assert [(fact.question, fact.answer) for fact in found if fact.paired] == list(FAQ)
     assert "".join("".join(fact.text.split()) for fact in found) in "".join(each("Q: {q}\nA: {a}").split())
 
 

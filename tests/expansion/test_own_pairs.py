@@ -52,7 +52,7 @@ def test_every_pair_is_taught_in_both_directions(tmp_path, name):
     pairs, text = TEXTS[name]
     source = read(tmp_path, name, text)
     written = Rules().expand(source)
-    own = [fact for fact in source.facts if fact.kind]
+    own = [fact for fact in source.facts if fact.paired]
     assert [(fact.question, fact.answer) for fact in own] == [*pairs.items()]
     assert ledger(source, {"rules": written}, written.examples, [], {})["coverage"] == {FORWARD: 1.0, REVERSE: 1.0}
     split = Forms().split(written.examples, source.facts, source.chunks, {})

@@ -76,7 +76,7 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
             tokens,
             chunk.headings,
             part.label,
-            part.kind if part.question else "",
+            part.kind,
             part.question,
             part.answer,
         )

@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+# What a block is. The reader decides it once; facts and rules act by it.
+TEXT, ITEM = "text", "item"  # prose, and a list item with its marker
+HEADER, ROW = "header", "row"  # of a table: the names of its columns, and a line below them
+RECORD = "record"  # a row of values under a header without marks (tabs, aligned columns), or a stanza of "name: value"
+CODE, FORMULA = "code", "formula"
+SPEECH = "speech"  # what one speaker says; its label is the speaker
+NOTE, CAPTION = "note", "caption"  # a footnote, and the words under a picture or table
 PAIR, DEFINITION, ENTRY = "pair", "definition", "entry"
 PAIRED = (
     PAIR,
@@ -27,7 +34,7 @@ class Block:
     start: int
     body: int
     end: int
-    kind: str  # "text", "item", "header" (of a table), "row", "code", or one of PAIRED
+    kind: str  # one of the kinds above
     indent: int = 0
     label: str = ""
     question: str = ""  # of a pair, without its marks; `body` is then where the answer begins

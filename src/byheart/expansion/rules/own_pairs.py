@@ -21,7 +21,7 @@ class OwnPairs:
     """The pairs of all facts, which must be known together: what two of them say alike tells neither from the other."""
 
     def __init__(self, facts: Sequence[Fact]):
-        pairs = [fact for fact in facts if fact.kind]
+        pairs = [fact for fact in facts if fact.paired]
         answers = {(_plain(fact.question), _plain(fact.answer)) for fact in pairs}
         self._asked = Counter(question for question, _ in answers)
         self._said = Counter(_plain(_quoted(fact.answer)) for fact in pairs)

@@ -62,16 +62,16 @@ class Rules(Quotas):
         foreign = {document.id for document in source.documents if not is_english(document_language(document.text))}
         english = [fact for fact in facts if fact.document not in foreign]
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
-        statements = {f.id: f.statement if f.kind else state(f.text, lead_ins[f.id]) for f in facts}
+        statements = {f.id: f.statement if f.paired else state(f.text, lead_ins[f.id]) for f in facts}
         read = [statements[fact.id] for fact in english]
         parsed = dict(zip((fact.id for fact in english), parse(read), strict=True))
         places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
-        asked = _asked([fact for fact in english if not fact.kind], lead_ins, statements, places)
+        asked = _asked([fact for fact in english if not fact.paired], lead_ins, statements, places)
         pairs = OwnPairs(facts)
         families = {}
         for fact in facts:
             place = places[fact.id]
-            if fact.kind:
+            if fact.paired:
                 drafts = pairs.families(fact, place, parsed.get(fact.id))
             elif fact.id in parsed:
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
@@ -133,7 +133,7 @@ class Rules(Quotas):
 
 def headings_above(fact: Fact) -> Sequence[str]:
     """Those that say where a fact stands; the heading that is the question of a pair is none."""
-    own = fact.kind and fact.headings and fact.question in fact.headings[-1]
+    own = fact.paired and fact.headings and fact.question in fact.headings[-1]
     return fact.headings[:-1] if own else fact.headings
 
 
