@@ -63,9 +63,9 @@ def history(values: Sequence[tuple[int, float]], maximize: bool, width: int = 76
     rest = sorted({*range(len(values))} - {*records}, key=lambda i: values[i][1], reverse=maximize)
     for i in (*reversed(records), *rest):
         labels.put(f"{values[i][1]:.3f}", around(*places[i]), "best" if i in records else "")
-    return _svg(
-        width, height, "Value of each trial", [*_axes(x, y, width, height, "trial"), line, *dots, *labels.parts]
-    )
+    whole = [mark for mark in x.ticks() if "." not in mark[0]]  # there is no trial 0.5
+    axes = _axes(x, y, width, height, "trial", below=in_rows(whole, 30, width, 1))
+    return _svg(width, height, "Value of each trial", [*axes, line, *dots, *labels.parts])
 
 
 def importance(shares: Mapping[str, float], width: int = 760) -> str:
