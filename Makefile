@@ -21,10 +21,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.byheart-installed
 LOG := $(VENV)/install.log
 EXAMPLE := documents=examples/ham_radio/amateur_radio_rules.md questions=examples/ham_radio/questions.jsonl
+RECORDED := expansion=file expansion.file.path=examples/ham_radio/examples.jsonl
 BYHEART := $(BIN)/byheart
 FAILED = { tail -n 25 $(LOG); echo "The installation failed; all of its output is in $(LOG)."; exit 1; }
 
-.PHONY: help setup learn expand check smoke sweep lr-ladder batch-size dashboard wandb-sync test lint format bench bench-gpu wheel clean
+.PHONY: help setup learn learn-rules expand check smoke sweep lr-ladder batch-size dashboard wandb-sync test lint format bench bench-gpu wheel clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,14 +34,17 @@ help: ## show this list
 
 setup: $(INSTALLED) ## make .venv and install the pinned packages, if that was not done before
 
-learn: $(INSTALLED) ## learn the ham-radio rules and sit their real exam: about 15 minutes on two cores
-	@$(BYHEART) learn $(EXAMPLE) name=ham_radio budget=15m $(ARGS)
+learn: $(INSTALLED) ## learn the ham-radio rules (a teacher's recorded pairs) and sit their exam: 15 minutes on two cores
+	@$(BYHEART) learn $(EXAMPLE) $(RECORDED) name=ham_radio budget=15m $(ARGS)
 
-expand: $(INSTALLED) ## only write the questions and answers about the ham-radio rules
+learn-rules: $(INSTALLED) ## the same with the questions that rules alone write
+	@$(BYHEART) learn $(EXAMPLE) name=ham_radio_rules budget=15m $(ARGS)
+
+expand: $(INSTALLED) ## only write questions and answers about the ham-radio rules, by rule
 	@$(BYHEART) expand $(EXAMPLE) name=ham_radio $(ARGS)
 
 check: $(INSTALLED) ## check the settings of `make learn` and spend nothing
-	@$(BYHEART) check $(EXAMPLE) name=ham_radio $(ARGS)
+	@$(BYHEART) check $(EXAMPLE) $(RECORDED) name=ham_radio $(ARGS)
 
 smoke: $(INSTALLED) ## the whole way of `make learn`, cut to a minute
 	@$(BYHEART) learn $(EXAMPLE) name=smoke epochs=1 expansion.rules.max_examples=40 'evaluation=[choice]' $(ARGS)
