@@ -7,6 +7,7 @@ and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL R
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 
 from byheart.documents.blocks import Block, Heading, Line, Outline
@@ -48,6 +49,7 @@ CAPITALS_LEVEL, SECTION_LEVEL, NUMBERED_LEVEL, CAPTION_LEVEL = 3, 4, 5, 10
 SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)", "。", "！", "？", "।", "۔", "؟")
 
 
+@lru_cache(maxsize=2)  # chunks, facts and places of a document are found one after the other
 def outline(text: str, title: str = "") -> Outline:
     """The structure of a text. In a text of headings only, the headings are paragraphs, so that nothing is lost."""
     lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]

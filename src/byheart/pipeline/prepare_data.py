@@ -8,6 +8,7 @@ from pathlib import Path
 
 from byheart.data.facts import find_facts, lead_ins
 from byheart.data.split import read_split
+from byheart.documents.composition import describe, with_kinds
 from byheart.documents.language import UNSPACED, count_words, document_language, is_english, language_name
 from byheart.documents.load import load_documents
 from byheart.errors import Problem, UserError
@@ -119,15 +120,15 @@ def read_prepared_data(folder: Path) -> PreparedData:
 def _read(config: RunConfig, run: Run) -> Source:
     with run.stage("documents", "Reading documents") as note:
         loaded = load_documents(config.documents)
-        chunks = [(document, config.chunks.split(document)) for document in loaded.documents]
-        facts = [(document, find_facts(document, own)) for document, own in chunks]
-        governed = {fact: lead for document, own in facts for fact, lead in lead_ins(document, own).items()}
-        source = Source(
-            loaded.documents,
-            tuple(chunk for _, own in chunks for chunk in own),
-            tuple(fact for _, own in facts for fact in own),
-            governed,
-        )
+        documents, chunks, facts, governed = list[Document](), list[Chunk](), list[Fact](), dict[str, str]()
+        for document in loaded.documents:
+            documents.append(with_kinds(document))
+            own = config.chunks.split(document)
+            stated = find_facts(document, own)
+            chunks += own
+            facts += stated
+            governed |= lead_ins(document, stated)
+        source = Source(tuple(documents), tuple(chunks), tuple(facts), governed)
         if not source.facts:
             raise UserError(
                 Problem("the documents contain no sentence to learn", "documents", ", ".join(config.documents))
@@ -140,6 +141,8 @@ def _read(config: RunConfig, run: Run) -> Source:
             + _languages(source.documents)
             + f", {counted(len(source.chunks), 'chunk')}, {counted(len(source.facts), 'fact')}"
         )
+        for line in describe(source.documents):
+            note(line)
     for warning in loaded.warnings:
         run.note(warning)
     return source

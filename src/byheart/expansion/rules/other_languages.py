@@ -14,8 +14,9 @@ TEXTS = (".txt", ".md", ".markdown", ".rst")  # what can be read at once, withou
 
 
 def note_languages(documents: Sequence[Document]) -> tuple[str, ...]:
-    """One note for each document of another language; one for all where they are many. `documents`: those not English."""
-    return _notes([(Path(document.path).name, document_language(document.text)) for document in documents])
+    """One note for each document of another language; one for all where they are many."""
+    found = [(Path(document.path).name, document_language(document.text)) for document in documents]
+    return _notes([(name, language) for name, language in found if not is_english(language)])
 
 
 def find_other_languages(files: Iterable[Path]) -> tuple[str, ...]:

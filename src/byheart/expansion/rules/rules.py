@@ -91,7 +91,7 @@ class Rules(Quotas):
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
         examples = choose(self, source.chunks, facts, candidates, self.usual)
         short = shortfalls(self, source.chunks, facts, examples, "rules")
-        notes = note_languages([document for document in source.documents if document.id in foreign])
+        notes = note_languages(source.documents)
         return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes)
 
     def problems(self) -> Sequence[str]:
