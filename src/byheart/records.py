@@ -36,6 +36,7 @@ class Document:
         str, ...
     ] = ()  # what its reader could not do or tell: "the order of reading is in doubt on pages 2-4"
     kinds: dict[str, int] = field(default_factory=dict)  # blocks by kind (`documents/blocks.py`), where counted
+    languages: tuple[str, ...] = ()  # its own, then those of its other parts: ("en", "de"); "" where it cannot be told
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Fact:
     kind: str = ""  # of the block it stands in (`documents/blocks.py`): "text", "item", "row", "pair", ...; "" unknown
     question: str = ""  # of a pair, or the term of a definition or entry
     answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves
+    language: str = ""  # "en", "de", ...; "" where it cannot be told
 
     @property
     def paired(self) -> bool:

@@ -20,6 +20,7 @@ from byheart.documents.blocks import (
     SPEECH,
     TEXT,
 )
+from byheart.documents.mixed import languages_of
 from byheart.documents.outline import outline
 from byheart.records import Document, LeftOut, counted, counted_of
 
@@ -56,9 +57,9 @@ NAMED = 4  # documents; what more of them are made of is said in one line
 
 
 def with_kinds(document: Document) -> Document:
-    """The document with its blocks counted."""
+    """The document with its blocks counted and its languages told."""
     kinds = Counter(block.kind for block in outline(document.text, document.title).blocks)
-    return replace(document, kinds=dict(kinds))
+    return replace(document, kinds=dict(kinds), languages=languages_of(document))
 
 
 def made_of(kinds: Mapping[str, int]) -> str:

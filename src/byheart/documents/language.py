@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,13 @@ _BY_SCRIPT = {
     "BENGALI": "bn",
     "TAMIL": "ta",
 }
+# So near that py3langid cannot tell them apart in a short text; together they are sure enough.
+_RELATED = (
+    frozenset(("id", "ms")),
+    frozenset(("no", "nb", "nn", "da")),
+    frozenset(("hr", "sr", "bs")),
+    frozenset(("cs", "sk")),
+)
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _WORD = re.compile(r"[^\W\d_]+")
 # Scripts that put no blank between words; Korean does.
@@ -85,6 +93,12 @@ def language_name(language: str) -> str:
     return _NAMES.get(language, f"“{language}”")
 
 
+def language_names(languages: Sequence[str]) -> str:
+    """ "German, Chinese and Arabic"."""
+    *others, last = map(language_name, languages)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def english_share(text: str) -> tuple[float, int]:
     """(the share of English function words, the number of words). Words of other scripts count too."""
     found = _WORD.findall(text.lower())
@@ -102,7 +116,14 @@ def language_of(text: str) -> str:
     if len(text) < SHORTEST:
         return ""
     language, probability = _identifier().classify(text)
+    if probability < SURE and any(language in group for group in _RELATED):
+        probability = sum(each for other, each in _identifier().rank(text) if are_related(other, language))
     return str(language) if probability >= SURE else ""
+
+
+def are_related(one: str, other: str) -> bool:
+    """Whether two languages are the same, or so near that a short text may be either."""
+    return one == other or any({one, other} <= group for group in _RELATED)
 
 
 def script_of(text: str) -> str:
@@ -110,6 +131,8 @@ def script_of(text: str) -> str:
     if text.isascii():
         return "LATIN" if any(letter.isalpha() for letter in text) else ""
     counts = Counter(_script(letter) for letter in text[:500] if letter.isalpha())
+    counts["CJK"] *= 2  # each says as much as two letters of an alphabet, or more
+    counts += Counter()  # none is left at zero
     return counts.most_common(1)[0][0] if counts else ""
 
 
