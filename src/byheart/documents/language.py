@@ -43,13 +43,20 @@ _RELATED = (
     frozenset(("cs", "sk")),
 )
 _KANA = re.compile(r"[\u3040-\u30ff]")
-_WORD = re.compile(r"[^\W\d_]+")
+# Vowel signs, which are no letters to Python's \w, though words go on behind them: of Latin and Arabic letters, and of
+# the Indic scripts, whose blocks are alike; for a class of characters.
+MARKS = r"\u0300-\u036f\u064b-\u065f\u0670" + "".join(
+    f"{chr(at)}-{chr(at + 3)}{chr(at + 0x3A)}-{chr(at + 0x3C)}{chr(at + 0x3E)}-{chr(at + 0x4F)}{chr(at + 0x51)}-{chr(at + 0x57)}"
+    f"{chr(at + 0x62)}{chr(at + 0x63)}"
+    for at in range(0x900, 0xE00, 0x80)
+)
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
 # Scripts that put no blank between words; Korean does.
 UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]+"
 )
 LETTERS_PER_WORD = 1.5  # in them; a Chinese word has 1.5 letters in the mean
-_SPACED_WORD = re.compile(r"[^\W_]+(?:['’.,:/-][^\W_]+)*")
+_SPACED_WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*(?:['’.,:/-][^\W_](?:[^\W_]|[{MARKS}])*)*")
 _NAMES = {
     "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German",
     "el": "Greek", "en": "English", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian", "fi": "Finnish",

@@ -16,7 +16,9 @@ TITLE = re.compile(
 INDONESIAN = re.compile(
     r"(?<!\w)(?:bpk|mis|sdri?|jl|drg|ir|a\.? ?n|u\.? ?p)\.$", re.I
 )  # "mis." ends sentences of French
-INITIAL = re.compile(r"(?<![\w\u064b-\u0652-])(?<!\d\s)[A-ZÀ-ÖØ-ÞА-ЯЁء-ي]\.$")  # no last letter behind a vowel sign
+INITIAL = re.compile(
+    r"(?<![\w\u064b-\u0652-])(?<!\d\s)(?<!, [A-Z]\.)[A-ZÀ-ÖØ-ÞА-ЯЁء-ي]\.$"
+)  # no last letter behind a vowel sign
 BEFORE_NUMBER = re.compile(
     r"(?<![\w-])(?:arts?|abs|nrs?|n|no|n[uú]ms?|pp?|p[aá]gs?|sez|sec|sect|cap|kap|bd|vol|t|fig|abb|tab|ziff|rn|inc|par|al|ca|ust|odst|lit|satz|st"
     r"|cf|vgl|tel|s[eé]cs?|ст|пп?|гл|стр|с|рис|табл|тел|ок|прим|№|hlm|tgl)\.$",

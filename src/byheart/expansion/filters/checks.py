@@ -89,7 +89,7 @@ class Filters:
             return Refusal(LENGTH, f"an answer of {said} words")
         if self.max_question_words is not None and asked > self.max_question_words:
             return Refusal(LENGTH, f"a question of {asked} words")
-        closed = answer.rstrip().endswith("“") and "„" in answer  # German
+        closed = answer.rstrip().endswith("“") and ("„" in answer or "”" in answer)  # German, Urdu
         if angle != "completion" and said > 3 and _OPEN_END.search(answer) and not closed:
             return Refusal(UNENDED, answer[-30:])
         return None

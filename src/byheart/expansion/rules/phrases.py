@@ -93,10 +93,15 @@ def key_phrases(doc: "Doc") -> list[Span]:
 
 
 def number_phrases(sentence: str) -> list[Span]:
-    """The numbers that stand once in a sentence of any language."""
-    found = list(NUMBER.finditer(sentence))
-    counts = Counter(match.group() for match in found)
-    return [match.span() for match in found if counts[match.group()] == 1]
+    """The numbers that stand once in a sentence of any language; those in a row are one: "03342 88120"."""
+    found: list[Span] = []
+    for match in NUMBER.finditer(sentence):
+        if found and match.start() == found[-1][1] + 1 and sentence[match.start() - 1].isspace():
+            found[-1] = (found[-1][0], match.end())
+        else:
+            found.append(match.span())
+    counts = Counter(sentence[a:b] for a, b in found)
+    return [(a, b) for a, b in found if counts[sentence[a:b]] == 1]
 
 
 def quantities(sentence: str) -> Iterator[re.Match[str]]:
