@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
-from byheart.documents.blocks import Block, Heading, Line, Outline
+from byheart.documents.blocks import CODE, HEADER, ITEM, ROW, TEXT, Block, Heading, Line, Outline
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
 
@@ -168,15 +168,15 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
         end = line.start + len(line.text.rstrip())
         label = ""
         if code:
-            kind = "code"
+            kind = CODE
         elif stripped.startswith("|") and stripped.rstrip().endswith("|") and len(stripped) > 2:
-            kind = "header" if index + 1 < len(lines) and is_table_rule(lines[index + 1].text) else "row"
+            kind = HEADER if index + 1 < len(lines) and is_table_rule(lines[index + 1].text) else ROW
         else:
             label = read_label(stripped, letters)
-            if open_kind == "text" and not may_interrupt(stripped, lines[index - 1].text):
+            if open_kind == TEXT and not may_interrupt(stripped, lines[index - 1].text):
                 label = ""
-            kind = "item" if label else "text"
-        if blocks and (open_kind == kind == "code" or (kind == "text" and open_kind in ("text", "item"))):
+            kind = ITEM if label else TEXT
+        if blocks and (open_kind == kind == CODE or (kind == TEXT and open_kind in (TEXT, ITEM))):
             blocks[-1] = replace(blocks[-1], end=end)
             continue
         start = line.end - len(stripped)
