@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import wrap
@@ -12,11 +13,13 @@ from byheart.config.checking import show
 from byheart.config.compose import Request, read_request
 from byheart.config.typed import TRAINING, Typed, read_typed
 from byheart.dispatch import Checked, Job, Result
-from byheart.documents.load import find_documents
+from byheart.documents.composition import describe, with_kinds
+from byheart.documents.load import Loaded, find_documents, load_documents
 from byheart.errors import Problem, UserError
-from byheart.expansion.rules.other_languages import find_other_languages
+from byheart.expansion.rules.other_languages import find_other_languages, note_languages
 from byheart.pipeline.in_words import details, summary
 from byheart.pipeline.learn import learn
+from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Progress
 from byheart.report.asking import estimate_lines
 from byheart.report.next_steps import from_here
@@ -24,6 +27,7 @@ from byheart.report.tables import printable
 from byheart.report.terminal import WIDTH, Terminal
 from byheart.results import INTERRUPTED, RunEstimate, SweepResult
 
+READ_AHEAD = 400_000  # bytes of documents that `check` reads: hardly a second, of any format
 NAMES = 14  # columns of what a line of `check` is about
 
 
@@ -119,7 +123,8 @@ def _resume(command: str, request: Request) -> int:
 
 def _show_checked(checked: Checked, estimate: RunEstimate | None) -> None:
     run_config, setup = checked.run_configs[0], checked.setup
-    lines = list(details(run_config))
+    loaded = _read_ahead(run_config)
+    lines = list(details(run_config, describe(loaded.documents)))
     if setup is not None:
         lines.insert(0, ("sweep", "; ".join(f"{key} {text}" for key, text in setup.space.as_text().items())))
     elif checked.multirun:
@@ -134,12 +139,28 @@ def _show_checked(checked: Checked, estimate: RunEstimate | None) -> None:
         if checked.multirun:
             print("This is the first run alone. Trials that train together take less than their sum.")
     unknown = run_config.unverified
-    foreign = find_other_languages(find_documents(run_config.documents)) if "rules" in run_config.expansion else []
-    for said in (*foreign, *unknown):
+    for said in (*_other_languages(run_config, loaded), *loaded.warnings, *unknown):
         print("", *wrap(f"! {said}", WIDTH), sep="\n")
     what = "all settings, for every value of this sweep," if checked.multirun else "all settings"
     but = ", but for what stands above" if unknown else ""
     print("", *wrap(f"ready: {what} are valid{but}; no teacher was asked and no model was loaded", WIDTH), sep="\n")
+
+
+def _read_ahead(run_config: RunConfig) -> Loaded:
+    """The documents, so that what is wrong with them is said now; none where to read them takes more than a moment."""
+    size = sum(path.stat().st_size for path in find_documents(run_config.documents))
+    if size > READ_AHEAD:
+        return Loaded(())
+    loaded = load_documents(run_config.documents)
+    return replace(loaded, documents=tuple(map(with_kinds, loaded.documents)))
+
+
+def _other_languages(run_config: RunConfig, loaded: Loaded) -> Sequence[str]:
+    if "rules" not in run_config.expansion:
+        return ()
+    if loaded.documents:
+        return note_languages(loaded.documents)
+    return find_other_languages(find_documents(run_config.documents))
 
 
 def _joined(parts: Sequence[str]) -> list[str]:

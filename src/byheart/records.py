@@ -15,6 +15,15 @@ ANGLES = ("recitation", "completion", "blank", "simple", "detailed", "scenario",
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What a reader took out of a document because it is no text to learn: 24 "running heads"."""
+
+    kind: str  # in the plural, as it is counted
+    count: int
+    example: str = ""  # the words of one, so that the reader can see whether it was rightly left out
+
+
+@dataclass(frozen=True)
 class Document:
     """One source text. `text` is exactly what every offset below counts in."""
 
@@ -22,6 +31,12 @@ class Document:
     title: str
     text: str
     path: str  # as the user named it
+    left_out: tuple[LeftOut, ...] = ()
+    doubts: tuple[
+        str, ...
+    ] = ()  # what its reader could not do or tell: "the order of reading is in doubt on pages 2-4"
+    kinds: dict[str, int] = field(default_factory=dict)  # blocks by kind (`documents/blocks.py`), where counted
+    languages: tuple[str, ...] = ()  # its own, then those of its other parts: ("en", "de"); "" where it cannot be told
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,7 @@ class Chunk:
     end: int
     text: str
     tokens: int
+    kinds: dict[str, int] = field(default_factory=dict)  # the blocks in it by kind; one that is cut counts in each part
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,7 @@ class Fact:
     kind: str = ""  # of the block it stands in (`documents/blocks.py`): "text", "item", "row", "pair", ...; "" unknown
     question: str = ""  # of a pair, or the term of a definition or entry
     answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves
+    language: str = ""  # "en", "de", ...; "" where it cannot be told
 
     @property
     def paired(self) -> bool:
@@ -182,3 +199,11 @@ class CurvePoint:
 def counted(count: int, noun: str) -> str:
     """ "1 fact", "1,200 facts"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def counted_of(count: int, nouns: str) -> str:
+    """The same for a noun in the plural: "1 running head", "1 line of tags", "1 entry", "2 entries"."""
+    head, of, rest = nouns.partition(" of ")
+    if count == 1 and head.endswith("s"):
+        head = f"{head[:-3]}y" if head.endswith("ies") else head[:-1]
+    return f"{count:,} {head}{of}{rest}"

@@ -80,8 +80,29 @@ def test_exact_match_and_f1_agree_with_torchmetrics(data):
         ("anything", "%", False),
         ("答えは東京です", "東京", True),
         ("C++ (2011)", "c++", True),
+        ("票价12元。", "12", True),
+        ("票价120元。", "12", False),
+        ("船长是李明，从2009年起。", "李明", True),
+        ("12 नावें हैं।", "नाव", False),
+        ("क्लब की नाव १२ है।", "नाव 12", True),
+        ("서울에서 출발한다", "서울", True),
+        ("ค่าโดยสาร 9 บาท", "9 บาท", True),
+        ("ثمن التذكرة ٥٠ جنيهًا.", "50 جنيها", True),
         ("", "x", False),
     ],
 )
 def test_contains_means_whole_words(said, gold, expected):
     assert contains(said, gold) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "gold", "f1"),
+    [
+        ("渡轮每四十分钟一班。", "渡轮每四十分钟开一班", 18 / 19),  # 9 letters said, 10 wanted, 9 shared
+        ("李明", "张华", 0.0),
+        ("九元", "九元", 1.0),
+        ("दो नाव", "नाव", 2 / 3),
+    ],
+)
+def test_f1_counts_letters_where_no_blanks_separate_words(said, gold, f1):
+    assert compare(said, [gold])["f1"] == pytest.approx(f1)

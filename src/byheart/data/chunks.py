@@ -2,12 +2,13 @@
 
 import hashlib
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, pairwise
 
-from byheart.documents.blocks import Block, Heading
-from byheart.documents.language import ENGLISH, document_language
+from byheart.documents.blocks import HEADER, ITEM, Block, Heading
+from byheart.documents.mixed import block_languages
 from byheart.documents.outline import outline
 from byheart.documents.sentences import statements, trim
 from byheart.documents.tokens import LONGEST_TOKEN, count_tokens, token_starts
@@ -46,24 +47,27 @@ class Chunking:
     def split(self, document: Document) -> list[Chunk]:
         """The document's chunks in order: `document.text[start:end] == text`; all that is not blank lies in one."""
         text = document.text
-        language = document_language(text)
         spans: list[Span] = []
-        headings: list[tuple[str, ...]] = []
+        sections: list[Section] = []
         for section in find_sections(document):
-            cut = self._cut_section(text, section, language)
+            cut = self._cut_section(text, section)
             spans += cut
-            headings += [section.headings] * len(cut)
+            sections += [section] * len(cut)
         texts = [text[start:end] for start, end in spans]
         ids = content_ids(document.id, "chunk", texts)
-        rows = zip(ids, headings, spans, texts, count_tokens(texts), strict=True)
-        return [Chunk(id, document.id, path, a, b, words, tokens) for id, path, (a, b), words, tokens in rows]
+        rows = zip(ids, sections, spans, texts, count_tokens(texts), strict=True)
+        return [
+            Chunk(id, document.id, section.headings, a, b, words, tokens, kinds_in(section, a, b))
+            for id, section, (a, b), words, tokens in rows
+        ]
 
-    def _cut_section(self, text: str, section: Section, language: str) -> list[Span]:
+    def _cut_section(self, text: str, section: Section) -> list[Span]:
         whole = trim(text, section.start, section.end)
         if all(fit(text, [whole], self.max_tokens)):
             return [whole]
-        units = spread(section, (block.start for block in section.blocks), section.start, section.end)
-        units = refine(text, units, self.max_tokens, lambda a, b: between_sentences(text, section, a, b, language))
+        starts = [after.start for before, after in pairwise(section.blocks) if before.kind != HEADER]
+        units = spread(section, starts, section.start, section.end)
+        units = refine(text, units, self.max_tokens, lambda a, b: between_sentences(text, section, a, b))
         units = refine(text, units, self.max_tokens, lambda a, b: between_words(text, section, a, b, self.max_tokens))
         return self._pack(text, units, self.max_tokens)
 
@@ -123,11 +127,23 @@ def spread(section: Section, cuts: Iterable[int], start: int, end: int) -> list[
     return list(zip([start, *inner], [*inner, end], strict=True))
 
 
-def between_sentences(text: str, section: Section, start: int, end: int, language: str = ENGLISH) -> list[Span]:
+def blocks_in(section: Section, start: int, end: int) -> tuple[Block, ...]:
+    """The blocks of which a part lies between these places."""
     first = bisect_right(section.blocks, start, key=lambda block: block.end)
     last = bisect_left(section.blocks, end, key=lambda block: block.start)
-    blocks = section.blocks[first:last]
-    spans = [statements(text, block.body, block.end, block.kind == "item", language) for block in blocks]
+    return section.blocks[first:last]
+
+
+def kinds_in(section: Section, start: int, end: int) -> dict[str, int]:
+    return dict(Counter(block.kind for block in blocks_in(section, start, end)))
+
+
+def between_sentences(text: str, section: Section, start: int, end: int) -> list[Span]:
+    blocks = blocks_in(section, start, end)
+    spans = [
+        statements(text, block.body, block.end, block.kind == ITEM, language)
+        for block, language in zip(blocks, block_languages(text, blocks), strict=True)
+    ]
     return spread(section, (start for own in spans for start, _ in own[1:]), start, end)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from byheart.data.chunks import content_ids
-from byheart.documents.blocks import PAIRED, Block
+from byheart.documents.blocks import CODE, HEADER, ITEM, PAIRED, ROW, TEXT, Block
 from byheart.documents.items import Place, find_places
-from byheart.documents.language import UNSPACED, count_words, document_language, is_english
+from byheart.documents.language import UNSPACED, count_words, is_english
+from byheart.documents.mixed import block_languages
 from byheart.documents.outline import outline
 from byheart.documents.pairs import LONG
 from byheart.documents.sentences import WORD, statements, trim
@@ -18,7 +19,7 @@ from byheart.records import Chunk, Document, Fact
 Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
 LEAST_ELSEWHERE = 2  # in other languages: "Вход свободный.", "자전거는 무료입니다." say all that "Entry is free." does
-WHOLE = ("row", "header", "code", *PAIRED)  # kinds of blocks that are one statement each
+WHOLE = (ROW, HEADER, CODE, *PAIRED)  # kinds of blocks that are one statement each
 FORMULA = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
@@ -46,6 +47,7 @@ class Statement:
     leads: bool = False  # the lead-in of items
     question: str = ""
     answer: str = ""
+    language: str = ""
 
 
 def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
@@ -54,15 +56,14 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
     Headings are no facts; list markers are kept apart in `label`. A document with any text has at least one fact.
     """
     text = document.text
-    language = document_language(text)
     found: list[tuple[Chunk, Statement]] = []
     by_chunk = find_statements(document, chunks)
     for chunk, parts in zip(chunks, by_chunk, strict=True):
-        whole = [part for part in join_short(text, parts, language) if not part.leads or says_something(text, part)]
+        whole = [part for part in join_short(text, parts) if not part.leads or says_something(text, part)]
         found += [(chunk, part) for part in whole if any(map(str.isalnum, text[part.start : part.end]))]
     if not found:  # signs only, "!!!" or "***": all there is
         found = [(chunk, part) for chunk, parts in zip(chunks, by_chunk, strict=True) for part in parts][:1]
-        found = found or [(chunk, Statement(chunk.start, chunk.end, "", 0, "text", 0)) for chunk in chunks[:1]]
+        found = found or [(chunk, Statement(chunk.start, chunk.end, "", 0, TEXT, 0)) for chunk in chunks[:1]]
     texts = [text[part.start : part.end] for _, part in found]
     ids = content_ids(document.id, "fact", texts)
     return [
@@ -79,6 +80,7 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
             part.kind,
             part.question,
             part.answer,
+            part.language,
         )
         for id, (chunk, part), words, tokens in zip(ids, found, texts, count_tokens(texts), strict=True)
     ]
@@ -114,8 +116,8 @@ def places_of(document: Document, facts: Sequence[Fact]) -> list[tuple[Fact, Blo
 def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[Statement]]:
     """For each chunk the statements in it, those of a block that the chunk cuts clipped to it."""
     text = document.text
-    language = document_language(text)
     shape = outline(text, document.title)
+    languages = block_languages(text, shape.blocks)
     places = find_places(text, shape)
     lead_ends = {place.chain[-1][1] for place in places if place.chain}
     heading_starts = [heading.start for heading in shape.headings]
@@ -123,9 +125,9 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
     current = 0
     for index, (block, place) in enumerate(zip(shape.blocks, places, strict=True)):
         # An item may open with a term, unless its first words complete "No station shall transmit:".
-        term = block.kind == "item" and (not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1])))
+        term = block.kind == ITEM and (not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1])))
         whole = block.kind in WHOLE and count_words(block.answer) <= LONG
-        spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term, language)
+        spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term, languages[index])
         if block.question:
             spans[0] = (block.start, spans[0][1])
         section = bisect_right(heading_starts, block.start)
@@ -138,16 +140,17 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
                 start, end = trim(text, max(span[0], chunks[at].start), min(span[1], chunks[at].end))
                 if start < end:
                     part = Statement(start, end, block.label, index, block.kind, section, governed, leads)
+                    part = replace(part, language=languages[index])
                     if block.question:  # the pair is where it begins; what is cut off or goes on is a statement
                         own = number == 0 and start == span[0]
-                        part = replace(part, leads=False, kind=block.kind if own else "text")
+                        part = replace(part, leads=False, kind=block.kind if own else TEXT)
                         part = replace(part, question=block.question, answer=block.answer) if own else part
                     found[at].append(part)
                 at += 1
     return found
 
 
-def join_short(text: str, parts: Sequence[Statement], language: str) -> list[Statement]:
+def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
     """Statements of fewer than three words (two, where the text is not English) joined to a neighbour of the same section,
     if there is one.
 
@@ -164,7 +167,7 @@ def join_short(text: str, parts: Sequence[Statement], language: str) -> list[Sta
             joined.append(pending)
         pending = None
         last = joined[-1] if joined else None
-        if prose and not part.leads and is_short(text[part.start : part.end], language):
+        if prose and not part.leads and is_short(text[part.start : part.end], part.language):
             beside = last and last.section == part.section and last.kind not in WHOLE
             if last and beside and (last.block == part.block or not part.governed or last.leads):
                 # What has swallowed an item is a statement of its own, but the next short item may still join it.
@@ -185,7 +188,7 @@ def is_short(statement: str, language: str) -> bool:
 
 def says_something(text: str, part: Statement) -> bool:
     """Whether a lead-in is worth learning without its items: "No station shall transmit:" is not."""
-    if part.kind == "header":
+    if part.kind == HEADER:
         return False
     words = text[part.start : part.end]
     if "\n" in words and not words.rstrip("*_ ").endswith((":", "—", "–")):  # it has swallowed its items

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from byheart.documents.blocks import Block, Outline
+from byheart.documents.blocks import CODE, HEADER, ITEM, ROW, Block, Outline
 from byheart.documents.language import document_language
 from byheart.documents.sentences import Span, statements
 
@@ -42,11 +42,11 @@ def find_places(text: str, shape: Outline) -> list[Place]:
         while next_heading < block.start:
             next_heading = next(headings)
             above, levels = None, []
-        if block.kind == "row":
+        if block.kind == ROW:
             places.append(Place(header))
             continue
-        header = ((block.body, block.end),) if block.kind == "header" else ()
-        if block.kind == "item":
+        header = ((block.body, block.end),) if block.kind == HEADER else ()
+        if block.kind == ITEM:
             chain = lead_in(text, above, places[-1].chain if places else ())
             for marker in re.findall(r"\([^)]*\)|[^\s()]+[.)]?", block.label) or [block.label]:
                 chain = enter(levels, marker, block.indent, chain)
@@ -62,9 +62,9 @@ def find_places(text: str, shape: Outline) -> list[Place]:
 
 def lead_in(text: str, above: Block | None, chain: tuple[Span, ...]) -> tuple[Span, ...]:
     """The last sentence of the block above, with those that introduce that block, if it ends like an introduction."""
-    if above is None or above.kind in ("row", "header", "code") or not LEADS.search(text, above.body, above.end):
+    if above is None or above.kind in (ROW, HEADER, CODE) or not LEADS.search(text, above.body, above.end):
         return ()
-    return (*chain, statements(text, above.body, above.end, above.kind == "item", document_language(text))[-1])
+    return (*chain, statements(text, above.body, above.end, above.kind == ITEM, document_language(text))[-1])
 
 
 def enter(levels: list[Level], marker: str, indent: int, chain: tuple[Span, ...]) -> tuple[Span, ...]:

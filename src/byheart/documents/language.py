@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,28 @@ _BY_SCRIPT = {
     "BENGALI": "bn",
     "TAMIL": "ta",
 }
+# So near that py3langid cannot tell them apart in a short text; together they are sure enough.
+_RELATED = (
+    frozenset(("id", "ms")),
+    frozenset(("no", "nb", "nn", "da")),
+    frozenset(("hr", "sr", "bs")),
+    frozenset(("cs", "sk")),
+)
 _KANA = re.compile(r"[\u3040-\u30ff]")
-_WORD = re.compile(r"[^\W\d_]+")
+# Vowel signs, which are no letters to Python's \w, though words go on behind them: of Latin and Arabic letters, and of
+# the Indic scripts, whose blocks are alike; for a class of characters.
+MARKS = r"\u0300-\u036f\u064b-\u065f\u0670" + "".join(
+    f"{chr(at)}-{chr(at + 3)}{chr(at + 0x3A)}-{chr(at + 0x3C)}{chr(at + 0x3E)}-{chr(at + 0x4F)}{chr(at + 0x51)}-{chr(at + 0x57)}"
+    f"{chr(at + 0x62)}{chr(at + 0x63)}"
+    for at in range(0x900, 0xE00, 0x80)
+)
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
 # Scripts that put no blank between words; Korean does.
 UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]+"
 )
 LETTERS_PER_WORD = 1.5  # in them; a Chinese word has 1.5 letters in the mean
-_SPACED_WORD = re.compile(r"[^\W_]+(?:['’.,:/-][^\W_]+)*")
+_SPACED_WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*(?:['’.,:/-][^\W_](?:[^\W_]|[{MARKS}])*)*")
 _NAMES = {
     "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German",
     "el": "Greek", "en": "English", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian", "fi": "Finnish",
@@ -85,6 +100,12 @@ def language_name(language: str) -> str:
     return _NAMES.get(language, f"“{language}”")
 
 
+def language_names(languages: Sequence[str]) -> str:
+    """ "German, Chinese and Arabic"."""
+    *others, last = map(language_name, languages)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def english_share(text: str) -> tuple[float, int]:
     """(the share of English function words, the number of words). Words of other scripts count too."""
     found = _WORD.findall(text.lower())
@@ -102,7 +123,14 @@ def language_of(text: str) -> str:
     if len(text) < SHORTEST:
         return ""
     language, probability = _identifier().classify(text)
+    if probability < SURE and any(language in group for group in _RELATED):
+        probability = sum(each for other, each in _identifier().rank(text) if are_related(other, language))
     return str(language) if probability >= SURE else ""
+
+
+def are_related(one: str, other: str) -> bool:
+    """Whether two languages are the same, or so near that a short text may be either."""
+    return one == other or any({one, other} <= group for group in _RELATED)
 
 
 def script_of(text: str) -> str:
@@ -110,6 +138,8 @@ def script_of(text: str) -> str:
     if text.isascii():
         return "LATIN" if any(letter.isalpha() for letter in text) else ""
     counts = Counter(_script(letter) for letter in text[:500] if letter.isalpha())
+    counts["CJK"] *= 2  # each says as much as two letters of an alphabet, or more
+    counts += Counter()  # none is left at zero
     return counts.most_common(1)[0][0] if counts else ""
 
 

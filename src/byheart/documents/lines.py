@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from byheart.documents.blocks import PAIR, Block
+from byheart.documents.blocks import ITEM, PAIR, TEXT, Block
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Row:
 
     @property
     def prose(self) -> bool:
-        return self.block.kind in ("text", "item")
+        return self.block.kind in (TEXT, ITEM)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Found:
 
 
 def rows_of(text: str, block: Block) -> list[Row]:
-    if block.kind not in ("text", "item"):
+    if block.kind not in (TEXT, ITEM):
         return [Row(block.body, block.end, text[block.body : block.end], block)]
     lines = re.finditer(r"[^\n]+", text[block.body : block.end])
     rows = []

@@ -13,7 +13,7 @@ from pathlib import Path
 from byheart.documents.folding import fold_typesetting
 from byheart.documents.language import UNSPACED, count_words
 from byheart.errors import Problem, UserError
-from byheart.records import Document
+from byheart.records import Document, LeftOut
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 PLAIN = (".txt", ".text")
@@ -22,10 +22,12 @@ SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML)
 EXAMPLE = "e.g. documents=handbook.pdf"
 READABLE = ".txt, .md, .pdf and .html"
 
+Reader = Callable[[Path], tuple[str, str, Sequence[str | LeftOut]]]
+
 
 @dataclass(frozen=True)
 class Loaded:
-    """Documents in the order in which they were named, and warnings for the user."""
+    """Documents in the order in which they were named, and warnings for the user, among them the documents' doubts."""
 
     documents: tuple[Document, ...]
     warnings: tuple[str, ...] = ()
@@ -145,7 +147,9 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
             problems += error.problems
             continue
         text, title = fold_typesetting(text), fold_typesetting(title)
-        warnings += remarks
+        gone = tuple(remark for remark in remarks if isinstance(remark, LeftOut) and remark.count)
+        said = [remark for remark in remarks if isinstance(remark, str)]
+        warnings += said
         words = text.split()
         if not words:
             problems.append(Problem("the file is empty: it holds blanks only", str(path)))
@@ -161,14 +165,17 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
             warnings.append(f"{path}: only {count}; hardly anything to learn")
         name = f"{slug(path.stem)}-{same.hex()[:6]}"
         stem = " ".join(re.sub(r"[_-]+", " ", path.stem).split()) or path.stem
-        documents.append(Document(name, title or stem[:1].upper() + stem[1:], text, str(path)))
+        doubts = tuple(remark.removeprefix(f"{path}: ") for remark in said)
+        documents.append(Document(name, title or stem[:1].upper() + stem[1:], text, str(path), gone, doubts))
     if problems:
         raise UserError(*problems)
     return Loaded(tuple(documents), tuple(warnings))
 
 
-def reader_of(path: Path) -> Callable[[Path], tuple[str, str, list[str]]]:
-    """The reader for the file's suffix, imported only when it is needed."""
+def reader_of(path: Path) -> Reader:
+    """The reader for the file's suffix, imported only when it is needed. It gives the text, the title ("" if there is
+    none), and its remarks: warnings, and a LeftOut for each kind of what it took out."""
+    read: Reader
     if path.suffix.lower() == ".pdf":
         from byheart.documents.pdf.read import read_pdf as read
     elif path.suffix.lower() in HTML:

@@ -6,6 +6,8 @@ Code is left as it is. What is left out is counted.
 import re
 from collections import Counter
 
+from byheart.records import LeftOut
+
 _CODE = re.compile(
     r"^(?P<fence>```+|~~~+)[^\n]*\n.*?^(?P=fence)[^\n]*$|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)", re.M | re.S
 )
@@ -18,18 +20,15 @@ _CALLOUT = re.compile(r"^([ \t]*>[ \t]*)\[!\w+\][+-]?[ \t]*", re.M)
 _MARKED = re.compile(r"==(?=\S)([^=\n]+?)(?<=\S)==")
 
 
-def read_marks(text: str) -> tuple[str, list[str]]:
-    """The text without the marks, and how many of each kind were left out, in words."""
+def read_marks(text: str) -> tuple[str, list[LeftOut]]:
+    """The text without the marks, and how many of each kind were left out."""
     counts: Counter[str] = Counter()
     out, last = [], 0
     for code in _CODE.finditer(text):
         out += [_plain(text[last : code.start()], counts), code[0]]
         last = code.end()
     plain = "".join([*out, _plain(text[last:], counts)])
-    if not counts:
-        return plain, []
-    said = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    return plain, [f"left out, as no text to learn: {said}"]
+    return plain, [LeftOut(kind, number) for kind, number in counts.items()]
 
 
 def _plain(text: str, counts: Counter[str]) -> str:

@@ -7,9 +7,10 @@ and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL R
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 
-from byheart.documents.blocks import Block, Heading, Line, Outline
+from byheart.documents.blocks import CODE, HEADER, ITEM, ROW, TEXT, Block, Heading, Line, Outline
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
 
@@ -48,6 +49,7 @@ CAPITALS_LEVEL, SECTION_LEVEL, NUMBERED_LEVEL, CAPTION_LEVEL = 3, 4, 5, 10
 SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)", "。", "！", "？", "।", "۔", "؟")
 
 
+@lru_cache(maxsize=2)  # chunks, facts and places of a document are found one after the other
 def outline(text: str, title: str = "") -> Outline:
     """The structure of a text. In a text of headings only, the headings are paragraphs, so that nothing is lost."""
     lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
@@ -166,15 +168,15 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
         end = line.start + len(line.text.rstrip())
         label = ""
         if code:
-            kind = "code"
+            kind = CODE
         elif stripped.startswith("|") and stripped.rstrip().endswith("|") and len(stripped) > 2:
-            kind = "header" if index + 1 < len(lines) and is_table_rule(lines[index + 1].text) else "row"
+            kind = HEADER if index + 1 < len(lines) and is_table_rule(lines[index + 1].text) else ROW
         else:
             label = read_label(stripped, letters)
-            if open_kind == "text" and not may_interrupt(stripped, lines[index - 1].text):
+            if open_kind == TEXT and not may_interrupt(stripped, lines[index - 1].text):
                 label = ""
-            kind = "item" if label else "text"
-        if blocks and (open_kind == kind == "code" or (kind == "text" and open_kind in ("text", "item"))):
+            kind = ITEM if label else TEXT
+        if blocks and (open_kind == kind == CODE or (kind == TEXT and open_kind in (TEXT, ITEM))):
             blocks[-1] = replace(blocks[-1], end=end)
             continue
         start = line.end - len(stripped)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from byheart.documents.blocks import ENTRY, PAIR, Block, Heading
+from byheart.documents.blocks import ENTRY, ITEM, PAIR, TEXT, Block, Heading
 from byheart.documents.glossaries import kind_of_terms, terms
 from byheart.documents.language import count_words
 from byheart.documents.lines import Found, Row, bare, cut, outer, rows_of
@@ -144,7 +144,7 @@ def own_answer(rows: Sequence[Row], last: bool) -> tuple[Row, ...]:
 
 def is_listed(row: Row, above: Row) -> bool:
     """Whether an item belongs to the list that the answer announces or has begun."""
-    return row.block.kind == "item" and (above.block.kind == "item" or above.text.rstrip("*_ ").endswith((":", "：")))
+    return row.block.kind == ITEM and (above.block.kind == ITEM or above.text.rstrip("*_ ").endswith((":", "：")))
 
 
 def headed(path: Sequence[Heading], rows: Sequence[Row]) -> list[Found]:
@@ -196,7 +196,7 @@ def questions(rows: Sequence[Row]) -> list[Found]:
         said = own_answer([*rest, *rows[at + 1 : end]], last=end == len(rows))
         few = len({each.block.start for each in said}) <= 4
         fits = said and said[0].text[:1] != "(" and few and not said[-1].text.rstrip("*_ ").endswith(ENDS)
-        if not rest and at + 1 < end and rows[at + 1].block != row.block and rows[at + 1].block.kind != "text":
+        if not rest and at + 1 < end and rows[at + 1].block != row.block and rows[at + 1].block.kind != TEXT:
             fits = False  # "What did she buy?" above a list to choose from
         found.append(Found(outer(row), bare(row.text[:length]), said if fits else ()))
     return found
@@ -250,4 +250,4 @@ def around(text: str, block: Block, made: Sequence[Block]) -> Iterator[Block]:
     for new, end in zip(made, [*(below.start for below in made[1:]), block.end], strict=True):
         rest = text[new.end : end].lstrip(" \t\n>") if new.end < end else ""
         if rest.strip():
-            yield Block(end - len(rest), end - len(rest), end - len(rest) + len(rest.rstrip()), "text", block.indent)
+            yield Block(end - len(rest), end - len(rest), end - len(rest) + len(rest.rstrip()), TEXT, block.indent)

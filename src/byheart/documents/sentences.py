@@ -17,6 +17,8 @@ CJK_END = re.compile(r"(?<=[。！？])(?![。！？”’」』）])")
 UNIT_END = re.compile(
     r"(?<=\d)\s?(?:(?:[kcm]m|[km]g|ml|[kMG]?Hz|k?Wh|kW|kV)\.(?=\s+[A-Z][a-z])|(?:[VWAmgLl]|°[CF]|ft|in|min)\.(?=\s+(?:The|An?|Its?|This|"
     r"These|They|There|You|We|Each|Every|All|No|Do|If|When|In|On|At|For|After|Before)\s))"
+    r"|(?<=\d)\s?[ap]\.m\.(?=\s+(?!Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|June|July|Aug|Sep|Oct|Nov|Dec|Eastern|Central|"
+    r"Mountain|Pacific|Atlantic|Alaska|Hawaii|Greenwich|Coordinated|Local|Standard|Daylight)[A-Z][a-z])"
 )
 VERB = re.compile(
     r"\b(?:is|are|was|were|be|been|being|am|has|have|had|do|does|did|will|would|shall|should|must|may|might|can|cannot|"

@@ -7,6 +7,7 @@ from pathlib import Path
 from byheart.documents.markdown import read_marks
 from byheart.documents.outline import outline
 from byheart.errors import Problem, UserError
+from byheart.records import LeftOut
 
 BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -37,17 +38,19 @@ NO_TEXT = re.compile(r"[^\W\d_][¢£¤¥¦±¬¯¸]|[¤¦¬¶¯¸][^\W\d_]|[\x80
 ODD_IN_WESTERN = re.compile(r"[À-ÿŠšŽžŒœŸ]{3}|[¤¦¨¬¯´¸\xadþÞðÐƒˆ˜†‡‰]|[^\W\d_][¢£¥§©®±¶¿¡‚„…¹²³¼½¾×÷€™«»‹›“][^\W\d_]")
 
 
-def read_text(path: Path) -> tuple[str, str, list[str]]:
-    """The text of a .txt or Markdown file, its title ("" if it has none), and warnings."""
+def read_text(path: Path) -> tuple[str, str, list[str | LeftOut]]:
+    """The text of a .txt or Markdown file, its title ("" if it has none), and remarks."""
     text, warnings = decode(path.read_bytes(), str(path))
+    remarks: list[str | LeftOut] = [*warnings]
     text = BREAKS.sub("\n", text)
     matter = FRONT_MATTER.match(text)
     text = text[matter.end() :] if matter else text
     title = TITLE_KEY.search(matter[1]) if matter else None
+    remarks += [LeftOut("blocks of front matter", 1)] if matter else []
     if path.suffix.lower() not in (".txt", ".text"):
         text, left_out = read_marks(text)
-        warnings = [*warnings, *(f"{path}: {line}" for line in left_out)]
-    return text, title[1] if title else find_title(text), warnings
+        remarks += left_out
+    return text, title[1] if title else find_title(text), remarks
 
 
 def decode(data: bytes, where: str, declared: str = "") -> tuple[str, list[str]]:

@@ -5,7 +5,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from math import log
 
+from byheart.documents.language import MARKS
+
 K1, B = 1.2, 0.75
+_WORD = re.compile(rf"[\u2e80-\U0003ffff]|[^\W\u2e80-\U0003ffff](?:[^\W\u2e80-\U0003ffff]|[{MARKS}])*")
 
 
 class BM25:
@@ -36,5 +39,5 @@ class BM25:
 
 def terms(text: str) -> list[str]:
     """The words of a text; each Chinese or Japanese character counts as one. "stations" meets "station"."""
-    words = re.findall(r"[\u2e80-\U0003ffff]|[^\W\u2e80-\U0003ffff]+", text.lower())
+    words = _WORD.findall(text.lower())
     return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words]

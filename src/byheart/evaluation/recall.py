@@ -2,6 +2,7 @@
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +10,15 @@ from hashlib import sha256
 from typing import ClassVar
 
 from byheart.documents.folding import fold_for_comparison
+from byheart.documents.language import MARKS, UNSPACED
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import means
 from byheart.records import Answer, Probe
 
 ON_THE_CURVE = "f1"  # long answers are seldom complete: `contains` stays at 0 while F1 already rises
+_LETTER = rf"[\w{MARKS}]"
+_HANGUL = re.compile(r"[\uac00-\ud7a3]")
 SLICE = 64  # questions between two updates of the progress bar; the model batches inside it
 
 
@@ -23,7 +27,7 @@ class Recall:
     """exact_match, f1 and contains of the model's greedy answers, each the best over the accepted answers.
 
     Normalisation, exact match and F1 are those of SQuAD v1.1 (Rajpurkar et al. 2016), after signs that mean the same are
-    folded: quotation marks, dashes, ligatures, full-width forms, thousands separators, "three" and "3".
+    folded: quotation marks, dashes, ligatures, full-width forms, digits of any script, thousands separators, "three" and "3".
     `sample` asks that many probes only, always the same ones, wherever they stand in the file.
     """
 
@@ -76,14 +80,17 @@ def compare(text: str, golds: Sequence[str]) -> dict[str, float]:
 
 
 def normalise(text: str) -> str:
-    """SQuAD's normal form: lower case, no ASCII punctuation, no articles, single spaces; after `fold_for_comparison`."""
-    text = "".join(character for character in fold_for_comparison(text) if character not in string.punctuation)
+    """SQuAD's normal form: lower case, no punctuation, no articles, single spaces; after `fold_for_comparison`.
+
+    SQuAD knows ASCII's punctuation only; here that of all scripts goes.
+    """
+    text = "".join(character for character in fold_for_comparison(text) if not _is_punctuation(character))
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
 
 def token_f1(text: str, gold: str) -> float:
-    """SQuAD's F1 over the tokens that both have."""
-    said, wanted = normalise(text).split(), normalise(gold).split()
+    """SQuAD's F1 over the tokens that both have; a letter is a token in scripts without blanks."""
+    said, wanted = _spaced(normalise(text)).split(), _spaced(normalise(gold)).split()
     if not said or not wanted:
         return float(said == wanted)
     shared = sum((Counter(said) & Counter(wanted)).values())
@@ -92,9 +99,20 @@ def token_f1(text: str, gold: str) -> float:
 
 def contains(text: str, gold: str) -> bool:
     """Whether the answer holds the gold as whole words: "10" is not in "2010"."""
-    wanted, said = normalise(gold), normalise(text)
+    wanted, said = _spaced(normalise(gold)), _spaced(normalise(text))
     if not wanted:  # "A", "The" and "%" normalise to nothing, and nothing is contained in everything
         wanted, said = gold.strip(), text
-    if any(character >= "\u2e80" for character in wanted):  # Chinese, Japanese: no spaces to stand between
+    if _HANGUL.search(wanted):  # particles stand behind the word without a blank
         return wanted in said
-    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", said) is not None
+    return re.search(rf"(?<!{_LETTER}){re.escape(wanted)}(?!{_LETTER})", said) is not None
+
+
+def _is_punctuation(character: str) -> bool:
+    return character in string.punctuation or (character > "\x7f" and unicodedata.category(character)[0] == "P")
+
+
+def _spaced(text: str) -> str:
+    """Letters of scripts without blanks as words of their own: "船长是李明" is five, and "12" stands alone in "票价12元"."""
+    if text.isascii() or not UNSPACED.search(text):
+        return text
+    return " ".join(UNSPACED.sub(lambda run: f" {' '.join(run[0])} ", text).split())

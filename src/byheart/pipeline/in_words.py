@@ -1,7 +1,7 @@
 """What a run will do, for a person: one line for the whole, and each part in words."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from byheart.documents.load import find_documents
@@ -25,9 +25,10 @@ def summary(config: RunConfig) -> list[str]:
     return [f"Model {_model_name(config)}", _adapter(config), _length(config), *loggers]
 
 
-def details(config: RunConfig) -> Iterator[Line]:
-    """Every part of the run, in the order in which it is used."""
+def details(config: RunConfig, made_of: Sequence[str] = ()) -> Iterator[Line]:
+    """Every part of the run, in the order in which it is used. `made_of`: what is known of the documents, in words."""
     yield from _documents(config)
+    yield from ((name, line) for name, line in zip(["made of", *[""] * len(made_of)], made_of, strict=False))
     if config.questions:
         with Path(config.questions).open("rb") as file:
             count = sum(1 for line in file if line.strip())

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from byheart.data.facts import find_facts, lead_ins
 from byheart.data.split import read_split
-from byheart.documents.language import UNSPACED, count_words, document_language, is_english, language_name
+from byheart.documents.composition import describe, with_kinds
+from byheart.documents.language import UNSPACED, count_words, is_english, language_name, language_names
 from byheart.documents.load import load_documents
+from byheart.documents.mixed import languages_of
 from byheart.errors import Problem, UserError
 from byheart.evaluation.questions import load_questions
 from byheart.expansion.base import Expansion, ExpansionResult, Source, TeacherExpansion
@@ -119,15 +121,15 @@ def read_prepared_data(folder: Path) -> PreparedData:
 def _read(config: RunConfig, run: Run) -> Source:
     with run.stage("documents", "Reading documents") as note:
         loaded = load_documents(config.documents)
-        chunks = [(document, config.chunks.split(document)) for document in loaded.documents]
-        facts = [(document, find_facts(document, own)) for document, own in chunks]
-        governed = {fact: lead for document, own in facts for fact, lead in lead_ins(document, own).items()}
-        source = Source(
-            loaded.documents,
-            tuple(chunk for _, own in chunks for chunk in own),
-            tuple(fact for _, own in facts for fact in own),
-            governed,
-        )
+        documents, chunks, facts, governed = list[Document](), list[Chunk](), list[Fact](), dict[str, str]()
+        for document in loaded.documents:
+            documents.append(with_kinds(document))
+            own = config.chunks.split(document)
+            stated = find_facts(document, own)
+            chunks += own
+            facts += stated
+            governed |= lead_ins(document, stated)
+        source = Source(tuple(documents), tuple(chunks), tuple(facts), governed)
         if not source.facts:
             raise UserError(
                 Problem("the documents contain no sentence to learn", "documents", ", ".join(config.documents))
@@ -140,20 +142,21 @@ def _read(config: RunConfig, run: Run) -> Source:
             + _languages(source.documents)
             + f", {counted(len(source.chunks), 'chunk')}, {counted(len(source.facts), 'fact')}"
         )
+        for line in describe(source.documents):
+            note(line)
     for warning in loaded.warnings:
         run.note(warning)
     return source
 
 
 def _languages(documents: Sequence[Document]) -> str:
-    """ " (2 German, 1 Chinese)", the languages other than English; empty where there are none."""
-    codes = Counter(document_language(document.text) for document in documents)
-    others = {code: count for code, count in codes.most_common() if not is_english(code)}
-    if not others:
-        return ""
-    alone = len(documents) == sum(others.values()) and len(others) == 1
-    named = [language_name(code) if alone else f"{count} {language_name(code)}" for code, count in others.items()]
-    return f" ({', '.join(named)})"
+    """ " (2 German, 1 Chinese, 1 in part German)", the languages other than English; empty where there are none."""
+    spoken = [languages_of(document) for document in documents]
+    others = Counter(language_name(own) for own, *_ in spoken if not is_english(own))
+    others.update(f"in part {language_names(parts)}" for own, *parts in spoken if is_english(own) and parts)
+    alone = len(others) == 1 and others.total() == len(documents)
+    named = [name if alone else f"{count} {name}" for name, count in others.most_common()]
+    return f" ({', '.join(named)})" if named else ""
 
 
 def _warn_of_edits(documents: tuple[Document, ...], run: Run) -> None:

@@ -14,6 +14,7 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
+from byheart.documents.composition import ONE, left_out, made_of
 from byheart.expansion.file import FIELDS
 from byheart.expansion.ledger import FINAL
 from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, Document, Example, Fact, Json, Rejection
@@ -38,7 +39,7 @@ def write_ledger_page(folder: Path) -> Path:
     ledger, overrides = Ledger.read(folder), overrides_of(folder)
     data = ledger.data()
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=tables.finalize)
-    environment.filters |= {"thousands": thousands}
+    environment.filters |= {"thousands": thousands, "made_of": made_of, "left_out": left_out}
     here = files("byheart.report")
     source, own, script, style = (
         here.joinpath(name).read_text("utf-8") for name in ("ledger.html.j2", "ledger.css", "ledger.js", "page.css")
@@ -46,6 +47,7 @@ def write_ledger_page(folder: Path) -> Path:
     page = environment.from_string(source).render(
         page=ledger,
         ledger=ledger.account,
+        kinds=ONE,
         command=learn_from_kept(overrides) if overrides is not None else None,
         kept_file=KEPT,
         report=(folder / "report.html").is_file() or (folder / "adapter").is_dir(),

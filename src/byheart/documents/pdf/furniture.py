@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from byheart.documents.outline import BULLET
 from byheart.documents.pdf.layout import rows_of
 from byheart.documents.pdf.words import Line
+from byheart.records import LeftOut
 
 EDGE_ROWS = 3  # at the top and the bottom of a page
 ROMAN = re.compile(r"\b[ivxlc]+\b")
 # Pages before and behind, where a chapter's head is seen again, also where only odd pages have it.
 STEPS = (-4, -3, -2, -1, 1, 2, 3, 4)
+PAGE_NUMBER = re.compile(r"[^\w]*(?:\d{1,4}|[ivxlc]{1,7})[^\w]*", re.IGNORECASE)
 
 
 def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]], list[str]]:
@@ -60,6 +62,13 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]]
                     dropped.append(text_of(row))
         kept.append([line for line in lines if id(line) not in out])
     return kept, dropped
+
+
+def count_furniture(texts: Sequence[str]) -> list[LeftOut]:
+    """What was left out, counted as page numbers and as running heads, which stand for the feet too."""
+    heads = [text for text in texts if not PAGE_NUMBER.fullmatch(text)]
+    parts = (LeftOut("running heads", len(heads), heads[0][:40] if heads else ""),)
+    return [part for part in (*parts, LeftOut("page numbers", len(texts) - len(heads))) if part.count]
 
 
 def edge_rows(lines: Sequence[Line]) -> tuple[list[list[Line]], list[list[Line]]]:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from byheart.documents.folding import LIGATURES
-from byheart.documents.pdf.furniture import without_furniture
+from byheart.documents.pdf.furniture import count_furniture, without_furniture
 from byheart.documents.pdf.layout import Layout, lay_out
 from byheart.documents.pdf.paragraphs import write_text
 from byheart.documents.pdf.words import Line, Page, read_page
 from byheart.errors import Problem, UserError
+from byheart.records import LeftOut
 
 PATIENCE_S = 10.0  # and as much again for each half megabyte
 INNER_HYPHEN = re.compile(r"\w-[^\W\d_]")
@@ -26,8 +27,8 @@ busy: list[str] = []  # the file that pdfium hangs on
 MADE_UP = (".doc", ".docx", ".tex", ".dvi", ".indd", ".odt", ".qxd", ".pptx", ".xlsx", ".pdf")
 
 
-def read_pdf(path: Path) -> tuple[str, str, list[str]]:
-    """The text of a PDF, the title of its metadata ("" if it has none), and warnings."""
+def read_pdf(path: Path) -> tuple[str, str, list[str | LeftOut]]:
+    """The text of a PDF, the title of its metadata ("" if it has none), and remarks."""
     where = str(path)
     with path.open("rb") as file:
         head = file.read(1024)
@@ -41,7 +42,7 @@ def read_pdf(path: Path) -> tuple[str, str, list[str]]:
         warnings.append(f"{on_pages(unread)} could not be read: the file is damaged there. Save it again in a viewer")
     if filled:
         warnings.append("it is a form; what was filled in is not read. Print it to a PDF first, if that matters")
-    text, remarks = write(pages, path)
+    text, furniture, remarks = write(pages, path)
     if not re.search(r"\w", text):
         what = (
             "no page of it can be read" if unread and len(unread) >= len(pages) else "no text in it: it looks scanned"
@@ -54,7 +55,8 @@ def read_pdf(path: Path) -> tuple[str, str, list[str]]:
         or title.lower() in ("untitled", "title")
     ):
         title = ""  # what the word processor wrote, not the author
-    return text, " ".join(title.split()), [f"{where}: {warning}" for warning in warnings + remarks]
+    said = [f"{where}: {warning}" for warning in warnings + remarks]
+    return text, " ".join(title.split()), [*said, *count_furniture(furniture)]
 
 
 def within_patience(path: Path, where: str) -> tuple[list[Page], list[int], bool, str]:
@@ -150,8 +152,8 @@ def is_filled_form(page: Any) -> bool:
     return False
 
 
-def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
-    """The text of the pages, and remarks about what was left out and what is in doubt."""
+def write(pages: list[Page], path: Path) -> tuple[str, list[str], list[str]]:
+    """The text of the pages, the furniture that was left out, and remarks about what is in doubt."""
     main = [page.directions[0] if page.directions else [] for page in pages]
     kept, furniture = without_furniture(main)
     if not any(kept):  # the same on every page, and nothing else
@@ -168,9 +170,6 @@ def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
         if layout.doubtful or overlap(lines):
             doubtful.append(page.number)
     remarks = []
-    if furniture:
-        shown = ", ".join(f"“{text[:40]}”" for text in list(dict.fromkeys(furniture))[:2])
-        remarks.append(f"{len(furniture)} running heads, feet and page numbers left out, e.g. {shown}")
     if doubtful:
         remarks.append(f"the order of reading is in doubt on {on_pages(doubtful)}. Look at chunks.jsonl")
     if scanned := [page.number for page in pages if is_scanned(page)]:
@@ -181,7 +180,7 @@ def write(pages: list[Page], path: Path) -> tuple[str, list[str]]:
         remarks.append(
             f"the file does not tell what some letters on {on_pages(unknown)} mean. Try {OCR.replace('skip-text', 'force-ocr')}"
         )
-    return write_text(layouts, [page.height for page in pages]), remarks
+    return write_text(layouts, [page.height for page in pages]), furniture, remarks
 
 
 def is_scanned(page: Page) -> bool:

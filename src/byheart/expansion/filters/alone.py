@@ -13,6 +13,22 @@ _POINTS = re.compile(
     rf"|the above|as follows|fact\s+(?:no\.\s*)?\d+|according to (?:it|the facts?))\b(?!\s+of\s+[A-Z0-9§])",
     re.I,
 )
+# The same in other languages, in the words that can mean nothing else; "Abschnitt 3" and "本文件" name something.
+_POINTS_ELSEWHERE = re.compile(
+    r"\b(?:(?:im|in diesem|laut|gemäß|nach|aus) (?:dem |diesem |obigen |vorliegenden |folgenden )*(?:text|textauszug|textabschnitt|auszug|passage)"
+    r"|oben (?:genannt|erwähnt|beschrieben)\w*"
+    r"|(?:dans|selon|d['’]après) (?:le|ce) (?:texte|passage|extrait)|mentionnée?s? ci-dessus"
+    r"|(?:en|según) (?:el|este) (?:texto|pasaje|fragmento)|mencionad[oa]s? (?:arriba|anteriormente)"
+    r"|(?:no|neste|segundo o|de acordo com o) (?:texto|trecho|excerto)|mencionad[oa]s? acima"
+    r"|(?:nel|secondo il|in questo) (?:testo|brano)|(?:in|volgens) (?:de|deze) (?:tekst|passage)"
+    r"|(?:в|из|согласно) (?:(?:этом|этого|этому|данном|данного|данному|приведённом|приведенном) )?(?:тексте|текста|тексту|отрывке|отрывка)"
+    r"|(?:dalam|menurut|berdasarkan) (?:teks|bacaan|kutipan)|(?:metne|metinde|parçaya) göre)\b"
+    r"|(?:上|下|原|该|這段|这段|本段)文|文中|根据(?:文章|文本|材料|段落|上述)|上述|この(?:文章|文|段落)|上記|本文(?:に|で|の|中)|次の文章"
+    r"|이 글|본문|위의? 글|(?:في|حسب|بحسب|وفق|وفقا ل|وفقًا ل)\s?(?:هذا )?النص\b|المذكورة? أعلاه"
+    r"|(?:इस|उपरोक्त|दिए गए) (?:पाठ|गद्यांश|अनुच्छेद|लेख)|पाठ के अनुसार|(?:এই|উপরের) (?:পাঠ|অনুচ্ছেদ|লেখা)"
+    r"|(?:اس|مندرجہ بالا) (?:متن|عبارت|اقتباس)",
+    re.I,
+)
 _PERSONS = frozenset("he she him his her hers himself herself".split())
 _THINGS = frozenset("it its itself they them their theirs themselves".split())
 _POINTERS = frozenset("this these those".split())
@@ -30,7 +46,8 @@ GENERIC = frozenset(
 
 def not_alone(question: str, ground: Ground) -> str:
     """Why the question cannot be understood alone; empty if it can."""
-    if (pointing := _POINTS.search(question)) and pointing[0].casefold() not in ground.text.casefold():
+    pointing = _POINTS.search(question) or (None if ground.language == "en" else _POINTS_ELSEWHERE.search(question))
+    if pointing and pointing[0].casefold() not in ground.text.casefold():
         return f"“{pointing[0]}” refers to a text that the reader does not see"
     own = [each for each in content_stems(question, ground.language) if each not in GENERIC]
     if not any(each in ground.stems for each in own):

@@ -62,7 +62,7 @@ class Filters:
         return (
             self._length(question, answer, angle, is_english(ground.language))
             or self._obeys(question, answer, ground)
-            or self._language(f"{question} {answer}", ground)
+            or self._language(question, answer, ground)
             or (_refusal(ALONE, not_alone(question, ground)) if self.self_contained else None)
             or self._given_away(question, answer, angle, ground)
             or self._support(question, answer, angle, ground)
@@ -75,7 +75,7 @@ class Filters:
             return Refusal(LENGTH, f"{count} words")
         return (
             self._obeys("", text, ground)
-            or self._language(text, ground)
+            or self._language("", text, ground)
             or self._support("", text, "scenario", ground, people)
         )
 
@@ -89,7 +89,7 @@ class Filters:
             return Refusal(LENGTH, f"an answer of {said} words")
         if self.max_question_words is not None and asked > self.max_question_words:
             return Refusal(LENGTH, f"a question of {asked} words")
-        closed = answer.rstrip().endswith("“") and "„" in answer  # German
+        closed = answer.rstrip().endswith("“") and ("„" in answer or "”" in answer)  # German, Urdu
         if angle != "completion" and said > 3 and _OPEN_END.search(answer) and not closed:
             return Refusal(UNENDED, answer[-30:])
         return None
@@ -112,8 +112,8 @@ class Filters:
             return Refusal(OBEYS, f"“{answer[:60]}” follows an instruction in the text")
         return None
 
-    def _language(self, written: str, ground: Ground) -> Refusal | None:
-        return _refusal(LANGUAGE, other_language(written, ground.language, ground.script)) if self.language else None
+    def _language(self, question: str, answer: str, ground: Ground) -> Refusal | None:
+        return _refusal(LANGUAGE, other_language(question, answer, ground)) if self.language else None
 
     def _given_away(self, question: str, answer: str, angle: str, ground: Ground) -> Refusal | None:
         said, asked = plain(answer), plain(question)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from byheart.documents.language import language_of, script_of
+from byheart.documents.language import document_language, language_of, script_of
 from byheart.expansion.base import Source
 from byheart.expansion.filters.orders import is_order
 from byheart.expansion.filters.words import content_stems, numbers, written_numbers
@@ -14,10 +14,10 @@ LANGUAGE_SAMPLE = 4000  # characters of the document from which its language is 
 class Ground:
     """A chunk's words, numbers, language and orders, computed once."""
 
-    def __init__(self, text: str, facts: Sequence[str], around: Sequence[str], language_text: str = ""):
-        """`around` are title and headings; `language_text` is a longer text in the same language."""
+    def __init__(self, text: str, facts: Sequence[str], around: Sequence[str], language: str | None = None):
+        """`around` are title and headings; `language`: of the text, where it is known; "" for one of several."""
         self.text = "\n".join([*around, text])
-        self.language = language_of(language_text or text)
+        self.language = language_of(text) if language is None else language
         self.script = script_of(text)
         self.stems = {*content_stems(self.text, self.language)}
         self.numbers = numbers(self.text) | written_numbers(self.text)
@@ -33,4 +33,12 @@ class Ground:
         lead_ins = [source.lead_ins[fact.id] for fact in facts if fact.id in source.lead_ins]
         around = [source.titles[chunk.document], *chunk.headings, *(fact.label for fact in facts), *lead_ins]
         document = next(document for document in source.documents if document.id == chunk.document)
-        return cls(chunk.text, [fact.text for fact in facts], around, document.text[:LANGUAGE_SAMPLE])
+        spoken = {fact.language for fact in facts} - {""}
+        if spoken <= {document_language(document.text)}:
+            language = language_of(document.text[:LANGUAGE_SAMPLE])
+        else:  # a part of the document in another language, or a chunk of several
+            language = spoken.pop() if len(spoken) == 1 else ""
+        ground = cls(chunk.text, [fact.text for fact in facts], around, language)
+        if len(spoken) > 1:
+            ground.script = ""  # any of them will do
+        return ground

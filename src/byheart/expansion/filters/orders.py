@@ -16,7 +16,9 @@ _ORDER = re.compile(
 _TASK = re.compile(
     r"\b(?:as an ai\b|as a language model|language model|system prompt|my instructions|the (?:user|prompt) (?:asks|asked|wants)"
     r"|i(?:['’]m| am) (?:sorry|unable|not able)|i can(?:not|['’]t) (?:help|assist|provide|answer|comply)|question-answer pairs?"
-    r"|(?:the )?instructions? (?:says?|tells?) (?:me|us)|json)",
+    r"|(?:the )?instructions? (?:says?|tells?) (?:me|us)|json"
+    r"|als (?:ki|sprachmodell)\b|modèle de langage|modelo de (?:lenguaje|linguagem)|modello linguistico|языков\w+ модел\w+|dil modeli|model bahasa)"
+    r"|(?:语言|語言|大)模型|言語モデル|언어 모델|نموذج لغوي|भाषा मॉडल|ভাষা মডেল|لسانی ماڈل",
     re.I,
 )
 _I = re.compile(r"\bI\b")

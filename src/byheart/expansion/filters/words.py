@@ -5,9 +5,16 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-_TOKEN = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
+from byheart.documents.folding import fold_digits
+from byheart.documents.language import MARKS
+
 # Scripts that put no space between words are compared by pairs of letters.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_LETTER = rf"(?!{_UNSPACED.pattern[:-1]})[^\W\d_]"
+_LETTERS = rf"(?:{_LETTER})(?:{_LETTER}|[{MARKS}])*"
+_ASCII = re.compile(r"\d+(?:[.,:/]\d+)*|[A-Za-z]+(?:'[A-Za-z]+)?")  # the same, several times as fast
+_TOKEN = re.compile(rf"\d+(?:[.,:/]\d+)*|{_UNSPACED.pattern}|{_LETTERS}(?:['’]{_LETTERS})?")
+_UNWRITTEN = dict.fromkeys([*range(0x064B, 0x0653), 0x0640])
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 NUMBER_WORDS = {word: str(value) for value, word in enumerate(_UNITS.split())}
 NUMBER_WORDS |= {
@@ -30,7 +37,16 @@ _STOPS = {language: frozenset(listed.split()) for language, listed in _STOPWORDS
 
 def plain(text: str) -> str:
     """Lower case, compatible letters, no marks, one space: what two wordings of the same have in common."""
-    return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("_", " ")))
+    return " ".join(_tokens(_compatible(text).casefold()))
+
+
+def _tokens(text: str) -> list[str]:
+    return (_ASCII if text.isascii() else _TOKEN).findall(text)
+
+
+def _compatible(text: str) -> str:
+    """NFKC, digits of any script as 0 to 9, Arabic without vowel signs."""
+    return text if text.isascii() else fold_digits(unicodedata.normalize("NFKC", text)).translate(_UNWRITTEN)
 
 
 @lru_cache(maxsize=1 << 12)  # each filter reads the same question and answer
@@ -40,7 +56,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _words(text: str) -> Iterator[str]:
-    for token in _TOKEN.findall(text if text.isascii() else unicodedata.normalize("NFKC", text)):
+    for token in _tokens(_compatible(text)):
         if token[0].isdigit():
             yield number(token)
         elif token.isascii():
@@ -67,7 +83,7 @@ def numbers(text: str) -> set[str]:
 
 def written_numbers(text: str) -> set[str]:
     """Only the numbers written in digits."""
-    return {number(token) for token in _TOKEN.findall(text) if token[0].isdigit()}
+    return {number(token) for token in _tokens(fold_digits(text)) if token[0].isdigit()}
 
 
 @lru_cache(maxsize=1 << 14)

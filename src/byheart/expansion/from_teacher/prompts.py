@@ -6,12 +6,14 @@ from pathlib import Path
 from string import Template
 
 from byheart.config.folders import conf_folder
+from byheart.documents.blocks import SPEECH
 from byheart.errors import Problem, UserError
 from byheart.expansion.base import Source
-from byheart.records import Chunk
+from byheart.records import Chunk, Fact
 
 _VERSION = re.compile(r"\Aversion:[ \t]*(\S+)[ \t]*$", re.M)
 _PART = re.compile(r"^---[ \t]+(\w+)[ \t]*$\n?", re.M)
+_LEADS = re.compile(r"(?<=[:—–*_])\s")  # between the lead-ins of nested lists, which are joined
 _FENCE = re.compile(r"<(/?)(text)>", re.I)
 
 
@@ -81,6 +83,21 @@ def named_source(chunk: Chunk, source: Source) -> str:
     """The chunk's title and headings, so that questions can name them."""
     title = source.titles[chunk.document]
     return fenced(" > ".join([title, *(heading for heading in chunk.headings if heading.strip() != title.strip())]))
+
+
+def shown_text(chunk: Chunk, source: Source) -> str:
+    """The chunk's text. A table's header or a list's lead-in that stands in an earlier chunk comes before it: a row or an
+    item says little without."""
+    own = " ".join(chunk.text.split())
+    above = dict.fromkeys(source.lead_ins.get(fact.id, "") for fact in source.facts_of(chunk))
+    lines = [f"{lead} […]" for lead in above if any(part not in own for part in _LEADS.split(lead))]
+    return fenced("\n".join([*lines, chunk.text]))
+
+
+def shown_fact(fact: Fact) -> str:
+    """A fact on one line, with who says it."""
+    said = f"{fact.label}: " if fact.kind == SPEECH and fact.label else ""
+    return fenced(said + fact.statement)
 
 
 def list_schema(name: str, **fields: dict[str, object]) -> dict[str, object]:

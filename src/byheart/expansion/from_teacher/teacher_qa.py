@@ -24,7 +24,14 @@ from byheart.expansion.from_teacher.chunk_progress import (
 from byheart.expansion.from_teacher.first_answers import CUT_HELP, UNREAD, check_first_answers, cuts, first_of_each
 from byheart.expansion.from_teacher.judge import find_unsupported
 from byheart.expansion.from_teacher.parse import why_no_pair
-from byheart.expansion.from_teacher.prompts import fenced, list_schema, load_prompt, named_source, prompt_problems
+from byheart.expansion.from_teacher.prompts import (
+    list_schema,
+    load_prompt,
+    named_source,
+    prompt_problems,
+    shown_fact,
+    shown_text,
+)
 from byheart.expansion.quotas import Quotas, choose, shortfalls
 from byheart.records import FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 from byheart.store import content_key
@@ -200,12 +207,12 @@ class _Run:
         """The chunk and its facts first, which all requests on it share; what varies last."""
         progress = self.chunks[ask.chunk]
         items = [f"{n}. fact {item.fact + 1}, {item.angle}" for n, item in enumerate(ask.items, start=1)]
-        facts = [f"{n}. {fenced(fact.statement)}" for n, fact in enumerate(progress.facts, start=1)]
+        facts = [f"{n}. {shown_fact(fact)}" for n, fact in enumerate(progress.facts, start=1)]
         known = progress.questions_on(ask.items)[-MOST_AVOIDED:] if ask.attempt else []
         user = self.prompt.fill(
             "user",
             source=named_source(progress.chunk, self.source),
-            text=fenced(progress.chunk.text),
+            text=shown_text(progress.chunk, self.source),
             facts="\n".join(facts),
             count=str(len(ask.items)),
             items="\n".join(items),

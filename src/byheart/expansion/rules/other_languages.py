@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from byheart.documents.language import SAMPLE, document_language, is_english, language_name
+from byheart.documents.language import SAMPLE, document_language, is_english, language_name, language_names
+from byheart.documents.mixed import languages_of
 from byheart.records import Document
 
 NAMED = 3  # documents, each by its name; more are counted
@@ -14,8 +15,12 @@ TEXTS = (".txt", ".md", ".markdown", ".rst")  # what can be read at once, withou
 
 
 def note_languages(documents: Sequence[Document]) -> tuple[str, ...]:
-    """One note for each document of another language; one for all where they are many. `documents`: those not English."""
-    return _notes([(Path(document.path).name, document_language(document.text)) for document in documents])
+    """One note for each document of another language; one for all where they are many."""
+    found = []
+    for document in documents:
+        own, *others = languages_of(document)
+        found += [(Path(document.path).name, own, others)]
+    return _notes(found)
 
 
 def find_other_languages(files: Iterable[Path]) -> tuple[str, ...]:
@@ -23,15 +28,20 @@ def find_other_languages(files: Iterable[Path]) -> tuple[str, ...]:
     found = []
     for file in (file for file in files if file.suffix.lower() in TEXTS):
         with file.open(encoding="utf-8", errors="replace") as opened:
-            if not is_english(language := document_language(opened.read(SAMPLE))):
-                found.append((file.name, language))
+            found.append((file.name, document_language(opened.read(SAMPLE)), list[str]()))
     return _notes(found)
 
 
-def _notes(found: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    said = [f"{name} is {language_name(language)}" for name, language in found]
-    if len(found) > NAMED:
-        counts = Counter(language_name(language) for _, language in found).most_common()
+def _notes(found: Sequence[tuple[str, str, Sequence[str]]]) -> tuple[str, ...]:
+    """`found`: name, language, and the languages of other parts of each document."""
+    foreign = [(name, language) for name, language, _ in found if not is_english(language)]
+    said = [f"{name} is {language_name(language)}" for name, language in foreign]
+    if len(foreign) > NAMED:
+        counts = Counter(language_name(language) for _, language in foreign).most_common()
         listed = ", ".join(f"{count} {name}" for name, count in counts)
-        said = [f"{len(found)} documents are not English ({listed})"]
+        said = [f"{len(foreign)} documents are not English ({listed})"]
+    mixed = [(name, others) for name, language, others in found if is_english(language) and others]
+    said += [f"{name} is in part {language_names(others)}" for name, others in mixed[:NAMED]]
+    if len(mixed) > NAMED:
+        said.append(f"{len(mixed) - NAMED} more documents are in part not English")
     return tuple(f"{what}: {LIMIT}; {HELP}" for what in said)

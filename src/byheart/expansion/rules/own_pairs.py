@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from byheart.documents.blocks import DEFINITION, ENTRY, PAIR
 from byheart.expansion.citation import Citation
 from byheart.expansion.rules.phrases import cuts
 from byheart.expansion.rules.questions import Draft, fill_blanks, name_sources
@@ -30,7 +31,7 @@ class OwnPairs:
         """Drafts by the names of the rules' families. `parsed` is `fact.statement`, None where no parser reads it."""
         statement = fact.statement
         begun = len(statement) - len(" ".join(fact.answer.split()))
-        asked = {"pair": _ask, "definition": _define, "entry": _look_up}[fact.kind]
+        asked = {PAIR: _ask, DEFINITION: _define, ENTRY: _look_up}[fact.kind]
         drafts = asked(fact.question, fact.answer, place, self._asked[_plain(fact.question)] == 1)
         if self._said[_plain(_quoted(fact.answer))] > 1:  # "Yes." answers several questions
             drafts = [draft for draft in drafts if draft.direction == FORWARD]

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from byheart.documents.language import MARKS
 from byheart.expansion.question_generation.wording import WORDS, small
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
-WORD = re.compile(r"[^\W_]+(?:[-'’./,:][^\W_]+)*%?", re.UNICODE)
+_LETTERS = rf"[^\W_](?:[^\W_]|[{MARKS}])*"
+WORD = re.compile(rf"{_LETTERS}(?:[-'’./,:]{_LETTERS})*%?")
 UNITS = (
     r"percent|per cent|million|billion|thousand|MHz|kHz|GHz|km|cm|mm|kg|mg|ml|kW|m|g|W|V|A|°C|°F|years?|months?|weeks?|days?"
     r"|hours?|minutes?|seconds?|square (?:kilometres|kilometers|miles)|words? per minute|wpm|miles|feet"
@@ -30,7 +32,7 @@ Span = tuple[int, int]
 # Parts of speech that a blank neither begins nor ends with.
 _NEVER_FIRST = ("DET", "PRON", "PUNCT", "SYM", "ADV", "SPACE", "PART", "CCONJ")
 _NEVER_LAST = ("PUNCT", "SYM", "SPACE", "PART", "ADV", "PRON")
-_CLOSERS = {"(": ")", "[": "]", "“": "”"}
+_CLOSERS = dict(zip("([«「『《（", ")]»」』》）", strict=True))
 CONDITION_WORDS = r"if|when|whenever|unless|where|after|before|once|while|until"
 _FRONTED = re.compile(
     rf"^(?P<word>{CONDITION_WORDS})\s+(?P<condition>[^,;]+?(?:,\s(?:and|or)\s[^,;]+?)?),\s+(?P<result>[^;]+)$", re.I
@@ -52,7 +54,9 @@ def cuts(sentence: str) -> list[int]:
     if len(words) < 4:
         return [words[-1].start()] if len(words) > 1 and is_balanced(sentence[: words[-1].start()]) else []
     # A cut inside a bracket or a quotation would leave half of it in the question.
+    # One behind a full stop would part "z. B." and "am 1. Mai".
     places = [i for i in range(3, len(words)) if is_balanced(sentence[: words[i].start()])]
+    places = [i for i in places if sentence[words[i - 1].end()] != "."] or places
     if not places:
         return []
     natural = [i for i in places if words[i].group().lower() in WORDS["cuts"] or sentence[words[i - 1].end()] in ",;:"]
@@ -68,7 +72,8 @@ def cuts(sentence: str) -> list[int]:
 
 def is_balanced(text: str) -> bool:
     """Are its brackets and quotation marks closed?"""
-    return text.count('"') % 2 == 0 and all(text.count(a) == text.count(b) for a, b in _CLOSERS.items())
+    pairs = {**_CLOSERS, **({"„": "“"} if "„" in text else {"“": "”"})}
+    return text.count('"') % 2 == 0 and all(text.count(a) == text.count(b) for a, b in pairs.items())
 
 
 def key_phrases(doc: "Doc") -> list[Span]:
@@ -93,10 +98,15 @@ def key_phrases(doc: "Doc") -> list[Span]:
 
 
 def number_phrases(sentence: str) -> list[Span]:
-    """The numbers that stand once in a sentence of any language."""
-    found = list(NUMBER.finditer(sentence))
-    counts = Counter(match.group() for match in found)
-    return [match.span() for match in found if counts[match.group()] == 1]
+    """The numbers that stand once in a sentence of any language; those in a row are one: "03342 88120"."""
+    found: list[Span] = []
+    for match in NUMBER.finditer(sentence):
+        if found and match.start() == found[-1][1] + 1 and sentence[match.start() - 1].isspace():
+            found[-1] = (found[-1][0], match.end())
+        else:
+            found.append(match.span())
+    counts = Counter(sentence[a:b] for a, b in found)
+    return [(a, b) for a, b in found if counts[sentence[a:b]] == 1]
 
 
 def quantities(sentence: str) -> Iterator[re.Match[str]]:

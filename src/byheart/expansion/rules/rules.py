@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from byheart.documents.language import document_language, is_english
+from byheart.documents.language import is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
@@ -59,8 +59,7 @@ class Rules(Quotas):
 
     def expand(self, source: Source) -> ExpansionResult:
         facts = source.facts
-        foreign = {document.id for document in source.documents if not is_english(document_language(document.text))}
-        english = [fact for fact in facts if fact.document not in foreign]
+        english = [fact for fact in facts if is_english(fact.language)]
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
         statements = {f.id: f.statement if f.paired else state(f.text, lead_ins[f.id]) for f in facts}
         read = [statements[fact.id] for fact in english]
@@ -91,7 +90,7 @@ class Rules(Quotas):
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
         examples = choose(self, source.chunks, facts, candidates, self.usual)
         short = shortfalls(self, source.chunks, facts, examples, "rules")
-        notes = note_languages([document for document in source.documents if document.id in foreign])
+        notes = note_languages(source.documents)
         return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes)
 
     def problems(self) -> Sequence[str]:
