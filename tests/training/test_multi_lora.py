@@ -307,10 +307,12 @@ def test_recall_and_saved_adapters_speak_with_one_adapter(tmp_path):
 
     tokens, heard = torch.tensor([ROWS[0].tokens, ROWS[5].tokens]), {}
 
-    def recall(j, model):
-        heard[j.id] = model(input_ids=tokens).logits.clone()
-        torch.rand(3)  # an evaluation that draws random numbers disturbs nobody
-        return 0.5
+    def recall(jobs, answers):
+        for j in jobs:
+            with answers.alone(j.id) as model:
+                heard[j.id] = model(input_ids=tokens).logits.clone()
+                torch.rand(3)  # an evaluation that draws random numbers disturbs nobody
+        return [0.5] * len(jobs)
 
     jobs = [job(tmp_path, "a", epochs=1), job(tmp_path, "b", rank=3, alpha=5, seed=4, epochs=1)]
     results = train(tiny(torch.float32), jobs, slots=3, recall=recall)

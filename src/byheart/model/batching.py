@@ -3,7 +3,7 @@
 State spaces, convolutions and some position codes take left padding for text, and some caches cannot be repeated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,16 +40,7 @@ def find_batching(model: "PreTrainedModel | PeftModel", chat: Chat) -> tuple[Bat
 
     def generates(length: int) -> "torch.Tensor":
         """Predicted by `generate`, with another prompt beside it, where it is made to say these words."""
-        import torch
-
-        prompts = [prompt, other[:length]]
-        longest = max(LENGTH, length)
-        options: dict[str, object] = {
-            "prefix_allowed_tokens_fn": lambda row, seen_T: [said[len(seen_T) - longest]],
-            "output_logits": True,
-            "return_dict_in_generate": True,
-        }
-        return torch.stack(alone.generate_batch(prompts, len(said), None, options).logits, dim=1)[0]
+        return forced_logits(alone, [prompt, other[:length]], said)[0]
 
     def scores(way: str) -> "torch.Tensor":
         """Predicted where these words are scored, with another option beside them, and another prompt with one."""
@@ -61,13 +52,13 @@ def find_batching(model: "PreTrainedModel | PeftModel", chat: Chat) -> tuple[Bat
         expected_TV = _own(alone, prompt, said)
         beside = {PADDED: LENGTH + MORE, EQUAL: LENGTH}
         prompts = next(
-            (way for way, n in beside.items() if _agrees(partial(generates, n), expected_TV, model.dtype)), ALONE
+            (way for way, n in beside.items() if agrees(partial(generates, n), expected_TV, model.dtype)), ALONE
         )
         options = next(
-            (way for way in (TOGETHER, SHARED, PADDED) if _agrees(partial(scores, way), expected_TV, model.dtype)),
+            (way for way in (TOGETHER, SHARED, PADDED) if agrees(partial(scores, way), expected_TV, model.dtype)),
             ALONE,
         )
-        if prompts == ALONE and not _agrees(
+        if prompts == ALONE and not agrees(
             lambda: alone.whole_rows([(prompt, other[: len(said)])])[0][:1], expected_TV[:1], model.dtype
         ):  # what follows a token changes what is predicted at it
             raise UserError(
@@ -88,7 +79,20 @@ def _own(alone: LanguageModel, prompt: tuple[int, ...], said: list[int]) -> "tor
         raise UserError(Problem(f"it cannot read a row of text ({said_by_it})", WHERE, fix=ANOTHER)) from error
 
 
-def _agrees(predict: Callable[[], "torch.Tensor"], expected_TV: "torch.Tensor", dtype: "torch.dtype") -> bool:
+def forced_logits(model: LanguageModel, prompts: Sequence[Sequence[int]], said: Sequence[int]) -> "torch.Tensor":
+    """Predicted by `generate` in one batch, where it is made to say these words behind each prompt: (prompts, words, V)."""
+    import torch
+
+    longest = max(map(len, prompts))
+    options: dict[str, object] = {
+        "prefix_allowed_tokens_fn": lambda row, seen_T: [said[len(seen_T) - longest]],
+        "output_logits": True,
+        "return_dict_in_generate": True,
+    }
+    return torch.stack(model.generate_batch(prompts, len(said), None, options).logits, dim=1)
+
+
+def agrees(predict: Callable[[], "torch.Tensor"], expected_TV: "torch.Tensor", dtype: "torch.dtype") -> bool:
     """Whether this way predicts what is expected, but for the dtype's rounding."""
     import torch
 

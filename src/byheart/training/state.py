@@ -77,15 +77,23 @@ class TrainState:
     def check_due(self) -> bool:
         return self.at_end or is_check(self.step, self.train_job.steps_per_epoch, self.stopping.checks_per_epoch)
 
+    @property
+    def at_epoch_end(self) -> bool:
+        return self.step % self.train_job.steps_per_epoch == 0
+
+    def refuse(self, found: Validation | None) -> None:
+        """Raises Diverged if a validation says so."""
+        if found is not None:
+            refuse_divergence(found.loss, self.curve, self.step, self.train_job.steps)
+
     def record(self, found: Validation | None, recall: Callable[[], float | None] | None = None) -> CurvePoint:
         """Adds a check to the curve and to curve.csv.
 
         `found`: the validation, if there are validation rows. `recall` measures recall in another way; it is called at
         an epoch's end. Raises Diverged, before it is called.
         """
-        if found is not None:
-            refuse_divergence(found.loss, self.curve, self.step, self.train_job.steps)
-        measured = recall() if recall and self.step % self.train_job.steps_per_epoch == 0 else None
+        self.refuse(found)
+        measured = recall() if recall and self.at_epoch_end else None
         point = CurvePoint(
             step=self.step,
             epoch=self.epoch,
