@@ -344,7 +344,9 @@ def test_a_model_whose_attention_cannot_be_replaced_is_trained_on_a_grid(tmp_pat
     monkeypatch.setattr(attention, "choose_attention", lambda *asked: (None, "are not wanted"))
     model = tiny()
     model.set_attn_implementation("sdpa")
-    train(model, unlike(tmp_path / "grid", epochs=1))
+    notes = []
+    train(model, unlike(tmp_path / "grid", epochs=1), on_note=notes.append)
+    assert notes == ["packed rows are not wanted: trials train together in a grid of padded rows, which is slower"]
     for name in "abcd":
         one, other = (adapters(tmp_path / folder, name)[name] for folder in ("lines", "grid"))
         assert all((one[key] - other[key]).norm() <= 1e-9 * one[key].norm() for key in one)

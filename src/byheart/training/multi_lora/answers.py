@@ -14,6 +14,7 @@ from torch import Tensor
 
 from byheart.model.batching import agrees, forced_logits
 from byheart.model.language import ALONE, EQUAL, LanguageModel
+from byheart.model.quantization import rounding_of
 from byheart.training.multi_lora.grouping import RowGroups
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class PackAnswers:
         """Whether two slots with random adapters predict in one batch what each predicts alone, and not what the other does."""
         one, other = slots
         prompts = [PROMPTS[0], PROMPTS[0 if language.batching.prompts == EQUAL else 1]]
-        dtype = self.model.dtype
+        rounding = rounding_of(self.model)
 
         def alone(slot: int, prompt: tuple[int, ...]) -> Tensor:
             self.stack.routing = slot
@@ -99,5 +100,5 @@ class PackAnswers:
 
         with self.measured(slots), self.stack.random(slots), language.reading():
             expected = [alone(one, prompts[0]), alone(other, prompts[1]), alone(other, prompts[0])]
-            told_apart = not agrees(lambda: expected[2], expected[0], dtype)
-            return told_apart and agrees(lambda: torch.cat(list(together())), torch.cat(expected), dtype)
+            told_apart = not agrees(lambda: expected[2], expected[0], rounding)
+            return told_apart and agrees(lambda: torch.cat(list(together())), torch.cat(expected), rounding)
