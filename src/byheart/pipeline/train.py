@@ -86,7 +86,7 @@ def _fit(
         model = session.attach(config.adapter, config.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
-        run.record["notes"] = [line for line in run.record["notes"] if line != UNCHOSEN]
+        run.record["notes"] = [line for line in run.record["notes"] if not line.startswith(UNCHOSEN)]
         until = math.inf if afresh else training_ends(config, run)
         clock = _Clock(run, train_job, until, config.stopping.patience is not None)
         tokens = tokens_per_row(train_job.train)

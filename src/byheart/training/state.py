@@ -10,7 +10,7 @@ from byheart.training.hardware import peak_memory_gib
 from byheart.training.job import UNCHOSEN, Paused, TrainJob, TrainResult, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import Optimizer
-from byheart.training.stopping import Stopping, best_by, ends, is_check, refuse_divergence
+from byheart.training.stopping import WORDS, Stopping, best_by, ends, is_check, refuse_divergence
 from byheart.training.validation import Validation
 
 
@@ -151,7 +151,9 @@ class TrainState:
         """`state` as in `TrainResult`. Without `keep_best` no epoch is chosen."""
         chosen = self.best_epoch if keep_best else None
         if chosen is None and keep_best and self.train_job.validate and self.step:
-            notes = (*notes, UNCHOSEN)
+            ended = ends(self.curve, self.at_end)
+            why = f"{WORDS[self.stopping.monitor]} stayed at 0" if ended else "the first epoch was not ended"
+            notes = (*notes, f"{UNCHOSEN} {why}: the adapter is that of the last step")
         return TrainResult(
             state=state,
             curve=tuple(self.curve),
