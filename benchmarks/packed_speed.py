@@ -1,15 +1,21 @@
 """Batch-1 trials trained together against the same trials one after another in our own single loop.
 
     python benchmarks/packed_speed.py [--slots 8 16] [--steps 6] [--runs 3] [--batch 1] [--processes 2] [--trl]
+    python benchmarks/packed_speed.py --recall [--slots 2 4 8] [--steps 12] [--runs 2]
 
 `--processes`: the slots are dealt to so many processes that share the cores, as the packed launcher deals them on a CPU
 (by default, one for each core); the other sides have one process and all cores. `--trl` trains one trial with TRL's
 SFTTrainer in every run as well (`pip install -e .[bench]`). Prints first the ratio of rows per second (median of
 alternating runs), then both rates, the losses, and what share of the machine's own bfloat16 matrix rate a step reaches.
 Real rows, the embedded model, steps only: loading, joining and the first step are not timed. Needs a quiet machine.
+
+`--recall`: answers to a sweep's sample of questions after an epoch of `--steps` steps, all adapters in one batch against
+one at a time; one process. Seconds are CPU time on a CPU (other work does not count) and wall time elsewhere, the least of
+the runs.
 """
 
 import argparse
+import math
 import multiprocessing
 import os
 import statistics
@@ -21,8 +27,13 @@ from unittest.mock import patch
 import torch
 from training_speed import rows, trl
 
+from byheart.evaluation.questions import load_questions
+from byheart.evaluation.recall import Recall
 from byheart.model.adapters.adapter import Lora
 from byheart.model.base_model import BaseModel
+from byheart.model.batching import find_batching
+from byheart.model.language import LanguageModel
+from byheart.sweep.search.options import DEFAULT_PROBES
 from byheart.training.hardware import cores
 from byheart.training.job import Hooks, TrainJob, stream
 from byheart.training.multi_lora.job import PackedHooks, PackedJob
@@ -99,6 +110,50 @@ def one_after_another(model, jobs):
     return took, statistics.mean(losses)
 
 
+def recall_seconds(model, tokenizer, jobs, slots, runs):
+    """Of so many of the jobs: seconds in one batch and one at a time, the share of equal answers, and whether asked in one batch."""
+    clock = time.process_time if model.device.type == "cpu" else time.perf_counter
+    chat = BaseModel().chat(model, tokenizer)
+    language = LanguageModel(model, chat, find_batching(model, chat)[0])
+    probes = Recall().asked(load_questions("examples/ham_radio/questions.jsonl"))
+    questions, limit = [probe.question for probe in probes[:DEFAULT_PROBES]], Recall().max_new_tokens
+    waiting, found = list(jobs), {}
+
+    def recall(ending, answers):
+        notes, answers.on_note = [], lambda line: notes.append(line)
+        for count in slots:
+            asked = {job.id: questions for job in ending[:count]}
+            answers.answer(language, {job: some[:1] for job, some in asked.items()}, 1)  # asks once whether it can
+            seconds = {}
+            for _ in range(runs):
+                began = clock()
+                together = answers.answer(language, asked, limit)
+                between = clock()
+                alone = {job: answers.answer(language, {job: some}, limit)[job] for job, some in asked.items()}
+                for way, took in ((0, between - began), (1, clock() - between)):
+                    seconds[way] = min(took, seconds.get(way, math.inf))
+            pairs = [pair for job in asked for pair in zip(together[job], alone[job], strict=True)]
+            words = statistics.mean(len(chat.tokens(one)) for one, _ in pairs)
+            found[count] = *seconds.values(), statistics.mean(one == other for one, other in pairs), words, not notes
+        return [None] * len(ending)
+
+    with PackedTrainer(model, len(jobs), max_rank=16) as trainer:
+        trainer.stream(lambda: waiting.pop(0) if waiting else None, lambda *result: None, PackedHooks(recall=recall))
+    return found
+
+
+def print_recall(model, tokenizer, slots, steps, runs):
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = trials(rows(tokenizer), max(slots), steps, 1, Path(folder))
+        found = recall_seconds(model, tokenizer, jobs, slots, runs)
+    for count, (together, alone, equal, words, routed) in found.items():
+        print(
+            f"{count:>2} adapters, {DEFAULT_PROBES} questions each: {alone / together:.2f} times one at a time"
+            f" ({together:.1f} s against {alone:.1f} s); {equal:.0%} of the answers equal, {words:.0f} tokens long;"
+            f" {'one batch' if routed else 'this model cannot'}; {model.dtype}, {torch.get_num_threads()} threads"
+        )
+
+
 def trl_seconds_per_token(job, dtype):
     """Of one trial by itself, its first step left out; TRL's adapter in the base's dtype, as ours."""
     train_job = job.train_job
@@ -133,8 +188,9 @@ def work(model, jobs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--slots", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--slots", type=int, nargs="+")
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--recall", action="store_true")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--processes", type=int, help="default: a core each")
@@ -143,10 +199,13 @@ def main():
     device, dtype = Trainer().place()
     processes = options.processes or (cores() if device == "cpu" else 1)
     model, tokenizer = BaseModel().load(dtype, device)
+    if options.recall:
+        print_recall(model, tokenizer, options.slots or [2, 4, 8], options.steps, options.runs)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         every = rows(tokenizer)
-        for slots in options.slots:
+        for slots in options.slots or [8, 16]:
             jobs = trials(every, slots, options.steps, options.batch, folder)
             count = slots * (options.steps - 1) * options.batch
             packed, single, peer = [], [], []

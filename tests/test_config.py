@@ -137,6 +137,7 @@ WRONG = {"documents": "gone.txt", "lr": "-1", "batch_sise": "2", "rows.replay": 
         "questions=https://me:hunter2@host/q.jsonl",
         "adapter=loar",  # an unknown option
         "teacher=opeani",
+        "adapter=[lora,dora]",  # two of a group that takes one
         "'broken",  # cannot be read
         "rows.max_tokens=${nothing}",
         "run=x",
@@ -173,6 +174,16 @@ def test_each_wrong_option_of_a_list_is_told_and_their_own_keys_are_checked():
     assert [(each.where, each.value) for each in caught.value.problems] == [
         ("expansion", "rulse"), ("expansion", "lader"), ("teacher", "opeani"), ("expansion.ladder.rungs", "0"),
     ]  # fmt: skip
+
+
+def test_several_options_of_a_group_that_takes_one_are_refused():
+    for words, where, fix in (
+        (["adapter=[lora,dora]"], "adapter", "adapter=lora, or a run for each: -m adapter=lora,dora"),
+        (["-m", "adapter=[dora,lora],full"], "adapter", "adapter=dora, or a run for each: -m adapter=dora,lora"),
+        (["hydra/launcher=[packed,basic]"], "hydra/launcher", "hydra/launcher=packed"),
+    ):
+        assert problems("documents=a.txt", *words)[where].fix == fix
+    assert run_config("documents=a.txt", "adapter=[lora]", "evaluation=[recall,choice]").adapter.title == "LoRA"
 
 
 def test_a_wrong_flag_of_hydra_is_a_problem_not_a_usage_page():

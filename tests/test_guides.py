@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 import byheart
 import toys
+import zoo
 from byheart.config.compose import read_request
 from byheart.config.folders import conf_folder, sweeps_folder
 from byheart.dispatch import check
@@ -216,3 +217,8 @@ def test_every_file_that_is_named_is_there(page):
         if not (ROOT / name).exists() and "/numbers." not in name and "/test_numbers." not in name
     ]
     assert not missing
+
+
+def test_the_table_of_model_classes_has_each_class_of_the_toy_models():
+    rows = re.findall(r"^\| \w+ \(`(\w+)`\) \|", (ROOT / "docs/model_classes.md").read_text(encoding="utf-8"), re.M)
+    assert len(rows) >= 30 and set(rows) == set(zoo.CLASSES)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from byheart.evaluation.base import Scored
+from byheart.evaluation.base import OnProgress, Scored, silent
 from byheart.records import Probe
 
 CONF = Path(__file__).parents[2] / "conf" / "evaluation"
@@ -30,8 +30,10 @@ class ToyRecaller:
     known: Sequence[Probe] = ()
     asked: int = 0
 
-    def answer(self, questions: Sequence[str], max_new_tokens: int) -> list[str]:
+    def answer(self, questions: Sequence[str], max_new_tokens: int, on_progress: OnProgress = silent) -> list[str]:
         self.asked += len(questions)
+        for done in range(len(questions)):
+            on_progress(done + 1, len(questions))
         return [self._right(question) or "I do not know." for question in questions]
 
     def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[tuple[float, int]]]:

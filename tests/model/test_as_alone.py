@@ -12,7 +12,7 @@ import zoo
 from byheart.errors import UserError
 from byheart.model.batching import find_batching
 from byheart.model.chat import Chat
-from byheart.model.language import ALONE, EQUAL, PADDED, TOGETHER, LanguageModel
+from byheart.model.language import ALONE, EQUAL, PADDED, TOGETHER, Batching, LanguageModel
 from model.templates import STYLES, tokenizer
 
 NEW = 12
@@ -115,3 +115,20 @@ def test_a_model_that_wants_more_than_text_is_refused():
     model = zoo.build("llama")
     model.model.forward = None
     assert "cannot read a row of text (TypeError" in refusal(model)
+
+
+def test_a_base_that_rounds_to_eight_bits_is_judged_by_that_rounding():
+    """As LLM.int8 does: what a layer reads is rounded, and otherwise beside other rows."""
+    model = zoo.build("llama")
+
+    def rounded(layer, given):
+        size = given[0].abs().amax() / 127
+        return ((given[0] / size).round() * size,)
+
+    for name, layer in model.named_modules():
+        if isinstance(layer, torch.nn.Linear) and name != "lm_head":
+            layer.register_forward_pre_hook(rounded)
+    assert "reads a text in both directions" in refusal(model)
+    model.is_quantized = True
+    chat = Chat(tokenizer(STYLES["llama3"]), vocabulary=model.get_input_embeddings().weight.shape[0])
+    assert find_batching(model, chat) == (Batching(PADDED, TOGETHER), [])

@@ -18,6 +18,16 @@ def test_batched_answers_are_those_given_one_by_one(model, tokenizer):
     together = LanguageModel(model, Chat(tokenizer)).answer(questions, 6)
     alone = [LanguageModel(model, Chat(tokenizer), rows_at_once=1).answer([q], 6)[0] for q in questions]
     assert together == alone and any(together)
+    told = []
+    LanguageModel(model, Chat(tokenizer), rows_at_once=3).answer(questions, 6, lambda *done: told.append(done))
+    assert told == [(3, 4), (4, 4)]  # a count on the screen moves with each batch
+
+
+def test_more_rows_are_generated_at_a_time_where_memory_has_room(model, monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 2**40)
+    assert [memory.rows_that_fit(model, 40, 16, wanted=wanted) for wanted in (0, 24, 2000)] == [16, 24, 256]
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 2**20)
+    assert memory.rows_that_fit(model, 40, 16, wanted=2000) == 16
 
 
 def test_likelihoods_are_those_of_a_plain_forward_pass(model, tokenizer):

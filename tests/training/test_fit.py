@@ -111,6 +111,16 @@ def test_the_model_holds_the_best_epoch_at_the_end(tmp_path):
         assert torch.equal(a, b), "a run of N epochs contains every shorter one"
 
 
+def test_why_no_epoch_was_chosen_is_said(tmp_path):
+    nothing_learned = fit(tmp_path / "learned", epochs=1, lr=1e-9)[0]
+    assert nothing_learned.notes == (
+        "no epoch could be chosen, since recall of trained answers stayed at 0: the adapter is that of the last step",
+    )
+    stopped = fit(tmp_path / "stopped", stop_requested=lambda: True)[0]
+    assert "since the first epoch was not ended" in stopped.notes[0]
+    assert fit(tmp_path / "loss", epochs=1, lr=1e-9, stopping=Stopping("val_loss", patience=None))[0].notes == ()
+
+
 def test_only_a_check_whose_weights_are_kept_can_be_chosen_when_training_goes_on(tmp_path):
     """A budget ended it within an epoch, or another monitor chose: the best by today's monitor may be gone."""
 

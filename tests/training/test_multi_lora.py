@@ -307,10 +307,12 @@ def test_recall_and_saved_adapters_speak_with_one_adapter(tmp_path):
 
     tokens, heard = torch.tensor([ROWS[0].tokens, ROWS[5].tokens]), {}
 
-    def recall(j, model):
-        heard[j.id] = model(input_ids=tokens).logits.clone()
-        torch.rand(3)  # an evaluation that draws random numbers disturbs nobody
-        return 0.5
+    def recall(jobs, answers):
+        for j in jobs:
+            with answers.alone(j.id) as model:
+                heard[j.id] = model(input_ids=tokens).logits.clone()
+                torch.rand(3)  # an evaluation that draws random numbers disturbs nobody
+        return [0.5] * len(jobs)
 
     jobs = [job(tmp_path, "a", epochs=1), job(tmp_path, "b", rank=3, alpha=5, seed=4, epochs=1)]
     results = train(tiny(torch.float32), jobs, slots=3, recall=recall)
@@ -342,7 +344,9 @@ def test_a_model_whose_attention_cannot_be_replaced_is_trained_on_a_grid(tmp_pat
     monkeypatch.setattr(attention, "choose_attention", lambda *asked: (None, "are not wanted"))
     model = tiny()
     model.set_attn_implementation("sdpa")
-    train(model, unlike(tmp_path / "grid", epochs=1))
+    notes = []
+    train(model, unlike(tmp_path / "grid", epochs=1), on_note=notes.append)
+    assert notes == ["packed rows are not wanted: trials train together in a grid of padded rows, which is slower"]
     for name in "abcd":
         one, other = (adapters(tmp_path / folder, name)[name] for folder in ("lines", "grid"))
         assert all((one[key] - other[key]).norm() <= 1e-9 * one[key].norm() for key in one)

@@ -37,10 +37,15 @@ def meant_by(word: str, known: Iterable[str]) -> list[str]:
 
 
 def wrong_options(composer: Composer, override: Override) -> list[Problem]:
-    """A problem for each chosen option that its group does not have."""
+    """A problem for each chosen option that its group does not have, and for several of a group that takes one."""
     group, problems = override.key_or_group, []
-    options = composer.options(group)
-    for chosen in chosen_options(override):
+    options, several = composer.options(group), chosen_options(override)
+    if len(several) > 1 and composer.takes_one(group):
+        good = [str(each) for each in several if str(each) in options] or options
+        fix = f"{group}={good[0]}" + (f", or a run for each: -m {group}={','.join(good)}" if len(good) > 1 else "")
+        what, value = "one option only, and here are several", ",".join(map(str, several))
+        problems.append(Problem(what, group, f"[{value}]", fix if "/" not in group else f"{group}={good[0]}"))
+    for chosen in several:
         if not isinstance(chosen, str | int | float) or "${" in str(chosen) or str(chosen) in options:
             continue
         offers = f"{group} offers: {', '.join(options)}"
@@ -62,7 +67,7 @@ def with_meant_options(composer: Composer, override: Override) -> str:
     kept = []
     for chosen in map(str, chosen_options(override)):
         kept += [chosen] if chosen in options else meant_by(chosen, options)[:1]
-    several = isinstance(override.value(), list)
+    several = isinstance(override.value(), list) and not composer.takes_one(override.key_or_group)
     key = (override.input_line or "").partition("=")[0]
     return f"{key}=[{','.join(kept)}]" if kept and several else f"{key}={kept[0]}" if kept else ""
 

@@ -140,6 +140,11 @@ class Composer:
     def groups(self) -> list[str]:
         return [group for group in self.loader.list_groups("") if group != "hydra"]
 
+    def takes_one(self, group: str) -> bool:
+        """Whether one option is chosen of this group; of others, as expansion and evaluation, a list."""
+        shipped = OmegaConf.load(conf_folder() / "learn.yaml").defaults
+        return group in PLUGINS or any(each != "_self_" and isinstance(each.get(group), str) for each in shipped)
+
     def options(self, group: str) -> list[str]:
         return sorted(self.loader.get_group_options(group, ObjectType.CONFIG))
 

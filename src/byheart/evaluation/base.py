@@ -29,7 +29,7 @@ METRICS = {  # the one name of each, on the screen, the page and in the docs; in
 class Recaller(Protocol):
     """What an evaluation may ask of a model."""
 
-    def answer(self, questions: Sequence[str], max_new_tokens: int) -> list[str]:
+    def answer(self, questions: Sequence[str], max_new_tokens: int, on_progress: OnProgress = ...) -> list[str]:
         """Greedy answers, batched, with the model's chat template around each question."""
         ...
 

@@ -13,7 +13,6 @@ from byheart.records import Answer, Probe, Value
 if TYPE_CHECKING:
     import numpy as np
 
-SLICE = 8
 OVERFLOW = 700.0  # nats per token: exp() of more is no number that JSON knows
 
 
@@ -30,10 +29,10 @@ class Forgetting:
     def score(self, model: Recaller, probes: Sequence[Probe] = (), on_progress: OnProgress = silent) -> Scored:
         texts = general_paragraphs()
         answers: dict[str, Answer] = {}
-        for start in range(0, len(texts), SLICE):
-            for nats, tokens in model.token_losses(texts[start : start + SLICE]):
-                name = f"general-{len(answers)}"
-                answers[name] = Answer(name, "", {"nats": nats, "tokens": float(tokens)})
+        for text in texts:
+            ((nats, tokens),) = model.token_losses([text])
+            name = f"general-{len(answers)}"
+            answers[name] = Answer(name, "", {"nats": nats, "tokens": float(tokens)})
             on_progress(len(answers), len(texts))
         losses = _losses(answers)
         perplexity = _exponential(lambda rows: _per_token(losses, rows), len(losses))

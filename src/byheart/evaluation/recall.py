@@ -19,7 +19,6 @@ from byheart.records import Answer, Probe
 ON_THE_CURVE = "f1"  # long answers are seldom complete: `contains` stays at 0 while F1 already rises
 _LETTER = rf"[\w{MARKS}]"
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
-SLICE = 64  # questions between two updates of the progress bar; the model batches inside it
 
 
 @dataclass(frozen=True)
@@ -43,17 +42,42 @@ class Recall:
                 raise UserError(Problem(what, where, repr(value), "leave it out for the default"))
 
     def score(self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = silent) -> Scored:
-        asked = sampled([probe for probe in probes if accepted(probe)], self.sample)
-        asked.sort(key=lambda probe: (len(probe.question), probe.id))  # like lengths together: less padding
-        answers: dict[str, Answer] = {}
+        asked = self.asked(probes)
         on_progress(0, len(asked))
-        for start in range(0, len(asked), SLICE):
-            part = asked[start : start + SLICE]
-            texts = model.answer([probe.question for probe in part], self.max_new_tokens)
-            for probe, text in zip(part, texts, strict=True):
-                answers[probe.id] = Answer(probe.id, text.strip(), compare(text, accepted(probe)))
-            on_progress(len(answers), len(asked))
+        texts = model.answer([probe.question for probe in asked], self.max_new_tokens, on_progress) if asked else []
+        return self.scored(asked, texts)
+
+    def asked(self, probes: Sequence[Probe]) -> list[Probe]:
+        """Those that it asks, in its order."""
+        asked = sampled([probe for probe in probes if accepted(probe)], self.sample)
+        return sorted(asked, key=lambda probe: (len(probe.question), probe.id))
+
+    def scored(self, asked: Sequence[Probe], texts: Sequence[str]) -> Scored:
+        """From the answers to what was asked."""
+        answers = {
+            probe.id: Answer(probe.id, text.strip(), compare(text, accepted(probe)))
+            for probe, text in zip(asked, texts, strict=True)
+        }
         return Scored(means(asked, answers), answers)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Probes that a model in training is asked at each epoch's end: recall on the curve is the F1 of its answers."""
+
+    member: Recall
+    probes: tuple[Probe, ...]  # as `Recall.asked` gives them
+
+    @property
+    def questions(self) -> list[str]:
+        return [probe.question for probe in self.probes]
+
+    def value(self, texts: Sequence[str]) -> float:
+        """The recall of the answers to `questions`."""
+        return self.member.scored(self.probes, texts).metrics[ON_THE_CURVE].value
+
+    def measure(self, model: Recaller) -> float:
+        return self.value(model.answer(self.questions, self.member.max_new_tokens))
 
 
 def accepted(probe: Probe) -> tuple[str, ...]:

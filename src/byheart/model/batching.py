@@ -3,7 +3,7 @@
 State spaces, convolutions and some position codes take left padding for text, and some caches cannot be repeated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from byheart.model.chat import Chat
 from byheart.model.files.folder import ANOTHER
 from byheart.model.language import ALONE, EQUAL, PADDED, SHARED, TOGETHER, Batching, LanguageModel
 from byheart.model.memory import is_out_of_memory
+from byheart.model.quantization import rounding_of
 
 if TYPE_CHECKING:
     import torch
@@ -40,16 +41,7 @@ def find_batching(model: "PreTrainedModel | PeftModel", chat: Chat) -> tuple[Bat
 
     def generates(length: int) -> "torch.Tensor":
         """Predicted by `generate`, with another prompt beside it, where it is made to say these words."""
-        import torch
-
-        prompts = [prompt, other[:length]]
-        longest = max(LENGTH, length)
-        options: dict[str, object] = {
-            "prefix_allowed_tokens_fn": lambda row, seen_T: [said[len(seen_T) - longest]],
-            "output_logits": True,
-            "return_dict_in_generate": True,
-        }
-        return torch.stack(alone.generate_batch(prompts, len(said), None, options).logits, dim=1)[0]
+        return forced_logits(alone, [prompt, other[:length]], said)[0]
 
     def scores(way: str) -> "torch.Tensor":
         """Predicted where these words are scored, with another option beside them, and another prompt with one."""
@@ -57,18 +49,19 @@ def find_batching(model: "PreTrainedModel | PeftModel", chat: Chat) -> tuple[Bat
         rows = [(prompt, said), (prompt, other[:MORE]), (beside, said)]
         return LanguageModel(model, chat, Batching(options=way)).option_logits(rows)[0]
 
+    rounding = rounding_of(model)
     with alone.reading():
         expected_TV = _own(alone, prompt, said)
         beside = {PADDED: LENGTH + MORE, EQUAL: LENGTH}
         prompts = next(
-            (way for way, n in beside.items() if _agrees(partial(generates, n), expected_TV, model.dtype)), ALONE
+            (way for way, n in beside.items() if agrees(partial(generates, n), expected_TV, rounding)), ALONE
         )
         options = next(
-            (way for way in (TOGETHER, SHARED, PADDED) if _agrees(partial(scores, way), expected_TV, model.dtype)),
+            (way for way in (TOGETHER, SHARED, PADDED) if agrees(partial(scores, way), expected_TV, rounding)),
             ALONE,
         )
-        if prompts == ALONE and not _agrees(
-            lambda: alone.whole_rows([(prompt, other[: len(said)])])[0][:1], expected_TV[:1], model.dtype
+        if prompts == ALONE and not agrees(
+            lambda: alone.whole_rows([(prompt, other[: len(said)])])[0][:1], expected_TV[:1], rounding
         ):  # what follows a token changes what is predicted at it
             raise UserError(
                 Problem("it reads a text in both directions: it is no causal language model", WHERE, fix=ANOTHER)
@@ -88,14 +81,25 @@ def _own(alone: LanguageModel, prompt: tuple[int, ...], said: list[int]) -> "tor
         raise UserError(Problem(f"it cannot read a row of text ({said_by_it})", WHERE, fix=ANOTHER)) from error
 
 
-def _agrees(predict: Callable[[], "torch.Tensor"], expected_TV: "torch.Tensor", dtype: "torch.dtype") -> bool:
-    """Whether this way predicts what is expected, but for the dtype's rounding."""
+def forced_logits(model: LanguageModel, prompts: Sequence[Sequence[int]], said: Sequence[int]) -> "torch.Tensor":
+    """Predicted by `generate` in one batch, where it is made to say these words behind each prompt: (prompts, words, V)."""
     import torch
 
+    longest = max(map(len, prompts))
+    options: dict[str, object] = {
+        "prefix_allowed_tokens_fn": lambda row, seen_T: [said[len(seen_T) - longest]],
+        "output_logits": True,
+        "return_dict_in_generate": True,
+    }
+    return torch.stack(model.generate_batch(prompts, len(said), None, options).logits, dim=1)
+
+
+def agrees(predict: Callable[[], "torch.Tensor"], expected_TV: "torch.Tensor", rounding: float) -> bool:
+    """Whether this way predicts what is expected, but for the relative `rounding` of what the model computes with."""
     try:
         found_TV = predict()
     except Exception:  # whatever a class raises that cannot do it
         return False
     expected_TV, found_TV = expected_TV.cpu(), found_TV.cpu()  # Apple's GPUs know no float64
     off = (found_TV - expected_TV).double().pow(2).mean().sqrt()
-    return bool(off <= torch.finfo(dtype).eps ** 0.5 * expected_TV.double().std())
+    return bool(off <= rounding**0.5 * expected_TV.double().std())

@@ -1,8 +1,9 @@
 """A loaded model that answers questions, scores answers and reads text: what the evaluations ask of a model."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from byheart.model.as_found import kept_modes
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 PADDED, EQUAL, ALONE, SHARED, TOGETHER = "padded", "equal", "alone", "shared", "together"
 Option = tuple[tuple[int, ...], Sequence[int]]  # the tokens of a prompt, and of a reply to it
+
+
+def _nothing(*told: object) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -36,23 +41,40 @@ class LanguageModel:
     chat: Chat
     batching: Batching = Batching()
     rows_at_once: int = 16
+    rows_wanted: int = 0  # generated at a time on a CPU too, where memory has room for more than `rows_at_once`
 
-    def answer(self, questions: Sequence[str], max_new_tokens: int) -> list[str]:
-        """The model's reply to each question, alone in its own conversation."""
+    def answer(
+        self,
+        questions: Sequence[str],
+        max_new_tokens: int,
+        on_progress: Callable[[int, int], None] = _nothing,
+        on_rows: Callable[[Sequence[int]], None] = _nothing,
+    ) -> list[str]:
+        """The model's reply to each question, alone in its own conversation.
+
+        on_progress: (answered, of how many), after each batch. on_rows: before a batch is generated, the numbers of its
+        questions.
+        """
         prompts = [self.chat.prompt(question) for question in questions]
         # Like lengths together: a short prompt beside a long one would be mostly padding.
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         texts = [""] * len(prompts)
         longest = max(map(len, prompts), default=0) + max_new_tokens
-        at_once = rows_that_fit(self.model, longest, self.rows_at_once)
+        at_once = rows_that_fit(self.model, longest, self.rows_at_once, wanted=self.rows_wanted)
+        stops, done = self.chat.stops, 0
 
-        def reply(batch: Sequence[int]) -> list[tuple[str, bool]]:
-            return self.reply([prompts[i] for i in batch], max_new_tokens, self.chat.stops)
+        def generate(batch: Sequence[int]) -> list[list[int]]:
+            def told(rows: Sequence[int]) -> None:
+                on_rows([batch[row] for row in rows])
+
+            return self.generate([prompts[i] for i in batch], max_new_tokens, stops, told)
 
         with self.reading():
-            for batch, replies in in_batches(order, at_once, reply):
-                for i, (text, _) in zip(batch, replies, strict=True):
-                    texts[i] = text
+            for batch, rows in in_batches(order, at_once, generate):
+                for i, row in zip(batch, rows, strict=True):
+                    texts[i] = self.chat.read(row, stops)[0]
+                done += len(batch)
+                on_progress(done, len(questions))
         return texts
 
     @property
@@ -76,28 +98,34 @@ class LanguageModel:
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Stops, **options: object
     ) -> list[tuple[str, bool]]:
         """Each prompt's continuation up to where it ends, and whether it does; within `reading()`."""
-        rows = self.generate(prompts, max_new_tokens, stops, **options)
+        rows = self.generate(prompts, max_new_tokens, stops, options=options)
         return [self.chat.read(row, stops) for row in rows]
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Stops | None = None, **options: object
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        stops: Stops | None = None,
+        on_rows: Callable[[Sequence[int]], None] = _nothing,
+        options: Mapping[str, object] = MappingProxyType({}),
     ) -> list[list[int]]:
         """The new tokens of each prompt, within `reading()`. Greedy, unless `options` of transformers say otherwise.
 
-        Rows that end before the others are filled up.
+        Rows that end before the others are filled up. on_rows: before a batch is generated, the numbers of its prompts.
         """
         rows: list[list[int]] = [[]] * len(prompts)
         prompts = [self.fitting(prompt, max_new_tokens) for prompt in prompts]
         kind = {PADDED: lambda i: 0, EQUAL: lambda i: len(prompts[i]), ALONE: lambda i: i}[self.batching.prompts]
         for batch in by_kind(len(prompts), kind):
             length = max(len(prompts[i]) for i in batch)
+            on_rows(batch)
             found_BT = self.generate_batch([prompts[i] for i in batch], max_new_tokens, stops, options)
             for i, row in zip(batch, found_BT[:, length:].tolist(), strict=True):
                 rows[i] = row
         return rows
 
     def generate_batch(
-        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Stops | None, options: dict[str, object]
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Stops | None, options: Mapping[str, object]
     ) -> Any:
         """What transformers' `generate` returns for prompts that are padded on the left."""
         import torch
@@ -120,7 +148,10 @@ class LanguageModel:
         generate = cast("Callable[..., Any]", self.model.generate)  # torch types it as a submodule
         with plainly(self.model):
             return generate(
-                input_ids=tokens_BT, attention_mask=mask_BT.long(), max_new_tokens=max_new_tokens, **settings | options
+                input_ids=tokens_BT,
+                attention_mask=mask_BT.long(),
+                max_new_tokens=max_new_tokens,
+                **settings | dict(options),
             )
 
     def _ends_in_words(self, start: int, stops: Stops) -> "Callable[..., torch.Tensor]":

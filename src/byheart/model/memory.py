@@ -56,8 +56,11 @@ def in_batches(
         items = items[taken:]
 
 
-def rows_that_fit(model: "PreTrainedModel | PeftModel", tokens: int, usual: int, predicted: int = 1) -> int:
-    """How many rows of so many tokens to read at a time: on CUDA a power of two by free memory, elsewhere `usual`.
+def rows_that_fit(
+    model: "PreTrainedModel | PeftModel", tokens: int, usual: int, predicted: int = 1, wanted: int = 0
+) -> int:
+    """How many rows of so many tokens to read at a time: on CUDA a power of two by free memory, elsewhere `usual`, or up to
+    `wanted` where there is room.
 
     Half of the free memory is meant to be used: for the keys and values of all layers at full width (most models store
     fewer), one layer's activations and the logits of the `predicted` tokens.
@@ -65,14 +68,15 @@ def rows_that_fit(model: "PreTrainedModel | PeftModel", tokens: int, usual: int,
     import math
 
     weight = next(model.parameters())
-    if weight.device.type != "cuda":
+    most = MOST_ROWS if weight.device.type == "cuda" else min(MOST_ROWS, wanted)
+    if most <= usual:
         return usual
     config = model.config.get_text_config()
     layers, width = getattr(config, "num_hidden_layers", None), getattr(config, "hidden_size", None)
     if not layers or not width:
         return usual
     each = tokens * width * weight.itemsize * (2 * layers + 16) + 12 * predicted * getattr(config, "vocab_size", 0)
-    return max(usual, min(MOST_ROWS, 2 ** int(math.log2(max(1, free_bytes("cuda") // 2 // each)))))
+    return max(usual, min(most, 2 ** int(math.log2(max(1, free_bytes(weight.device.type) // 2 // each)))))
 
 
 def release_memory() -> None:

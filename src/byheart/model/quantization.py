@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from byheart.errors import Problem, UserError, missing_package
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedConfig, PreTrainedModel
 
 NF4, INT8 = "nf4", "int8"
@@ -43,6 +44,17 @@ def load_options(kind: str | None, config: "PreTrainedConfig", dtype: str, devic
     else:
         own = BitsAndBytesConfig(load_in_8bit=True)  # LLM.int8 (arXiv 2208.07339)
     return {"quantization_config": own, "device_map": {"": device}}
+
+
+def rounding_of(model: "torch.nn.Module") -> float:
+    """The relative rounding of the numbers that a model computes with.
+
+    A quantized base is judged as one of eight bits: LLM.int8 rounds what a layer reads, and otherwise beside other rows.
+    """
+    import torch
+
+    dtype = next(parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
+    return max(torch.finfo(dtype).eps, 2**-7 if getattr(model, "is_quantized", False) else 0.0)
 
 
 def keep_trainable(model: "PreTrainedModel") -> None:

@@ -99,7 +99,7 @@ def plain_texts(
     options = {"do_sample": True, "temperature": 1.0, "suppress_tokens": sorted(never)}
 
     def write(some: Sequence[list[int]]) -> list[list[int]]:
-        return model.generate(some, TEXT_TOKENS - 1, None, **options, **_within(seconds_left))
+        return model.generate(some, TEXT_TOKENS - 1, options=options | _within(seconds_left))
 
     while len(found) < count and seconds_left() > 0:
         with kept_random_state(), model.reading():

@@ -1,14 +1,13 @@
 """Training: rows -> adapter, and a second adapter for the chosen number of epochs if `retrain` asks for it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from byheart.evaluation.recall import ON_THE_CURVE, Recall
+from byheart.evaluation.recall import Recall, Sample
 from byheart.interrupt import Interrupt
-from byheart.model.language import LanguageModel
 from byheart.pipeline.budget import StepTimer, sampling_seconds, training_ends
 from byheart.pipeline.estimate import remember_pace
 from byheart.pipeline.evaluate import Probes
@@ -87,7 +86,7 @@ def _fit(
         model = session.attach(config.adapter, config.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
-        run.record["notes"] = [line for line in run.record["notes"] if line != UNCHOSEN]
+        run.record["notes"] = [line for line in run.record["notes"] if not line.startswith(UNCHOSEN)]
         until = math.inf if afresh else training_ends(config, run)
         clock = _Clock(run, train_job, until, config.stopping.patience is not None)
         tokens = tokens_per_row(train_job.train)
@@ -142,12 +141,11 @@ class _Clock:
         self.run.send(Advanced("", done, job.steps, epoch, "steps", self.at_most, left_s))
 
 
-def recall_on(config: RunConfig, asked: Sequence[Probe]) -> Callable[[LanguageModel], float] | None:
-    """The function that measures recall (token F1) on these probes during training; None without probes."""
+def recall_on(config: RunConfig, probes: Sequence[Probe]) -> Sample | None:
+    """What measures recall (token F1) on these probes during training; None where none can be asked."""
     member = config.evaluation.get("recall", Recall())
-    if not asked or not isinstance(member, Recall):
-        return None
-    return lambda model: member.score(model, asked).metrics[ON_THE_CURVE].value
+    asked = member.asked(probes) if isinstance(member, Recall) else []
+    return Sample(member, tuple(asked)) if asked and isinstance(member, Recall) else None
 
 
 def account_of(result: TrainResult, stopping: Stopping) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from byheart.errors import Problem, UserError
 from byheart.model.as_found import kept_modes
 from byheart.model.memory import is_out_of_memory
+from byheart.model.quantization import rounding_of
 from byheart.model.random_state import kept_random_state, random_state
 from byheart.training.layout import LAYOUTS, Row, common_prefix, lay_out
 from byheart.training.loss import EMBEDDING, HEADS, KEPT, WHOLE, token_scores
@@ -104,7 +105,7 @@ class OwnLosses:
 
     def __init__(self, model: "PreTrainedModel | PeftModel", rows: Sequence[Row]):
         self.model, self.rows, self.device = model, rows, _device(model)
-        self.ulp = torch.finfo(next(model.parameters()).dtype).eps
+        self.ulp = rounding_of(model)
         drawn: list[str] = []
         with _watched(drawn):
             self.losses = [self._of(row) for row in rows]

@@ -12,7 +12,7 @@ from byheart.training.layout import Row
 if TYPE_CHECKING:
     from torch import Tensor
 
-UNCHOSEN = "stopped before the end of the first epoch: the adapter is that of the last step"
+UNCHOSEN = "no epoch could be chosen, since"  # how the line begins that says why
 UNITS = {"s": 1, "m": 60, "h": 3600}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?[smh])+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smh])")

@@ -10,7 +10,7 @@ from byheart.training.hardware import peak_memory_gib
 from byheart.training.job import UNCHOSEN, Paused, TrainJob, TrainResult, stream
 from byheart.training.layout import Row
 from byheart.training.optimizer import Optimizer
-from byheart.training.stopping import Stopping, best_by, ends, is_check, refuse_divergence
+from byheart.training.stopping import WORDS, Stopping, best_by, ends, is_check, refuse_divergence
 from byheart.training.validation import Validation
 
 
@@ -77,15 +77,23 @@ class TrainState:
     def check_due(self) -> bool:
         return self.at_end or is_check(self.step, self.train_job.steps_per_epoch, self.stopping.checks_per_epoch)
 
+    @property
+    def at_epoch_end(self) -> bool:
+        return self.step % self.train_job.steps_per_epoch == 0
+
+    def refuse(self, found: Validation | None) -> None:
+        """Raises Diverged if a validation says so."""
+        if found is not None:
+            refuse_divergence(found.loss, self.curve, self.step, self.train_job.steps)
+
     def record(self, found: Validation | None, recall: Callable[[], float | None] | None = None) -> CurvePoint:
         """Adds a check to the curve and to curve.csv.
 
         `found`: the validation, if there are validation rows. `recall` measures recall in another way; it is called at
         an epoch's end. Raises Diverged, before it is called.
         """
-        if found is not None:
-            refuse_divergence(found.loss, self.curve, self.step, self.train_job.steps)
-        measured = recall() if recall and self.step % self.train_job.steps_per_epoch == 0 else None
+        self.refuse(found)
+        measured = recall() if recall and self.at_epoch_end else None
         point = CurvePoint(
             step=self.step,
             epoch=self.epoch,
@@ -143,7 +151,9 @@ class TrainState:
         """`state` as in `TrainResult`. Without `keep_best` no epoch is chosen."""
         chosen = self.best_epoch if keep_best else None
         if chosen is None and keep_best and self.train_job.validate and self.step:
-            notes = (*notes, UNCHOSEN)
+            ended = ends(self.curve, self.at_end)
+            why = f"{WORDS[self.stopping.monitor]} stayed at 0" if ended else "the first epoch was not ended"
+            notes = (*notes, f"{UNCHOSEN} {why}: the adapter is that of the last step")
         return TrainResult(
             state=state,
             curve=tuple(self.curve),

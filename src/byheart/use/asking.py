@@ -127,7 +127,7 @@ def _say(model: LanguageModel, turns: Turns, on_text: OnText) -> Said:
         most = min(most, max(LEAST_TOKENS, longest - len(prompt)))
     stream = _Stream(chat, chat.stops, on_text)
     with model.reading():
-        model.generate([prompt], most, chat.stops, streamer=stream)
+        model.generate([prompt], most, chat.stops, options={"streamer": stream})
     text, ended = stream.end_of_answer()
     return Said(text, ended, len(stream.tokens), first, bool(longest and len(prompt) > longest - most))
 

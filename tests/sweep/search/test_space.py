@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from byheart.config.compose import Composer
 from byheart.sweep.search.override import Override
 from byheart.sweep.search.space import Space
 
@@ -34,6 +35,13 @@ def space(*lines):
 )
 def test_strings_mean_what_they_mean_to_the_official_plugin(line, expected):
     assert space(line).distributions[line.partition("=")[0]] == expected
+
+
+def test_a_glob_is_all_options_of_its_group():
+    found, _, problems = Space.read(["adapter=glob(lora*)"], Composer().loader)
+    assert not problems
+    expected = ["lora", "lora_attention", "lora_experts", "lora_mlp"]
+    assert found.distributions == {"adapter": CategoricalDistribution(expected)}
 
 
 @pytest.mark.parametrize(

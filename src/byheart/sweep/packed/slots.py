@@ -22,8 +22,7 @@ from byheart.training.multi_lora.job import GO_ON, PAUSE, PackedHooks, PackedJob
 from byheart.training.stopping import best_by
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
+    from byheart.training.multi_lora.answers import PackAnswers
     from byheart.training.multi_lora.trainer import PackedTrainer
 
 SAVE_S = 300.0  # a killed trial loses at most this; pausing and resuming changes no bit
@@ -74,7 +73,7 @@ class Pack:
         self.slots = slots
         forget_peak()
         self.base = peak_memory_gib()
-        recall = self._recall if self.settings.first.measure else None
+        recall = self._recall if self.settings.first.measures else None
         hooks = PackedHooks(self._on_check, recall, self.task.watch.stop_requested, self._on_step, self._on_note)
         with self.settings.trainer(slots) as self.trainer:
             self.trainer.stream(self._next_job, self._on_result, hooks)
@@ -178,12 +177,23 @@ class Pack:
         result = replace(each.train_result, state="pruned", curve=_with_memory(each.train_result.curve, each.memory))
         self._ends(each, result, self.scheduler.rungs.reason(each.prepared.number))
 
-    def _recall(self, job: PackedJob, model: "PreTrainedModel") -> float | None:
-        each = self.in_slots[job.id]
-        each.epochs += 1
-        prepared = each.prepared
-        assert prepared.measure is not None
-        return prepared.measure(prepared.session.language_model(model), each.epochs)
+    def _recall(self, jobs: Sequence[PackedJob], answers: "PackAnswers") -> list[float | None]:
+        """What is measured of trials that end an epoch together: the sample is asked of all in one batch."""
+        language = self.settings.first.session.language_model(answers.model)
+        samples = {}
+        for job in jobs:
+            each = self.in_slots[job.id]
+            each.epochs += 1
+            samples[job.id] = each.prepared.recall
+            if each.prepared.forgets:
+                with answers.alone(job.id):
+                    each.prepared.measure_forgetting(language, each.epochs)
+        found: dict[str, float] = {}
+        for limit in {sample.member.max_new_tokens for sample in samples.values() if sample}:
+            alike = {job: own for job, own in samples.items() if own and own.member.max_new_tokens == limit}
+            replies = answers.answer(language, {job: own.questions for job, own in alike.items()}, limit)
+            found |= {job: own.value(replies[job]) for job, own in alike.items()}
+        return [found.get(job.id) for job in jobs]
 
     def _on_step(self, steps: dict[str, tuple[int, int]]) -> None:
         for name, (step, of) in steps.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import Forgetting, ratio
+from byheart.evaluation.recall import Sample
 from byheart.model.language import LanguageModel
 from byheart.pipeline.evaluate import collect_probes, probes_of
 from byheart.pipeline.model_session import ModelSession
@@ -98,10 +99,8 @@ class Shared:
     def forget_models(self) -> None:
         self._opened.clear()
 
-    def recall(
-        self, config: RunConfig, count: int, only_user_questions: bool
-    ) -> Callable[[LanguageModel], float] | None:
-        """Recall (token F1) on a fixed sample of the validation half; `only_user_questions`: of the user's questions, where examples vary."""
+    def recall(self, config: RunConfig, count: int, only_user_questions: bool) -> Sample | None:
+        """A fixed sample of the validation half; `only_user_questions`: of the user's questions, where examples vary."""
         data = self.prepared(config)
         generated: Sequence[Probe] = () if only_user_questions else probes_of(data, data.split.validation)
         return recall_on(config, [*collect_probes(config, data).dev, *generated][:count])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from byheart.config.compose import Config, job_folder, stay_where_started
 from byheart.errors import Diverged, Problem, UserError
+from byheart.evaluation.recall import Sample
 from byheart.model.language import LanguageModel
 from byheart.pipeline.learn import open_logbook
 from byheart.pipeline.model_session import ModelSession
@@ -28,6 +29,7 @@ from byheart.training.hardware import forget_peak
 from byheart.training.job import Hooks, TrainJob, TrainResult
 from byheart.training.multi_lora.job import GO_ON, PRUNE
 
+FORGETTING = "checkpoint/forgetting.json"  # of a trial that may be interrupted: no curve holds it
 ConfigOf = Callable[[Config], tuple[RunConfig, list[Problem]]]
 
 
@@ -49,9 +51,25 @@ class PreparedTrial:
     run_config: RunConfig
     train_job: TrainJob
     session: ModelSession
-    measure: Callable[[LanguageModel, int], float | None] | None
+    recall: Sample | None  # asked at each epoch's end
+    forgets: Callable[[LanguageModel], float] | None  # measured at each epoch's end
     log: Logbook
     forgetting: dict[int, float] = field(default_factory=dict)  # by epoch
+
+    @property
+    def measures(self) -> bool:
+        """Whether anything is measured at an epoch's end that the validation does not tell."""
+        return self.recall is not None or self.forgets is not None
+
+    def measure(self, model: LanguageModel, epoch: int) -> float | None:
+        """Recall, and forgetting if it is an objective, of a model that computes with this trial's adapter."""
+        self.measure_forgetting(model, epoch)
+        return self.recall.measure(model) if self.recall else None
+
+    def measure_forgetting(self, model: LanguageModel, epoch: int) -> None:
+        if self.forgets is not None:
+            self.forgetting[epoch] = self.forgets(model)
+            write_json(self.folder / FORGETTING, self.forgetting)
 
 
 class TrialTask:
@@ -97,19 +115,12 @@ class TrialTask:
         session = shared.session(run_config)
         recall = shared.recall(run_config, probes, self.setup.only_user_questions) if probes else None
         forgets = shared.forgetting(run_config) if "forgetting" in self.setup.sweep.objectives else None
-        kept = folder / "checkpoint" / "forgetting.json"  # for a trial that is interrupted: no curve holds it
+        kept = folder / FORGETTING
         forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
-
-        def measure(model: LanguageModel, epoch: int) -> float | None:
-            if forgets is not None:
-                forgetting[epoch] = forgets(model)
-                write_json(kept, forgetting)
-            return recall(model) if recall is not None else None
-
         train_job = train_job_of(run_config, train, validate, session)
         log = open_logbook(run_config, Run(folder, shared.progress), self.setup.name, folder.name)
-        measured = measure if recall or forgets else None
-        return PreparedTrial(int(folder.name), folder, run_config, train_job, session, measured, log, forgetting)
+        number = int(folder.name)
+        return PreparedTrial(number, folder, run_config, train_job, session, recall, forgets, log, forgetting)
 
     def checked(self, prepared: PreparedTrial, point: CurvePoint, curve: Sequence[CurvePoint]) -> str:
         """Called at every validation check; gives GO_ON, PAUSE or PRUNE."""
@@ -118,7 +129,7 @@ class TrialTask:
 
     def fit(self, prepared: PreparedTrial) -> TrainResult:
         """Trains this trial alone, from its checkpoint where there is one."""
-        run_config, number, watch, measure = prepared.run_config, prepared.number, self.watch, prepared.measure
+        run_config, number, watch = prepared.run_config, prepared.number, self.watch
         session = prepared.session
         detach_adapter(session)
         model = session.attach(run_config.adapter, run_config.seed)
@@ -134,15 +145,14 @@ class TrialTask:
         def recall() -> float | None:
             nonlocal epoch
             epoch += 1
-            assert measure is not None
-            return measure(session.language_model(), epoch)
+            return prepared.measure(session.language_model(), epoch)
 
         hooks = Hooks(
             on_step=lambda step, steps: watch.on_step(number, step, steps),
             on_check=on_check,
             stop_requested=lambda: pruned or watch.stop_requested(),
             on_note=lambda text: self.progress(Said(f"trial {number}: {text}")),
-            recall=recall if measure else None,
+            recall=recall if prepared.measures else None,
         )
         options = run_config.optimizer, run_config.stopping
         try:

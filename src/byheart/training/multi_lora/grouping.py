@@ -114,6 +114,32 @@ class Grouping:
             flat_ND += self.scatter_into(grouped_GWD, room_ND)
 
 
+class RowGroups:
+    """Whole rows of a batch (B, T, ...), each of its own slot: `of` gives the tokens of each slot for any T.
+
+    `slots`: those that have rows, in the order of the groups.
+    """
+
+    def __init__(self, owners: Sequence[int], device: torch.device):
+        """`owners`: the slot of each row."""
+        self.owners, self.device = owners, device
+        self.slots = torch.tensor(sorted(set(owners)), device=device)
+        self._of: dict[int, Grouping] = {}  # a prompt's tokens, then one a row
+
+    def of(self, tokens: int) -> Grouping:
+        """Raises ValueError where so many are no whole rows."""
+        each, rest = divmod(tokens, len(self.owners))
+        if rest or not each:
+            raise ValueError(f"{tokens} tokens of {len(self.owners)} rows")
+        if tokens not in self._of:
+            spans = [
+                [(i * each, (i + 1) * each) for i, owner in enumerate(self.owners) if owner == slot]
+                for slot in self.slots.tolist()
+            ]
+            self._of[tokens] = Grouping.of([spans], tokens, self.device)
+        return self._of[tokens]
+
+
 def step_of(device: torch.device | str) -> int:
     """Sizes are rounded up to a multiple of this. On a CPU padding costs more than choosing a new kernel (an eighth of a step
     between 8 and 16); a GPU wants few different shapes."""

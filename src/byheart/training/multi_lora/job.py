@@ -12,7 +12,7 @@ from byheart.training.optimizer import AdamW
 from byheart.training.stopping import Stopping
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from byheart.training.multi_lora.answers import PackAnswers
 
 GO_ON, PAUSE, PRUNE = "go on", "pause", "prune"  # what PackedHooks.on_check may answer
 
@@ -35,13 +35,13 @@ class PackedHooks:
     """What the caller of `PackedTrainer.stream` wants to be asked and notified of.
 
     on_check: after each validation check; answers GO_ON, PAUSE or PRUNE.
-    recall: at each epoch's end, with the job and a model that computes with this job's adapter alone.
+    recall: with all jobs that end an epoch at this step, and what asks their adapters; gives a value for each.
     on_step: after each step of all jobs, job id -> (steps done, steps in all).
     on_note: one line, where a plainer way has to be taken.
     """
 
     on_check: Callable[[PackedJob, CurvePoint, Sequence[CurvePoint]], str] = lambda job, point, curve: GO_ON
-    recall: "Callable[[PackedJob, PreTrainedModel], float | None] | None" = None
+    recall: "Callable[[Sequence[PackedJob], PackAnswers], Sequence[float | None]] | None" = None
     stop_requested: Callable[[], bool] = lambda: False
     on_step: Callable[[dict[str, tuple[int, int]]], None] = lambda steps: None
     on_note: Callable[[str], None] = lambda line: None

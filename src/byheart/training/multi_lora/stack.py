@@ -11,7 +11,7 @@ from torch import Tensor
 from byheart.errors import Problem, UserError
 from byheart.model.adapters.adapter import Lora
 from byheart.training.multi_lora.adapters import layer_names
-from byheart.training.multi_lora.grouping import Grouping
+from byheart.training.multi_lora.grouping import Grouping, RowGroups
 from byheart.training.multi_lora.places import Place, Places, sharing_input
 from byheart.training.multi_lora.products import Down, Scratch, Up
 from byheart.training.optimizer import AdamW
@@ -61,7 +61,8 @@ class Stack:
         # One group a slot, one flat tensor a group: AdamW with its own rate, betas, decay and step for each slot.
         self.rows = [row.detach().requires_grad_() for row in self.masters]
         self.adamw = torch.optim.AdamW([{"params": [row]} for row in self.rows], fused=True)
-        self.routing: Grouping | int | None = None  # the tokens of each slot; one slot for all; None: the bare model
+        # The tokens of each slot, or whole rows of each; one slot for all; None: the bare model.
+        self.routing: Grouping | RowGroups | int | None = None
         self.scratch = Scratch()
         # An input, the number of the A that reads it, and the products with A of each layer that shares the input.
         self._read: tuple[Tensor, int, tuple[Tensor, ...]] | None = None
@@ -161,13 +162,29 @@ class Stack:
     @contextmanager
     def measured(self, slots: Collection[int]) -> Iterator[None]:
         """Inside the `with` block the model computes with the averaged weights of these slots."""
-        trained = {slot: self.weights[slot].clone() for slot in slots}
-        for slot in slots:
-            self.weights[slot] = self._kept(slot)
+        with self._kept_weights(slots):
+            for slot in slots:
+                self.weights[slot] = self._kept(slot)
+            yield
+
+    @contextmanager
+    def random(self, slots: Collection[int]) -> Iterator[None]:
+        """Inside the `with` block each B of these slots is random, and the adapter moves every output by about its size."""
+        with self._kept_weights(slots):
+            for slot in slots:
+                noise = torch.randn_like(self.weights[slot]) * self.ups.to(self.weights.dtype)
+                strength = float(self.scale[slot]) * self.max_rank**0.5
+                self.weights[slot] = torch.where(self.ups > 0, noise / strength, self.weights[slot])
+            yield
+
+    @contextmanager
+    def _kept_weights(self, slots: Collection[int]) -> Iterator[None]:
+        """After the `with` block those of these slots are as before."""
+        kept = {slot: self.weights[slot].clone() for slot in slots}
         try:
             yield
         finally:
-            for slot, own in trained.items():
+            for slot, own in kept.items():
                 self.weights[slot] = own
 
     def bypass(self) -> None:
@@ -213,10 +230,14 @@ class Stack:
         if isinstance(self.routing, int):
             one, rank = self.routing, slice(place.start, place.start + self.max_rank)
             return output + (inputs[0] @ a_SJI[one, rank].T) * self.scale[one] @ b_SRO[one]
+        tokens, scale = self.routing, self.scale[: self.used]
+        if isinstance(tokens, RowGroups):
+            a_SJI, b_SRO, scale = (each.index_select(0, tokens.slots) for each in (a_SJI, b_SRO, scale))
+            tokens = tokens.of(inputs[0].shape[:-1].numel())
         if self._read is None or self._read[0] is not inputs[0] or self._read[1] != place.down:
             count = a_SJI.shape[1] // self.max_rank
-            products = Down.apply(inputs[0], a_SJI, self.scale[: self.used], count, self.routing, self.scratch)
+            products = Down.apply(inputs[0], a_SJI, scale, count, tokens, self.scratch)
             self._read = inputs[0], place.down, products
         h_SWR = self._read[2][place.start // self.max_rank]
-        added: Tensor = Up.apply(output, h_SWR, b_SRO, self.routing, self.scratch)
+        added: Tensor = Up.apply(output, h_SWR, b_SRO, tokens, self.scratch)
         return added

@@ -23,6 +23,7 @@ from byheart.training.loss import token_scores
 from byheart.training.memory import forward_bytes, slot_bytes
 from byheart.training.multi_lora import attention
 from byheart.training.multi_lora.adapters import Matrices, initial, save
+from byheart.training.multi_lora.answers import PackAnswers
 from byheart.training.multi_lora.batch import PackedRow, lay_out, split
 from byheart.training.multi_lora.job import GO_ON, PAUSE, PRUNE, PackedHooks, PackedJob
 from byheart.training.multi_lora.slot_state import SlotState
@@ -88,6 +89,9 @@ class PackedTrainer:
         self._active: dict[int, SlotState] = {}  # by slot
         self._paused: dict[str, Paused] = {}
         self._note: Callable[[str], None] = lambda text: None
+        self.answers = PackAnswers(
+            model, self.stack, self._slot_of, self._measured, on_note=lambda line: self._note(line)
+        )
         # The last initial adapter, with what it depends on: the trials of a sweep often start alike, and peft is slow.
         self._initial: tuple[tuple[Lora, int], Matrices] | None = None
 
@@ -241,13 +245,20 @@ class PackedTrainer:
         if rows:
             with self._borrowed(self.attention), self.stack.measured({row.slot for row in rows}):
                 found = self._validated(rows)
-        for state in due:
+        validations = {state: found[state.slot] if state.train_job.validate else None for state in due}
+        for state, validation in validations.items():
             try:
-                answer = self._check(state, found[state.slot] if state.train_job.validate else None, hooks)
-                if not state.over and answer != GO_ON:
-                    leaving[state] = ({PAUSE: "paused", PRUNE: "pruned"}[answer], "")
+                state.refuse(validation)
             except Diverged as error:
                 leaving[state] = ("diverged", str(error))
+        due = [state for state in due if state not in leaving]
+        ending = [state for state in due if state.at_epoch_end] if hooks.recall else []
+        recalls = hooks.recall([state.job for state in ending], self.answers) if hooks.recall and ending else []
+        recall_of = dict(zip(ending, recalls, strict=True))
+        for state in due:
+            answer = self._check(state, validations[state], recall_of.get(state), hooks)
+            if not state.over and answer != GO_ON:
+                leaving[state] = ({PAUSE: "paused", PRUNE: "pruned"}[answer], "")
         return leaving | {s: (s.over, "") for s in self._active.values() if s.over and s not in leaving}
 
     def _validated(self, rows: list[PackedRow]) -> list[Validation]:
@@ -264,14 +275,9 @@ class PackedTrainer:
             self.validated_at_once = taken
         return found
 
-    def _check(self, state: SlotState, found: Validation | None, hooks: PackedHooks) -> str:
-        """GO_ON, PAUSE or PRUNE. Raises Diverged."""
-
-        def recall() -> float | None:
-            with self._alone(state.slot):
-                return hooks.recall(state.job, self.model) if hooks.recall else None
-
-        point = state.record(found, recall if hooks.recall else None)
+    def _check(self, state: SlotState, found: Validation | None, recall: float | None, hooks: PackedHooks) -> str:
+        """GO_ON, PAUSE or PRUNE."""
+        point = state.record(found, lambda: recall)
         if state.is_best:
             state.best = self.stack.snapshot(state.slot, state.job.adapter.rank)
         return hooks.on_check(state.job, point, tuple(state.curve))
@@ -326,9 +332,11 @@ class PackedTrainer:
             self.stack.bypass()
             self.model.set_attn_implementation(self._own_attention)
 
+    def _slot_of(self, job_id: str) -> int:
+        return next(slot for slot, state in self._active.items() if state.job.id == job_id)
+
     @contextmanager
-    def _alone(self, slot: int) -> Iterator[None]:
-        """Inside the `with` block the model computes with this slot's adapter alone; the random state is restored."""
-        with self._borrowed(None), self.stack.measured([slot]), kept_random_state(), torch.no_grad():
-            self.stack.routing = slot
+    def _measured(self, slots: Sequence[int]) -> Iterator[None]:
+        """Inside the `with` block the model may use the averaged weights of these slots; the random state is restored."""
+        with self._borrowed(None), self.stack.measured(slots), kept_random_state(), torch.no_grad():
             yield
