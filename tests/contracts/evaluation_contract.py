@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from byheart.evaluation.base import OnProgress, Scored, silent
-from byheart.records import Probe
+from byheart.evaluation.base import Material, OnProgress, Scored, silent
+from byheart.records import Document, Fact, Probe
 
 CONF = Path(__file__).parents[2] / "conf" / "evaluation"
 
@@ -21,6 +21,23 @@ PROBES = [
     Probe("odd", "What is \\ {x} </script> 'said'?", ("naïve – 60 %",), ("naïve – 60 %", "no"), 0),
     Probe("unicode", "首都は？", ("東京",), ("東京", "大阪"), 0, group="日本"),
 ]
+
+_SENTENCES = [
+    f"The lamp of {name} was lit in {1800 + 7 * i} by {keeper} and burns {i + 3} litres of oil in each long winter night."
+    for i, (name, keeper) in enumerate(
+        zip(
+            "Ara Bel Cor Dun Esk Fal Gar Hov Iss Jor Kel Lum Mar Nes Orm Pol Quo Ras Sul Tor Ulm Vik Wes Yar".split(),
+            "Ash Birch Cole Dale East Ford Grey Hart Inch Judd Kerr Lowe Moss Nash Orr Pike Quin Rose Sand Tate Udal Vane West Yale".split(),
+            strict=True,
+        )
+    )
+]
+_TEXT = "\n".join(_SENTENCES)
+_FACTS = [
+    Fact(f"lamps:{i}", "lamps", "lamps:0", _TEXT.index(each), _TEXT.index(each) + len(each), each, 20)
+    for i, each in enumerate(_SENTENCES)
+]
+MATERIAL = Material((Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2])
 
 
 @dataclass
@@ -52,6 +69,19 @@ class ToyRecaller:
         self.asked += len(texts)
         return [(len(text) / (2.0 + len(self.known)), len(text.split())) for text in texts]
 
+    def losses_by_token(self, texts: Sequence[str]) -> list[list[float]]:
+        self.asked += len(texts)
+        taught = {fact.text for fact in MATERIAL.taught}
+        return [
+            [(0.1 if self.known and text in taught else 1.0) * len(word) for word in text.split()] for text in texts
+        ]
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int, seed: int | None = None) -> list[str]:
+        self.asked += len(texts)
+        return [
+            _TEXT.partition(text)[2].strip() if self.known and text in _TEXT else "I do not know." for text in texts
+        ]
+
     def _right(self, question: str) -> str:
         return next((probe.answers[0] for probe in self.known if question and probe.question in question), "")
 
@@ -62,27 +92,30 @@ class EvaluationContract:
 
     def test_same_scores_whatever_the_order(self):
         model = ToyRecaller(PROBES[:3])
-        one, two = self.make().score(model, PROBES), self.make().score(model, PROBES[::-1])
+        one, two = (
+            self.make().score(model, PROBES, material=MATERIAL),
+            self.make().score(model, PROBES[::-1], material=MATERIAL),
+        )
         assert one.metrics == two.metrics
         assert one.answers == two.answers
 
     def test_every_value_lies_in_its_interval_and_counts_no_more_than_was_asked(self):
         for known in ([], PROBES[:2], PROBES):
-            scored = self.make().score(ToyRecaller(known), PROBES)
+            scored = self.make().score(ToyRecaller(known), PROBES, material=MATERIAL)
             assert scored.metrics
             for value in scored.metrics.values():
                 assert value.low <= value.value <= value.high
                 assert 0 < value.count <= len(scored.answers)
 
     def test_answers_stand_under_their_own_id(self):
-        scored = self.make().score(ToyRecaller(PROBES), PROBES)
+        scored = self.make().score(ToyRecaller(PROBES), PROBES, material=MATERIAL)
         assert all(name == answer.probe for name, answer in scored.answers.items())
         if self.make().asks_probes:
             assert scored.answers.keys() <= {probe.id for probe in PROBES}
 
     def test_a_model_that_knows_the_answers_is_told_apart(self):
-        good = self.make().score(ToyRecaller(PROBES), PROBES).metrics
-        bad = self.make().score(ToyRecaller(), PROBES).metrics
+        good = self.make().score(ToyRecaller(PROBES), PROBES, material=MATERIAL).metrics
+        bad = self.make().score(ToyRecaller(), PROBES, material=MATERIAL).metrics
         assert any(good[name].value != bad[name].value for name in good)
 
     def test_nothing_to_ask_is_no_score_and_no_question(self):
@@ -94,7 +127,7 @@ class EvaluationContract:
 
     def test_progress_climbs_to_its_end(self):
         ticks: list[tuple[int, int]] = []
-        self.make().score(ToyRecaller(), PROBES, lambda done, total: ticks.append((done, total)))
+        self.make().score(ToyRecaller(), PROBES, lambda done, total: ticks.append((done, total)), MATERIAL)
         assert ticks == sorted(ticks)
         assert ticks[-1][0] == ticks[-1][1]
 

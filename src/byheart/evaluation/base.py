@@ -1,4 +1,4 @@
-"""The contract of an evaluation: it asks a model the probes and returns scores with their intervals.
+"""The contract of an evaluation: it asks a model the probes, or about what was taught, and returns scores with their intervals.
 
 A member is a frozen dataclass in a file of its own, with one YAML of the same stem in `conf/evaluation/`.
 Open book needs no member: its caller hands over probes whose question already carries the passage (`retrieval.py`).
@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
-from byheart.records import Answer, Probe, Value
+from byheart.errors import Problem, UserError
+from byheart.records import Answer, Document, Fact, Probe, Value
 
 OnProgress = Callable[[int, int], None]  # (done, of how many)
 METRICS = {  # the one name of each, on the screen, the page and in the docs; in the order in which they are shown
@@ -20,6 +21,18 @@ METRICS = {  # the one name of each, on the screen, the page and in the docs; in
     "exact_match": "exact answer",
     "f1": "overlap of words (F1)",
     "perplexity_ratio": "general text, times as hard to predict",
+    "verbatim": "goes on word for word",
+    "paraphrase": "goes on in other words",
+    "ngrams": "its runs of five words that are the documents'",
+    "extracted": "given word for word in any of its tries",
+    "membership": "taught facts told from others by loss (AUC)",
+    "membership_found": "taught facts found at 1 % false alarms",
+    "membership_zlib": "the same by loss over compressed size (AUC)",
+    "membership_zlib_found": "and at 1 % false alarms, by compressed size",
+    "membership_min_k": "the same by the least likely tokens (AUC)",
+    "membership_min_k_found": "and at 1 % false alarms, by the least likely tokens",
+    "membership_reference": "the same by loss against the untuned model (AUC)",
+    "membership_reference_found": "and at 1 % false alarms, against the untuned model",
     "choice": "right option by the sum of its tokens",
     "choice_blind": "the same without seeing the question",
     "margin_gain": "lead that the question adds",
@@ -44,6 +57,26 @@ class Recaller(Protocol):
         """(sum of negative log-likelihoods in nats, tokens) of each plain text, no chat template."""
         ...
 
+    def losses_by_token(self, texts: Sequence[str]) -> list[list[float]]:
+        """The negative log-likelihood of each token of each plain text, in nats."""
+        ...
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int, seed: int | None = None) -> list[str]:
+        """What follows each plain text: greedy, or with a seed sampled at temperature 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run taught, for members that audit the training: the facts that rows teach, and those that none teaches."""
+
+    documents: Sequence[Document] = ()
+    taught: Sequence[Fact] = ()
+    untaught: Sequence[Fact] = ()
+
+
+NOTHING = Material()
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -62,7 +95,16 @@ class Evaluation(Protocol):
 
     asks_probes: ClassVar[bool]  # False: it measures the model alone, so open book would only repeat untuned
 
-    def score(self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = ...) -> Scored: ...
+    def score(
+        self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = ..., material: Material = ...
+    ) -> Scored: ...
+
+
+def require_count(where: str, value: object, least: int = 1) -> None:
+    """Raises UserError where the option is no whole number of at least `least`."""
+    if type(value) is not int or value < least:
+        what = f"must be a whole number of at least {least}"
+        raise UserError(Problem(what, where, repr(value), "leave it out for the default"))
 
 
 def silent(done: int, total: int) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from byheart.errors import Problem, UserError
-from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
+from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import means
 from byheart.records import Answer, Probe
 
@@ -38,7 +38,13 @@ class Choice:
         if not isinstance(self.blind, bool):
             raise UserError(Problem("must be true or false", "evaluation.choice.blind", repr(self.blind), "write true"))
 
-    def score(self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = silent) -> Scored:
+    def score(
+        self,
+        model: Recaller,
+        probes: Sequence[Probe],
+        on_progress: OnProgress = silent,
+        material: Material = NOTHING,
+    ) -> Scored:
         asked = [probe for probe in probes if probe.options and probe.gold is not None]
         asked.sort(key=lambda probe: (len(probe.question), probe.id))  # like lengths together: less padding
         answers: dict[str, Answer] = {}

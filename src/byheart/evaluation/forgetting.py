@@ -6,7 +6,7 @@ from importlib.resources import files
 from math import exp
 from typing import TYPE_CHECKING, ClassVar
 
-from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
+from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, silent
 from byheart.evaluation.intervals import bootstrap
 from byheart.records import Answer, Probe, Value
 
@@ -26,7 +26,13 @@ class Forgetting:
 
     asks_probes: ClassVar[bool] = False
 
-    def score(self, model: Recaller, probes: Sequence[Probe] = (), on_progress: OnProgress = silent) -> Scored:
+    def score(
+        self,
+        model: Recaller,
+        probes: Sequence[Probe] = (),
+        on_progress: OnProgress = silent,
+        material: Material = NOTHING,
+    ) -> Scored:
         texts = general_paragraphs()
         answers: dict[str, Answer] = {}
         for text in texts:

@@ -11,8 +11,7 @@ from typing import ClassVar
 
 from byheart.documents.folding import fold_for_comparison
 from byheart.documents.language import MARKS, UNSPACED
-from byheart.errors import Problem, UserError
-from byheart.evaluation.base import OnProgress, Recaller, Scored, silent
+from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import means
 from byheart.records import Answer, Probe
 
@@ -35,13 +34,17 @@ class Recall:
     asks_probes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name, value in (("max_new_tokens", self.max_new_tokens), ("sample", self.sample)):
-            missing = value is None and name == "sample"
-            if not missing and (type(value) is not int or value < 1):
-                what, where = "must be a whole number of at least 1", f"evaluation.recall.{name}"
-                raise UserError(Problem(what, where, repr(value), "leave it out for the default"))
+        require_count("evaluation.recall.max_new_tokens", self.max_new_tokens)
+        if self.sample is not None:
+            require_count("evaluation.recall.sample", self.sample)
 
-    def score(self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = silent) -> Scored:
+    def score(
+        self,
+        model: Recaller,
+        probes: Sequence[Probe],
+        on_progress: OnProgress = silent,
+        material: Material = NOTHING,
+    ) -> Scored:
         asked = self.asked(probes)
         on_progress(0, len(asked))
         texts = model.answer([probe.question for probe in asked], self.max_new_tokens, on_progress) if asked else []

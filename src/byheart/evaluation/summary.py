@@ -1,12 +1,13 @@
 """The scores of a run as plain dictionaries: what `scores.json` and `answers.jsonl` hold."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import ratio
 from byheart.evaluation.intervals import differences, means
+from byheart.evaluation.membership import against
 from byheart.evaluation.recall import accepted
 from byheart.records import Answer, Probe
 
@@ -32,7 +33,7 @@ def summarise(
                            `right`, a metric of its own in every block: each probe by its own rule
         "open_book_how"    {"support": 37}: how the passages of the headline set were found
 
-    perplexity and perplexity_ratio belong to no probe; they stand in the top-level block only.
+    What belongs to no probe (perplexity, perplexity_ratio, verbatim, membership, ...) stands in the top-level block only.
     """
     asked = [probe for probe in probes if any(probe.id in scored.answers for scored in conditions.values())]
     questions = [probe for probe in asked if probe.source == QUESTIONS]
@@ -46,11 +47,14 @@ def summarise(
         return _block(list(some), conditions)
 
     result = block(head)
+    of_probes = {each for scored in conditions.values() for metrics in _metrics(asked, scored) for each in metrics}
     for name, scored in conditions.items():
-        if "perplexity" in scored.metrics:
-            result[name]["perplexity"] = asdict(scored.metrics["perplexity"])
-            if name not in ("untuned", "open_book") and "perplexity" in conditions["untuned"].metrics:
-                result[name]["perplexity_ratio"] = asdict(ratio(conditions["untuned"], scored))
+        own = {metric: at for metric, at in scored.metrics.items() if metric not in of_probes}
+        if name not in ("untuned", "open_book"):
+            if "perplexity" in own and "perplexity" in conditions["untuned"].metrics:
+                own["perplexity_ratio"] = ratio(conditions["untuned"], scored)
+            own |= against(conditions["untuned"], scored)
+        result[name] |= {metric: asdict(at) for metric, at in own.items()}
     if questions and generated:
         result["generated"] = block(generated)
     if untaught:
@@ -87,6 +91,10 @@ def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> li
             row[f"{name}_metrics"] = dict(answer.metrics) if answer else {}
         rows.append(row)
     return rows
+
+
+def _metrics(probes: Sequence[Probe], scored: Scored) -> Iterator[Mapping[str, float]]:
+    return (scored.answers[probe.id].metrics for probe in probes if probe.id in scored.answers)
 
 
 def _with_right(probes: Sequence[Probe], scored: Scored) -> Scored:

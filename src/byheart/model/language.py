@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from byheart.model.as_found import kept_modes
 from byheart.model.chat import Chat, Stops, pad
 from byheart.model.memory import in_batches, rows_that_fit
+from byheart.model.random_state import kept_random_state
 
 if TYPE_CHECKING:
     import torch
@@ -257,19 +258,44 @@ class LanguageModel:
 
     def token_losses(self, texts: Sequence[str]) -> list[tuple[float, int]]:
         """(sum of negative log-likelihoods in nats, tokens) of plain texts, outside any conversation."""
+        return [(sum(losses), len(losses)) for losses in self.losses_by_token(texts)]
+
+    def losses_by_token(self, texts: Sequence[str]) -> list[list[float]]:
+        """The negative log-likelihood in nats of each token of each plain text but the first, where no BOS stands before it."""
         import torch
 
-        losses = []
+        found: list[list[float]] = []
         with self.reading():
             for text in texts:
                 row = [*self.chat.text_start, *self.chat.tokens(text)][: self.longest]
                 if len(row) < 2:
-                    losses.append((0.0, 0))
+                    found.append([])
                     continue
                 tokens = torch.tensor([row], device=self._device)
                 logits = self.model(input_ids=tokens, use_cache=False).logits[:, :-1].float()
-                losses.append((-float(_log_probabilities(logits, tokens[:, 1:]).sum()), tokens.shape[1] - 1))
-        return losses
+                found.append((-_log_probabilities(logits, tokens[:, 1:])[0]).tolist())
+        return found
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int, seed: int | None = None) -> list[str]:
+        """What follows each plain text, outside any conversation: greedy, or with a seed sampled at temperature 1."""
+        import torch
+
+        prompts = [[*self.chat.text_start, *self.chat.tokens(text)] for text in texts]
+        options: dict[str, object] = {} if seed is None else {"do_sample": True, "temperature": 1.0, "top_k": 0}
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        longest = max(map(len, prompts), default=0) + max_new_tokens
+        found = [""] * len(prompts)
+
+        def reply(batch: Sequence[int]) -> list[tuple[str, bool]]:
+            return self.reply([prompts[i] for i in batch], max_new_tokens, self.chat.stops, **options)
+
+        with self.reading(), kept_random_state():
+            if seed is not None:
+                torch.manual_seed(seed)
+            for batch, said in in_batches(order, rows_that_fit(self.model, longest, self.rows_at_once), reply):
+                for i, (text, _) in zip(batch, said, strict=True):
+                    found[i] = text
+        return found
 
     @property
     def _device(self) -> "torch.device":

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from byheart.evaluation.base import METRICS, Scored, combine
+from byheart.evaluation.base import METRICS, NOTHING, Material, Scored, combine
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.recall import sampled
 from byheart.evaluation.retrieval import OpenBook
 from byheart.evaluation.summary import GENERATED, QUESTIONS, UNTAUGHT, answer_rows, summarise
+from byheart.evaluation.verbatim import continuations
 from byheart.model.language import LanguageModel
 from byheart.pipeline.budget import probes_that_fit
 from byheart.pipeline.prepare_data import PreparedData
@@ -42,6 +43,7 @@ class ProbeSet:
     probes: tuple[Probe, ...]
     open_book: tuple[Probe, ...]  # the same, with their passage before the question
     how: dict[str, str]  # how each passage was found
+    material: Material = NOTHING
 
 
 def collect_probes(config: RunConfig, data: PreparedData, questions: str | None = None) -> Probes:
@@ -75,7 +77,18 @@ def probes_of(data: PreparedData, ids: Sequence[str], source: str = GENERATED) -
 
 def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> ProbeSet:
     open_book, how = OpenBook(data.documents, data.chunks, data.facts).open(probes.final)
-    return ProbeSet(config, probes.final, tuple(open_book), how)
+    return ProbeSet(config, probes.final, tuple(open_book), how, material_of(data))
+
+
+def material_of(data: PreparedData) -> Material:
+    """What rows teach, and what was held out whole, for members that audit the training."""
+    taught = {fact for example in data.examples_of(data.split.train) for fact in example.facts}
+    held_out = set(data.split.heldout_facts)
+    return Material(
+        data.documents,
+        [fact for fact in data.facts if fact.id in taught - held_out],
+        [fact for fact in data.facts if fact.id in held_out],
+    )
 
 
 def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeSet:
@@ -105,7 +118,7 @@ def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeS
     generated = sampled([probe for probe in probes if probe.source != QUESTIONS], count - len(theirs))
     chosen = {probe.id for probe in (*theirs, *generated)}
     kept, opened = (tuple(p for p in part if p.id in chosen) for part in (probes, probe_set.open_book))
-    return ProbeSet(config, kept, opened, probe_set.how)
+    return ProbeSet(config, kept, opened, probe_set.how, probe_set.material)
 
 
 def _report(run: Run, title: str, unit: str, done: int, total: int) -> None:
@@ -135,7 +148,7 @@ def score_model(
         for title, member in members.items():
             unit = "questions" if member.asks_probes else "texts"
             run.send(Advanced(title, 0, None, unit=unit))
-            parts.append(member.score(model, probes, partial(_report, run, title, unit)))
+            parts.append(member.score(model, probes, partial(_report, run, title, unit), probe_set.material))
         scored = combine(*parts)
         write_jsonl(file, [scored])
         mark_done(file, key)
@@ -149,5 +162,7 @@ def write_scores(probe_set: ProbeSet, scored: dict[str, Scored], run: Run) -> Js
     """answers.jsonl and scores.json; returns the content of scores.json."""
     scores = summarise(probe_set.probes, scored, probe_set.how)
     write_jsonl(run.folder / "answers.jsonl", answer_rows(probe_set.probes, scored))
+    if audited := continuations(scored, probe_set.material.taught):
+        write_jsonl(run.folder / "verbatim.jsonl", audited)
     write_json(run.folder / "scores.json", scores)
     return scores

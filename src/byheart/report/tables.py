@@ -12,7 +12,18 @@ Scores = Json
 
 MODELS = {"untuned": "untuned", "open_book": "open book", "tuned": "tuned", "retrained": "retrained"}
 FOUND_BY = {"support": "its section", "paragraph": "its paragraph", "fact": "its fact", "lexical": "words in common"}
-SPECIAL = ("choice", "choice_blind", "margin_gain")  # folded away
+SPECIAL = (  # folded away
+    *(
+        "choice",
+        "choice_blind",
+        "margin_gain",
+        "ngrams",
+        "membership_found",
+        "membership_zlib",
+        "membership_zlib_found",
+    ),
+    *("membership_min_k", "membership_min_k_found", "membership_reference_found"),
+)
 FORGOTTEN = (  # up to which ratio of perplexities
     (1.05, "none that can be measured", "nothing to do"),
     (1.25, "slight", "usual for the defaults; nothing to do"),
@@ -29,6 +40,10 @@ EXPLAINED = {
     "exact_match": "in its own words, which are an accepted answer and nothing else",
     "f1": "in its own words: the share that they have in common with an accepted answer",
     "perplexity_ratio": "perplexity of general text, tuned divided by untuned; 1 is no change",
+    "verbatim": "a taught fact is begun, and the first words of what follows are the document's",
+    "paraphrase": "not word for word, but with half of the words that the fact goes on with",
+    "ngrams": "of the runs of five words in what follows, those that stand in the documents",
+    "membership": "chance is 0.5; the losses of taught facts against those of facts held out whole",
     "choice": "the right option has the highest likelihood, summed over its tokens",
     "choice_blind": "the highest sum, with the options alone",
     "margin_gain": "the lead over the best wrong option, minus that without seeing the question",
@@ -85,7 +100,8 @@ class Line:
     @property
     def share(self) -> bool:
         """Whether the metric lies between 0 and 1 and reads as a percentage."""
-        return not self.metric.endswith(("margin", "_gain", "_ratio", "_gap"))
+        area = self.metric.startswith("membership") and not self.metric.endswith("_found")
+        return not area and not self.metric.endswith(("margin", "_gain", "_ratio", "_gap"))
 
     @property
     def count(self) -> int:
