@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
+from byheart.documents.grids import names_columns
 from byheart.documents.outline import MARKER
 from byheart.documents.pdf.words import RIGHT_TO_LEFT, Line
 
@@ -307,10 +308,3 @@ def join_cell(above: str, below: str) -> str:
     if re.search(r"[^\W\d_][-\u00ad\u2010]$", above) and below[:1].islower():
         return above[:-1] + below
     return f"{above} {below}".strip()
-
-
-def names_columns(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row may name the columns: it leaves at most one cell empty and holds no figures."""
-    if len(rows) < 2 or sum(bool(cell) for cell in rows[0]) < max(2, len(rows[0]) - 1):
-        return False
-    return not any(re.fullmatch(r"[^A-Za-z]*\d[\d.,% ]*", cell) for cell in rows[0])

@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from byheart.documents.folding import RAISED
+from byheart.documents.grids import table_row, table_text
 from byheart.documents.outline import BULLET, MARKER, NAMED
 from byheart.documents.pdf.layout import Layout, Region, Table
 from byheart.documents.pdf.words import Line
@@ -83,7 +84,7 @@ def write_text(layouts: Sequence[Layout], heights: Sequence[float]) -> str:
                     pieces[-1].text += "".join("\n" + table_row(row) for row in rows)
                     tables[-1] = replace(part, rows=tables[-1].rows)
                 else:
-                    pieces.append(Piece("table", table_text(part)))
+                    pieces.append(Piece("table", table_text(part.rows, part.header)))
                     tables.append(part)
             else:
                 pieces += read_pieces(part, type, height, words)
@@ -112,17 +113,6 @@ def same_table(above: Table, below: Table) -> bool:
         return False
     near = all(max(a, c) < min(b, d) for (a, b), (c, d) in zip(above.gutters, below.gutters, strict=True))
     return above.rows[0] == below.rows[0] or (near and not below.bold)
-
-
-def table_text(table: Table) -> str:
-    lines = [table_row(row) for row in table.rows]
-    if table.header:
-        lines.insert(1, "|" + " --- |" * len(table.rows[0]))
-    return "\n".join(lines)
-
-
-def table_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def read_pieces(region: Region, type: Type, height: float, words: Counter[str]) -> list[Piece]:
