@@ -54,7 +54,9 @@ def write_docx(path: Path, *blocks: str, parts: dict[str, str] | None = None, ki
 
 
 def relationships(inner: str) -> str:
-    return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{inner}</Relationships>'
+    return (
+        f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{inner}</Relationships>'
+    )
 
 
 def styles(*each: str) -> str:

@@ -14,7 +14,7 @@ from byheart.errors import Problem, UserError
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of Office files before 2007, and of encrypted ones since
 OLD = {"WordDocument": ".doc", "PowerPoint Document": ".ppt", "Workbook": ".xls", "Book": ".xls"}
 MIB = 1 << 20
-MOST_TEXT = 40 * MIB  # a book of a thousand pages has 15; reading takes a second for some of them
+MOST_TEXT = 24 * MIB  # a book of a thousand pages has 15; each takes about a second
 MOST = 1024 * MIB
 MOST_PARTS = 20_000
 BOMB_RATIO, BOMB_SIZE = 150, 8 * MIB  # XML of real files shrinks to a twentieth, at most to a hundredth

@@ -31,7 +31,11 @@ def read_office(path: Path) -> tuple[str, str, list[str]]:
     remarks = list(found.remarks)
     if said := ", ".join(counted(count, noun) for noun, count in found.left_out.items() if count):
         remarks.insert(0, f"left out, as no text to learn: {said}")
-    return found.text, found.title or " ".join(find_title(found.text).split()), [f"{where}: {remark}" for remark in remarks]
+    return (
+        found.text,
+        found.title or " ".join(find_title(found.text).split()),
+        [f"{where}: {remark}" for remark in remarks],
+    )
 
 
 def reader_of(suffix: str) -> Callable[[Path], Read]:

@@ -171,7 +171,10 @@ def write_chart(chart: Any, out: Markdown) -> None:
     if chart.has_title and chart.chart_title.has_text_frame:
         out.add(chart.chart_title.text_frame.text)
     try:
-        plots = [([str(each) for each in plot.categories], [(each.name, list(each.values)) for each in plot.series]) for plot in chart.plots]
+        plots = [
+            ([str(each) for each in plot.categories], [(each.name, list(each.values)) for each in plot.series])
+            for plot in chart.plots
+        ]
     except NotImplementedError:  # rare kinds, of areas in three dimensions
         out.left_out["chart"] += 1
         return

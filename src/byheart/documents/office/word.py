@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from byheart.documents.anchors import note_line
 from byheart.documents.office.markup import Markdown, write_markup
 from byheart.documents.office.package import Read, open_office, part_of, title_of
 from byheart.documents.office.word_xml import CLASSES, clean_notes, clean_text, read_styles, words_in
@@ -69,29 +70,35 @@ def read_docx(path: Path) -> Read:
 
 
 def place_notes(body: "HtmlElement") -> None:
-    """Each note behind the block that refers to it, without its number."""
+    """Each note behind the block that refers to it, as a paragraph that says what words it is on."""
     notes = {}
     for item in list(body.iter("li")):
         if NOTE.fullmatch(name := item.get("id", "")):
             for back in item.xpath(".//a[starts-with(@href, '#')]"):
                 if (back.text or "").strip() == "↑":
                     back.drop_tree()
-            notes[name] = item
+            notes[name] = " ".join(" ".join(each.text_content().split()) for each in item)
             parent = item.getparent()
             parent.remove(item)
             if len(parent) == 0:
                 parent.drop_tree()
-    last: dict[HtmlElement, HtmlElement] = {}
+    last: dict[object, HtmlElement] = {}
     for link in list(body.xpath(".//sup/a[starts-with(@href, '#')]")):
-        item = notes.pop(link.get("href")[1:], None)
+        note = notes.pop(link.get("href")[1:], "")
         block = link
         while block.getparent() is not body:
             block = block.getparent()
-        link.getparent().drop_tree()
-        if item is not None:
-            item.tag = "div"
-            last.get(block, block).addnext(item)
-            last[block] = item
-    for item in notes.values():
-        item.tag = "div"
-        body.append(item)
+        host = next((above for above in link.iterancestors("p", "td", "th", "li")), block)
+        mark = link.getparent()
+        link.text = "\ue000"  # where the mark stands in the words
+        before = host.text_content().partition("\ue000")[0]
+        mark.drop_tree()
+        if note:
+            paragraph = body.makeelement("p")
+            paragraph.text = note_line(before, note)
+            last.get(block, block).addnext(paragraph)
+            last[block] = paragraph
+    for note in notes.values():
+        paragraph = body.makeelement("p")
+        paragraph.text = note_line("", note)
+        body.append(paragraph)
