@@ -128,7 +128,7 @@ def with_neighbours(rows: Sequence[list[Line]], at: int) -> list[Line]:
 def next_band(rows: Sequence[list[Line]], least: float) -> tuple[int, list[Gap]]:
     """How many of the first rows belong together, and the gutters that run through all of them."""
     for first in range(len(rows)):
-        gutters = inner(free_gaps(with_neighbours(rows, first)), least)
+        gutters = lasting(inner(free_gaps(with_neighbours(rows, first)), least), rows[first + 1 : first + 4], least)
         if not gutters or not runs_on(rows, first, gutters, least):
             continue
         end = first + 1
@@ -139,6 +139,22 @@ def next_band(rows: Sequence[list[Line]], least: float) -> tuple[int, list[Gap]]
             start -= 1
         return (start, []) if start else (end, gutters)
     return len(rows), []
+
+
+def lasting(gutters: Sequence[Gap], below: Sequence[list[Line]], least: float) -> list[Gap]:
+    """The gutters without those that the next rows write over before one of them has a blank there too: "2.  Results"."""
+    kept = []
+    for gutter in gutters:
+        for row in below:
+            free = free_gaps(row)
+            if not widened([gutter], free, least):
+                break
+            if widened([gutter], inner(free, least), least):
+                kept.append(gutter)
+                break
+        else:
+            kept.append(gutter)
+    return kept
 
 
 def widened(gutters: Sequence[Gap], free: Sequence[Gap], least: float) -> list[Gap]:
@@ -208,6 +224,8 @@ def judge(
     if not filled[0]:
         return "rows"
     texts = [[" ".join(line.text for line in row) for row in column] for column in filled]
+    if sum(line.mono for row in band for line in row) > 0.8 * sum(map(len, band)):
+        return "rows"  # code
     if len(columns) == 2 and sum(bool(BULLET_ONLY.fullmatch(text)) for text in texts[0]) > 0.6 * len(texts[0]):
         return "rows"
     if sum(bool(DOTS.search(text)) for column in texts for text in column) > 0.4 * len(band):
@@ -271,7 +289,7 @@ def hand_back(band: list[list[Line]], gutters: Sequence[Gap]) -> tuple[list[list
 def read_table(band: list[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]) -> Table:
     columns = cut(band, gutters)
     borders = rules_across(band, gutters, rules)
-    if len(borders) < 3:
+    if len(borders) < 3 or encloses_rows(borders, band, columns):
         borders = blanks_between(columns)
     wrapped = any(not row for row in columns[0][1:])
     rows: list[list[str]] = []
@@ -290,6 +308,20 @@ def read_table(band: list[list[Line]], gutters: Sequence[Gap], rules: Sequence[R
             rows[-1] = [join_cell(old, more) for old, more in zip(rows[-1], texts, strict=True)]
     bold = all(line.bold for line in firsts[0]) and len(firsts) > 1 and not all(line.bold for line in firsts[1])
     return Table(rows, bold or names_columns(rows), bold, tuple(gutters), band[0][0].page)
+
+
+def encloses_rows(
+    borders: Sequence[float], band: Sequence[list[Line]], columns: Sequence[Sequence[list[Line]]]
+) -> bool:
+    """Whether strokes part a table's head and blocks, not its rows: between two of them many lines fill most columns."""
+    for top, bottom in pairwise([INFINITE, *borders, -INFINITE]):
+        inside = [at for at, row in enumerate(band) if bottom < row[0].y < top]
+        filled = [sum(bool(column[at]) for column in columns) for at in inside]
+        opened = [at for at in inside if columns[0][at]]
+        whole = len(opened) == len(inside) and sum(count > 0.6 * len(columns) for count in filled) >= 0.8 * len(inside)
+        if whole and len(inside) >= (2 if len(borders) <= 3 else 4):
+            return True
+    return False
 
 
 def blanks_between(columns: Sequence[Sequence[list[Line]]]) -> list[float]:
