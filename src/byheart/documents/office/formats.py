@@ -26,7 +26,7 @@ def advice(suffix: str) -> tuple[str, str]:
     """What is wrong with files of this suffix, and what to do; two empty strings where nothing is known."""
     suffix = suffix.lower()
     if is_missing(suffix):
-        return f"{suffix} needs packages that are not installed", INSTALL
+        return f"cannot read {suffix} without the extra [office]", INSTALL
     if other := _SAVE_AS.get(suffix):
         macros = " with macros" if suffix.endswith("m") else ""
         return f"cannot read {suffix}{macros}", f"save it as {other} in the program that made it"

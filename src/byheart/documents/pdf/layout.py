@@ -289,7 +289,8 @@ def hand_back(band: list[list[Line]], gutters: Sequence[Gap]) -> tuple[list[list
 def read_table(band: list[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]) -> Table:
     columns = cut(band, gutters)
     borders = rules_across(band, gutters, rules)
-    if len(borders) < 3 or encloses_rows(borders, band, columns):
+    headed = len(borders) >= 3 and encloses_rows(borders, band, columns)
+    if len(borders) < 3 or headed:
         borders = blanks_between(columns)
     wrapped = any(not row for row in columns[0][1:])
     rows: list[list[str]] = []
@@ -307,7 +308,10 @@ def read_table(band: list[list[Line]], gutters: Sequence[Gap], rules: Sequence[R
         else:
             rows[-1] = [join_cell(old, more) for old, more in zip(rows[-1], texts, strict=True)]
     bold = all(line.bold for line in firsts[0]) and len(firsts) > 1 and not all(line.bold for line in firsts[1])
-    return Table(rows, bold or names_columns(rows), bold, tuple(gutters), band[0][0].page)
+    named = names_columns(rows) and (
+        headed or len(rows[0]) > 2
+    )  # of two columns the first row may be a pair like the others
+    return Table(rows, bold or named, bold, tuple(gutters), band[0][0].page)
 
 
 def encloses_rows(

@@ -164,8 +164,11 @@ def is_code(above: Sequence[Line] | None, row: Sequence[Line], pieces: Sequence[
     """Whether a row in letters of one width stands apart: an address may fill a line of a paragraph."""
     if above is None or pieces[-1].kind == "code":
         return True
-    apart = above[0].y - row[0].y > 1.15 * type.step(row[0].size) or row[0].x0 > above[0].x0 + row[0].size
-    return apart or pieces[-1].text.endswith(":")
+    ended = bool(SENTENCE_END.search(pieces[-1].text))
+    indented = row[0].x0 > above[0].x0 + row[0].size
+    return (
+        (ended and indented) or above[0].y - row[0].y > 1.15 * type.step(row[0].size) or pieces[-1].text.endswith(":")
+    )
 
 
 def code_line(row: Sequence[Line], left: float) -> str:
@@ -248,7 +251,8 @@ def is_heading(piece: Piece, type: Type) -> bool:
         return False
     larger = piece.size > 1.12 * type.size
     bold = piece.bold and piece.size > 0.85 * type.size and not text.endswith((".", ":"))
-    return (larger and not (text.endswith(".") and len(text.split()) > 6)) or bold
+    capitals = bool(DEPTH.match(text)) and text.isupper() and len(re.findall(r"[^\W\d_]", text)) >= 4
+    return capitals or (larger and not (text.endswith(".") and len(text.split()) > 6)) or bold
 
 
 def joined(pieces: Sequence[Piece], words: Counter[str]) -> list[str]:
