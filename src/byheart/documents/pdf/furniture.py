@@ -35,8 +35,13 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]]
                     parts[key_of([line]), height_of(row)].add(number)
 
     def partly(row: Sequence[Line], number: int) -> bool:
-        """Whether a part is said on a page near by: "Chapter 3. Lamps      3.2 Oil", with a section that changes."""
-        if len(row) < 2 or not stands_alone(row, pages[number]) or not spans_page(row, pages[number]):
+        """Whether a part of a page's first row is said on a page near by: "Chapter 3. Lamps      3.2 Oil"."""
+        if (
+            len(row) < 2
+            or row[0].y < max(line.y for line in pages[number]) - 1
+            or not stands_alone(row, pages[number])
+            or not spans_page(row, pages[number])
+        ):
             return False
         whole = len(
             seen[key_of(row), height_of(row)]

@@ -164,6 +164,8 @@ def is_code(above: Sequence[Line] | None, row: Sequence[Line], pieces: Sequence[
     """Whether a row in letters of one width stands apart: an address may fill a line of a paragraph."""
     if above is None or pieces[-1].kind == "code":
         return True
+    if pieces[-1].bold and all(line.bold for line in row):  # a heading of two lines
+        return False
     ended = bool(SENTENCE_END.search(pieces[-1].text))
     indented = row[0].x0 > above[0].x0 + row[0].size
     return (

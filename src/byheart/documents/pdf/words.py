@@ -264,6 +264,8 @@ def split_row(row: Sequence[Word], page: int) -> list[Line]:
     letters = "".join(word.text for word in row)
     backwards = len(RIGHT_TO_LEFT.findall(letters)) > len(letters) / 2
     row = sorted(row, key=lambda word: -word.x1 if backwards else word.x0)
+    if len(row) > 1 and len(row[0].text) == 1 and 0xE000 <= ord(row[0].text) < 0xF900:  # of a font of symbols
+        row[0] = replace(row[0], text="•")
     parts: list[list[Word]] = [[row[0]]]
     for left, right in pairwise(row):
         gap = left.x0 - right.x1 if backwards else right.x0 - left.x1
