@@ -306,3 +306,30 @@ def test_small_print_keeps_its_blanks_and_formulas_their_letters(tmp_path):
         write_placed(tmp_path / "a.pdf", [[*body, (50, 100, 7, "Copies of all or part of it are free of any fee.")]])
     )
     assert text.endswith("Copies of all or part of it are free of any fee.")
+
+
+def test_names_over_several_columns_name_each_and_dots_do_not_hide_the_columns(tmp_path):
+    columns = (250, 300, 350, 420, 470, 520)
+    head = [(300, 700, 9, "Male"), (470, 700, 9, "Female"), (60, 686, 9, "Offence")]
+    head += [(x, 686, 9, name) for x, name in zip(columns, ("All", "Old", "New") * 2, strict=True)]
+    rows = []
+    names = ("Fraud", "Arson", "Murder and", "manslaughter", "Theft")
+    for at, name in enumerate(names):
+        y = 672 - 12 * at
+        rows.append(
+            (
+                60,
+                y,
+                9,
+                name + ("" if name == "Murder and" else " . . . . . . . . . . ." + " ." * (20 - 2 * len(name) // 2)),
+            )
+        )
+        rows += [] if name == "Murder and" else [(x, y, 9, f"{at + 1},{x}") for x in columns]
+    text, _ = read(
+        write_placed(
+            tmp_path / "a.pdf", [[(60, 760, 10, "The county counts what its courts hear each year."), *head, *rows]]
+        )
+    )
+    assert "| Offence | Male All | Male Old | Male New | Female All | Female Old | Female New |" in text
+    assert "| Fraud | 1,250 | 1,300 | 1,350 | 1,420 | 1,470 | 1,520 |" in text
+    assert "| Murder and manslaughter | 4,250 |" in text
