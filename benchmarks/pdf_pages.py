@@ -1,7 +1,7 @@
 """How long PDFs take to read, and what of their furniture and tables went wrong.
 
     python benchmarks/pdf_pages.py              # a file of 200 pages, made here
-    python benchmarks/pdf_pages.py manual.pdf   # real files: time, pages, warnings
+    python benchmarks/pdf_pages.py manual.pdf papers/   # real files and folders: time, warnings, what looks wrong
 
 The made file has two columns on most pages, tables of figures, footnotes, and heads that differ on left and right pages.
 It is written by the tests' own writer, so that what it holds is known.
@@ -14,8 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from pypdf import PdfReader
+
 from byheart.documents.outline import outline
 from byheart.documents.pdf.read import read_pdf
+from byheart.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from documents.pages import write_placed
@@ -58,14 +61,44 @@ def make(path: Path) -> tuple[int, int]:
     return lines, rows
 
 
+def read_files(names: list[str]) -> None:
+    """Reads files, and all PDFs in folders: seconds, headings that are rows of figures, words that a line's end cut."""
+    found = [Path(name) for name in names]
+    paths = [path for each in found for path in (sorted(each.rglob("*.pdf")) if each.is_dir() else [each])]
+    total = pages = figures = cut = refused = 0
+    for path in paths:
+        begun = time.process_time()
+        try:
+            text, _, warnings = read_pdf(path)
+        except UserError as error:
+            refused += 1
+            print(f"{path.name}: refused: {error.problems[0].what}")
+            continue
+        seconds = time.process_time() - begun
+        titles = [heading.title for heading in outline(text).headings]
+        rows = [
+            title for title in titles if len(re.findall(r"\d[\d.,]*", title)) > len(re.findall(r"[^\W\d_]{3,}", title))
+        ]
+        broken = re.findall(r"[^\W\d_]{2,}- [a-zà-ÿ]{3,}", text)
+        total, pages = total + seconds, pages + len(PdfReader(path).pages)
+        figures, cut = figures + len(rows), cut + len(broken)
+        print(
+            f"{path.name}: {seconds:.1f} s of CPU, {len(text):,} characters, {len(titles)} headings",
+            *warnings,
+            sep="\n  ",
+        )
+        print(
+            *(f"  a row of figures as a heading: {row}" for row in rows),
+            *(f"  cut: {word}" for word in broken[:5]),
+            sep="\n",
+        )
+    print(f"{len(paths)} files, {refused} refused, {pages} pages: {total:.1f} s of CPU")
+    print(f"rows of figures as headings: {figures}; words cut by a line's end: {cut}")
+
+
 def main() -> None:
     if sys.argv[1:]:
-        for name in sys.argv[1:]:
-            begun = time.process_time()
-            text, _, warnings = read_pdf(Path(name))
-            print(
-                f"{name}: {time.process_time() - begun:.1f} s of CPU, {len(text):,} characters", *warnings, sep="\n  "
-            )
+        read_files(sys.argv[1:])
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manual.pdf"

@@ -44,16 +44,16 @@ def test_home_is_expanded(tmp_path, monkeypatch):
 
 def test_all_that_is_wrong_is_said_at_once_without_opening_a_file(tmp_path):
     (tmp_path / "empty.txt").touch()
-    (tmp_path / "talk.pptx").write_text("x")
+    (tmp_path / "talk.key").write_text("x")
     (tmp_path / "folder").mkdir()
     (tmp_path / "handbook.md").write_text("x")
     with pytest.raises(UserError) as caught:
-        find_documents(["handbok.md", "empty.txt", "talk.pptx", "folder", "*.rst", ""], base=tmp_path)
+        find_documents(["handbok.md", "empty.txt", "talk.key", "folder", "*.rst", ""], base=tmp_path)
     said = [str(problem) for problem in caught.value.problems]
     expected = [
         "did you mean handbook.md?",
         "empty",
-        "cannot read .pptx",
+        "cannot read .key",
         "no readable file in",
         "matches",
         "no document",

@@ -244,3 +244,94 @@ def test_broken_files_end_in_a_message_or_in_text_within_seconds(tmp_path):
 def test_a_page_of_one_row_is_read(tmp_path):
     row = [(50.0 + 150 * at, 700.0, 10.0, word) for at, word in enumerate(["Hallow", "Ferry", "Harbour"])]
     assert read(write_placed(tmp_path / "one.pdf", [row]))[0] == "Hallow Ferry Harbour"
+
+
+def test_code_keeps_its_lines_and_stands_apart(tmp_path):
+    prose = [
+        (50, 780 - 12 * at, 10, f"The keeper reads line {at} of the plan aloud before the lamp is lit, and")
+        for at in range(6)
+    ]
+    code = [(70, 690, 10, "if dusk:"), (94, 678, 10, "light(lamp)"), (70, 666, 10, "wait()")]
+    after = [(50, 642, 10, "The lamp burns until dawn.")]
+    mono = [(x, y, -size, words) for x, y, size, words in code]
+    path = write_placed(tmp_path / "c.pdf", [[*prose, (50, 708, 10, "writes it down:"), *mono, *after]])
+    path.write_bytes(path.read_bytes().replace(b"/Helvetica-Bold", b"/Courier-Bold  "))
+    text, _ = read(path)
+    assert text.endswith(
+        "writes it down:\n\n```\n   if dusk:\n       light(lamp)\n   wait()\n```\n\nThe lamp burns until dawn."
+    )
+
+
+def test_a_table_of_three_strokes_keeps_its_rows(tmp_path):
+    cells = [("Lamp", "Power"), ("North", "1,500"), ("East", "4,000"), ("West", "900")]
+    texts = [
+        (100 + 150 * at, 700 - 14 * row, 10, cell) for row, each in enumerate(cells) for at, cell in enumerate(each)
+    ]
+    above = [(50, 780, 10, "The harbour has three lamps, each with its power in watts, as the keeper noted it.")]
+    drawn = b"\n".join(b"90 %d m 350 %d l S" % (y, y) for y in (712, 696, 652))
+    text, _ = read(write_placed(tmp_path / "a.pdf", [[*above, *texts]], drawn=drawn))
+    assert "| Lamp | Power |\n| --- | --- |\n| North | 1,500 |\n| East | 4,000 |\n| West | 900 |" in text
+
+
+def test_a_head_with_a_section_that_changes_is_left_out(tmp_path):
+    rng = random.Random(0)
+    pages = []
+    for number in range(6):
+        head = [(50, 810, 9, "Chapter 3. Care of lamps"), (430, 810, 9, f"3.{number} {WORDS[number]} and oil")]
+        body = [(50, 770 - 12 * at, 10, f"Mark {at}: " + " ".join(rng.choices(WORDS, k=14))) for at in range(20)]
+        pages.append([*head, *body])
+    text, said = read(write_placed(tmp_path / "a.pdf", pages))
+    assert "Chapter" not in text and "and oil" not in text and len(re.findall(r"Mark \d+:", text)) == 120
+    assert "6 running heads" in said
+
+
+def test_numbers_of_headings_of_one_size_tell_their_level(tmp_path):
+    texts, y = [], 800
+    for title in ("1 Lamps", "1.1 Oil", "1.2 Wicks", "2 Boats"):
+        texts += [
+            (50, y, -14, title),
+            (50, y - 30, 10, "The keeper writes down what he sees, and the council reads it each May."),
+        ]
+        y -= 80
+    shape = outline(read(write_placed(tmp_path / "a.pdf", [texts]))[0])
+    assert [(heading.level, heading.title) for heading in shape.headings] == [
+        (1, "1 Lamps"), (2, "1.1 Oil"), (2, "1.2 Wicks"), (1, "2 Boats"),
+    ]  # fmt: skip
+
+
+def test_small_print_keeps_its_blanks_and_formulas_their_letters(tmp_path):
+    body = [
+        (50, 780 - 12 * at, 10, "The keeper writes down what he sees, and the council reads it each May.")
+        for at in range(12)
+    ]
+    text, _ = read(
+        write_placed(tmp_path / "a.pdf", [[*body, (50, 100, 7, "Copies of all or part of it are free of any fee.")]])
+    )
+    assert text.endswith("Copies of all or part of it are free of any fee.")
+
+
+def test_names_over_several_columns_name_each_and_dots_do_not_hide_the_columns(tmp_path):
+    columns = (250, 300, 350, 420, 470, 520)
+    head = [(300, 700, 9, "Male"), (470, 700, 9, "Female"), (60, 686, 9, "Offence")]
+    head += [(x, 686, 9, name) for x, name in zip(columns, ("All", "Old", "New") * 2, strict=True)]
+    rows = []
+    names = ("Fraud", "Arson", "Murder and", "manslaughter", "Theft")
+    for at, name in enumerate(names):
+        y = 672 - 12 * at
+        rows.append(
+            (
+                60,
+                y,
+                9,
+                name + ("" if name == "Murder and" else " . . . . . . . . . . ." + " ." * (20 - 2 * len(name) // 2)),
+            )
+        )
+        rows += [] if name == "Murder and" else [(x, y, 9, f"{at + 1},{x}") for x in columns]
+    text, _ = read(
+        write_placed(
+            tmp_path / "a.pdf", [[(60, 760, 10, "The county counts what its courts hear each year."), *head, *rows]]
+        )
+    )
+    assert "| Offence | Male All | Male Old | Male New | Female All | Female Old | Female New |" in text
+    assert "| Fraud | 1,250 | 1,300 | 1,350 | 1,420 | 1,470 | 1,520 |" in text
+    assert "| Murder and manslaughter | 4,250 |" in text

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from byheart.documents.folding import fold_typesetting
 from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.office import formats as office
 from byheart.errors import Problem, UserError
 from byheart.records import Document, LeftOut
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 PLAIN = (".txt", ".text")
 HTML = (".html", ".htm", ".xhtml")
-SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML)
+SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML, *office.SUFFIXES)
 EXAMPLE = "e.g. documents=handbook.pdf"
-READABLE = ".txt, .md, .pdf and .html"
+READABLE = ".txt, .md, .pdf, .html, .epub and, with the extra [office], .docx, .pptx and .xlsx"
 
 Reader = Callable[[Path], tuple[str, str, Sequence[str | LeftOut]]]
 
@@ -95,22 +96,32 @@ def visible_files(folder: Path) -> Iterator[Path]:
 
 
 def is_readable(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file() and path.stat().st_size > 0
+    known = path.suffix.lower() in SUFFIXES and not office.is_missing(path.suffix)
+    return known and path.is_file() and path.stat().st_size > 0 and not path.name.startswith("~$")  # Word's lock file
 
 
 def passed_over(pattern: str, others: Sequence[Path]) -> list[str]:
     """A warning about files of other kinds, if there are any."""
-    kinds = Counter("empty" if file.suffix.lower() in SUFFIXES else file.suffix or "no suffix" for file in others)
+    missing = [file for file in others if office.is_missing(file.suffix)]
+    kinds = Counter(
+        "empty" if file.suffix.lower() in SUFFIXES and file not in missing else file.suffix or "no suffix"
+        for file in others
+    )
     if not kinds:
         return []
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4)) + ", ..." * (len(kinds) > 4)
-    return [f"{pattern}: {len(others)} file{'s' * (len(others) > 1)} left out, not read ({listed})"]
+    helps = (
+        f". To have {', '.join(sorted({file.suffix for file in missing}))} read: {office.INSTALL}" if missing else ""
+    )
+    return [f"{pattern}: {len(others)} file{'s' * (len(others) > 1)} left out, not read ({listed}){helps}"]
 
 
 def check_file(path: Path, pattern: str) -> list[Problem]:
     """What is wrong with a file that was named, if anything."""
     what = fix = ""
-    if path.suffix.lower() not in SUFFIXES:
+    if (advice := office.advice(path.suffix))[0]:
+        what, fix = advice
+    elif path.suffix.lower() not in SUFFIXES:
         what = f"cannot read {path.suffix or 'files without suffix'}"
         fix = f"byheart reads {READABLE}; convert it to one of them"
     elif not path.is_file():
@@ -180,6 +191,8 @@ def reader_of(path: Path) -> Reader:
         from byheart.documents.pdf.read import read_pdf as read
     elif path.suffix.lower() in HTML:
         from byheart.documents.html import read_html as read
+    elif path.suffix.lower() in office.SUFFIXES:
+        from byheart.documents.office.read import read_office as read
     else:
         from byheart.documents.text import read_text as read
     return read

@@ -29,7 +29,33 @@ def without_furniture(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]]
         for row in (row for side in sides for row in side):
             seen[key_of(row), height_of(row)][number] = row
 
+    parts: dict[tuple[str, int], set[int]] = defaultdict(set)  # the same for each part of a row that blanks cut up
+    for number, sides in enumerate(edges):
+        for row in (row for side in sides for row in side if len(row) > 1):
+            for line in row:
+                if len(line.words) > 1:
+                    parts[key_of([line]), height_of(row)].add(number)
+
+    def partly(row: Sequence[Line], number: int) -> bool:
+        """Whether a part of a page's first row is said on a page near by: "Chapter 3. Lamps      3.2 Oil"."""
+        if (
+            len(row) < 2
+            or row[0].y < max(line.y for line in pages[number]) - 1
+            or not stands_alone(row, pages[number])
+            or not spans_page(row, pages[number])
+        ):
+            return False
+        whole = len(
+            seen[key_of(row), height_of(row)]
+        )  # a row that is the same everywhere is a list's, of slides one by one
+        found = (parts[key_of([line]), height_of(row)] for line in row if len(line.words) > 1)
+        return any(
+            len(numbers) >= max(3, whole + 1) and any(number + by in numbers for by in STEPS) for numbers in found
+        )
+
     def again(row: Sequence[Line], number: int) -> bool:
+        if partly(row, number):
+            return True
         others = [seen.get((key_of(row), height_of(row) + shift), {}) for shift in (-1, 0, 1)]
         near = ((by_page[number + by], by) for by_page in others for by in STEPS if number + by in by_page)
         return (sum(map(len, others)) >= 3 or len(pages) < 3) and any(
@@ -107,6 +133,12 @@ def gap_beside(row: Sequence[Line], lines: Sequence[Line]) -> float:
 
 def stands_alone(row: Sequence[Line], lines: Sequence[Line]) -> bool:
     return gap_beside(row, lines) > 1.8 and len(text_of(row)) <= 120
+
+
+def spans_page(row: Sequence[Line], lines: Sequence[Line]) -> bool:
+    """Whether the row reaches from side to side of the page's text."""
+    left, right = min(line.x0 for line in lines), max(line.x1 for line in lines)
+    return row[-1].x1 - row[0].x0 > 0.8 * (right - left)
 
 
 def lone_number(row: Sequence[Line], lines: Sequence[Line]) -> bool:

@@ -7,16 +7,14 @@ from itertools import pairwise
 from statistics import median
 
 from byheart.documents.outline import MARKER
+from byheart.documents.pdf.leaders import DOTS, part_at, without_leaders
+from byheart.documents.pdf.tables import INFINITE, Gap, Rule, Table, cut, read_table, rules_across
 from byheart.documents.pdf.words import RIGHT_TO_LEFT, Line
 
 LEAST_GUTTER = 0.9  # of the font's size
 BULLET_ONLY = re.compile(r"[-*+•‣▪·–—◦○●■□►]|\(?\w{1,4}[.)]")
 NUMBERED = re.compile(r"[^\W\d_]{3,}\.?\s\d")  # "Table 2", above the next one
-DOTS = re.compile(r"(?:\.\s?){4,}|…{2,}")
 MOST_LINES = 3000  # a page of more is a drawing, or hostile
-INFINITE = float("inf")
-Gap = tuple[float, float]
-Rule = tuple[float, float, float]  # y, x0, x1
 
 
 @dataclass(frozen=True)
@@ -24,17 +22,6 @@ class Region:
     """A column of prose, lines from the top down. A row of several lines is read from left to right."""
 
     rows: list[list[Line]]
-
-
-@dataclass(frozen=True)
-class Table:
-    """The texts of the cells by row, whether the first row names the columns (in bold: surely), the blanks between columns."""
-
-    rows: list[list[str]]
-    header: bool
-    bold: bool
-    gutters: tuple[Gap, ...]
-    page: int
 
 
 @dataclass
@@ -51,6 +38,7 @@ def lay_out(lines: Sequence[Line], rules: Sequence[Rule]) -> Layout:
         return Layout([Region(rows)], doubtful=True)
     layout = Layout()
     if rows:
+        rows = without_leaders(rows)
         least = LEAST_GUTTER * median(line.size for line in lines)
         arrange(rows, rules, layout, least)
         layout.doubtful |= is_scattered(layout)
@@ -127,17 +115,39 @@ def with_neighbours(rows: Sequence[list[Line]], at: int) -> list[Line]:
 def next_band(rows: Sequence[list[Line]], least: float) -> tuple[int, list[Gap]]:
     """How many of the first rows belong together, and the gutters that run through all of them."""
     for first in range(len(rows)):
-        gutters = inner(free_gaps(with_neighbours(rows, first)), least)
+        gutters = lasting(inner(free_gaps(with_neighbours(rows, first)), least), rows[first + 1 : first + 4], least)
         if not gutters or not runs_on(rows, first, gutters, least):
             continue
         end = first + 1
-        while end < len(rows) and len(met := widened(gutters, free_gaps(rows[end]), least)) == len(gutters):
+        while end < len(rows):
+            row = rows[end]
+            if len(met := widened(gutters, free_gaps(row), least)) < len(gutters):
+                row = part_at(row, gutters)
+                if len(met := widened(gutters, free_gaps(row), 0.2 * row[0].size)) < len(gutters):
+                    break
+                met = [old if new[1] - new[0] < least else new for old, new in zip(gutters, met, strict=True)]
             gutters, end = met, end + 1
         start = first
         while start > 0 and fits(rows[start - 1], gutters) and beside_prose(rows, start, end, gutters):
             start -= 1
         return (start, []) if start else (end, gutters)
     return len(rows), []
+
+
+def lasting(gutters: Sequence[Gap], below: Sequence[list[Line]], least: float) -> list[Gap]:
+    """The gutters without those that the next rows write over before one of them has a blank there too: "2.  Results"."""
+    kept = []
+    for gutter in gutters:
+        for row in below:
+            free = free_gaps(row)
+            if not widened([gutter], free, least):
+                break
+            if widened([gutter], inner(free, least), least):
+                kept.append(gutter)
+                break
+        else:
+            kept.append(gutter)
+    return kept
 
 
 def widened(gutters: Sequence[Gap], free: Sequence[Gap], least: float) -> list[Gap]:
@@ -173,18 +183,6 @@ def beside_prose(rows: Sequence[list[Line]], start: int, end: int, gutters: Sequ
     return prose and above.y - below.y < 2 * below.size and 0.9 < above.size / below.size < 1.1
 
 
-def cut(band: Sequence[list[Line]], gutters: Sequence[Gap]) -> list[list[list[Line]]]:
-    """The rows of each column; a row that has nothing there is empty."""
-    middles = [(a + b) / 2 for a, b in gutters]
-    columns: list[list[list[Line]]] = [[] for _ in range(len(gutters) + 1)]
-    for row in band:
-        for column in columns:
-            column.append([])
-        for line in row:
-            columns[sum((line.x0 + line.x1) / 2 > middle for middle in middles)][-1].append(line)
-    return columns
-
-
 def is_prose(column: Sequence[list[Line]]) -> bool:
     """Whether most lines fill the column, as wrapped text does."""
     rows = [row for row in column if row]
@@ -207,6 +205,8 @@ def judge(
     if not filled[0]:
         return "rows"
     texts = [[" ".join(line.text for line in row) for row in column] for column in filled]
+    if sum(line.mono for row in band for line in row) > 0.8 * sum(map(len, band)):
+        return "rows"  # code
     if len(columns) == 2 and sum(bool(BULLET_ONLY.fullmatch(text)) for text in texts[0]) > 0.6 * len(texts[0]):
         return "rows"
     if sum(bool(DOTS.search(text)) for column in texts for text in column) > 0.4 * len(band):
@@ -232,19 +232,6 @@ def judge(
     return "doubtful" if shared >= 4 or min(map(len, filled)) >= 4 else "rows"
 
 
-def rules_across(band: Sequence[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]) -> list[float]:
-    """The heights of the strokes that run over a gutter inside the band or at its edges."""
-    size = band[0][0].size
-    top, bottom = band[0][0].y + 2 * size, band[-1][0].y - 2 * size
-    left, right = min(row[0].x0 for row in band), max(row[-1].x1 for row in band)
-    found: dict[int, float] = {}
-    for y, x0, x1 in rules:
-        if bottom < y < top:
-            found[round(y / 2)] = found.get(round(y / 2), 0.0) + min(x1, right) - max(x0, left)
-    heights = sorted((2 * key for key, length in found.items() if length > 0.6 * (right - left)), reverse=True)
-    return [y for at, y in enumerate(heights) if at == 0 or heights[at - 1] - y > 0.5 * size]
-
-
 def table_end(band: Sequence[list[Line]]) -> int:
     """How many rows belong to the table: text behind a blank, or the next table's caption, is none."""
     steps = [above[0].y - below[0].y for above, below in pairwise(band)]
@@ -265,52 +252,3 @@ def hand_back(band: list[list[Line]], gutters: Sequence[Gap]) -> tuple[list[list
         if step > 1.7 * band[at][0].size and len(band) - at <= 3:
             return band[:at], band[at:]
     return band, []
-
-
-def read_table(band: list[list[Line]], gutters: Sequence[Gap], rules: Sequence[Rule]) -> Table:
-    columns = cut(band, gutters)
-    borders = rules_across(band, gutters, rules)
-    if len(borders) < 3:
-        borders = blanks_between(columns)
-    wrapped = any(not row for row in columns[0][1:])
-    rows: list[list[str]] = []
-    firsts: list[list[Line]] = []
-    for at, cells in enumerate(zip(*columns, strict=True)):
-        texts = [" ".join(line.text for line in cell) for cell in cells]
-        top = band[at - 1][0].y + 0.2 * band[at][0].size
-        if (
-            at == 0
-            or any(band[at][0].y < border < top for border in borders)
-            or (not borders and (cells[0] or not wrapped))
-        ):
-            rows.append(texts)
-            firsts.append(band[at])
-        else:
-            rows[-1] = [join_cell(old, more) for old, more in zip(rows[-1], texts, strict=True)]
-    bold = all(line.bold for line in firsts[0]) and len(firsts) > 1 and not all(line.bold for line in firsts[1])
-    return Table(rows, bold or names_columns(rows), bold, tuple(gutters), band[0][0].page)
-
-
-def blanks_between(columns: Sequence[Sequence[list[Line]]]) -> list[float]:
-    """Heights of the wider blanks of the column with most lines, if its lines are wrapped and the blanks part the rows."""
-    fullest = [row[0] for row in max(columns, key=lambda column: sum(map(bool, column))) if row]
-    opened = sum(map(bool, columns[0]))
-    steps = [(above.y - below.y, (above.y + below.y) / 2) for above, below in pairwise(fullest)]
-    if opened >= len(fullest) or not steps:
-        return []
-    least = min(step for step, _ in steps)
-    borders = [height for step, height in steps if step > 1.25 * least]
-    return borders if len(borders) >= 0.5 * (opened - 1) > 0 else []
-
-
-def join_cell(above: str, below: str) -> str:
-    if re.search(r"[^\W\d_][-\u00ad\u2010]$", above) and below[:1].islower():
-        return above[:-1] + below
-    return f"{above} {below}".strip()
-
-
-def names_columns(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row may name the columns: it leaves at most one cell empty and holds no figures."""
-    if len(rows) < 2 or sum(bool(cell) for cell in rows[0]) < max(2, len(rows[0]) - 1):
-        return False
-    return not any(re.fullmatch(r"[^A-Za-z]*\d[\d.,% ]*", cell) for cell in rows[0])

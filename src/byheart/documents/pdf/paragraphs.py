@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from byheart.documents.folding import RAISED
+from byheart.documents.grids import table_row, table_text
 from byheart.documents.outline import BULLET, MARKER, NAMED
 from byheart.documents.pdf.layout import Layout, Region, Table
 from byheart.documents.pdf.words import Line
@@ -18,15 +19,16 @@ CAPTION = re.compile(
     r"(?:fig(?:ure|\.)?|table|tab\.|abb(?:ildung|\.)|tabelle|tableau|figura|tabla|plate|chart|box)\s*[\dIVX]+", re.I
 )
 NOTE = re.compile(r"(?:[\d⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}|[*†‡§¶]{1,3})[.)]?\s*(?=\S)")
+DEPTH = re.compile(r"(?:\d{1,3}|[A-Z](?=\.\d))(?:\.\d{1,3})*\.?\s+(?=\S)")
 WIDE_LETTER = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u30ff]")
 NO_LEAD = re.compile(r"\s*(?:\.\s?){4,}\s*|…{2,}")
 
 
 @dataclass
 class Piece:
-    """A paragraph in the making. "note", "caption" and "table" stand apart from the running text."""
+    """A paragraph in the making. "note", "caption", "table" and "code" stand apart from the running text."""
 
-    kind: str  # "text", "heading", "note", "caption", "table"
+    kind: str  # "text", "heading", "note", "caption", "table", "code"
     text: str
     full: bool = True  # whether its last line reaches the end of its column
     size: float = 0.0
@@ -39,6 +41,7 @@ class Type:
 
     size: float
     steps: dict[int, float]
+    mono: bool = False  # whether the text itself is in letters of one width, which then tell no code
 
     def step(self, size: float) -> float:
         return self.steps.get(round(size), 1.25 * size)
@@ -46,17 +49,19 @@ class Type:
 
 def find_type(layouts: Sequence[Layout]) -> Type:
     letters: Counter[float] = Counter()
+    mono = 0
     steps: dict[int, list[float]] = defaultdict(list)
     for region in regions(layouts):
         for row in region.rows:
             for line in row:
                 letters[round(line.size, 1)] += len(line.text)
+                mono += len(line.text) * line.mono
         for above, below in pairwise(region.rows):
             if abs(above[0].size - below[0].size) < 0.5 and above[0].y > below[0].y:
                 steps[round(below[0].size)].append(round(above[0].y - below[0].y, 1))
     usual = {size: Counter(found).most_common(1)[0][0] for size, found in steps.items() if len(found) >= 3}
     usual = {size: step for size, step in usual.items() if step < 2.6 * size}
-    return Type(letters.most_common(1)[0][0] if letters else 1.0, usual)
+    return Type(letters.most_common(1)[0][0] if letters else 1.0, usual, mono > 0.6 * letters.total())
 
 
 def regions(layouts: Sequence[Layout]) -> Iterator[Region]:
@@ -83,7 +88,7 @@ def write_text(layouts: Sequence[Layout], heights: Sequence[float]) -> str:
                     pieces[-1].text += "".join("\n" + table_row(row) for row in rows)
                     tables[-1] = replace(part, rows=tables[-1].rows)
                 else:
-                    pieces.append(Piece("table", table_text(part)))
+                    pieces.append(Piece("table", table_text(part.rows, part.header)))
                     tables.append(part)
             else:
                 pieces += read_pieces(part, type, height, words)
@@ -114,17 +119,6 @@ def same_table(above: Table, below: Table) -> bool:
     return above.rows[0] == below.rows[0] or (near and not below.bold)
 
 
-def table_text(table: Table) -> str:
-    lines = [table_row(row) for row in table.rows]
-    if table.header:
-        lines.insert(1, "|" + " --- |" * len(table.rows[0]))
-    return "\n".join(lines)
-
-
-def table_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
 def read_pieces(region: Region, type: Type, height: float, words: Counter[str]) -> list[Piece]:
     """The paragraphs of a column."""
     rows = [row for row in region.rows if row]
@@ -138,7 +132,19 @@ def read_pieces(region: Region, type: Type, height: float, words: Counter[str]) 
         size = median(line.size for line in row)
         bold = all(line.bold for line in row)
         full = row[-1].x1 > right - 0.12 * (right - left)
-        if above is None or starts_paragraph(above, row, pieces[-1], text, type, left, right):
+        if not type.mono and all(line.mono for line in row) and is_code(above, row, pieces, type):
+            if above is None or not pieces or pieces[-1].kind != "code" or not 0 < above[0].y - row[0].y < 4 * size:
+                pieces.append(Piece("code", code_line(row, left), size=size))
+            else:
+                blank = "\n" * (above[0].y - row[0].y > 1.7 * type.step(size))
+                pieces[-1].text += "\n" + blank + code_line(row, left)
+            above = row
+            continue
+        if (
+            above is None
+            or pieces[-1].kind == "code"
+            or starts_paragraph(above, row, pieces[-1], text, type, left, right)
+        ):
             kind = "text"
             if CAPTION.match(text) and (
                 size < 0.97 * type.size or bold or re.match(r"\w+\.?\s*[\dIVX.]+\s*[:.–—|]", text)
@@ -152,6 +158,28 @@ def read_pieces(region: Region, type: Type, height: float, words: Counter[str]) 
             piece.text, piece.full, piece.bold = join(piece.text, text, words), full, piece.bold and bold
         above = row
     return pieces
+
+
+def is_code(above: Sequence[Line] | None, row: Sequence[Line], pieces: Sequence[Piece], type: Type) -> bool:
+    """Whether a row in letters of one width stands apart: an address may fill a line of a paragraph."""
+    if above is None or pieces[-1].kind == "code":
+        return True
+    if pieces[-1].bold and all(line.bold for line in row):  # a heading of two lines
+        return False
+    ended = bool(SENTENCE_END.search(pieces[-1].text))
+    indented = row[0].x0 > above[0].x0 + row[0].size
+    return (
+        (ended and indented) or above[0].y - row[0].y > 1.15 * type.step(row[0].size) or pieces[-1].text.endswith(":")
+    )
+
+
+def code_line(row: Sequence[Line], left: float) -> str:
+    """The row with as many blanks as fit before it and into its gaps."""
+    text = ""
+    for line in row:
+        width = max((line.x1 - line.x0) / max(len(line.text), 1), 0.3 * line.size)
+        text += " " * min(max(round((line.x0 - left) / width) - len(text), bool(text)), 200) + line.text
+    return text
 
 
 def starts_paragraph(
@@ -196,10 +224,25 @@ def mark_headings(pieces: list[Piece], type: Type) -> list[Piece]:
         if yes and not (next_yes and round(piece.size) <= round(following.size))
     ]
     sizes = sorted({round(piece.size) for piece in heads}, reverse=True)[:5]
-    for piece in heads:
-        level = next((at for at, size in enumerate(sizes, 1) if round(piece.size) >= size), len(sizes))
-        piece.kind, piece.text = "heading", "#" * level + " " + piece.text
+    placed = [
+        (next((at for at, size in enumerate(sizes) if round(piece.size) >= size), len(sizes)), piece) for piece in heads
+    ]
+    # Of one size, "2.1" stands below "2", and what has no number as high as the highest.
+    ranks: dict[int, int] = {}
+    for place, piece in placed:
+        if number := DEPTH.match(piece.text):
+            ranks[place] = min(ranks.get(place, 9), number[0].strip(" .").count("."))
+    levels = sorted({(place, depth_of(piece, ranks.get(place, 0)) - ranks.get(place, 0)) for place, piece in placed})
+    for place, piece in placed:
+        level = levels.index((place, depth_of(piece, ranks.get(place, 0)) - ranks.get(place, 0))) + 1
+        piece.kind, piece.text = "heading", "#" * min(level, 6) + " " + piece.text
     return pieces
+
+
+def depth_of(piece: Piece, other: int = 0) -> int:
+    """1 for "2.1 Scope", 0 for "2 Scope"."""
+    number = DEPTH.match(piece.text)
+    return number[0].strip(" .").count(".") if number else other
 
 
 def is_heading(piece: Piece, type: Type) -> bool:
@@ -209,8 +252,9 @@ def is_heading(piece: Piece, type: Type) -> bool:
     if text.endswith((",", ";")) or BULLET.match(text):
         return False
     larger = piece.size > 1.12 * type.size
-    bold = piece.bold and piece.size > 0.95 * type.size and not text.endswith((".", ":"))
-    return (larger and not (text.endswith(".") and len(text.split()) > 6)) or bold
+    bold = piece.bold and piece.size > 0.85 * type.size and not text.endswith((".", ":"))
+    capitals = bool(DEPTH.match(text)) and text.isupper() and len(re.findall(r"[^\W\d_]", text)) >= 4
+    return capitals or (larger and not (text.endswith(".") and len(text.split()) > 6)) or bold
 
 
 def joined(pieces: Sequence[Piece], words: Counter[str]) -> list[str]:
@@ -219,6 +263,11 @@ def joined(pieces: Sequence[Piece], words: Counter[str]) -> list[str]:
     waiting: list[str] = []
     last: Piece | None = None
     for piece in pieces:
+        if piece.kind == "code":
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", piece.text)), default=0))
+            out += [*waiting, f"{fence}\n{piece.text}\n{fence}"]
+            waiting, last = [], None
+            continue
         if piece.kind in ("note", "caption", "table"):
             (waiting if last and is_open(last) else out).append(piece.text)
             continue

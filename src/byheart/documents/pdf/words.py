@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ SOFT = re.compile(r"\u00ad(?=.)|[\u200b\u2060\ufeff]")
 SYMBOL_BULLETS = (0xF0B7, 0xF0A7, 0xF0D8, 0xF076, 0xF06E)  # of the fonts Symbol and Wingdings
 LINE_HYPHEN = 2  # what pdfium writes for a hyphen at the end of a line
 BOLD = re.compile(rb"bold|black|heavy|cmbx|-bd", re.IGNORECASE)
+MONO = re.compile(rb"mono|courier|consol|typewriter|cmtt|cmsltt|menlo|inconsolata", re.IGNORECASE)
+FIXED_PITCH = 1  # of a font's flags
+MATH_LETTERS = re.compile("[\U0001d400-\U0001d7ff]+")  # of formulas: "𝑥" is an "x"
 WIDE_GAP = 1.0  # of the font's size: what is further apart may stand in two columns
 RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 
@@ -32,6 +36,7 @@ class Word:
     size: float
     bold: bool
     spaced: bool
+    mono: bool = False  # in letters of one width, as code is
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,10 @@ class Line:
     @cached_property
     def bold(self) -> bool:
         return all(word.bold for word in self.words)
+
+    @cached_property
+    def mono(self) -> bool:
+        return all(word.mono for word in self.words)
 
     @cached_property
     def text(self) -> str:
@@ -107,7 +116,7 @@ def read_words(textpage: Any) -> tuple[dict[int, list[Word]], int, int]:
     letters: list[str] = []
     places: list[float] = []
     last: tuple[int, float, float, float, float] = (0, 0.0, 0.0, 0.0, 0.0)  # turn, x0, x1, y, size
-    bold = spaced = blank = guessed = False
+    bold = mono = spaced = blank = guessed = False
     unknown = total = 0
 
     def end_word() -> None:
@@ -116,12 +125,17 @@ def read_words(textpage: Any) -> tuple[dict[int, list[Word]], int, int]:
             if RIGHT_TO_LEFT.match(letters[0]):  # some programs write these in the order seen
                 letters[:] = [letters[at] for at in sorted(range(len(letters)), key=lambda at: -places[at])]
             text = SOFT.sub("", "".join(letters).translate(LIGATURES)) or letters[0]
-            found[turn].append(Word(text, x0, x1, base, size, bold, spaced))
+            text = MATH_LETTERS.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+            found[turn].append(Word(text, x0, x1, base, size, bold, spaced, mono))
             letters.clear()
             places.clear()
 
     for at in range(pdfium.FPDFText_CountChars(textpage)):
         code = pdfium.FPDFText_GetUnicode(textpage, at)
+        if 0xD800 <= code < 0xDC00 and 0xDC00 <= (low := pdfium.FPDFText_GetUnicode(textpage, at + 1)) < 0xE000:
+            code = 0x10000 + ((code - 0xD800) << 10) + low - 0xDC00  # UTF-16
+        elif 0xDC00 <= code < 0xE000 and at and 0xD800 <= pdfium.FPDFText_GetUnicode(textpage, at - 1) < 0xDC00:
+            continue
         if 0xD800 <= code < 0xE000 or code in (0, 0xFFFE, 0xFFFF):
             unknown += 1
             code = 0xFFFD
@@ -154,6 +168,7 @@ def read_words(textpage: Any) -> tuple[dict[int, list[Word]], int, int]:
             blank = guessed = False
             length = pdfium.FPDFText_GetFontInfo(textpage, at, name, 80, flags)
             bold = bool(BOLD.search(name.value)) if 0 < length <= 80 else False
+            mono = bool(flags.value & FIXED_PITCH) or (0 < length <= 80 and bool(MONO.search(name.value)))
             last = (turn, x0, x1, base, size)
         last = (turn, min(last[1], x0), max(last[2], x1), last[3], last[4])
         letters.append(letter)
@@ -242,13 +257,15 @@ def beside(word: Word, other: Word) -> Word:
     shift = word.y - other.y
     table = RAISED if shift > 0.12 * other.size else LOWERED if shift < -0.08 * other.size else None
     text = word.text.translate(table) if table else word.text
-    return replace(word, text=text, y=other.y, size=other.size, bold=other.bold, spaced=False)
+    return replace(word, text=text, y=other.y, size=other.size, bold=other.bold, spaced=word.spaced and not table)
 
 
 def split_row(row: Sequence[Word], page: int) -> list[Line]:
     letters = "".join(word.text for word in row)
     backwards = len(RIGHT_TO_LEFT.findall(letters)) > len(letters) / 2
     row = sorted(row, key=lambda word: -word.x1 if backwards else word.x0)
+    if len(row) > 1 and len(row[0].text) == 1 and 0xE000 <= ord(row[0].text) < 0xF900:  # of a font of symbols
+        row[0] = replace(row[0], text="•")
     parts: list[list[Word]] = [[row[0]]]
     for left, right in pairwise(row):
         gap = left.x0 - right.x1 if backwards else right.x0 - left.x1
