@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.wording import FINITE, MODALS, PLURAL, article, capital, small, tidy
+from byheart.expansion.question_generation.nouns import is_body, is_person
+from byheart.expansion.question_generation.wording import (
+    FINITE,
+    MODALS,
+    PLURAL,
+    WORDS,
+    article,
+    capital,
+    lemma_of,
+    small,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -32,12 +43,13 @@ class Part:
     """One phrase that belongs to the verb."""
 
     role: str  # object complement quality time place agent reason condition manner preposition infinitive that enabling
-    # adverb idiom aside
+    # adverb idiom aside kept (stays in the question, is not asked for)
     text: str  # simplified, as it stands in the sentence
     head: "Token"  # the noun of a prepositional phrase, the verb of a clause
     preposition: str = ""
     fronted: bool = False  # it stands before the subject
     inner: str = ""  # the text without its preposition
+    focused: bool = False  # "only", "about" or the like stands before the preposition
 
     @property
     def bare(self) -> str:
@@ -68,7 +80,7 @@ class Clause:
 
     @property
     def lemma(self) -> str:
-        return str(self.verb.lemma_)
+        return lemma_of(self.verb)
 
     @property
     def passive(self) -> bool:
@@ -87,6 +99,10 @@ class Clause:
     @property
     def denied(self) -> bool:
         return self.nobody or self.negated
+
+    @property
+    def never(self) -> bool:
+        return "never" in (*self.early.split(), *self.late.split())
 
     @property
     def modal(self) -> str:
@@ -110,6 +126,14 @@ class Clause:
             return self.subject
         noun = self.subject.split(maxsplit=1)[1]
         return noun if self.plural else f"{article(noun)} {noun}"
+
+    @property
+    def permits(self) -> bool:
+        """Does it permit or require? Of a thing, "can" and "may" say what is possible: "The tablets may make you sleepy"."""
+        if self.modal in ("must", "shall"):
+            return True
+        acts = is_person(self.noun) or is_body(self.noun) or self.noun.lemma_.lower() in WORDS["groups"]
+        return self.modal == "may" and (acts or self.passive)
 
     def verb_group(self) -> str:
         """The verbs as they stand behind the subject."""
@@ -145,7 +169,7 @@ class Clause:
         "", "occur"); None where the verb is not finite, so that nothing can be asked."""
         verb, lemma, others, late = self.verb, self.lemma, self.auxiliaries[1:], self.late
         if self.permission:  # "is (not) allowed to transmit", "is required to have"
-            if self.modal not in MODALS:
+            if not self.permits:
                 return None
             duty = "required" if self.modal in ("must", "shall") and not self.denied else "allowed"
             rest = [f"{'not ' if self.denied else ''}{duty} to", *others, late, verb.text if others else lemma]

@@ -18,7 +18,8 @@ _NO_PARTS = (*SUBJECTS, *"aux auxpass neg prt punct cc conj mark intj csubj expl
 _REASONS = ("because of", "due to", "owing to", "for the purpose of", "in order to", "as a result of", "thanks to")
 _IDIOMS = ("for example", "for instance", "in addition", "in general", "of course", "in fact", "on the other hand")
 _PLACES = ("in front of", "on top of", "next to", "inside of")
-_ASIDES = ("except", "according", "including", "such as", "like", "unlike", "despite")
+_ASIDES = ("according", "including", "such as", "like", "unlike", "despite")
+_EXCEPTIONS = ("except", "other than", "apart from", "but for")
 
 
 def parts_of(verb: "Token", subject: "Token", lender: "Token", taken: set[int]) -> Iterator[Part]:
@@ -29,14 +30,30 @@ def parts_of(verb: "Token", subject: "Token", lender: "Token", taken: set[int]) 
     for child in children:
         joined = child.dep_ == "ccomp" and own_subject(child) is not None and is_joined_clause(child)
         connects = child.dep_ == "advmod" and child.lower_ in WORDS["connectives"]
-        if child.i in taken or child == subject or child.dep_ in _NO_PARTS or joined or connects:
+        if child.i in taken or child == subject or child.dep_ in _NO_PARTS or joined or connects or _is_focus(child):
             continue
         fronted = child.i < min(subject.i, verb.i)
         by = _agent_within(child) if verb.tag_ == "VBN" else None
         if part := part_of(child, fronted, [by] if by is not None else []):
-            yield part
+            yield _focused(part, child, taken)
         if by is not None and (agent := part_of(by, fronted)):
             yield replace(agent, role="agent")
+
+
+def _is_focus(adverb: "Token") -> bool:
+    """ "only" in "came only in 1954": it belongs to the phrase behind it, not to the verb."""
+    if adverb.dep_ != "advmod" or adverb.lower_ not in WORDS["focus"] or adverb.i < adverb.head.i:
+        return False
+    return any(child.left_edge.i == adverb.right_edge.i + 1 for child in adverb.head.children if child.dep_ != "punct")
+
+
+def _focused(part: Part, child: "Token", taken: set[int]) -> Part:
+    start = child.left_edge.i
+    before = child.doc[start - 1] if start else None
+    if before is None or before.head != child.head or before.i in taken or not _is_focus(before):
+        return part
+    inner = f"{before.text} {part.inner}" if part.inner else ""
+    return replace(part, text=f"{before.text} {part.text}", inner=inner, focused=True)
 
 
 def _agent_within(child: "Token") -> "Token | None":
@@ -73,7 +90,9 @@ def part_of(child: "Token", fronted: bool, without: "Sequence[Token]" = ()) -> P
     idiom = child.lower_ in WORDS["light_objects"] and child.head.lemma_ in WORDS["light_verbs"]
     role = _ROLES.get(child.dep_, "")
     if child.dep_ in ("npadvmod", "advmod"):
-        role = "time" if child.dep_ == "npadvmod" and is_time(child) else "adverb"
+        role = "time" if child.dep_ == "npadvmod" and is_time(child) and not is_relative(child) else "adverb"
+        if is_relative(child):
+            role = "aside"  # "two minutes later": than what?
     elif child.dep_ == "dobj" and idiom:
         role = "idiom"
     elif child.dep_ == "acomp" and child.pos_ in NOUNS:
@@ -83,9 +102,15 @@ def part_of(child: "Token", fronted: bool, without: "Sequence[Token]" = ()) -> P
 
 def _adverbial(clause: "Token", fronted: bool) -> tuple[str, str]:
     """The role of an adverbial clause, and the conjunction that opens it; no role for a participle behind a comma."""
-    mark = next((c for c in clause.children if c.dep_ in ("mark", "advmod") and c.i < clause.i), None)
+    opening = [c for c in clause.children if c.dep_ in ("mark", "advmod") and c.i < clause.i]
+    mark = next((c for c in opening if c.lower_ not in WORDS["focus"]), None)
     word = mark.lower_ if mark is not None else ""
-    if word in WORDS["conditions"] and not (word == "while" and not fronted and after_comma(clause)):
+    behind = not fronted and after_comma(clause)
+    if word == "where" and not fronted:
+        return ("aside" if behind else "kept"), word
+    if word == "when" and behind and clause.head.tag_ == "VBD":
+        return "aside", word  # "in the ninth minute, when Kane scored"
+    if word in WORDS["conditions"] and not (word == "while" and behind):
         return "condition", word
     if word == "as" and fronted:
         return "time", word
@@ -107,6 +132,10 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
         return None
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]
     timed = preposition in WORDS["time_prepositions"] and is_time(noun)
+    if is_relative(noun) or child_of(child, "neg") is not None:
+        return Part("aside", text, noun, preposition, fronted, text)  # "not from Switzerland"
+    if lowered.startswith(_EXCEPTIONS):
+        return Part("kept", text, noun, preposition, fronted, text)
     participle = noun.dep_ == "pcomp"
     roles = {
         "reason": lowered.startswith(_REASONS),
@@ -119,6 +148,13 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
     }
     role = next((role for role, holds in roles.items() if holds), "preposition")
     return Part(role, text, noun, preposition, fronted, text_of(child, without, headless=True))
+
+
+def is_relative(token: "Token") -> bool:
+    """ "two minutes later", "since then": a time that another sentence fixes."""
+    words = (token.lower_, *(child.lower_ for child in token.children), token.head.lower_)
+    late = any(word in ("later", "earlier", "afterwards", "beforehand") for word in words[:-1])
+    return late or token.lower_ == "then" or (token.dep_ == "npadvmod" and words[-1] in ("later", "earlier", "ago"))
 
 
 def merge_times(parts: list[Part]) -> list[Part]:

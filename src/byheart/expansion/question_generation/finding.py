@@ -17,6 +17,7 @@ from byheart.expansion.question_generation.dependents import (
     parts_of,
 )
 from byheart.expansion.question_generation.nouns import is_plural
+from byheart.expansion.question_generation.repair import is_readable
 from byheart.expansion.question_generation.wording import (
     FINITE,
     NOUNS,
@@ -26,6 +27,7 @@ from byheart.expansion.question_generation.wording import (
     WORDS,
     after_comma,
     child_of,
+    is_name,
     text_of,
     tidy,
 )
@@ -48,7 +50,7 @@ class _Subject:
 
 def find_clauses(doc: "Doc") -> list[Clause]:
     """The clauses of a sentence that can be asked about, the main ones first; none where the parse cannot be right."""
-    if any(_is_impossible(verb) for verb in doc):
+    if not is_readable(doc):
         return []
     found = [_with_front(clause) for verb in _main_verbs(doc) if (clause := _clause(verb))]
     for verb in doc:
@@ -56,12 +58,6 @@ def find_clauses(doc: "Doc") -> list[Clause]:
         if clause is not None and all(clause.verb != other.verb for other in found):
             found.append(clause)
     return found
-
-
-def _is_impossible(verb: "Token") -> bool:
-    """ "must make the station ... records": a plural noun taken for a verb that is joined to an infinitive."""
-    lends = verb.dep_ == "conj" and verb.head.tag_ == "VB" and child_of(verb.head, "aux") is not None
-    return lends and verb.tag_ in ("VBZ", "VBD") and own_subject(verb) is None
 
 
 def _main_verbs(doc: "Doc") -> "Iterator[Token]":
@@ -99,7 +95,8 @@ def _describes(verb: "Token") -> bool:
         return verb.dep_ in ("relcl", "acl")
     if verb.dep_ == "relcl":
         return after_comma(verb) and any(c.dep_ in SUBJECTS and c.tag_ in RELATIVE for c in verb.children)
-    if verb.lemma_ in WORDS["naming"] and noun.dep_ in ("dobj", "pobj", "attr", "conj"):
+    definite = noun.pos_ == "PROPN" or any(c.dep_ == "det" and c.lower_ == "the" for c in noun.children)
+    if verb.lemma_ in WORDS["naming"] and definite and noun.dep_ in ("dobj", "pobj", "attr", "conj"):
         return any(child.dep_ == "oprd" or child.lower_ == "as" for child in verb.children)
     return noun.dep_ in SUBJECTS and noun.head.dep_ == "ROOT" and verb.tag_ == "VBN" and after_comma(verb)
 
@@ -181,7 +178,7 @@ def _clause(verb: "Token") -> Clause | None:
         words = text_of(subject)
     if verb.dep_ == "conj" and verb.head.pos_ in NOUNS:
         words = tidy(verb.doc[verb.head.left_edge.i : subject.right_edge.i + 1].text)
-        words = words[:1].lower() + words[1:] if verb.doc[0].pos_ != "PROPN" else words
+        words = words[:1].lower() + words[1:] if not is_name(verb.doc[0]) else words
     auxiliaries = _auxiliaries(verb)
     if lender is not verb and not auxiliaries and lender.tag_ not in FINITE:
         if verb.tag_ != lender.tag_:
@@ -214,6 +211,9 @@ def _build(verb: "Token", subject: _Subject, auxiliaries: "list[Token]", lender:
     start = -1 if verb.dep_ == "acl" else subject.token.i
     adverbs = [child for child in verb.children if child.dep_ == "advmod" and child.tag_ != "WRB"]
     between = [c for c in adverbs if start < c.i < verb.i and c.lower_ not in WORDS["connectives"]]
+    denial = child_of(verb, "neg")
+    if denial is not None and denial.lower_ == "never" and start < denial.i < verb.i:
+        between = sorted([*between, denial], key=lambda token: token.i)  # stays where it is: "What does it never delete?"
     last = auxiliaries[-1].i if auxiliaries else -1
     particle = _particle(verb)
     parts = list(parts_of(verb, subject.token, verb if lender is None else lender, {child.i for child in between}))
@@ -229,7 +229,7 @@ def _build(verb: "Token", subject: _Subject, auxiliaries: "list[Token]", lender:
         subject=subject.words,
         noun=subject.noun,
         auxiliaries=tuple(_CONTRACTIONS.get(aux.lower_, aux.lower_) for aux in auxiliaries),
-        negated=child_of(verb, "neg") is not None,
+        negated=denial is not None and denial not in between,
         early=" ".join(text_of(child) for child in between if child.i < last),
         late=" ".join(text_of(child) for child in between if child.i > last),
         verb=verb,

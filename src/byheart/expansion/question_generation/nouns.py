@@ -3,32 +3,78 @@
 import re
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.wording import PLURAL, WORDS, plural, text_of
+from byheart.expansion.question_generation.marks import is_mark
+from byheart.expansion.question_generation.wording import NOUNS, PLURAL, SUBJECTS, WORDS, plural, text_of
 
 if TYPE_CHECKING:
-    from spacy.tokens import Token
+    from collections.abc import Iterable
+
+    from spacy.tokens import Doc, Token
+
+PEOPLE = "people"  # the key of a document's `user_data` that holds what `find_people` found
 
 # What the last word of a name says it is: "the North Sea" is a sea.
 CLASSES = (WORDS["places"] | WORDS["groups"]) - WORDS["no_name_classes"] | WORDS["name_classes"]
-_NAMED_THINGS = ("ORG", "GPE", "LOC", "FAC", "PRODUCT", "EVENT", "WORK_OF_ART", "LAW")  # entity types
 _YEAR = re.compile(r"^(?:1[0-9]|20)\d\d$")
 _PERCENT = ("%", "percent")
 
 
 def is_person(noun: "Token") -> bool:
-    """Is "who" the word to ask for it?"""
-    quoted = noun.i > 0 and noun.nbor(-1).text in ('"', "“", "'", "‘")
-    acronym = noun.text.isupper() and len(noun.text) > 1 and noun.dep_ in ("nsubj", "pobj")
-    if acronym or (noun.ent_type_ == "PERSON" and not quoted):
-        return True  # "The FCC will presume ..."
-    if noun.pos_ == "PROPN" and noun.ent_type_ in _NAMED_THINGS:
-        return False
+    """Is "who" the word to ask for it? Told by the document where it can be: a full name, "the mayor, Ann Berg"."""
     lemma = noun.lemma_.lower()
-    return lemma in WORDS["people"] or (len(lemma) > 5 and lemma.endswith("ist") and not lemma.endswith("list"))
+    if is_mark(noun.text):
+        return False
+    if lemma in WORDS["people"] or {lemma, noun.text} & noun.doc.user_data.get(PEOPLE, frozenset()):
+        return True
+    if noun.pos_ == "PROPN":
+        acronym = noun.text.isupper() and len(noun.text) > 1 and noun.dep_ in ("nsubj", "pobj")
+        if acronym and any(child.lower_ == "the" for child in noun.children):
+            return True  # "The FCC will presume ..."
+        return is_full_name(noun) or any(is_title(t) for t in noun.lefts if t.dep_ in ("compound", "nmod"))
+    return re.search(r"(?:[a-km-z]ist|man|men|woman|women|smith|keeper|ologer|ographer)$", noun.lower_) is not None
 
 
-def who_or_what(noun: "Token") -> str:
-    return "who" if is_person(noun) else "what"
+def is_full_name(noun: "Token") -> bool:
+    """ "Agnes Tolliver", "Caspar von Thule": a lone word or one with digits is often taken for a person by mistake."""
+    names = [t for t in noun.doc[noun.left_edge.i : noun.i + 1] if t.ent_type_ == "PERSON"]
+    quoted = noun.i > 0 and noun.nbor(-1).text in ('"', "“", "'", "‘")
+    proper = [t for t in names if t.pos_ == "PROPN" and t.text[:1].isupper() and t.text[1:].isalpha() and not is_mark(t.text)]
+    return noun in proper and len(proper) >= 2 and not quoted and proper[-1].lower_ not in CLASSES
+
+
+def find_people(docs: "Iterable[Doc]") -> frozenset[str]:
+    """Family names that stand behind a first name, and nouns that a full name or "who" explains: "the mayor, Ann Berg"."""
+    found = set()
+    for token in (token for doc in docs for token in doc):
+        if token.pos_ == "PROPN" and is_full_name(token):
+            found.add(token.text)
+            head = token.head
+            titles = [t for t in token.lefts if t.dep_ in ("compound", "nmod")]
+            titles += [head] if token.dep_ == "appos" else []
+            found |= {t.lemma_.lower() for t in titles if t.pos_ == "NOUN" and t.tag_ == "NN"}
+            found |= {t.lemma_.lower() for t in token.children if t.dep_ == "appos" and t.tag_ == "NN"}
+        elif token.lower_ == "who" and token.dep_ in SUBJECTS and token.head.dep_ == "relcl":
+            noun = token.head.head
+            if noun.pos_ in NOUNS and noun.i == token.i - 1 - (token.nbor(-1).text == ","):
+                found.add(noun.lemma_.lower() if noun.pos_ == "NOUN" else noun.text)
+    return frozenset(found)
+
+
+def is_body(noun: "Token") -> bool:
+    """A body of people, which acts as a person does: "the council"."""
+    return noun.lemma_.lower() in WORDS["bodies"] or (noun.text[:1].isupper() and noun.lower_ in WORDS["bodies"])
+
+
+def who_or_what(noun: "Token", acts: bool = False) -> str:
+    """ "who", "what", or both where nothing tells. `acts`: it does what the verb says."""
+    if is_person(noun) or (acts and is_body(noun)):
+        return "who"
+    if is_mark(noun.text) or noun.text.isupper():
+        return "what"
+    named = noun.pos_ == "PROPN" and noun.ent_type_ in ("PERSON", "ORG", "NORP") and noun.lower_ not in CLASSES
+    agent = noun.pos_ == "NOUN" and acts and re.search(r"..(?:er|or|eer|ian|ee)s?$", noun.lower_) is not None
+    either = noun.lemma_.lower() in WORDS["either"]
+    return "who or what" if named or either or (agent and noun.lemma_.lower() not in CLASSES) else "what"
 
 
 def is_title(noun: "Token") -> bool:
@@ -84,7 +130,8 @@ def count_of(noun: "Token") -> str:
         return _up_to(noun)
     number = _number(noun)
     more = number.i + 2 < noun.i and noun.doc[number.i + 2].lower_ == "more"  # "five or more seats"
-    counted = noun.doc[number.left_edge.i : number.i + 1 + 2 * more].text
+    end = number.right_edge.i if number.right_edge.i < noun.i else number.i + 2 * more  # "between 450 and 700"
+    counted = noun.doc[number.left_edge.i : end + 1].text
     return re.sub(r"^(?:some|an average)\s+", "", counted, flags=re.I)
 
 

@@ -29,7 +29,18 @@ _COMPOUND = re.compile(
     re.I,
 )
 _NAMED_AS = ("know", "refer", "describe", "regard", "serve", "act", "function")
-_OFTEN = re.compile(r"\b(?:every|per|twice|once|times|annually|yearly|monthly|weekly|daily)\b")
+_OFTEN = re.compile(
+    r"\b(?:every|per|twice|once|times|annually|yearly|monthly|weekly|daily|(?:days?|hours?|nights?) (?:a|each) \w+)\b"
+)
+_UNITS = r"(?:second|minute|hour|day|night|week|month|year|decade|century|centurie|generation)s?"
+_LENGTH = re.compile(rf"\b(?:\d[\d.,]*|an?|several|many|few|half|[a-z]+(?:-[a-z]+)?) (?:[a-z]+ )?{_UNITS}\b|\bperiod\b")
+_ORDINAL = re.compile(r"\b(?:first|second|third|last|next|\w+th) (?:time|day|year|week|month)\b")
+_DATED = re.compile(r"\d|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|\w+days?)\b")
+_JOINED_AGAIN = re.compile(r"\b(?:and|or|but) (?:\w+ )?(?:in|on|at|by|for|to|from|with|under|during|after|before|as)\b")
+_NOW = ("today", "now", "currently", "nowadays", "presently", "then", "once", "time")
+# Prepositions that behind an object more often belong to it than to the verb: "raised the duty on salt".
+_OF_THE_OBJECT = ("of", "on", "about", "between", "over", "against", "towards")
+_PIED_PIPED = ("to", "for", "from", "with", "against", "between", "into")
 _DURATION = re.compile(r"(?P<n>\w+)-(?P<unit>year|month|week|day|hour|minute|second)\b")
 _DEGREE = re.compile(r"as (?P<how>far(?: \w+)?|long|high|low|deep|late|early|often|many|much) as .+")
 
@@ -60,22 +71,20 @@ def _plainly(wh_words: str, clause: Clause, part: Part) -> Iterator[Wording]:
 
 
 def _short(clause: Clause, part: Part, wh_words: str, answer: str) -> Iterator[Wording]:
-    """The question with all circumstances, and without them."""
+    """The question with all circumstances, and without the reason: without a time or an adverb it would ask for more."""
     yield clause.compose(wh_words, [part]), answer, SHORT
-    circumstances = ("time", "place", "reason", "aside", "adverb")
-    if beside := [other for other in clause.parts if other != part and other.role in circumstances]:
+    if beside := [other for other in clause.parts if other != part and other.role == "reason"]:
         yield clause.compose(wh_words, [part, *beside]), answer, SHORT
 
 
 def _plain_answer(part: Part) -> str:
     """The answer as one gives it: "Edinburgh", "12 May 1999", "the outbreak of the war", where the question says the rest."""
-    if part.preposition in ("in", "on", "at", "within") and part.role in ("time", "place"):
-        named = (
-            part.head.pos_ == "PROPN"
-            or part.head.ent_type_ in ("DATE", "TIME", "GPE", "LOC")
-            or nouns.is_year(part.head)
-        )
-        return part.bare if named else part.text
+    if part.focused or _JOINED_AGAIN.search(part.bare):
+        return part.text  # "on Mondays and on holidays"
+    if part.preposition in ("in", "on", "at") and part.role in ("time", "place"):
+        named = part.head.pos_ == "PROPN" or part.head.ent_type_ in ("GPE", "LOC")
+        dated = part.role == "time" and _DATED.search(part.bare) is not None
+        return part.bare if named or dated else part.text
     if part.role == "reason":
         return re.sub(r"^(?:because of|due to|owing to|as a result of|thanks to) ", "", part.text, flags=re.I)
     return part.text
@@ -83,12 +92,17 @@ def _plain_answer(part: Part) -> str:
 
 def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     copula = clause.lemma == "be"
+    if part.head.pos_ not in ("NOUN", "PROPN", "NUM", "PRON", "VERB", "SYM", "X"):
+        return  # "keeps fresh"
     if clause.negated and clause.lemma in LIMITS:
         yield from _about_limit(clause, part)
         return
     if clause.lemma in ("last", "take") and nouns.is_time(part.head) and not clause.denied:
         yield clause.compose("how long", [part]), part.text, SHORT
-    if nouns.has_number(part.head) and not clause.denied:
+    behind_it = _behind(clause, part)
+    if behind_it is not None and behind_it.preposition in _OF_THE_OBJECT:
+        return  # "What did the council raise on salt?"
+    if nouns.has_number(part.head) and not clause.denied and not copula:
         yield from _short(clause, part, nouns.how_many(part.head)[0], nouns.count_of(part.head))
     if share := nouns.share_of(part.head):
         yield clause.compose(share[0], [part]), share[1], SHORT
@@ -101,6 +115,12 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
         yield clause.compose(wh_word, [part]), clause.statement(), FULL
     if not copula:
         yield clause.permitted().compose(wh_word, [part]), part.text, SHORT
+
+
+def _behind(clause: Clause, part: Part) -> Part | None:
+    """The prepositional phrase that follows a part at once."""
+    end = part.head.right_edge.i + 1
+    return next((o for o in clause.parts if o.preposition and not o.fronted and o.head.left_edge.i - 1 == end), None)
 
 
 def _about_limit(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -124,17 +144,30 @@ def _for_object(clause: Clause, part: Part) -> str:
 
 def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.preposition == "for":
+        if not (_LENGTH.search(part.bare) or _DURATION.search(part.bare)) or _ORDINAL.search(part.bare):
+            return  # "for the fourth time", "for life"
         found = _DURATION.search(part.text)
         length = f"{found['n']} {found['unit']}s" if found else part.bare
-        yield clause.compose("how long", [part], "for"), length, SHORT
+        behind_it = [other for other in clause.parts if not other.fronted and other.head.i > part.head.i]
+        yield clause.compose("how long", [part], "" if behind_it or part.focused else "for"), length, SHORT
         yield from _both(clause, clause.compose("for how long", [part]), length)
     elif _OFTEN.search(part.text) and "at all times" not in part.text.lower():
         yield from _plainly("how often", clause, part)
         yield clause.compose("when", [part]), _plain_answer(part), SHORT
     else:
-        if nouns.is_year(part.head) and part.preposition == "in":
+        if nouns.is_year(part.head) and part.preposition == "in" and not _JOINED_AGAIN.search(part.bare):
             yield clause.compose("in what year", [part]), part.head.text, SHORT
-        yield from _plainly("when", clause, part)
+        if part.text.lower() in _NOW or part.preposition == "from" and " to " not in part.text:
+            return
+        word = f"{part.preposition} when" if part.preposition in ("since", "until") else "when"
+        if not part.preposition and clause.lemma in ("last", "take", "wait", "stay", "remain") and _LENGTH.search(part.text):
+            word = "how long"  # "lasts 33 days"
+        elif part.preposition == "to":
+            return  # "is limited to 20 days"
+        if word == "when":
+            yield from _plainly("when", clause, part)
+        else:
+            yield from _both(clause, clause.compose(word, [part]), part.bare)
 
 
 def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -145,11 +178,15 @@ def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
 
 
 def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
-    wh_word = nouns.who_or_what(part.head)
+    wh_word = nouns.who_or_what(part.head, acts=True)
+    if _JOINED_AGAIN.search(part.bare):
+        return
     yield actively(clause, part, wh_word), part.bare, SHORT
     if wh_word == "who":
         yield clause.compose("by whom", [part]), part.bare, SHORT
-    yield clause.compose(wh_word, clause.parts, "by"), part.bare, SHORT
+    if wh_word != "who or what":
+        others = [other for other in clause.parts if other.role not in ("kept", "condition")]
+        yield clause.compose(wh_word, others, "by"), part.bare, SHORT
     yield actively(clause, part, wh_word), clause.statement(), FULL
 
 
@@ -157,22 +194,26 @@ def actively(clause: Clause, part: Part, subject: str) -> str:
     """ "must be approved by the master" asked in the active voice: "Who must approve ...?"."""
     verb, auxiliaries = clause.verb, clause.auxiliaries
     if auxiliaries[1:] == ("be",):
-        group = f"{auxiliaries[0]} {verb.lemma_}"
+        group = f"{auxiliaries[0]} {clause.lemma}"
     elif auxiliaries in (("is",), ("are",)):
-        group = third_person(verb.lemma_)
+        many = subject.startswith("how many") or (nouns.is_plural(part.head) and not subject.startswith("wh"))
+        group = clause.lemma if many else third_person(clause.lemma)
     else:
         group = past(verb.text) if auxiliaries in (("was",), ("were",)) else ""
-    if clause.denied or clause.early or not group:
+    if clause.denied or clause.never or clause.early or not group:
         return ""
     others = behind([other for other in clause.fitting([part]) if not other.is_front])
     return as_question((), [subject, group, small(clause.subject), clause.particle, others])
 
 
 def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
-    if part.preposition == "unless":
+    if part.preposition in ("unless", "where") or part.text.lower().startswith("only") or clause.negated:
+        return
+    if part.preposition == "until":
+        yield from _both(clause, clause.compose("until when", [part]), part.text)
         return
     openings = ("under what condition", "when", "under what circumstances")
-    for wh_words in openings if part.preposition == "if" else openings[1:]:
+    for wh_words in openings if part.preposition == "if" else openings[1 : 2 + clause.permanent]:
         yield clause.compose(wh_words, [part]), part.text, SHORT
     yield clause.compose("when", [part]), clause.statement(), FULL
 
@@ -182,6 +223,10 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     names = preposition == "as" and clause.lemma in _NAMED_AS
     if len(preposition) < 2 or (preposition in WORDS["never_stranded"] and not names):
         return
+    if _JOINED_AGAIN.search(part.bare) or (clause.lemma == "be" and (preposition != "to" or part.head.pos_ != "VERB")):
+        return  # "can be written in Lua or in Rust", "is in second class"
+    if preposition == "to" and clause.particle == "up":
+        return  # "up to 15 euros": an amount
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
     if nouns.has_number(part.head) and (clause.passive or clause.lemma == "consist") and not clause.denied:
         question = clause.compose(nouns.how_many(part.head)[0], [part, *after], preposition)
@@ -196,34 +241,41 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return  # "What is it known in?" "English."
     if clause.nobody and clause.modal not in MODALS:
         return  # "What will no licence be issued for?"
-    if preposition not in ("to", "for", "from") and any(other.role == "object" for other in clause.parts):
-        return  # "What does it contain its name in?"
     wh_word = nouns.who_or_what(part.head)
+    objects = [other for other in clause.parts if other.role == "object"]
+    if objects and (preposition not in ("to", "for", "from") or (preposition == "for" and wh_word != "who")):
+        return  # "What does it contain its name in?"
+    if wh_word == "who or what":
+        return
     whom = "whom" if wh_word == "who" else "what"
     asked = clause.permitted() if clause.denied and clause.modal in MODALS else clause
     after += [other for other in clause.parts if other.fronted and other.role != "condition"]
     before = [other for other in clause.fitting([part, *after]) if not other.fronted and other.head.i < part.head.i]
     if any(other.role in ("preposition", "place", "time") for other in before):
+        if wh_word == "what" and preposition not in _PIED_PIPED:
+            return  # "In what did the museum open?"
         # "What is a station not allowed to transmit messages for a third party to?": no preposition ends a question there.
         yield from _both(clause, asked.compose(f"{preposition} {whom}", [part]), part.bare)
         return
     stranded = asked.compose(wh_word, [part, *after], preposition)
     yield stranded, part.bare, SHORT
-    if preposition in ("to", "from", "with", "for"):
+    if preposition in ("to", "from", "with", "for") and not part.focused:
         yield asked.compose(f"{preposition} {whom}", [part]), part.bare, SHORT
     yield stranded, clause.statement(), FULL
 
 
 def _about_quality(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "is responsible for ...", "is eligible to ...", "is more than ..."."""
-    if found := _QUALITY.match(part.text):
+    if (found := _QUALITY.match(part.text)) and not _LENGTH.search(found["noun"]):
         yield from _both(clause, clause.compose("what", [part], found["opening"].lower()), found["noun"])
-    elif found := re.match(r"(\w+ to) (.+)", part.text):
+    elif (found := re.match(r"(\w+ to) (.+)", part.text)) and child_of(part.head, "xcomp") is not None:
         yield clause.compose("what", [part], f"{found[1]} do"), found[2], SHORT
 
 
 def _about_infinitive(clause: Clause, part: Part) -> Iterator[Wording]:
     lowered = part.text.lower()
+    if clause.lemma == "have" or (clause.passive and clause.lemma in ("require", "need", "use")):
+        return  # "has to be replaced", "is required to build it": no aim of the subject
     if clause.lemma == "be":
         yield from _both(clause, clause.compose("what", [part]), part.text)
     elif lowered.startswith("to be "):
@@ -239,7 +291,7 @@ def _about_goal(clause: Clause, part: Part) -> Iterator[Wording]:
     verb = part.head
     noun = next((child for child in verb.children if child.i > verb.i and child.dep_ in ("dobj", "prep")), None)
     if noun is not None and noun.dep_ == "prep":
-        noun = child_of(noun, "pobj")
+        noun = child_of(noun, "pobj") if noun.lower_ in ("for", "to", "with", "against", "of", "about") else None
     if noun is None or noun.right_edge.i != verb.right_edge.i or verb.tag_ != "VB" or noun.tag_ == "PRP":
         return
     answer = text_of(noun)
@@ -261,7 +313,13 @@ def _about_enabling(clause: Clause, part: Part) -> Iterator[Wording]:
 
 
 def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:
-    content = part.text if part.text.lower().startswith("that ") else f"that {small(part.text)}"
+    lowered = part.text.lower()
+    if clause.lemma == "be" or clause.passive or any(other.role == "object" for other in clause.parts):
+        return
+    indirect = re.match(r"(?:how|what|who|which|whether|why|where|when)\b", lowered)
+    if not indirect and not lowered.startswith("that ") and clause.lemma not in WORDS["saying"] | {"mean", "ensure"}:
+        return
+    content = part.text if indirect or lowered.startswith("that ") else f"that {small(part.text)}"
     yield from _both(clause, clause.compose("what", [part]), content)
 
 

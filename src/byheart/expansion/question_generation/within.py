@@ -46,6 +46,8 @@ def _in_subject(clause: Clause, token: "Token", found: Phrase) -> Iterator[Asked
     if not _stands_once(phrase, clause.subject) or (whole and wh_words.startswith("what kind")):
         return
     parts = clause.fitting()
+    if wh_words.startswith("how many") and whole and clause.verb.tag_ == "VBZ":
+        return
     question = as_question(parts, [clause.subject.replace(phrase, wh_words), clause.verb_group(), behind(parts)])
     yield Asked("subject" if whole else f"within:{token.i}", question, full_stop(answer), SHORT, True)
 
@@ -54,6 +56,8 @@ def _in_part(clause: Clause, part: Part, token: "Token", found: Phrase) -> Itera
     (wh_words, phrase, answer), is_head = found, token == part.head
     is_object, is_kind = part.role in ("object", "complement"), found[0].startswith("what kind")
     dated = part.role == "time" and part.preposition == "in" and is_year(token)
+    if part.preposition == "from" and re.search(r"\bto\b", part.text) or (part.focused and part.role == "agent"):
+        return  # "from April to August"
     if (is_head and (dated or (is_object and has_number(token)))) or not _stands_once(phrase, part.text):
         return  # asked already
     asking = part.text.replace(phrase, wh_words)
@@ -176,6 +180,8 @@ def _kind(token: "Token") -> Phrase | None:
     described = [t for t in left if t.dep_ in ("amod", "compound", "nmod")]
     others = [t for t in left if t not in described and t.lower_ not in ("a", "an")]
     if token.tag_ != "NN" or others or len(left) > 3 or all(t.pos_ != "ADJ" for t in described):
+        return None
+    if token.lemma_.lower() in WORDS["times"] or any(t.ent_type_ == "ORDINAL" for t in described):
         return None
     if any(t.lower_ in WORDS["no_kind"] or t.tag_ in ("JJR", "JJS", "VBN", "VBG") for t in described):
         return None

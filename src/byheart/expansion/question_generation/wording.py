@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spacy.tokens import Token
+    from spacy.tokens import Doc, Token
 
+NAMES = "names"  # the key of a document's `user_data` that holds what `find_names` found
 LEXICON = tomllib.loads((Path(__file__).parent / "lexicon.toml").read_text(encoding="utf-8"))
 WORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in LEXICON["words"].items()}
 SUBJECTS = ("nsubj", "nsubjpass")
@@ -19,6 +20,10 @@ PLURAL = ("NNS", "NNPS")
 NOUNS = ("NOUN", "PROPN")
 VERBS = ("VERB", "AUX")
 _AGREE = {"are": "is", "were": "was", "have": "has", "do": "does"}
+_SENTENCE_END = re.compile(
+    r"(?<=[a-z\)`][.!?])(?<!\bSt\.)(?<!\bMt\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\bNo\.)(?<!\bvs\.)"
+    r"(?<!\bca\.)(?<!\bSgt\.)(?<!\bCol\.)(?<!\bGen\.)(?<!\bp\.m\.)(?<!\ba\.m\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+(?=[A-Z“\"])"
+)
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
 # Endings of nouns that are hardly ever names.
 _COMMON = ("ing", "tion", "tions", "ment", "ments", "sion", "sions", "ance", "ence", "ity", "ness")
@@ -44,11 +49,32 @@ def text_of(token: "Token", without: "Sequence[Token]" = (), headless: bool = Fa
     if kept and kept[-1].i + 1 >= len(token.doc) and len(text) > 1:
         text = text.rstrip(".")  # "100 W." at the end of a sentence is one token
     first = kept[0] if kept else token
-    if (first.i == 0 and first.pos_ != "PROPN" and first.text[1:].islower()) or first.lower_ in ("a", "the"):
+    if (first.i == 0 and not is_name(first) and first.text[1:].islower()) or first.lower_ in ("a", "the"):
         text = text[:1].lower() + text[1:]
     if token.dep_ in SUBJECTS:
         text = re.sub(r"^(?:this|these)\s+(?=[a-z-]+\b(?!\s+(?:is|are|was|were)\b))", "the ", text)
     return text
+
+
+def is_name(first: "Token") -> bool:
+    """Is the first word of a sentence a name? Told by how the document writes it elsewhere, where it does."""
+    known = first.doc.user_data.get(NAMES)
+    if known is None or not first.text[:1].isupper():
+        return bool(first.pos_ == "PROPN")
+    if first.text in known[0] or first.lower_ in known[1]:
+        return first.text in known[0] and not (first.lower_ in known[1] and first.pos_ != "PROPN")
+    behind = first.nbor() if first.i + 1 < len(first.doc) else None
+    joined = behind is not None and behind.pos_ == "PROPN" and behind.head in (first, first.head)
+    return first.pos_ == "PROPN" and (joined or first.ent_type_ in ("PERSON", "GPE", "LOC", "ORG", "FAC"))
+
+
+def find_names(docs: "Sequence[Doc]") -> tuple[frozenset[str], frozenset[str]]:
+    """Words with a capital inside a sentence, and words without one."""
+    inside = [t for doc in docs for t in doc if t.is_alpha and (t.i > 0 or t.text.islower())]
+    return (
+        frozenset(t.text for t in inside if t.text[:1].isupper()),
+        frozenset(t.text for t in inside if t.text.islower()),
+    )
 
 
 def _splits_off(token: "Token") -> bool:
@@ -78,7 +104,7 @@ def tidy(text: str) -> str:
 
 def sentences_of(text: str) -> list[str]:
     """The sentences inside a fact that joins several (a term with its definition). Abbreviations do not end one."""
-    return [part for part in re.split(r"(?<=[a-z\)][.!?])\s+(?=[A-Z“\"])", text.strip()) if part]
+    return [part for part in _SENTENCE_END.split(text.strip()) if part]
 
 
 def capital(text: str) -> str:
@@ -103,6 +129,10 @@ def small(text: str) -> str:
 
 def without_article(phrase: str) -> str:
     return re.sub(r"^(?:the|a|an|its|their)\s+", "", phrase)
+
+
+def lemma_of(verb: "Token") -> str:
+    return str(LEXICON["lemmas"].get(verb.lemma_, verb.lemma_))
 
 
 def past(participle: str) -> str:

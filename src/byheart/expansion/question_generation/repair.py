@@ -1,0 +1,94 @@
+"""Mistakes of the parser that can be seen: some are mended, a sentence with others is not asked about."""
+
+from typing import TYPE_CHECKING
+
+from byheart.expansion.question_generation.wording import FINITE, NOUNS, SUBJECTS, VERBS, WORDS, child_of
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Token
+
+_QUESTIONING = ("ask", "wonder", "know", "check", "see", "tell", "determine", "decide", "test", "doubt")
+_CONTENT = ("mean", "ensure", "require", "demand", "prove", "mind", "like", "let", "make", "help", "have", "see", "hear")
+_OPENS_CONTENT = ("that", "whether", "if", "how", "what", "who", "which", "why", "where", "when")
+
+
+def mend(doc: "Doc") -> None:
+    """Reattaches what hangs on the wrong word, in place."""
+    for token in doc:
+        subjects = [child for child in token.children if child.dep_ in SUBJECTS and child.i < token.i]
+        if len(subjects) == 2 and subjects[0].right_edge.i + 1 == subjects[1].left_edge.i:
+            # "The option --jobs sets": a name behind its noun is no second subject
+            subjects[1].dep_, subjects[1].head = "appos", subjects[0]
+        joined = token.dep_ == "conj" and token.head.pos_ in VERBS and token.pos_ in (*NOUNS, "NUM")
+        cc = next((doc[i] for i in range(token.left_edge.i - 1, token.head.i, -1) if doc[i].dep_ == "cc"), None)
+        if joined and cc is not None and cc.i == token.left_edge.i - 1 and cc.head.pos_ in NOUNS:
+            token.head = cc.head  # "at 11 a.m. and 3 p.m."
+        if token.dep_ == "ccomp" and token.head.lemma_ not in _QUESTIONING:
+            mark = child_of(token, "mark")
+            if mark is not None and mark.lower_ in ("if", "unless", "because"):
+                token.dep_ = "advcl"  # "is allowed if the journey takes ..."
+        given = token.head.lemma_ in WORDS["giving"]
+        if token.dep_ in ("dobj", "attr") and not given and child_of(token.head, "auxpass") is not None:
+            token.dep_ = "npadvmod"  # "are reimbursed up to 15 euros a day": an amount, no object
+
+
+def is_readable(doc: "Doc") -> bool:
+    """Can the parse be right? A wrong one gives wrong questions, whatever is asked."""
+    return not (any(_is_impossible(token) for token in doc) or _leaves_out_a_verb(doc))
+
+
+def _is_impossible(token: "Token") -> bool:
+    return (
+        _lends_wrongly(token)
+        or _changes_tense(token)
+        or _has_no_object(token)
+        or _is_unannounced(token)
+        or (token.dep_ == "prt" and any(c.dep_ == "prep" and c.i < token.i and c.i > token.head.i for c in token.head.children))
+        or (token.dep_ == "advcl" and token.i == 0 and token.tag_ == "VBG" and token.right_edge.i == 0)
+        or (token.dep_ == "conj" and token.head.pos_ in VERBS and token.pos_ in (*NOUNS, "NUM") and token.head.lemma_ != "be")
+        or (token.dep_ in ("dep", "csubj", "csubjpass") and token.pos_ in VERBS and token.head.pos_ in VERBS)
+    )
+
+
+def _lends_wrongly(verb: "Token") -> bool:
+    """ "must make the station ... records": a plural noun taken for a verb that is joined to an infinitive."""
+    lends = verb.dep_ == "conj" and verb.head.tag_ == "VB" and child_of(verb.head, "aux") is not None
+    return lends and verb.tag_ in ("VBZ", "VBD") and child_of(verb, *SUBJECTS) is None
+
+
+def _changes_tense(verb: "Token") -> bool:
+    """ "are white, round and scored": a participle taken for a verb in the past."""
+    shared = verb.dep_ == "conj" and child_of(verb, *SUBJECTS, "aux", "auxpass") is None
+    helped = child_of(verb.head, "aux", "auxpass") is not None
+    return shared and verb.tag_ == "VBD" and verb.head.tag_ in ("VBZ", "VBP") and not helped
+
+
+def _has_no_object(token: "Token") -> bool:
+    """ "until half an hour before closing time": a preposition that lost what it governs."""
+    governs = any(child.i > token.i or child.dep_ in ("pobj", "pcomp") for child in token.children)
+    stranded = token.head.dep_ in ("relcl", "xcomp", "acl", "advcl", "ccomp")
+    return token.dep_ == "prep" and token.tag_ == "IN" and not governs and not stranded
+
+
+def _is_unannounced(verb: "Token") -> bool:
+    """ "After a power cut the stove restarts": a clause without "that" under a verb that reports nothing."""
+    if verb.dep_ != "ccomp" or verb.tag_ not in FINITE or child_of(verb, "mark") is not None:
+        return False
+    if any(token.lower_ in _OPENS_CONTENT or token.text in (",", ";", ":") for token in verb.doc[verb.left_edge.i : verb.i]):
+        return False
+    apart = any(child.is_punct for child in verb.head.children)
+    reports = verb.head.lemma_ in WORDS["saying"] | WORDS["reporting"] | set(_CONTENT) or verb.i < verb.head.i
+    return not reports and not (apart and any(c.text in (";", ":", ",") for c in verb.head.children))
+
+
+def _leaves_out_a_verb(doc: "Doc") -> bool:
+    """ "120 euros a night, in capital cities 160 euros": a second amount whose verb is not repeated."""
+    counted = [t for t in doc if any(child.dep_ == "nummod" for child in t.children)]
+    for number, noun in enumerate(counted):
+        commas = [i for i in range(noun.i) if doc[i].text == ","]
+        if not commas or all(other.lemma_ != noun.lemma_ or other.i > commas[-1] for other in counted[:number]):
+            continue
+        tail = doc[commas[-1] + 1 : noun.i]
+        if len(tail) > 3 and tail[0].pos_ in ("ADP", "DET", "NOUN") and all(t.pos_ not in VERBS for t in tail):
+            return True
+    return False
