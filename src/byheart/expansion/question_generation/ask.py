@@ -60,6 +60,12 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     """ "Who must designate ...?", "Which stations may be ...?": the predicate is given, the subject is asked for."""
     parts, noun, copula = clause.fitting(), clause.noun, clause.lemma == "be"
     described = parts and parts[0].role != "infinitive" and not parts[0].text.lower().startswith(("a ", "an "))
+    if copula and parts and parts[0].role == "quality" and re.match(r"(?:more|less)\b(?!.*\bthan\b)", parts[0].text):
+        return  # "What is less common?"
+    if copula and parts and parts[0].role == "complement" and (
+        nouns.has_number(parts[0].head) or parts[0].head.pos_ == "NUM"
+    ):
+        return  # "What is one tablet?"
     if copula and (clause.modal or clause.negated or not described):
         return  # "Who must be a person who ...?"
     group = clause.verb_group()
@@ -91,6 +97,8 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     if not some and not clause.nobody:
         yield from _about_core(clause, f"{word} {agreed}")
     many = copula and any(p.role == "complement" and nouns.is_plural(p.head) for p in parts)
+    if noun.lemma_.lower() in ("person", "people") and nouns.has_number(noun):
+        return  # "How many people ...?" asks for it
     verbs = group if many and clause.plural and not clause.modal and word == "what" else agreed
     if not some:
         yield asked(word, verbs, answer)
@@ -164,7 +172,7 @@ def _whether(clause: Clause) -> Iterator[Asked]:
     kept = modal if modal == "will" or not denied else "may"
     auxiliaries = (kept, *clause.auxiliaries[1:])
     asking = replace(clause, subject=clause.asserted_subject, negated=False, auxiliaries=auxiliaries)
-    target, answer = "forbidden" if denied else "whether", f"{'No' if denied else 'Yes'}, {small(statement)}."
+    target, answer = "forbidden" if denied else "whether", f"{'No' if denied else 'Yes'}, {small(statement).rstrip('.')}."
     yield Asked(target, asking.compose(""), answer, FULL)
     if not clause.passive and clause.lemma not in ("be", "have") and modal in MODALS and clause.permits:
         yield Asked(target, asking.permitted().compose(""), answer, FULL)
@@ -185,7 +193,7 @@ def _about_state(clause: Clause) -> Iterator[Asked]:
     predicate = " ".join(part.text for part in clause.parts if not part.is_front)
     when = " ".join(part.text for part in clause.parts if part.is_front)
     pronoun = "They" if clause.modal == "are" or (clause.modal != "is" and clause.plural) else "It"
-    question = f"What does {TITLE} say about {clause.subject} {small(when)}".strip()
+    question = f"What does “{TITLE}” say about {clause.subject} {small(when)}".strip()
     yield Asked("state", f"{question}?", full_stop(f"{pronoun} {clause.verb_group()} {predicate}"), SHORT)
 
 
@@ -198,6 +206,8 @@ def _what_happened(clause: Clause) -> Iterator[Asked]:
     if any(part.role in _ASKED_ELSEWHERE and not part.fronted for part in clause.parts):
         return
     times = [part for part in clause.fitting() if part.role in ("time", "condition")]
+    if clause.noun.left_edge.lower_ in ("a", "an") or any(part.preposition == "until" for part in times):
+        return
     question = as_question(times, [f"what happened to {clause.subject}", behind(times)])
     yield Asked("happened", question, full_stop(f"{clause.subject} {clause.verb_group()}"), SHORT)
 
@@ -209,8 +219,7 @@ def ask_there(doc: "Doc") -> Iterator[Asked]:
             noun = child_of(verb, "attr")
             if noun is not None and nouns.has_number(noun) and doc[verb.left_edge.i].lower_ == "there":
                 rest = doc[noun.i + 1 : len(doc)].text.rstrip(". ")
-                words = nouns.how_many(noun)[0].removesuffix(rest).strip()
-                question = as_question((), [words, verb.text, "there", rest])
+                question = as_question((), [nouns.how_many(noun, bare=True)[0], verb.text, "there", rest])
                 yield Asked("count", question, full_stop(nouns.count_of(noun)), SHORT)
 
 

@@ -16,6 +16,7 @@ _ROLES = {"dobj": "object", "dative": "object", "attr": "complement", "oprd": "c
 # Dependents that are no part: of the verb itself, of the subject, or clauses of their own.
 _NO_PARTS = (*SUBJECTS, *"aux auxpass neg prt punct cc conj mark intj csubj expl preconj parataxis dep".split())
 _REASONS = ("because of", "due to", "owing to", "for the purpose of", "in order to", "as a result of", "thanks to")
+_FIXED = ("at once", "at a time", "at all", "in advance", "in person", "on foot", "by hand", "at first", "at last", "in turn")
 _IDIOMS = ("for example", "for instance", "in addition", "in general", "of course", "in fact", "on the other hand")
 _PLACES = ("in front of", "on top of", "next to", "inside of")
 _ASIDES = ("according", "including", "such as", "like", "unlike", "despite")
@@ -54,6 +55,19 @@ def _focused(part: Part, child: "Token", taken: set[int]) -> Part:
         return part
     inner = f"{before.text} {part.inner}" if part.inner else ""
     return replace(part, text=f"{before.text} {part.text}", inner=inner, focused=True)
+
+
+def join_only(parts: list[Part]) -> list[Part]:
+    """ "by administrators only": it belongs to the phrase before it."""
+    joined: list[Part] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if last and part.role == "adverb" and part.text.lower() in ("only", "alone") and last.head.right_edge.i + 1 == part.head.i:
+            inner = f"{last.inner} {part.text}" if last.inner else ""
+            joined[-1] = replace(last, text=f"{last.text} {part.text}", inner=inner)
+        else:
+            joined.append(part)
+    return joined
 
 
 def _agent_within(child: "Token") -> "Token | None":
@@ -119,7 +133,8 @@ def _adverbial(clause: "Token", fronted: bool) -> tuple[str, str]:
     if word:
         return "aside", ""  # a contrast, no condition
     if any(c.tag_ == "TO" for c in clause.children):
-        return "reason", "to"
+        opens = clause.left_edge.tag_ == "TO" or clause.left_edge.lower_ in ("in", "so")
+        return ("reason" if opens and clause.left_edge.head in (clause, clause.head) else "aside"), "to"
     return ("" if after_comma(clause) else "aside"), ""
 
 
@@ -128,6 +143,8 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
     if noun is None and (inner := child_of(child, "prep")) is not None:
         noun = child_of(inner, "pobj")  # "from under the table", "because of"
     preposition, lowered = child.lower_, text.lower()
+    if (noun is None and len(text.split()) > 1) or lowered.startswith(_FIXED) or (noun is not None and noun.pos_ == "ADV"):
+        return Part("kept", text, noun or child, preposition, fronted, text)  # "is listed as vulnerable", "at once"
     if noun is None or lowered.startswith(_IDIOMS):
         return None
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.clauses import Clause
+from byheart.expansion.question_generation.clauses import Clause, Part
 from byheart.expansion.question_generation.dependents import (
     is_joined_clause,
+    join_only,
     merge_times,
     own_subject,
     part_of,
     parts_of,
 )
-from byheart.expansion.question_generation.nouns import is_plural
+from byheart.expansion.question_generation.nouns import is_person, is_plural
 from byheart.expansion.question_generation.repair import is_readable
 from byheart.expansion.question_generation.wording import (
     FINITE,
@@ -166,8 +167,10 @@ def _clause(verb: "Token") -> Clause | None:
         return None
     if subject.tag_ in RELATIVE:
         noun = _antecedent(verb)
+        if verb.dep_ != "relcl" or noun is None:
+            return None
         definite = any(c.dep_ == "det" and c.lower_ == "the" for c in noun.children)
-        if verb.dep_ != "relcl" or not (definite or noun.pos_ == "PROPN"):
+        if not (definite or noun.pos_ == "PROPN"):
             return None
         subject, words = noun, text_of(noun, without=[verb])
     elif subject.pos_ == "PRON" and subject.lower_ not in PERSONAL:
@@ -191,15 +194,32 @@ def _clause(verb: "Token") -> Clause | None:
     if lender is verb and subject.i > first and not nor:
         return None  # inverted already
     clause = _build(verb, _Subject(words, subject, subject), auxiliaries, lender)
+    if lender is verb and verb.dep_ == "conj":
+        clause = replace(clause, parts=(*_shared_conditions(verb), *clause.parts))
     return replace(clause, negated=clause.negated or nor)
 
 
-def _antecedent(verb: "Token") -> "Token":
-    """The noun that a relative clause means: in "a ballot of the members, which is secret" the verb agrees with the ballot."""
+def _shared_conditions(verb: "Token") -> "Iterator[Part]":
+    """ "If a file is broken, it is skipped and the exit code is 2": the condition holds for both."""
+    for child in verb.head.children:
+        part = part_of(child, fronted=True) if child.dep_ == "advcl" and child.left_edge.i == verb.doc[0].i else None
+        if part is not None and part.is_front:
+            yield part
+
+
+def _antecedent(verb: "Token") -> "Token | None":
+    """The noun that a relative clause means: in "a ballot of the members, which is secret" the verb agrees with the ballot.
+    None where it may be either ("a flora of the desert, which describes ...")."""
     noun = verb.head
     above = noun.head.head if noun.dep_ == "pobj" and noun.head.lower_ == "of" else None
     singular = "VBZ" in (verb.tag_, *(c.tag_ for c in verb.children if c.dep_ in ("aux", "auxpass")))
-    return above if singular and noun.tag_ == "NNS" and above is not None and above.tag_ == "NN" else noun
+    if singular and noun.tag_ == "NNS" and above is not None and above.tag_ == "NN":
+        return above
+    relative = own_subject(verb)
+    near = noun.head.head if noun.dep_ == "pobj" and noun.head.dep_ == "prep" else None
+    tells = relative is not None and relative.lower_ == "who" and is_person(noun)
+    alike = near is not None and near.pos_ in NOUNS and is_plural(near) == is_plural(noun)
+    return None if alike and not tells else noun
 
 
 def _auxiliaries(verb: "Token") -> "list[Token]":
@@ -234,7 +254,7 @@ def _build(verb: "Token", subject: _Subject, auxiliaries: "list[Token]", lender:
         late=" ".join(text_of(child) for child in between if child.i > last),
         verb=verb,
         particle=particle,
-        parts=tuple(merge_times(parts)),
+        parts=tuple(join_only(merge_times(parts))),
     )
 
 

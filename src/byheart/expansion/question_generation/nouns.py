@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.marks import is_mark
-from byheart.expansion.question_generation.wording import NOUNS, PLURAL, SUBJECTS, WORDS, plural, text_of
+from byheart.expansion.question_generation.wording import NOUNS, PLURAL, SUBJECTS, WORDS, is_name, plural, splits_off, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ def is_person(noun: "Token") -> bool:
         if acronym and any(child.lower_ == "the" for child in noun.children):
             return True  # "The FCC will presume ..."
         return is_full_name(noun) or any(is_title(t) for t in noun.lefts if t.dep_ in ("compound", "nmod"))
-    return re.search(r"(?:[a-km-z]ist|man|men|woman|women|smith|keeper|ologer|ographer)$", noun.lower_) is not None
+    return re.search(r"(?:[a-km-z]ist|guards?|folk|man|men|woman|women|smith|keeper|ologer|ographer)$", noun.lower_) is not None
 
 
 def is_full_name(noun: "Token") -> bool:
@@ -71,8 +71,10 @@ def who_or_what(noun: "Token", acts: bool = False) -> str:
         return "who"
     if is_mark(noun.text) or noun.text.isupper():
         return "what"
-    named = noun.pos_ == "PROPN" and noun.ent_type_ in ("PERSON", "ORG", "NORP") and noun.lower_ not in CLASSES
-    agent = noun.pos_ == "NOUN" and acts and re.search(r"..(?:er|or|eer|ian|ee)s?$", noun.lower_) is not None
+    kinds = ("PERSON", "ORG", "NORP", "GPE") if acts else ("PERSON", "ORG", "NORP")
+    named = noun.pos_ == "PROPN" and (noun.i > 0 or is_name(noun)) and noun.ent_type_ in kinds and noun.lower_ not in CLASSES
+    thinks = noun.dep_ in SUBJECTS and noun.head.lemma_ in WORDS["minds"]
+    agent = noun.pos_ == "NOUN" and acts and thinks and re.search(r"..(?:er|or|eer|ian|ee)s?$", noun.lower_) is not None
     either = noun.lemma_.lower() in WORDS["either"]
     return "who or what" if named or either or (agent and noun.lemma_.lower() not in CLASSES) else "what"
 
@@ -93,7 +95,7 @@ def is_year(noun: "Token") -> bool:
 
 
 def is_place(noun: "Token", preposition: str) -> bool:
-    if preposition not in WORDS["place_prepositions"]:
+    if is_person(noun) or preposition not in WORDS["place_prepositions"]:
         return False
     by_lemma = noun.lemma_.lower() in WORDS["places"] and preposition not in ("to", "from", "between", "against")
     return by_lemma or noun.ent_type_ in ("GPE", "LOC", "FAC")
@@ -105,17 +107,24 @@ def is_plural(noun: "Token") -> bool:
 
 def has_number(noun: "Token") -> bool:
     """Is it counted: "four persons", "182 million tons"?"""
+    if noun.text.startswith("°"):
+        return False
+    first = any(c.lower_ in ("first", "each", "every", "further") or c.lower_ == "than" for c in noun.children)
+    if first or any(c.lower_ == "than" and c.nbor(-1).lower_ not in ("more", "less", "fewer") for n in noun.children for c in n.children if c.i):
+        return False  # "the first two weeks", "older than 30 days"
     numbers = [c for c in noun.children if c.dep_ == "nummod" and c.pos_ == "NUM" and not is_year(c)]
     return any(is_plural(noun) or c.lower_ in ("one", "1") or noun.text in _PERCENT for c in numbers)
 
 
-def how_many(noun: "Token") -> tuple[str, str]:
-    """The words that ask for a counted noun, and the count with it: ("how many tons of dust", "182 million tons")."""
-    number, of = _number(noun), _of(noun)
-    what = " ".join(t.text for t in of.subtree) if of is not None else ""
+def how_many(noun: "Token", bare: bool = False) -> tuple[str, str]:
+    """The words that ask for a counted noun, and the count with it: ("how many tons of dust", "182 million tons"). `bare`:
+    without what stands behind the noun."""
+    number = _number(noun)
+    described = [t for t in noun.rights if t.dep_ in ("prep", "acl", "relcl", "amod", "advmod", "npadvmod") and not splits_off(t)]
+    what = "" if bare else " ".join(text_of(t) for t in described)
     counted = _up_to(noun)
     if noun.text in _PERCENT:
-        return f"what percentage {what}", counted
+        return f"what percentage {what}".strip(), counted
     if any(sign in counted for sign in "$€£"):
         return "how much money", counted
     between = noun.doc[number.i + 1 : noun.i + 1].text.lstrip("- ")

@@ -82,7 +82,7 @@ def _plain_answer(part: Part) -> str:
     if part.focused or _JOINED_AGAIN.search(part.bare):
         return part.text  # "on Mondays and on holidays"
     if part.preposition in ("in", "on", "at") and part.role in ("time", "place"):
-        named = part.head.pos_ == "PROPN" or part.head.ent_type_ in ("GPE", "LOC")
+        named = part.head.ent_type_ in ("GPE", "LOC") or (part.role == "time" and part.head.pos_ == "PROPN")
         dated = part.role == "time" and _DATED.search(part.bare) is not None
         return part.bare if named or dated else part.text
     if part.role == "reason":
@@ -92,7 +92,8 @@ def _plain_answer(part: Part) -> str:
 
 def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     copula = clause.lemma == "be"
-    if part.head.pos_ not in ("NOUN", "PROPN", "NUM", "PRON", "VERB", "SYM", "X"):
+    names = part.head.pos_ in ("NOUN", "PROPN", "NUM", "PRON", "VERB", "SYM", "X") or any(c.lower_ == "of" for c in part.head.children)
+    if part.head.tag_ == "PRP" or not names:
         return  # "keeps fresh"
     if clause.negated and clause.lemma in LIMITS:
         yield from _about_limit(clause, part)
@@ -100,7 +101,9 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     if clause.lemma in ("last", "take") and nouns.is_time(part.head) and not clause.denied:
         yield clause.compose("how long", [part]), part.text, SHORT
     behind_it = _behind(clause, part)
-    if behind_it is not None and behind_it.preposition in _OF_THE_OBJECT:
+    if behind_it is not None and (
+        behind_it.preposition in _OF_THE_OBJECT or (behind_it.preposition == "from" and behind_it.role == "time")
+    ):
         return  # "What did the council raise on salt?"
     if nouns.has_number(part.head) and not clause.denied and not copula:
         yield from _short(clause, part, nouns.how_many(part.head)[0], nouns.count_of(part.head))
@@ -144,7 +147,8 @@ def _for_object(clause: Clause, part: Part) -> str:
 
 def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.preposition == "for":
-        if not (_LENGTH.search(part.bare) or _DURATION.search(part.bare)) or _ORDINAL.search(part.bare):
+        lasts = _LENGTH.search(part.bare) or _DURATION.search(part.bare)
+        if not lasts or _ORDINAL.search(part.bare) or re.search(r"\b(?:each|every)\b", part.bare):
             return  # "for the fourth time", "for life"
         found = _DURATION.search(part.text)
         length = f"{found['n']} {found['unit']}s" if found else part.bare
@@ -153,11 +157,12 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
         yield from _both(clause, clause.compose("for how long", [part]), length)
     elif _OFTEN.search(part.text) and "at all times" not in part.text.lower():
         yield from _plainly("how often", clause, part)
-        yield clause.compose("when", [part]), _plain_answer(part), SHORT
+        if re.match(r"(?:at|every|on|in) ", part.text, re.I):
+            yield clause.compose("when", [part]), _plain_answer(part), SHORT
     else:
         if nouns.is_year(part.head) and part.preposition == "in" and not _JOINED_AGAIN.search(part.bare):
             yield clause.compose("in what year", [part]), part.head.text, SHORT
-        if part.text.lower() in _NOW or part.preposition == "from" and " to " not in part.text:
+        if part.text.lower() in _NOW or (part.preposition == "from" and not re.search(r" (?:to|until) ", part.text)):
             return
         word = f"{part.preposition} when" if part.preposition in ("since", "until") else "when"
         if not part.preposition and clause.lemma in ("last", "take", "wait", "stay", "remain") and _LENGTH.search(part.text):
@@ -178,15 +183,16 @@ def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
 
 
 def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
+    if part.head.lemma_.lower() in ("person", "people") and nouns.has_number(part.head):
+        return  # "by one person at a time": how many, not who
     wh_word = nouns.who_or_what(part.head, acts=True)
-    if _JOINED_AGAIN.search(part.bare):
+    if _JOINED_AGAIN.search(part.bare) or _is_idiom(part):
         return
     yield actively(clause, part, wh_word), part.bare, SHORT
     if wh_word == "who":
         yield clause.compose("by whom", [part]), part.bare, SHORT
-    if wh_word != "who or what":
-        others = [other for other in clause.parts if other.role not in ("kept", "condition")]
-        yield clause.compose(wh_word, others, "by"), part.bare, SHORT
+    if wh_word != "who or what" and all(other.role not in ("kept", "condition") for other in clause.parts):
+        yield clause.compose(wh_word, clause.parts, "by"), part.bare, SHORT
     yield actively(clause, part, wh_word), clause.statement(), FULL
 
 
@@ -213,7 +219,8 @@ def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
         yield from _both(clause, clause.compose("until when", [part]), part.text)
         return
     openings = ("under what condition", "when", "under what circumstances")
-    for wh_words in openings if part.preposition == "if" else openings[1 : 2 + clause.permanent]:
+    lasting = clause.permanent and part.preposition not in ("before", "after", "once")
+    for wh_words in openings if part.preposition == "if" else openings[1 : 2 + lasting]:
         yield clause.compose(wh_words, [part]), part.text, SHORT
     yield clause.compose("when", [part]), clause.statement(), FULL
 
@@ -225,6 +232,10 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return
     if _JOINED_AGAIN.search(part.bare) or (clause.lemma == "be" and (preposition != "to" or part.head.pos_ != "VERB")):
         return  # "can be written in Lua or in Rust", "is in second class"
+    if _is_idiom(part) or (preposition == "from" and re.search(r"\bto\b", part.bare)):
+        return  # "on request", "from two to five pence"
+    if any(other.fronted and other.role == "preposition" for other in clause.parts) or clause.never:
+        return  # "For a private car, 0.30 euros are paid for ..."
     if preposition == "to" and clause.particle == "up":
         return  # "up to 15 euros": an amount
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
@@ -262,6 +273,12 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     if preposition in ("to", "from", "with", "for") and not part.focused:
         yield asked.compose(f"{preposition} {whom}", [part]), part.bare, SHORT
     yield stranded, clause.statement(), FULL
+
+
+def _is_idiom(part: Part) -> bool:
+    """ "on request", "in writing", "by default": a bare noun behind a preposition is no thing to ask for."""
+    bare = part.head.tag_ in ("NN", "VBG") and not any(child.i < part.head.i or child.dep_ == "cc" for child in part.head.children)
+    return bare and part.preposition in ("on", "in", "by", "at", "under", "without", "off", "over", "from")
 
 
 def _about_quality(clause: Clause, part: Part) -> Iterator[Wording]:

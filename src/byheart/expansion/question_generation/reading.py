@@ -126,10 +126,10 @@ def ask_facts(
             resolved = _resolved(clause, antecedent if number - before <= 1 else None)
             if resolved is None or (_POINTS_BACK.match(resolved.subject) and not resolved.there):
                 continue
-            if refers_outside(resolved):
-                continue
             if clause.verb.dep_ == "ROOT" and not clause.there:
                 last[sections[fact]] = (number, resolved)
+            if refers_outside(resolved, antecedent):
+                continue
             for one in _attributed(ask_clause(resolved), resolved.according):
                 # The same target in another sentence or clause is another one.
                 asked[fact].append(replace(one, target=f"{one.target}:{number}:{clause.verb.i}"))
@@ -198,7 +198,7 @@ def _front_last(sentence: str) -> str:
 
 def _sentences(texts: Sequence[str]) -> Iterator[str]:
     for sentence in (part for text in texts for whole in sentences_of(text) for part in _simpler(whole)):
-        if 3 <= len(sentence.split()) <= MOST_WORDS:
+        if 3 <= len(sentence.split()) <= MOST_WORDS and "|" not in sentence:
             yield sentence
 
 
@@ -207,7 +207,7 @@ def _simpler(sentence: str) -> Iterator[str]:
     before its exceptions: they lead the parser astray."""
     plain = _ASIDE.sub("", re.sub(r"\s+\([^()]*\)|\[(?:citation needed|\d+)\]", "", sentence))
     plain = _CLEFT.sub(_undo, _BACKWARDS.sub("", plain))
-    if len(parts := re.split(r"[:;]\s+(?!and\b|or\b|nor\b)(?=\S)", plain)) > 1:
+    if len(parts := re.split(r"(?:;|(?<! is)(?<! are)(?<! was):)\s+(?!and\b|or\b|nor\b)(?=\S)", plain)) > 1:
         for part in parts:
             yield from _simpler(capital(part.rstrip(".") + "."))
         return

@@ -15,8 +15,14 @@ _OWN = ("part", "section", "chapter", "rule", "document")  # "this part": the te
 _EACH = ("each", "every", "any", "no", "all")
 
 
-def refers_outside(clause: Clause) -> bool:
-    """Does its subject or a part hold a pronoun or a pointer ("it", "its", "that limit", "here") to another sentence?"""
+def refers_outside(clause: Clause, before: Clause | None = None) -> bool:
+    """Does its subject or a part hold a pronoun or a pointer ("it", "its", "that limit", "here") to another sentence?
+    `before`: the clause before it, whose subject "her" may mean as well."""
+    other = before is not None and is_person(before.noun) and before.noun.text != clause.noun.text
+    if other and any(t.lower_ in ("his", "her", "him") and t.i > clause.verb.i for t in clause.verb.subtree):
+        return True
+    if clause.noun.pos_ in ("ADJ", "NUM") and not any(c.lower_ == "of" for c in clause.noun.children) and not clause.there:
+        return True  # "the third"
     front = [noun for part in clause.parts if part.is_front for noun in part.head.subtree if noun.pos_ in NOUNS]
     if any(_is_outside(token, clause, [], inside_subject=True) for token in _subject_tokens(clause)):
         return True
@@ -42,7 +48,7 @@ def agrees(pronoun: str, noun: "Token", plural: bool | None = None) -> bool:
 def _is_outside(token: "Token", clause: Clause, front: "list[Token]", inside_subject: bool) -> bool:
     word = token.lower_
     if token.tag_ == "PRP$" and word not in ("my", "our", "your"):
-        earlier = [t for t in clause.verb.sent if t.pos_ in NOUNS and t.i < token.i and t != token.head]
+        earlier = [t for t in clause.verb.sent if t.pos_ in NOUNS and t.i < token.i and _may_own(t, token)]
         if inside_subject:
             earlier = [t for t in earlier if t in clause.noun.subtree]
         own = not inside_subject and agrees(word, clause.noun, clause.plural)
@@ -50,6 +56,8 @@ def _is_outside(token: "Token", clause: Clause, front: "list[Token]", inside_sub
     if token.tag_ == "PRP" and not word.endswith(("self", "selves")) and token.dep_ != "expl":
         held = not inside_subject and _is_embedded(token, clause.verb) and agrees(word, clause.noun, clause.plural)
         return not held and not any(agrees(word, noun) for noun in front)
+    if word == "such" and token.dep_ in ("amod", "predet", "det") and token.nbor().lower_ not in ("as", "a", "an"):
+        return True
     if word in _POINTING and token.tag_ == "DT":
         if token.dep_ != "det":  # "those who ..."
             return all(child.dep_ not in ("relcl", "acl", "prep") for child in token.children)
@@ -57,6 +65,14 @@ def _is_outside(token: "Token", clause: Clause, front: "list[Token]", inside_sub
             return False
         return all(t.lemma_ != token.head.lemma_ or t.i >= token.i for t in token.doc)
     return word in _ELSEWHERE and token.dep_ in ("advmod", "pcomp", "pobj", "amod")
+
+
+def _may_own(noun: "Token", pronoun: "Token") -> bool:
+    """ "a code that begins with its letter", but not "60 percent of its diet"."""
+    if noun == pronoun.head or any(child.dep_ == "nummod" for child in noun.children):
+        return False
+    between = [above for above in pronoun.ancestors if noun.is_ancestor(above)]
+    return not noun.is_ancestor(pronoun) or any(above.pos_ in VERBS for above in between)
 
 
 def _is_embedded(token: "Token", verb: "Token") -> bool:

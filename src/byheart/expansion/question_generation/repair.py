@@ -16,7 +16,7 @@ def mend(doc: "Doc") -> None:
     """Reattaches what hangs on the wrong word, in place."""
     for token in doc:
         subjects = [child for child in token.children if child.dep_ in SUBJECTS and child.i < token.i]
-        if len(subjects) == 2 and subjects[0].right_edge.i + 1 == subjects[1].left_edge.i:
+        if len(subjects) == 2 and subjects[0].right_edge.i + 1 == subjects[1].i == subjects[1].left_edge.i:
             # "The option --jobs sets": a name behind its noun is no second subject
             subjects[1].dep_, subjects[1].head = "appos", subjects[0]
         joined = token.dep_ == "conj" and token.head.pos_ in VERBS and token.pos_ in (*NOUNS, "NUM")
@@ -27,6 +27,8 @@ def mend(doc: "Doc") -> None:
             mark = child_of(token, "mark")
             if mark is not None and mark.lower_ in ("if", "unless", "because"):
                 token.dep_ = "advcl"  # "is allowed if the journey takes ..."
+        if token.dep_ == "dobj" and token.lower_ in ("indoors", "outdoors"):
+            token.dep_ = "advmod"
         given = token.head.lemma_ in WORDS["giving"]
         if token.dep_ in ("dobj", "attr") and not given and child_of(token.head, "auxpass") is not None:
             token.dep_ = "npadvmod"  # "are reimbursed up to 15 euros a day": an amount, no object
@@ -43,6 +45,12 @@ def _is_impossible(token: "Token") -> bool:
         or _changes_tense(token)
         or _has_no_object(token)
         or _is_unannounced(token)
+        or _is_half_joined(token)
+        or (token.dep_ in ("det", "amod", "nummod", "poss") and token.head.pos_ in VERBS and token.head.tag_ != "VBG")
+        or _has_two_objects(token)
+        or _is_listed_in_part(token)
+        or (token.dep_ == "intj" and token.is_title and token.lower_ not in ("yes", "no"))
+        or (token.dep_ == "appos" and token.head.i == 0 and token.head.dep_ in SUBJECTS and _starts_with_article(token))
         or (token.dep_ == "prt" and any(c.dep_ == "prep" and c.i < token.i and c.i > token.head.i for c in token.head.children))
         or (token.dep_ == "advcl" and token.i == 0 and token.tag_ == "VBG" and token.right_edge.i == 0)
         or (token.dep_ == "conj" and token.head.pos_ in VERBS and token.pos_ in (*NOUNS, "NUM") and token.head.lemma_ != "be")
@@ -63,22 +71,55 @@ def _changes_tense(verb: "Token") -> bool:
     return shared and verb.tag_ == "VBD" and verb.head.tag_ in ("VBZ", "VBP") and not helped
 
 
+def _starts_with_article(noun: "Token") -> bool:
+    """ "Indoors an exposure can take an hour": an adverb in front, taken for the subject."""
+    return noun.left_edge.lower_ in ("a", "an", "the") and noun.left_edge.i == 1
+
+
+def _is_half_joined(preposition: "Token") -> bool:
+    """ "the symptoms of hay fever and of nettle rash": the second half hangs on the verb; "in up to 1 in 10 people"."""
+    if preposition.dep_ != "prep" or not preposition.i:
+        return False
+    before = preposition.nbor(-1)
+    joined = before.dep_ == "cc" and before.head.pos_ in VERBS and preposition.head.pos_ in VERBS
+    return joined or (before.dep_ == "pobj" and before.like_num and any(c.like_num for c in preposition.subtree))
+
+
+def _has_two_objects(verb: "Token") -> bool:
+    """ "supports Python 3.9 and later", "A day ticket costs 5 euros": a name or a noun cut in two."""
+    if verb.pos_ not in VERBS:
+        return False
+    objects = [child for child in verb.children if child.dep_ == "dobj"]
+    subject = child_of(verb, *SUBJECTS)
+    cut = subject is not None and any(
+        child.dep_ == "npadvmod" and child.right_edge.i + 1 == subject.i and child.left_edge.tag_ == "DT"
+        for child in verb.children
+    )
+    return cut or (len(objects) > 1 and verb.lemma_ not in WORDS["giving"])
+
+
+def _is_listed_in_part(noun: "Token") -> bool:
+    """ "students, pensioners and the unemployed": a list whose last item is lost."""
+    if noun.dep_ not in SUBJECTS or child_of(noun, "conj") is None:
+        return False
+    return all(token.dep_ != "cc" for token in noun.subtree)
+
+
 def _has_no_object(token: "Token") -> bool:
     """ "until half an hour before closing time": a preposition that lost what it governs."""
     governs = any(child.i > token.i or child.dep_ in ("pobj", "pcomp") for child in token.children)
     stranded = token.head.dep_ in ("relcl", "xcomp", "acl", "advcl", "ccomp")
-    return token.dep_ == "prep" and token.tag_ == "IN" and not governs and not stranded
+    measures = token.i + 1 < len(token.doc) and token.nbor().lower_ in ("half", "a", "all")  # "over half"
+    return token.dep_ == "prep" and token.tag_ == "IN" and not governs and not stranded and not measures
 
 
 def _is_unannounced(verb: "Token") -> bool:
     """ "After a power cut the stove restarts": a clause without "that" under a verb that reports nothing."""
     if verb.dep_ != "ccomp" or verb.tag_ not in FINITE or child_of(verb, "mark") is not None:
         return False
-    if any(token.lower_ in _OPENS_CONTENT or token.text in (",", ";", ":") for token in verb.doc[verb.left_edge.i : verb.i]):
+    if any(token.lower_ in _OPENS_CONTENT for token in verb.doc[verb.left_edge.i : verb.i]):
         return False
-    apart = any(child.is_punct for child in verb.head.children)
-    reports = verb.head.lemma_ in WORDS["saying"] | WORDS["reporting"] | set(_CONTENT) or verb.i < verb.head.i
-    return not reports and not (apart and any(c.text in (";", ":", ",") for c in verb.head.children))
+    return verb.head.lemma_ not in WORDS["saying"] | WORDS["reporting"] | set(_CONTENT)
 
 
 def _leaves_out_a_verb(doc: "Doc") -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.clauses import SHORT, Asked, Clause, Part, as_question, behind
-from byheart.expansion.question_generation.nouns import CLASSES, count_of, has_number, how_many, is_title, is_year
+from byheart.expansion.question_generation.nouns import CLASSES, count_of, has_number, how_many, is_plural, is_title, is_year
 from byheart.expansion.question_generation.parts import actively
 from byheart.expansion.question_generation.wording import RELATIVE, WORDS, full_stop, without_article
 
@@ -46,7 +46,7 @@ def _in_subject(clause: Clause, token: "Token", found: Phrase) -> Iterator[Asked
     if not _stands_once(phrase, clause.subject) or (whole and wh_words.startswith("what kind")):
         return
     parts = clause.fitting()
-    if wh_words.startswith("how many") and whole and clause.verb.tag_ == "VBZ":
+    if wh_words.startswith("how many") and whole and not is_plural(clause.noun):
         return
     question = as_question(parts, [clause.subject.replace(phrase, wh_words), clause.verb_group(), behind(parts)])
     yield Asked("subject" if whole else f"within:{token.i}", question, full_stop(answer), SHORT, True)
@@ -107,8 +107,8 @@ def _phrase(token: "Token") -> Phrase | None:
     if any(t.tag_ in (*RELATIVE, "WP$") for t in token.lefts):
         return None
     if has_number(token):
-        wh_words, counted = how_many(token)
-        wh_words = re.sub(r" of .*$| $", "", wh_words)
+        wh_words, counted = how_many(token, bare=True)
+        wh_words = wh_words.strip()
         return None if wh_words.startswith("how much") else (wh_words, counted, count_of(token))
     joined = token.dep_ == "conj" or any(child.dep_ == "conj" for child in token.children)
     if token.ent_type_ == "DATE":
@@ -129,6 +129,7 @@ def _dated(token: "Token") -> Phrase | None:
         word = "year"
     elif _MONTH.search(text):
         word = "date" if re.search(r"\b\d{1,2}\b", text) else "month"
+        word = "" if re.search(r"\b(?:weeks?|days?|half|since|until)\b", text) else word
     elif re.search(r"\b\d{3,4}s\b|century|centuries", text):
         word = "period"
     return (f"what {word}", text, text) if word else None
@@ -168,6 +169,9 @@ def _named(token: "Token") -> Phrase | None:
     elif token.i + 1 < len(token.doc) and is_year(token.nbor()) and token.nbor().head == token:
         end = token.i + 1
     named = end > token.i or any(t.pos_ == "PROPN" or t.dep_ == "poss" for t in left)
+    club = token.lower_ in ("city", "town", "county") and token.dep_ == "nsubj" and token.head.lemma_ != "be"
+    if club and not any(t.lower_ == "the" for t in left):
+        return None  # "Harbour City beat ...": a club
     if word not in CLASSES or not named:
         return None
     start = left[0].left_edge.i if left else token.i

@@ -36,7 +36,7 @@ def child_of(token: "Token", *roles: str) -> "Token | None":
 
 def text_of(token: "Token", without: "Sequence[Token]" = (), headless: bool = False) -> str:
     """The words of a phrase, without parentheses, appositions and clauses behind a comma; `headless` leaves out `token`."""
-    omitted = [*without, *(inside for inside in token.subtree if inside != token and _splits_off(inside))]
+    omitted = [*without, *(inside for inside in token.subtree if inside != token and splits_off(inside))]
     dropped = {t.i for other in omitted for t in other.subtree}
     kept, depth = [], 0
     for t in token.subtree:
@@ -46,7 +46,7 @@ def text_of(token: "Token", without: "Sequence[Token]" = (), headless: bool = Fa
         depth -= t.text in (")", "]") and depth > 0
     pairs = zip(kept, [*kept[1:], *kept[-1:]], strict=True)
     text = tidy("".join(t.text + " " * bool(t.whitespace_ or after.i > t.i + 1) for t, after in pairs))
-    if kept and kept[-1].i + 1 >= len(token.doc) and len(text) > 1:
+    if kept and kept[-1].i + 1 >= len(token.doc) and len(text) > 1 and kept[-1].text not in ("a.m.", "p.m."):
         text = text.rstrip(".")  # "100 W." at the end of a sentence is one token
     first = kept[0] if kept else token
     if (first.i == 0 and not is_name(first) and first.text[1:].islower()) or first.lower_ in ("a", "the"):
@@ -61,9 +61,12 @@ def is_name(first: "Token") -> bool:
     known = first.doc.user_data.get(NAMES)
     if known is None or not first.text[:1].isupper():
         return bool(first.pos_ == "PROPN")
-    if first.text in known[0] or first.lower_ in known[1]:
-        return first.text in known[0] and not (first.lower_ in known[1] and first.pos_ != "PROPN")
+    common = {first.lower_, first.lower_.removesuffix("s")} & known[1]
+    if first.text in known[0] or common:
+        return first.text in known[0] and not (common and first.pos_ != "PROPN")
     behind = first.nbor() if first.i + 1 < len(first.doc) else None
+    if first.dep_ == "compound" and first.head.pos_ == "NOUN" and first.ent_type_ in ("", "PERSON"):
+        return False  # "Bush varieties"
     joined = behind is not None and behind.pos_ == "PROPN" and behind.head in (first, first.head)
     return first.pos_ == "PROPN" and (joined or first.ent_type_ in ("PERSON", "GPE", "LOC", "ORG", "FAC"))
 
@@ -77,7 +80,7 @@ def find_names(docs: "Sequence[Doc]") -> tuple[frozenset[str], frozenset[str]]:
     )
 
 
-def _splits_off(token: "Token") -> bool:
+def splits_off(token: "Token") -> bool:
     """Does it stand behind a comma and add only a remark to its noun?"""
     if not after_comma(token):
         return False
