@@ -80,7 +80,7 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
         return Asked("subject", as_question(parts, [subject, verbs, behind(parts)]), full_stop(reply), length, True)
 
     some = _SOME.match(clause.subject)
-    if some and not clause.plural and some.group().lower().startswith("all"):
+    if some and (not clause.plural and some.group().lower().startswith("all") or noun.lemma_ == "number"):
         some = None  # "all equipment"
     if some and clause.modal in MODALS:
         yield asked(f"which {_bare_plural(clause)}", group, answer)
@@ -206,7 +206,9 @@ def _what_happened(clause: Clause) -> Iterator[Asked]:
     if any(part.role in _ASKED_ELSEWHERE and not part.fronted for part in clause.parts):
         return
     times = [part for part in clause.fitting() if part.role in ("time", "condition")]
-    if clause.noun.left_edge.lower_ in ("a", "an") or any(part.preposition == "until" for part in times):
+    others = [p for p in clause.parts if p not in times and p.role not in ("aside", "reason", "place") and not p.fronted]
+    past = clause.noun.left_edge.lower_ in ("a", "an") or "had" in clause.auxiliaries
+    if past or others or any(part.preposition == "until" for part in times):
         return
     question = as_question(times, [f"what happened to {clause.subject}", behind(times)])
     yield Asked("happened", question, full_stop(f"{clause.subject} {clause.verb_group()}"), SHORT)

@@ -185,6 +185,7 @@ class Clause:
     def fitting(self, without: Sequence[Part] = ()) -> list[Part]:
         """The parts that stay: all that a question needs, and of the others as many as it can bear."""
         parts = [part for part in self.parts if part not in without and part.role != "aside"]
+        parts = [part for part in parts if part.role != "reason" or part.preposition not in ("because", "since")]
         if any(part.role == "time" and not part.fronted for part in parts):
             parts = [part for part in parts if part.role != "time" or not part.fronted]
         for role in _DISPENSABLE:

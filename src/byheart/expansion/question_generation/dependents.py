@@ -16,7 +16,7 @@ _ROLES = {"dobj": "object", "dative": "object", "attr": "complement", "oprd": "c
 # Dependents that are no part: of the verb itself, of the subject, or clauses of their own.
 _NO_PARTS = (*SUBJECTS, *"aux auxpass neg prt punct cc conj mark intj csubj expl preconj parataxis dep".split())
 _REASONS = ("because of", "due to", "owing to", "for the purpose of", "in order to", "as a result of", "thanks to")
-_FIXED = ("at once", "at a time", "at all", "in advance", "in person", "on foot", "by hand", "at first", "at last", "in turn")
+_FIXED = ("at once", "at a time", "at the same time", "at all", "in advance", "in person", "on foot", "by hand", "at first", "at last", "in turn")
 _IDIOMS = ("for example", "for instance", "in addition", "in general", "of course", "in fact", "on the other hand")
 _PLACES = ("in front of", "on top of", "next to", "inside of")
 _ASIDES = ("according", "including", "such as", "like", "unlike", "despite")
@@ -99,12 +99,13 @@ def part_of(child: "Token", fronted: bool, without: "Sequence[Token]" = ()) -> P
         doer = own_subject(child)
         if "TO" in tags and doer is not None:
             return Part("enabling", text, child, "", fronted, text_of(doer))
-        finite = child.tag_ in FINITE or not {"MD", *FINITE}.isdisjoint(tags)
+        finite = text.lower().startswith("that ") or child.tag_ in FINITE or not {"MD", *FINITE}.isdisjoint(tags)
         return Part("that" if finite else "aside", text, child, "", fronted)
     idiom = child.lower_ in WORDS["light_objects"] and child.head.lemma_ in WORDS["light_verbs"]
     role = _ROLES.get(child.dep_, "")
     if child.dep_ in ("npadvmod", "advmod"):
         role = "time" if child.dep_ == "npadvmod" and is_time(child) and not is_relative(child) else "adverb"
+        role = "time" if child.lower_ == "ago" and not fronted else role
         if is_relative(child):
             role = "aside"  # "two minutes later": than what?
     elif child.dep_ == "dobj" and idiom:
@@ -116,13 +117,18 @@ def part_of(child: "Token", fronted: bool, without: "Sequence[Token]" = ()) -> P
 
 def _adverbial(clause: "Token", fronted: bool) -> tuple[str, str]:
     """The role of an adverbial clause, and the conjunction that opens it; no role for a participle behind a comma."""
+    if clause.lower_ in ("provided", "providing", "assuming", "supposing"):
+        return "condition", clause.lower_
     opening = [c for c in clause.children if c.dep_ in ("mark", "advmod") and c.i < clause.i]
     mark = next((c for c in opening if c.lower_ not in WORDS["focus"]), None)
     word = mark.lower_ if mark is not None else ""
     behind = not fronted and after_comma(clause)
     if word == "where" and not fronted:
         return ("aside" if behind else "kept"), word
-    if word == "when" and behind and clause.head.tag_ == "VBD":
+    tenses = (clause.head.tag_, *(c.tag_ for c in clause.head.children if c.dep_ in ("aux", "auxpass")))
+    if word == "since" and not fronted and "have" in [c.lemma_ for c in clause.head.children if c.dep_ == "aux"]:
+        return "condition", word  # a time, no reason
+    if word == "when" and behind and "VBD" in tenses:
         return "aside", word  # "in the ninth minute, when Kane scored"
     if word in WORDS["conditions"] and not (word == "while" and behind):
         return "condition", word
@@ -149,6 +155,8 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
         return None
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]
     timed = preposition in WORDS["time_prepositions"] and is_time(noun)
+    clock = child.dep_ == "agent" and (noun.pos_ == "NUM" or (is_time(noun) and noun.left_edge != noun))  # "must be vacated by 10:00"
+    event = preposition in ("after", "before") and child.head.lemma_ not in ("name", "look", "ask", "seek", "call", "take", "run")
     if is_relative(noun) or child_of(child, "neg") is not None:
         return Part("aside", text, noun, preposition, fronted, text)  # "not from Switzerland"
     if lowered.startswith(_EXCEPTIONS):
@@ -156,10 +164,10 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
     participle = noun.dep_ == "pcomp"
     roles = {
         "reason": lowered.startswith(_REASONS),
-        "agent": child.dep_ == "agent",
+        "agent": child.dep_ == "agent" and not clock,
         "manner": participle and preposition in ("by", "through"),
         "condition": participle and preposition in ("when", "if", "after", "before", "while", "until"),
-        "time": timed or preposition in ("during", "until", "since"),
+        "time": timed or clock or (event and not participle) or preposition in ("during", "until", "since"),
         "place": sits or is_place(noun, preposition) or lowered.startswith(_PLACES),
         "aside": lowered.startswith(_ASIDES) or (not fronted and after_comma(child)),
     }

@@ -118,7 +118,7 @@ def _reported_speech(verb: "Token") -> Clause | None:
     if verb.dep_ != "ccomp" or saying.lemma_ not in WORDS["saying"] or saying.dep_ not in ("ROOT", "conj", "ccomp"):
         return None
     speaker = own_subject(saying)
-    if speaker is None or speaker.tag_ in RELATIVE or child_of(saying, "neg", "auxpass") is not None:
+    if speaker is None or verb.left_edge.i < saying.i or speaker.tag_ in RELATIVE or child_of(saying, "neg", "auxpass") is not None:
         return None
     clause = _clause(verb) if own_subject(verb) is not None else None
     return None if clause is None else replace(clause, according=text_of(speaker))

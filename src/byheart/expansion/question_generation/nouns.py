@@ -16,6 +16,7 @@ PEOPLE = "people"  # the key of a document's `user_data` that holds what `find_p
 # What the last word of a name says it is: "the North Sea" is a sea.
 CLASSES = (WORDS["places"] | WORDS["groups"]) - WORDS["no_name_classes"] | WORDS["name_classes"]
 _YEAR = re.compile(r"^(?:1[0-9]|20)\d\d$")
+_LONG_PEOPLE = tuple(word for word in WORDS["people"] if len(word) >= 6)
 _PERCENT = ("%", "percent")
 
 
@@ -26,12 +27,15 @@ def is_person(noun: "Token") -> bool:
         return False
     if lemma in WORDS["people"] or {lemma, noun.text} & noun.doc.user_data.get(PEOPLE, frozenset()):
         return True
+    if noun.pos_ == "NOUN" and any(lemma.endswith(word) for word in _LONG_PEOPLE):
+        return True  # "schoolteacher"
     if noun.pos_ == "PROPN":
         acronym = noun.text.isupper() and len(noun.text) > 1 and noun.dep_ in ("nsubj", "pobj")
         if acronym and any(child.lower_ == "the" for child in noun.children):
             return True  # "The FCC will presume ..."
         return is_full_name(noun) or any(is_title(t) for t in noun.lefts if t.dep_ in ("compound", "nmod"))
-    return re.search(r"(?:[a-km-z]ist|guards?|folk|man|men|woman|women|smith|keeper|ologer|ographer)$", noun.lower_) is not None
+    men = noun.lower_.endswith("men") and is_plural(noun)  # not "specimen"
+    return men or re.search(r"(?:[a-km-z]ist|guards?|folk|man|smith|ologer|ographer)$", noun.lower_) is not None
 
 
 def is_full_name(noun: "Token") -> bool:
@@ -109,6 +113,8 @@ def has_number(noun: "Token") -> bool:
     """Is it counted: "four persons", "182 million tons"?"""
     if noun.text.startswith("°"):
         return False
+    if noun.lemma_.lower() in WORDS["shares"]:
+        return False  # "two thirds"
     first = any(c.lower_ in ("first", "each", "every", "further") or c.lower_ == "than" for c in noun.children)
     if first or any(c.lower_ == "than" and c.nbor(-1).lower_ not in ("more", "less", "fewer") for n in noun.children for c in n.children if c.i):
         return False  # "the first two weeks", "older than 30 days"

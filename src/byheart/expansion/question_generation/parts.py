@@ -93,7 +93,7 @@ def _plain_answer(part: Part) -> str:
 def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     copula = clause.lemma == "be"
     names = part.head.pos_ in ("NOUN", "PROPN", "NUM", "PRON", "VERB", "SYM", "X") or any(c.lower_ == "of" for c in part.head.children)
-    if part.head.tag_ == "PRP" or not names:
+    if part.head.tag_ == "PRP" or not names or part.text.endswith(("self", "selves")):
         return  # "keeps fresh"
     if clause.negated and clause.lemma in LIMITS:
         yield from _about_limit(clause, part)
@@ -164,7 +164,7 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
             yield clause.compose("in what year", [part]), part.head.text, SHORT
         if part.text.lower() in _NOW or (part.preposition == "from" and not re.search(r" (?:to|until) ", part.text)):
             return
-        word = f"{part.preposition} when" if part.preposition in ("since", "until") else "when"
+        word = f"{part.preposition} when" if part.preposition in ("since", "until", "by") else "when"
         if not part.preposition and clause.lemma in ("last", "take", "wait", "stay", "remain") and _LENGTH.search(part.text):
             word = "how long"  # "lasts 33 days"
         elif part.preposition == "to":
@@ -186,8 +186,9 @@ def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.head.lemma_.lower() in ("person", "people") and nouns.has_number(part.head):
         return  # "by one person at a time": how many, not who
     wh_word = nouns.who_or_what(part.head, acts=True)
-    if _JOINED_AGAIN.search(part.bare) or _is_idiom(part):
-        return
+    behind_it = [c for c in part.head.children if c.dep_ == "prep" and c.lower_ not in ("of", "from", "in", "for", "with")]
+    if _JOINED_AGAIN.search(part.bare) or _is_idiom(part) or behind_it:
+        return  # "rented by associations outside opening hours"
     yield actively(clause, part, wh_word), part.bare, SHORT
     if wh_word == "who":
         yield clause.compose("by whom", [part]), part.bare, SHORT
@@ -213,10 +214,10 @@ def actively(clause: Clause, part: Part, subject: str) -> str:
 
 
 def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
-    if part.preposition in ("unless", "where") or part.text.lower().startswith("only") or clause.negated:
+    if part.preposition in ("unless", "where", "provided", "providing") or part.text.lower().startswith("only") or clause.negated:
         return
-    if part.preposition == "until":
-        yield from _both(clause, clause.compose("until when", [part]), part.text)
+    if part.preposition in ("until", "since"):
+        yield from _both(clause, clause.compose(f"{part.preposition} when", [part]), part.text)
         return
     openings = ("under what condition", "when", "under what circumstances")
     lasting = clause.permanent and part.preposition not in ("before", "after", "once")
@@ -236,6 +237,8 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return  # "on request", "from two to five pence"
     if any(other.fronted and other.role == "preposition" for other in clause.parts) or clause.never:
         return  # "For a private car, 0.30 euros are paid for ..."
+    if preposition == "at" and not nouns.has_number(part.head):
+        return  # "handed out at the reception": where
     if preposition == "to" and clause.particle == "up":
         return  # "up to 15 euros": an amount
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]

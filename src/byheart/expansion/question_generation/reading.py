@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from byheart.expansion.question_generation.ask import ask_announced, ask_clause, ask_there
 from byheart.expansion.question_generation.clauses import FULL, Asked, Clause
 from byheart.expansion.question_generation.definitions import as_statements, ask_asides, ask_term
+from byheart.expansion.question_generation.dependents import own_subject
 from byheart.expansion.question_generation.finding import PERSONAL, find_clauses
 from byheart.expansion.question_generation.marks import Marks
 from byheart.expansion.question_generation.nouns import PEOPLE, find_people
@@ -156,8 +157,16 @@ def _resolved(clause: Clause, last: Clause | None) -> Clause | None:
         meant = _meant_by(speaker, last)
         return replace(clause, according=meant.subject) if meant and subject not in PERSONAL else None
     if subject in PERSONAL:
+        beside = [child for verb in (clause.verb, clause.verb.head) for child in verb.children]
+        front = next((child for child in beside if child.dep_ == "advcl" and child.i < clause.verb.i), None)
+        nearer = own_subject(front) if front is not None else None
+        if nearer is not None and nearer.pos_ in NOUNS and agrees(subject, nearer):
+            return None  # "Once a jar is open, it is kept in the refrigerator"
         meant = _meant_by(subject, last)
-        return replace(clause, subject=meant.subject, noun=meant.noun) if meant and not speaker else None
+        if meant is None or speaker:
+            return None
+        known = re.sub(r"^an? ", "the ", meant.subject)  # "A hut was built. It burned down."
+        return replace(clause, subject=known, noun=meant.noun)
     return clause
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _POINTING = ("this", "that", "these", "those")
 _ELSEWHERE = ("here", "then", "above", "below", "hereby", "thereof", "therein", "thereby")
 _OWN = ("part", "section", "chapter", "rule", "document")  # "this part": the text itself
+_WITHOUT_NOUN = ("other", "others", "latter", "former", "same", "rest", "first", "second", "third", "last")
 _EACH = ("each", "every", "any", "no", "all")
 
 
@@ -21,8 +22,11 @@ def refers_outside(clause: Clause, before: Clause | None = None) -> bool:
     other = before is not None and is_person(before.noun) and before.noun.text != clause.noun.text
     if other and any(t.lower_ in ("his", "her", "him") and t.i > clause.verb.i for t in clause.verb.subtree):
         return True
-    if clause.noun.pos_ in ("ADJ", "NUM") and not any(c.lower_ == "of" for c in clause.noun.children) and not clause.there:
+    counted = clause.noun.ent_type_ == "ORDINAL" or clause.noun.like_num or clause.noun.lower_ in _WITHOUT_NOUN
+    if counted and not any(child.lower_ == "of" for child in clause.noun.children) and not clause.there:
         return True  # "the third"
+    if any(child.dep_ == "appos" for child in clause.noun.children) and ", " in clause.subject:
+        return True  # "a local firm, Penrose and Sons": its second comma is lost
     front = [noun for part in clause.parts if part.is_front for noun in part.head.subtree if noun.pos_ in NOUNS]
     if any(_is_outside(token, clause, [], inside_subject=True) for token in _subject_tokens(clause)):
         return True

@@ -27,6 +27,9 @@ def mend(doc: "Doc") -> None:
             mark = child_of(token, "mark")
             if mark is not None and mark.lower_ in ("if", "unless", "because"):
                 token.dep_ = "advcl"  # "is allowed if the journey takes ..."
+        if token.lower_ in ("a.m.", "p.m.") and token.i and token.nbor(-1).like_num and token.head != token.nbor(-1):
+            if not token.is_ancestor(token.nbor(-1)):
+                token.dep_, token.head = "npadvmod", token.nbor(-1)
         if token.dep_ == "dobj" and token.lower_ in ("indoors", "outdoors"):
             token.dep_ = "advmod"
         given = token.head.lemma_ in WORDS["giving"]
@@ -48,6 +51,7 @@ def _is_impossible(token: "Token") -> bool:
         or _is_half_joined(token)
         or (token.dep_ in ("det", "amod", "nummod", "poss") and token.head.pos_ in VERBS and token.head.tag_ != "VBG")
         or _has_two_objects(token)
+        or _is_repeated(token)
         or _is_listed_in_part(token)
         or (token.dep_ == "intj" and token.is_title and token.lower_ not in ("yes", "no"))
         or (token.dep_ == "appos" and token.head.i == 0 and token.head.dep_ in SUBJECTS and _starts_with_article(token))
@@ -85,8 +89,16 @@ def _is_half_joined(preposition: "Token") -> bool:
     return joined or (before.dep_ == "pobj" and before.like_num and any(c.like_num for c in preposition.subtree))
 
 
+def _is_repeated(preposition: "Token") -> bool:
+    """ "for four weeks and films for one week": a second phrase whose verb is not repeated."""
+    joined = preposition.head
+    if preposition.dep_ != "prep" or joined.dep_ != "conj" or joined.head.dep_ != "pobj":
+        return False
+    return joined.head.head.lower_ == preposition.lower_ != "of"
+
+
 def _has_two_objects(verb: "Token") -> bool:
-    """ "supports Python 3.9 and later", "A day ticket costs 5 euros": a name or a noun cut in two."""
+    """ "supports Python 3.9 and later", "A day ticket costs 5 euros": a name or a noun cut in two; and two subjects."""
     if verb.pos_ not in VERBS:
         return False
     objects = [child for child in verb.children if child.dep_ == "dobj"]
@@ -95,7 +107,10 @@ def _has_two_objects(verb: "Token") -> bool:
         child.dep_ == "npadvmod" and child.right_edge.i + 1 == subject.i and child.left_edge.tag_ == "DT"
         for child in verb.children
     )
-    return cut or (len(objects) > 1 and verb.lemma_ not in WORDS["giving"])
+    complements = [child for child in verb.children if child.dep_ == "attr"]
+    subjects = [child for child in verb.children if child.dep_ in SUBJECTS and child.i < verb.i]
+    doubled = len(complements) > 1 or (len(subjects) > 1 and subjects[0].left_edge.i == verb.left_edge.i)
+    return cut or doubled or (len(objects) > 1 and verb.lemma_ not in WORDS["giving"])
 
 
 def _is_listed_in_part(noun: "Token") -> bool:
@@ -109,7 +124,8 @@ def _has_no_object(token: "Token") -> bool:
     """ "until half an hour before closing time": a preposition that lost what it governs."""
     governs = any(child.i > token.i or child.dep_ in ("pobj", "pcomp") for child in token.children)
     stranded = token.head.dep_ in ("relcl", "xcomp", "acl", "advcl", "ccomp")
-    measures = token.i + 1 < len(token.doc) and token.nbor().lower_ in ("half", "a", "all")  # "over half"
+    about = token.lower_ in ("over", "under", "about", "around")
+    measures = about and token.i + 1 < len(token.doc) and token.nbor().lower_ == "half"
     return token.dep_ == "prep" and token.tag_ == "IN" and not governs and not stranded and not measures
 
 
@@ -119,6 +135,8 @@ def _is_unannounced(verb: "Token") -> bool:
         return False
     if any(token.lower_ in _OPENS_CONTENT for token in verb.doc[verb.left_edge.i : verb.i]):
         return False
+    if verb.i < verb.head.i:
+        return verb.head.lemma_ not in ("say", "write", "explain", "claim", "argue")
     return verb.head.lemma_ not in WORDS["saying"] | WORDS["reporting"] | set(_CONTENT)
 
 

@@ -56,6 +56,8 @@ def _in_part(clause: Clause, part: Part, token: "Token", found: Phrase) -> Itera
     (wh_words, phrase, answer), is_head = found, token == part.head
     is_object, is_kind = part.role in ("object", "complement"), found[0].startswith("what kind")
     dated = part.role == "time" and part.preposition == "in" and is_year(token)
+    if is_kind and (part.preposition == "to" or part.role == "time"):
+        return
     if part.preposition == "from" and re.search(r"\bto\b", part.text) or (part.focused and part.role == "agent"):
         return  # "from April to August"
     if (is_head and (dated or (is_object and has_number(token)))) or not _stands_once(phrase, part.text):
@@ -148,6 +150,8 @@ def _person(token: "Token") -> Phrase | None:
     if not left or left[-1].i != names[0].i - 1 or not is_title(left[-1]):
         return None
     start, name = left[0].left_edge.i, token.doc[names[0].i : token.i + 1].text
+    if start and token.doc[start - 1].lower_ == "the":
+        start -= 1
     title = token.doc[start : names[0].i].text
     if start == 0:
         title = title[:1].lower() + title[1:]

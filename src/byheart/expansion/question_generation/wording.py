@@ -65,10 +65,12 @@ def is_name(first: "Token") -> bool:
     if first.text in known[0] or common:
         return first.text in known[0] and not (common and first.pos_ != "PROPN")
     behind = first.nbor() if first.i + 1 < len(first.doc) else None
-    if first.dep_ == "compound" and first.head.pos_ == "NOUN" and first.ent_type_ in ("", "PERSON"):
+    many = first.tag_ == "NNPS" and first.dep_ in SUBJECTS and first.left_edge == first  # "Leeks give ..."
+    if many or (first.dep_ == "compound" and first.head.pos_ == "NOUN" and first.ent_type_ == "PERSON"):
         return False  # "Bush varieties"
-    joined = behind is not None and behind.pos_ == "PROPN" and behind.head in (first, first.head)
-    return first.pos_ == "PROPN" and (joined or first.ent_type_ in ("PERSON", "GPE", "LOC", "ORG", "FAC"))
+    joined = behind is not None and behind.pos_ == "PROPN" and first.head in (behind, behind.head)
+    kinds = ("PERSON", "GPE", "LOC", "ORG", "FAC", "PRODUCT", "NORP")
+    return first.pos_ == "PROPN" and (joined or first.dep_ == "compound" or first.ent_type_ in kinds)
 
 
 def find_names(docs: "Sequence[Doc]") -> tuple[frozenset[str], frozenset[str]]:
@@ -84,6 +86,8 @@ def splits_off(token: "Token") -> bool:
     """Does it stand behind a comma and add only a remark to its noun?"""
     if not after_comma(token):
         return False
+    if token.lower_ in ("provided", "providing", "assuming", "supposing"):
+        return False  # a condition
     if token.dep_ in ("acl", "advcl") and token.tag_ in ("VBG", "VBN"):
         markers = [child for child in token.children if child.dep_ in ("mark", "advmod")]
         return all(child.lower_ not in WORDS["conditions"] for child in markers)
