@@ -188,7 +188,7 @@ def _about_state(clause: Clause) -> Iterator[Asked]:
     described = child_of(clause.noun, "prep", "relcl", "acl", "conj") is not None
     if not clause.passive or clause.nobody or clause.helped or not described or not clause.modal:
         return
-    if not clause.permanent or _SOME.match(clause.subject):
+    if not clause.permanent or _SOME.match(clause.subject) or (nouns.is_person(clause.noun) and not clause.plural):
         return
     predicate = " ".join(part.text for part in clause.parts if not part.is_front)
     when = " ".join(part.text for part in clause.parts if part.is_front)
@@ -220,8 +220,11 @@ def ask_there(doc: "Doc") -> Iterator[Asked]:
         if verb.dep_ == "ROOT" and verb.lemma_ == "be" and verb.tag_ in FINITE:
             noun = child_of(verb, "attr")
             if noun is not None and nouns.has_number(noun) and doc[verb.left_edge.i].lower_ == "there":
-                rest = doc[noun.i + 1 : len(doc)].text.rstrip(". ")
-                question = as_question((), [nouns.how_many(noun, bare=True)[0], verb.text, "there", rest])
+                place = [t for t in noun.rights if t.dep_ == "prep" and nouns.stands_at(t)]
+                behind_it = doc[noun.right_edge.i + 1 : len(doc)].text
+                rest = "" if behind_it[:1] in (",", ";", ":") else behind_it.rstrip(". ")
+                words = nouns.how_many(noun, without=place)[0]
+                question = as_question((), [words, verb.text, "there", *map(text_of, place), rest])
                 yield Asked("count", question, full_stop(nouns.count_of(noun)), SHORT)
 
 

@@ -128,6 +128,9 @@ def _adverbial(clause: "Token", fronted: bool) -> tuple[str, str]:
     tenses = (clause.head.tag_, *(c.tag_ for c in clause.head.children if c.dep_ in ("aux", "auxpass")))
     if word == "since" and not fronted and "have" in [c.lemma_ for c in clause.head.children if c.dep_ == "aux"]:
         return "condition", word  # a time, no reason
+    start = clause.left_edge.i
+    if word == "when" and behind and start > 1 and is_time(clause.doc[start - 2]):
+        return "aside", word  # "at night, when the relay is less busy"
     if word == "when" and behind and "VBD" in tenses:
         return "aside", word  # "in the ninth minute, when Kane scored"
     if word in WORDS["conditions"] and not (word == "while" and behind):
@@ -159,7 +162,7 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
     event = preposition in ("after", "before") and child.head.lemma_ not in ("name", "look", "ask", "seek", "call", "take", "run")
     if is_relative(noun) or child_of(child, "neg") is not None:
         return Part("aside", text, noun, preposition, fronted, text)  # "not from Switzerland"
-    if lowered.startswith(_EXCEPTIONS):
+    if lowered.startswith(_EXCEPTIONS) or (lowered.startswith("up to ") and not timed):
         return Part("kept", text, noun, preposition, fronted, text)
     participle = noun.dep_ == "pcomp"
     roles = {

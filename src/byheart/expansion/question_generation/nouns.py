@@ -7,7 +7,7 @@ from byheart.expansion.question_generation.marks import is_mark
 from byheart.expansion.question_generation.wording import NOUNS, PLURAL, SUBJECTS, WORDS, is_name, plural, splits_off, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from spacy.tokens import Doc, Token
 
@@ -33,6 +33,8 @@ def is_person(noun: "Token") -> bool:
         acronym = noun.text.isupper() and len(noun.text) > 1 and noun.dep_ in ("nsubj", "pobj")
         if acronym and any(child.lower_ == "the" for child in noun.children):
             return True  # "The FCC will presume ..."
+        if any(t.dep_ == "compound" and t.lower_ in WORDS["people"] and t.pos_ == "PROPN" for t in noun.lefts):
+            return True  # "Bishop Anselm"
         return is_full_name(noun) or any(is_title(t) for t in noun.lefts if t.dep_ in ("compound", "nmod"))
     men = noun.lower_.endswith("men") and is_plural(noun)  # not "specimen"
     return men or re.search(r"(?:[a-km-z]ist|guards?|folk|man|smith|ologer|ographer)$", noun.lower_) is not None
@@ -91,6 +93,8 @@ def is_title(noun: "Token") -> bool:
 
 
 def is_time(noun: "Token") -> bool:
+    if noun.text.startswith("°"):
+        return False
     return noun.ent_type_ in ("DATE", "TIME") or is_year(noun) or noun.lemma_.lower() in WORDS["times"]
 
 
@@ -118,15 +122,16 @@ def has_number(noun: "Token") -> bool:
     first = any(c.lower_ in ("first", "each", "every", "further") or c.lower_ == "than" for c in noun.children)
     if first or any(c.lower_ == "than" and c.nbor(-1).lower_ not in ("more", "less", "fewer") for n in noun.children for c in n.children if c.i):
         return False  # "the first two weeks", "older than 30 days"
-    numbers = [c for c in noun.children if c.dep_ == "nummod" and c.pos_ == "NUM" and not is_year(c)]
+    numbers = [c for c in noun.children if c.dep_ == "nummod" and c.pos_ == "NUM" and c.i < noun.i and not is_year(c)]
     return any(is_plural(noun) or c.lower_ in ("one", "1") or noun.text in _PERCENT for c in numbers)
 
 
-def how_many(noun: "Token", bare: bool = False) -> tuple[str, str]:
+def how_many(noun: "Token", bare: bool = False, without: "Sequence[Token]" = ()) -> tuple[str, str]:
     """The words that ask for a counted noun, and the count with it: ("how many tons of dust", "182 million tons"). `bare`:
     without what stands behind the noun."""
     number = _number(noun)
     described = [t for t in noun.rights if t.dep_ in ("prep", "acl", "relcl", "amod", "advmod", "npadvmod") and not splits_off(t)]
+    described = [t for t in described if t not in without]
     what = "" if bare else " ".join(text_of(t) for t in described)
     counted = _up_to(noun)
     if noun.text in _PERCENT:
@@ -148,6 +153,11 @@ def count_of(noun: "Token") -> str:
     end = number.right_edge.i if number.right_edge.i < noun.i else number.i + 2 * more  # "between 450 and 700"
     counted = noun.doc[number.left_edge.i : end + 1].text
     return re.sub(r"^(?:some|an average)\s+", "", counted, flags=re.I)
+
+
+def stands_at(preposition: "Token") -> bool:
+    """Does it say where: "in the chamber"?"""
+    return any(child.dep_ == "pobj" and is_place(child, preposition.lower_) for child in preposition.children)
 
 
 def share_of(noun: "Token") -> tuple[str, str] | None:

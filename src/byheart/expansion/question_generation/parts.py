@@ -155,7 +155,7 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
         behind_it = [other for other in clause.parts if not other.fronted and other.head.i > part.head.i]
         yield clause.compose("how long", [part], "" if behind_it or part.focused else "for"), length, SHORT
         yield from _both(clause, clause.compose("for how long", [part]), length)
-    elif _OFTEN.search(part.text) and "at all times" not in part.text.lower():
+    elif _OFTEN.search(part.text) and part.preposition not in ("after", "before", "during") and "at all times" not in part.text.lower():
         yield from _plainly("how often", clause, part)
         if re.match(r"(?:at|every|on|in) ", part.text, re.I):
             yield clause.compose("when", [part]), _plain_answer(part), SHORT
@@ -169,6 +169,8 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
             word = "how long"  # "lasts 33 days"
         elif part.preposition == "to":
             return  # "is limited to 20 days"
+        if word == "when" and any(other.role == "condition" and not other.is_front for other in clause.parts):
+            return  # "When should it be sent when ...?"
         if word == "when":
             yield from _plainly("when", clause, part)
         else:
@@ -233,6 +235,8 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return
     if _JOINED_AGAIN.search(part.bare) or (clause.lemma == "be" and (preposition != "to" or part.head.pos_ != "VERB")):
         return  # "can be written in Lua or in Rust", "is in second class"
+    if any(child.dep_ == "prep" and child.lower_ == "with" for child in part.head.children):
+        return  # "connects to the relay with a command": whose is it?
     if _is_idiom(part) or (preposition == "from" and re.search(r"\bto\b", part.bare)):
         return  # "on request", "from two to five pence"
     if any(other.fronted and other.role == "preposition" for other in clause.parts) or clause.never:
@@ -243,7 +247,10 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return  # "up to 15 euros": an amount
     after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
     if nouns.has_number(part.head) and (clause.passive or clause.lemma == "consist") and not clause.denied:
-        question = clause.compose(nouns.how_many(part.head)[0], [part, *after], preposition)
+        if [other for other in clause.fitting([part, *after]) if not other.is_front]:
+            question = clause.compose(f"{preposition} {nouns.how_many(part.head)[0]}", [part])
+        else:
+            question = clause.compose(nouns.how_many(part.head)[0], [part, *after], preposition)
         yield question, nouns.count_of(part.head), SHORT
         return
     if part.fronted or _COMPOUND.match(part.text):
@@ -259,7 +266,7 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     objects = [other for other in clause.parts if other.role == "object"]
     if objects and (preposition not in ("to", "for", "from") or (preposition == "for" and wh_word != "who")):
         return  # "What does it contain its name in?"
-    if wh_word == "who or what":
+    if wh_word == "who or what" or (wh_word == "what" and preposition in ("to", "from", "with") and _may_act(part)):
         return
     whom = "whom" if wh_word == "who" else "what"
     asked = clause.permitted() if clause.denied and clause.modal in MODALS else clause
@@ -271,11 +278,18 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         # "What is a station not allowed to transmit messages for a third party to?": no preposition ends a question there.
         yield from _both(clause, asked.compose(f"{preposition} {whom}", [part]), part.bare)
         return
+    if (next_to := _behind(clause, part)) is not None and next_to.role in ("preposition", "place"):
+        return  # "raised above the mark on the post": half an answer
     stranded = asked.compose(wh_word, [part, *after], preposition)
     yield stranded, part.bare, SHORT
     if preposition in ("to", "from", "with", "for") and not part.focused:
         yield asked.compose(f"{preposition} {whom}", [part]), part.bare, SHORT
     yield stranded, clause.statement(), FULL
+
+
+def _may_act(part: Part) -> bool:
+    """ "the manufacturer": it may be a person."""
+    return part.head.pos_ == "NOUN" and part.head.lower_.removesuffix("s").endswith(("er", "or", "ee", "ian"))
 
 
 def _is_idiom(part: Part) -> bool:

@@ -22,6 +22,7 @@ from byheart.expansion.question_generation.repair import mend
 from byheart.expansion.question_generation.wording import (
     NAMES,
     NOUNS,
+    NOUNS_KNOWN,
     SUBJECTS,
     capital,
     find_names,
@@ -143,9 +144,17 @@ def ask_facts(
 
 def _know(docs: "Sequence[Doc]") -> None:
     """Tells every sentence which words the whole source uses as names, and who is a person."""
-    people, names = find_people(docs), find_names(docs)
+    people, names, nouns = find_people(docs), find_names(docs), _dictionary_nouns()
     for doc in docs:
-        doc.user_data[PEOPLE], doc.user_data[NAMES] = people, names
+        doc.user_data.update({PEOPLE: people, NAMES: names, NOUNS_KNOWN: nouns})
+
+
+@cache
+def _dictionary_nouns() -> frozenset[str]:
+    """The common nouns that the pipeline's lemmatizer knows, none where it comes without its list."""
+    tables = getattr(_pipeline().get_pipe("lemmatizer"), "lookups", None)
+    known = tables is not None and tables.has_table("lemma_index")
+    return frozenset(tables.get_table("lemma_index").get("noun", ())) if known else frozenset()
 
 
 def _resolved(clause: Clause, last: Clause | None) -> Clause | None:

@@ -25,6 +25,8 @@ def refers_outside(clause: Clause, before: Clause | None = None) -> bool:
     counted = clause.noun.ent_type_ == "ORDINAL" or clause.noun.like_num or clause.noun.lower_ in _WITHOUT_NOUN
     if counted and not any(child.lower_ == "of" for child in clause.noun.children) and not clause.there:
         return True  # "the third"
+    if clause.particle and any(part.role == "object" and part.head.tag_ == "PRP" for part in clause.parts):
+        return True  # "switches itself off": the particle stands behind
     if any(child.dep_ == "appos" for child in clause.noun.children) and ", " in clause.subject:
         return True  # "a local firm, Penrose and Sons": its second comma is lost
     front = [noun for part in clause.parts if part.is_front for noun in part.head.subtree if noun.pos_ in NOUNS]

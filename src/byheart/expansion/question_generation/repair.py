@@ -30,8 +30,20 @@ def mend(doc: "Doc") -> None:
         if token.lower_ in ("a.m.", "p.m.") and token.i and token.nbor(-1).like_num and token.head != token.nbor(-1):
             if not token.is_ancestor(token.nbor(-1)):
                 token.dep_, token.head = "npadvmod", token.nbor(-1)
+        if token.dep_ == "prt" and token.lower_ == "up" and token.i + 1 < len(doc) and token.nbor().lower_ == "to":
+            token.nbor().head, token.nbor().dep_ = token.head, "prep"
+            token.head, token.dep_ = token.nbor(), "quantmod"  # "supports the rider up to a speed of ..."
+        lasting = token.dep_ == "prep" and token.lower_ in ("within", "during", "until", "throughout", "since")
+        lasting = lasting or (token.lower_ == "between" and any(child.like_num for child in token.children))
+        if lasting and token.head.dep_ == "dobj" and token.head.head.pos_ in VERBS and token.right_edge == token.head.right_edge:
+            token.head = token.head.head  # "confirms the request within five days"
         if token.dep_ == "dobj" and token.lower_ in ("indoors", "outdoors"):
             token.dep_ = "advmod"
+        before = token.nbor(-1) if token.i else token
+        if token.tag_ == "CD" and before.tag_ == "NN" and token.dep_ != "nummod" and token.head == before.head.head:
+            token.head, token.dep_ = before, "nummod"  # "on port 7300"
+        if token.dep_ == "dobj" and token.left_edge.lower_ in ("every", "each") and token.head.tag_ == "VBN":
+            token.dep_ = "npadvmod"
         given = token.head.lemma_ in WORDS["giving"]
         if token.dep_ in ("dobj", "attr") and not given and child_of(token.head, "auxpass") is not None:
             token.dep_ = "npadvmod"  # "are reimbursed up to 15 euros a day": an amount, no object
@@ -49,6 +61,10 @@ def _is_impossible(token: "Token") -> bool:
         or _has_no_object(token)
         or _is_unannounced(token)
         or _is_half_joined(token)
+        or (token.dep_ == "dobj" and token.head.pos_ in NOUNS)
+        or (token.tag_ == "PRP" and token.head.pos_ in NOUNS and token.dep_ not in SUBJECTS)
+        or (token.dep_ in SUBJECTS and token.i < token.head.i < token.right_edge.i)
+        or _has_no_subject(token)
         or (token.dep_ in ("det", "amod", "nummod", "poss") and token.head.pos_ in VERBS and token.head.tag_ != "VBG")
         or _has_two_objects(token)
         or _is_repeated(token)
@@ -60,6 +76,13 @@ def _is_impossible(token: "Token") -> bool:
         or (token.dep_ == "conj" and token.head.pos_ in VERBS and token.pos_ in (*NOUNS, "NUM") and token.head.lemma_ != "be")
         or (token.dep_ in ("dep", "csubj", "csubjpass") and token.pos_ in VERBS and token.head.pos_ in VERBS)
     )
+
+
+def _has_no_subject(verb: "Token") -> bool:
+    """ "with the handlebars turned sideways": a participle taken for a clause."""
+    if verb.dep_ != "advcl" or verb.tag_ != "VBD":
+        return False
+    return child_of(verb, *SUBJECTS, "mark", "aux", "auxpass") is None
 
 
 def _lends_wrongly(verb: "Token") -> bool:

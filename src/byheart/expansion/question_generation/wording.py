@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
 NAMES = "names"  # the key of a document's `user_data` that holds what `find_names` found
+NOUNS_KNOWN = "nouns"  # that of the lemmatizer's list
 LEXICON = tomllib.loads((Path(__file__).parent / "lexicon.toml").read_text(encoding="utf-8"))
 WORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in LEXICON["words"].items()}
 SUBJECTS = ("nsubj", "nsubjpass")
@@ -45,7 +46,7 @@ def text_of(token: "Token", without: "Sequence[Token]" = (), headless: bool = Fa
             kept.append(t)
         depth -= t.text in (")", "]") and depth > 0
     pairs = zip(kept, [*kept[1:], *kept[-1:]], strict=True)
-    text = tidy("".join(t.text + " " * bool(t.whitespace_ or after.i > t.i + 1) for t, after in pairs))
+    text = tidy("".join(t.text + _gap(t, after) for t, after in pairs))
     if kept and kept[-1].i + 1 >= len(token.doc) and len(text) > 1 and kept[-1].text not in ("a.m.", "p.m."):
         text = text.rstrip(".")  # "100 W." at the end of a sentence is one token
     first = kept[0] if kept else token
@@ -54,6 +55,13 @@ def text_of(token: "Token", without: "Sequence[Token]" = (), headless: bool = Fa
     if token.dep_ in SUBJECTS:
         text = re.sub(r"^(?:this|these)\s+(?=[a-z-]+\b(?!\s+(?:is|are|was|were)\b))", "the ", text)
     return text
+
+
+def _gap(token: "Token", after: "Token") -> str:
+    """What stands between two words that are kept: a comma that hangs on another word belongs there."""
+    between = token.doc[token.i + 1 : after.i]
+    comma = "," if len(between) == 1 and between[0].text == "," else ""
+    return comma + " " * bool(comma or token.whitespace_ or after.i > token.i + 1)
 
 
 def is_name(first: "Token") -> bool:
@@ -65,12 +73,24 @@ def is_name(first: "Token") -> bool:
     if first.text in known[0] or common:
         return first.text in known[0] and not (common and first.pos_ != "PROPN")
     behind = first.nbor() if first.i + 1 < len(first.doc) else None
+    common = {first.lower_, first.lower_.removesuffix("s")} & known[1]
+    if first.text in known[0] or common:
+        return first.text in known[0] and not (common and first.pos_ != "PROPN")
+    behind = first.nbor() if first.i + 1 < len(first.doc) else None
     many = first.tag_ == "NNPS" and first.dep_ in SUBJECTS and first.left_edge == first  # "Leeks give ..."
     if many or (first.dep_ == "compound" and first.head.pos_ == "NOUN" and first.ent_type_ == "PERSON"):
         return False  # "Bush varieties"
     joined = behind is not None and behind.pos_ == "PROPN" and first.head in (behind, behind.head)
+    if not joined and _is_dictionary_noun(first):
+        return False  # "Brake pads are ..."
     kinds = ("PERSON", "GPE", "LOC", "ORG", "FAC", "PRODUCT", "NORP")
     return first.pos_ == "PROPN" and (joined or first.dep_ == "compound" or first.ent_type_ in kinds)
+
+
+def _is_dictionary_noun(word: "Token") -> bool:
+    """Is it in the list of nouns that the lemmatizer comes with?"""
+    known = word.doc.user_data.get(NOUNS_KNOWN)
+    return known is not None and bool({word.lower_, word.lower_.removesuffix("s"), word.lower_.removesuffix("es")} & known)
 
 
 def find_names(docs: "Sequence[Doc]") -> tuple[frozenset[str], frozenset[str]]:
