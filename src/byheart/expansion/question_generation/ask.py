@@ -73,7 +73,7 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
         if clause.modal not in ("may", "shall", "can", "will"):
             return
         group = re.sub(r"^(?:(will)|shall|may|can)\b", lambda found: f"{found[1] or 'may'} not", group)
-    answer, word = clause.asserted_subject, nouns.who_or_what(noun, acts=not clause.passive and not copula)
+    answer, word = clause.asserted_subject, nouns.who_or_what(noun, not clause.passive and not copula, not clause.permanent)
     agreed = _agreeing(clause, group)
 
     def asked(subject: str, verbs: str, reply: str, length: str = SHORT) -> Asked:

@@ -49,6 +49,7 @@ class Part:
     preposition: str = ""
     fronted: bool = False  # it stands before the subject
     inner: str = ""  # the text without its preposition
+    lead: str = ""  # the comma before it
     focused: bool = False  # "only", "about" or the like stands before the preposition
 
     @property
@@ -84,7 +85,9 @@ class Clause:
 
     @property
     def passive(self) -> bool:
-        return self.helped or any(child.dep_ == "auxpass" for child in self.verb.children)
+        if self.helped or any(child.dep_ == "auxpass" for child in self.verb.children):
+            return True  # or joined to a passive verb: "was stolen and returned"
+        return self.verb.tag_ == "VBN" and self.auxiliaries[-1:] in (("is",), ("are",), ("was",), ("were",), ("be",), ("been",))
 
     @property
     def there(self) -> bool:
@@ -143,7 +146,7 @@ class Clause:
 
     def statement(self) -> str:
         front = "".join(f"{part.text}, " for part in self.parts if part.fronted)
-        rest = " ".join(part.text for part in self.parts if not part.fronted)
+        rest = " ".join(part.lead + part.text for part in self.parts if not part.fronted)
         return tidy(f"{front}{self.subject} {self.verb_group()} {rest}")
 
     def compose(self, asking: str, without: Sequence[Part] = (), strand: str = "") -> str:
@@ -169,7 +172,7 @@ class Clause:
         "", "occur"); None where the verb is not finite, so that nothing can be asked."""
         verb, lemma, others, late = self.verb, self.lemma, self.auxiliaries[1:], self.late
         if self.permission:  # "is (not) allowed to transmit", "is required to have"
-            if not self.permits:
+            if not self.permits or (self.passive and self.lemma in WORDS["giving"]):
                 return None
             duty = "required" if self.modal in ("must", "shall") and not self.denied else "allowed"
             rest = [f"{'not ' if self.denied else ''}{duty} to", *others, late, verb.text if others else lemma]
@@ -203,5 +206,5 @@ def as_question(parts: Sequence[Part], words: Sequence[str]) -> str:
 
 def behind(parts: Sequence[Part]) -> str:
     """The parts behind the verb; a time or place that stood in front goes to the end."""
-    back = [part.text for part in parts if not part.fronted]
+    back = [part.lead + part.text for part in parts if not part.fronted]
     return " ".join(back + [small(part.text) for part in parts if part.fronted and part.role != "condition"])

@@ -36,7 +36,10 @@ def parts_of(verb: "Token", subject: "Token", lender: "Token", taken: set[int]) 
         fronted = child.i < min(subject.i, verb.i)
         by = _agent_within(child) if verb.tag_ == "VBN" else None
         if part := part_of(child, fronted, [by] if by is not None else []):
-            yield _focused(part, child, taken)
+            comma = not fronted and child.left_edge.i > 0 and child.doc[child.left_edge.i - 1].text == ","
+            remark = comma and part.role == "adverb"  # "..., nearly twice as much as planned"
+            part = replace(_focused(part, child, taken), lead=", " if comma else "")
+            yield replace(part, role="aside") if remark else part
         if by is not None and (agent := part_of(by, fronted)):
             yield replace(agent, role="agent")
 

@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.marks import is_mark
-from byheart.expansion.question_generation.wording import NOUNS, PLURAL, SUBJECTS, WORDS, is_name, plural, splits_off, text_of
+from byheart.expansion.question_generation.wording import KNOWN, NOUNS, PLURAL, SUBJECTS, WORDS, is_name, plural, splits_off, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ def is_person(noun: "Token") -> bool:
             return True  # "Bishop Anselm"
         return is_full_name(noun) or any(is_title(t) for t in noun.lefts if t.dep_ in ("compound", "nmod"))
     men = noun.lower_.endswith("men") and is_plural(noun)  # not "specimen"
-    return men or re.search(r"(?:[a-km-z]ist|guards?|folk|man|smith|ologer|ographer)$", noun.lower_) is not None
+    return men or re.search(r"(?:(?:[a-km-z]|[aei]l|cl)ists?|guards?|folk|man|smith|ologer|ographer)$", noun.lower_) is not None
 
 
 def is_full_name(noun: "Token") -> bool:
@@ -71,8 +71,8 @@ def is_body(noun: "Token") -> bool:
     return noun.lemma_.lower() in WORDS["bodies"] or (noun.text[:1].isupper() and noun.lower_ in WORDS["bodies"])
 
 
-def who_or_what(noun: "Token", acts: bool = False) -> str:
-    """ "who", "what", or both where nothing tells. `acts`: it does what the verb says."""
+def who_or_what(noun: "Token", acts: bool = False, past: bool = False) -> str:
+    """ "who", "what", or both where nothing tells. `acts`: it does, or did (`past`), what the verb says."""
     if is_person(noun) or (acts and is_body(noun)):
         return "who"
     if is_mark(noun.text) or noun.text.isupper():
@@ -80,7 +80,7 @@ def who_or_what(noun: "Token", acts: bool = False) -> str:
     kinds = ("PERSON", "ORG", "NORP", "GPE") if acts else ("PERSON", "ORG", "NORP")
     named = noun.pos_ == "PROPN" and (noun.i > 0 or is_name(noun)) and noun.ent_type_ in kinds and noun.lower_ not in CLASSES
     thinks = noun.dep_ in SUBJECTS and noun.head.lemma_ in WORDS["minds"]
-    agent = noun.pos_ == "NOUN" and acts and thinks and re.search(r"..(?:er|or|eer|ian|ee)s?$", noun.lower_) is not None
+    agent = acts and (thinks or past) and may_act(noun)
     either = noun.lemma_.lower() in WORDS["either"]
     return "who or what" if named or either or (agent and noun.lemma_.lower() not in CLASSES) else "what"
 
@@ -152,7 +152,17 @@ def count_of(noun: "Token") -> str:
     more = number.i + 2 < noun.i and noun.doc[number.i + 2].lower_ == "more"  # "five or more seats"
     end = number.right_edge.i if number.right_edge.i < noun.i else number.i + 2 * more  # "between 450 and 700"
     counted = noun.doc[number.left_edge.i : end + 1].text
-    return re.sub(r"^(?:some|an average)\s+", "", counted, flags=re.I)
+    return re.sub(r"^an average\s+", "", counted, flags=re.I)
+
+
+def may_act(noun: "Token") -> bool:
+    """ "the labourers", "the manufacturer": made from a verb, as the names of persons and of tools are."""
+    word = noun.lower_.removesuffix("s")
+    if noun.pos_ != "NOUN" or not word.endswith(("er", "or", "ee")):
+        return False
+    verbs = noun.doc.user_data.get(KNOWN, {}).get("verb", frozenset())
+    stem = word[:-2]
+    return not verbs.isdisjoint((stem, f"{stem}e", stem[:-1] if stem[-1:] == stem[-2:-1] else stem))
 
 
 def stands_at(preposition: "Token") -> bool:

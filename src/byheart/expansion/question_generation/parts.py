@@ -152,8 +152,8 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
             return  # "for the fourth time", "for life"
         found = _DURATION.search(part.text)
         length = f"{found['n']} {found['unit']}s" if found else part.bare
-        behind_it = [other for other in clause.parts if not other.fronted and other.head.i > part.head.i]
-        yield clause.compose("how long", [part], "" if behind_it or part.focused else "for"), length, SHORT
+        short = all(other.is_front or other.role in ("object", "complement", "quality", "adverb") for other in clause.fitting([part]))
+        yield clause.compose("how long", [part], "for" if short and not part.focused else ""), length, SHORT
         yield from _both(clause, clause.compose("for how long", [part]), length)
     elif _OFTEN.search(part.text) and part.preposition not in ("after", "before", "during") and "at all times" not in part.text.lower():
         yield from _plainly("how often", clause, part)
@@ -187,7 +187,7 @@ def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
 def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.head.lemma_.lower() in ("person", "people") and nouns.has_number(part.head):
         return  # "by one person at a time": how many, not who
-    wh_word = nouns.who_or_what(part.head, acts=True)
+    wh_word = nouns.who_or_what(part.head, acts=True, past=not clause.permanent)
     behind_it = [c for c in part.head.children if c.dep_ == "prep" and c.lower_ not in ("of", "from", "in", "for", "with")]
     if _JOINED_AGAIN.search(part.bare) or _is_idiom(part) or behind_it:
         return  # "rented by associations outside opening hours"
@@ -266,7 +266,7 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     objects = [other for other in clause.parts if other.role == "object"]
     if objects and (preposition not in ("to", "for", "from") or (preposition == "for" and wh_word != "who")):
         return  # "What does it contain its name in?"
-    if wh_word == "who or what" or (wh_word == "what" and preposition in ("to", "from", "with") and _may_act(part)):
+    if wh_word == "who or what" or (wh_word == "what" and preposition in ("to", "from", "with") and nouns.may_act(part.head)):
         return
     whom = "whom" if wh_word == "who" else "what"
     asked = clause.permitted() if clause.denied and clause.modal in MODALS else clause
@@ -285,11 +285,6 @@ def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     if preposition in ("to", "from", "with", "for") and not part.focused:
         yield asked.compose(f"{preposition} {whom}", [part]), part.bare, SHORT
     yield stranded, clause.statement(), FULL
-
-
-def _may_act(part: Part) -> bool:
-    """ "the manufacturer": it may be a person."""
-    return part.head.pos_ == "NOUN" and part.head.lower_.removesuffix("s").endswith(("er", "or", "ee", "ian"))
 
 
 def _is_idiom(part: Part) -> bool:

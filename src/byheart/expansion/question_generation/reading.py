@@ -20,9 +20,9 @@ from byheart.expansion.question_generation.rank import rank
 from byheart.expansion.question_generation.references import agrees, refers_outside
 from byheart.expansion.question_generation.repair import mend
 from byheart.expansion.question_generation.wording import (
+    KNOWN,
     NAMES,
     NOUNS,
-    NOUNS_KNOWN,
     SUBJECTS,
     capital,
     find_names,
@@ -144,17 +144,19 @@ def ask_facts(
 
 def _know(docs: "Sequence[Doc]") -> None:
     """Tells every sentence which words the whole source uses as names, and who is a person."""
-    people, names, nouns = find_people(docs), find_names(docs), _dictionary_nouns()
+    people, names, words = find_people(docs), find_names(docs), _dictionary()
     for doc in docs:
-        doc.user_data.update({PEOPLE: people, NAMES: names, NOUNS_KNOWN: nouns})
+        doc.user_data.update({PEOPLE: people, NAMES: names, KNOWN: words})
 
 
 @cache
-def _dictionary_nouns() -> frozenset[str]:
-    """The common nouns that the pipeline's lemmatizer knows, none where it comes without its list."""
+def _dictionary() -> dict[str, frozenset[str]]:
+    """The common nouns and verbs that the pipeline's lemmatizer lists; nothing where it comes without its list."""
     tables = getattr(_pipeline().get_pipe("lemmatizer"), "lookups", None)
-    known = tables is not None and tables.has_table("lemma_index")
-    return frozenset(tables.get_table("lemma_index").get("noun", ())) if known else frozenset()
+    if tables is None or not tables.has_table("lemma_index"):
+        return {}
+    listed = tables.get_table("lemma_index")
+    return {kind: frozenset(listed.get(kind, ())) for kind in ("noun", "verb")}
 
 
 def _resolved(clause: Clause, last: Clause | None) -> Clause | None:

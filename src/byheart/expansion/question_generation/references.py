@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _POINTING = ("this", "that", "these", "those")
 _ELSEWHERE = ("here", "then", "above", "below", "hereby", "thereof", "therein", "thereby")
 _OWN = ("part", "section", "chapter", "rule", "document")  # "this part": the text itself
+_BACKWARDS = ("following", "previous", "preceding", "aforementioned")
 _WITHOUT_NOUN = ("other", "others", "latter", "former", "same", "rest", "first", "second", "third", "last")
 _EACH = ("each", "every", "any", "no", "all")
 
@@ -57,11 +58,16 @@ def _is_outside(token: "Token", clause: Clause, front: "list[Token]", inside_sub
         earlier = [t for t in clause.verb.sent if t.pos_ in NOUNS and t.i < token.i and _may_own(t, token)]
         if inside_subject:
             earlier = [t for t in earlier if t in clause.noun.subtree]
+        others = [t for t in clause.noun.subtree if t.pos_ in NOUNS and t != clause.noun and t.dep_ not in ("compound", "nmod")]
         own = not inside_subject and agrees(word, clause.noun, clause.plural)
+        if own and any(agrees(word, noun) for noun in others):
+            return True  # "The first rule that matches a message decides its folder": whose?
         return not own and not any(agrees(word, noun) for noun in [*earlier, *front])
     if token.tag_ == "PRP" and not word.endswith(("self", "selves")) and token.dep_ != "expl":
         held = not inside_subject and _is_embedded(token, clause.verb) and agrees(word, clause.noun, clause.plural)
         return not held and not any(agrees(word, noun) for noun in front)
+    if word in _BACKWARDS and token.dep_ == "amod":
+        return True
     if word == "such" and token.dep_ in ("amod", "predet", "det") and token.nbor().lower_ not in ("as", "a", "an"):
         return True
     if word in _POINTING and token.tag_ == "DT":

@@ -62,9 +62,12 @@ def _is_impossible(token: "Token") -> bool:
         or _is_unannounced(token)
         or _is_half_joined(token)
         or (token.dep_ == "dobj" and token.head.pos_ in NOUNS)
-        or (token.tag_ == "PRP" and token.head.pos_ in NOUNS and token.dep_ not in SUBJECTS)
+        or (token.tag_ == "PRP" and token.lower_ in ("it", "them", "him") and token.head.pos_ in NOUNS and token.dep_ not in SUBJECTS)
         or (token.dep_ in SUBJECTS and token.i < token.head.i < token.right_edge.i)
         or _has_no_subject(token)
+        or _is_subordinate(token)
+        or _disagrees(token)
+        or _is_second_half(token)
         or (token.dep_ in ("det", "amod", "nummod", "poss") and token.head.pos_ in VERBS and token.head.tag_ != "VBG")
         or _has_two_objects(token)
         or _is_repeated(token)
@@ -76,6 +79,36 @@ def _is_impossible(token: "Token") -> bool:
         or (token.dep_ == "conj" and token.head.pos_ in VERBS and token.pos_ in (*NOUNS, "NUM") and token.head.lemma_ != "be")
         or (token.dep_ in ("dep", "csubj", "csubjpass") and token.pos_ in VERBS and token.head.pos_ in VERBS)
     )
+
+
+def _disagrees(verb: "Token") -> bool:
+    """ "The service needs read access but never stores ...": a plural noun beside a verb in the singular, or the reverse."""
+    shared = verb.dep_ == "conj" and child_of(verb, *SUBJECTS) is None
+    subject = child_of(verb.head if shared else verb, *SUBJECTS)
+    if verb.pos_ not in VERBS or subject is None or subject.pos_ != "NOUN" or subject.i > verb.i:
+        return False
+    helpers = [child for child in verb.children if child.dep_ in ("aux", "auxpass")]
+    finite = min(helpers, key=lambda token: token.i) if helpers else verb
+    counted = any(child.dep_ in ("conj", "nummod", "cc") or child.lower_ in ("of", "than") for child in subject.children)
+    if finite.tag_ == "VBZ":
+        return subject.tag_ == "NNS" and not counted and subject.lemma_ != subject.lower_
+    collective = subject.lemma_.lower() in WORDS["bodies"] | WORDS["groups"] | WORDS["shares"] | {"majority", "number", "lot"}
+    return finite.tag_ == "VBP" and finite.lower_ != "be" and subject.tag_ == "NN" and not counted and not collective
+
+
+def _is_second_half(root: "Token") -> bool:
+    """ "In that decade the canal silted up, and bridges were replaced": the first half was taken for something else."""
+    subject = child_of(root, *SUBJECTS)
+    if root.dep_ != "ROOT" or subject is None:
+        return False
+    return any(child.dep_ == "cc" and 0 < child.i < subject.left_edge.i and child.lower_ != "both" for child in root.children)
+
+
+def _is_subordinate(root: "Token") -> bool:
+    """ "After a power cut the stove restarts": the first noun was taken for the main verb."""
+    mark = child_of(root, "mark") if root.dep_ == "ROOT" else None
+    subjects = [child for child in root.children if child.dep_ in SUBJECTS]
+    return mark is not None and mark.lower_ in WORDS["conditions"] and len(subjects) == 1
 
 
 def _has_no_subject(verb: "Token") -> bool:

@@ -56,6 +56,9 @@ def _in_part(clause: Clause, part: Part, token: "Token", found: Phrase) -> Itera
     (wh_words, phrase, answer), is_head = found, token == part.head
     is_object, is_kind = part.role in ("object", "complement"), found[0].startswith("what kind")
     dated = part.role == "time" and part.preposition == "in" and is_year(token)
+    embedded = any(above.pos_ in ("VERB", "AUX") and part.head.is_ancestor(above) for above in token.ancestors)
+    if is_kind and embedded and part.role not in ("object", "complement"):
+        return
     if is_kind and (part.preposition == "to" or part.role == "time"):
         return
     if part.preposition == "from" and re.search(r"\bto\b", part.text) or (part.focused and part.role == "agent"):

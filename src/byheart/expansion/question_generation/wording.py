@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
 NAMES = "names"  # the key of a document's `user_data` that holds what `find_names` found
-NOUNS_KNOWN = "nouns"  # that of the lemmatizer's list
+KNOWN = "dictionary"  # the words that the lemmatizer lists, by part of speech
 LEXICON = tomllib.loads((Path(__file__).parent / "lexicon.toml").read_text(encoding="utf-8"))
 WORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in LEXICON["words"].items()}
 SUBJECTS = ("nsubj", "nsubjpass")
@@ -89,8 +89,8 @@ def is_name(first: "Token") -> bool:
 
 def _is_dictionary_noun(word: "Token") -> bool:
     """Is it in the list of nouns that the lemmatizer comes with?"""
-    known = word.doc.user_data.get(NOUNS_KNOWN)
-    return known is not None and bool({word.lower_, word.lower_.removesuffix("s"), word.lower_.removesuffix("es")} & known)
+    known = word.doc.user_data.get(KNOWN, {}).get("noun", frozenset())
+    return not known.isdisjoint((word.lower_, word.lower_.removesuffix("s"), word.lower_.removesuffix("es")))
 
 
 def find_names(docs: "Sequence[Doc]") -> tuple[frozenset[str], frozenset[str]]:
