@@ -62,8 +62,11 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     described = parts and parts[0].role != "infinitive" and not parts[0].text.lower().startswith(("a ", "an "))
     if copula and parts and parts[0].role == "quality" and re.match(r"(?:more|less)\b(?!.*\bthan\b)", parts[0].text):
         return  # "What is less common?"
-    if copula and parts and parts[0].role == "complement" and (
-        nouns.has_number(parts[0].head) or parts[0].head.pos_ == "NUM"
+    if (
+        copula
+        and parts
+        and parts[0].role == "complement"
+        and (nouns.has_number(parts[0].head) or parts[0].head.pos_ == "NUM")
     ):
         return  # "What is one tablet?"
     if copula and (clause.modal or clause.negated or not described):
@@ -73,14 +76,17 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
         if clause.modal not in ("may", "shall", "can", "will"):
             return
         group = re.sub(r"^(?:(will)|shall|may|can)\b", lambda found: f"{found[1] or 'may'} not", group)
-    answer, word = clause.asserted_subject, nouns.who_or_what(noun, not clause.passive and not copula, not clause.permanent)
+    answer, word = (
+        clause.asserted_subject,
+        nouns.who_or_what(noun, not clause.passive and not copula, not clause.permanent),
+    )
     agreed = _agreeing(clause, group)
 
     def asked(subject: str, verbs: str, reply: str, length: str = SHORT) -> Asked:
         return Asked("subject", as_question(parts, [subject, verbs, behind(parts)]), full_stop(reply), length, True)
 
     some = _SOME.match(clause.subject)
-    if some and (not clause.plural and some.group().lower().startswith("all") or noun.lemma_ == "number"):
+    if some and ((not clause.plural and some.group().lower().startswith("all")) or noun.lemma_ == "number"):
         some = None  # "all equipment"
     if some and clause.modal in MODALS:
         yield asked(f"which {_bare_plural(clause)}", group, answer)
@@ -96,7 +102,8 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
         yield asked(share[0], group, share[1])
     if not some and not clause.nobody:
         yield from _about_core(clause, f"{word} {agreed}")
-    many = copula and any(p.role == "complement" and nouns.is_plural(p.head) for p in parts)
+    complements = [part.head for part in parts if part.role == "complement"]
+    many = copula and any(nouns.is_plural(head) or child_of(head, "conj") is not None for head in complements)
     if noun.lemma_.lower() in ("person", "people") and nouns.has_number(noun):
         return  # "How many people ...?" asks for it
     verbs = group if many and clause.plural and not clause.modal and word == "what" else agreed
@@ -172,7 +179,10 @@ def _whether(clause: Clause) -> Iterator[Asked]:
     kept = modal if modal == "will" or not denied else "may"
     auxiliaries = (kept, *clause.auxiliaries[1:])
     asking = replace(clause, subject=clause.asserted_subject, negated=False, auxiliaries=auxiliaries)
-    target, answer = "forbidden" if denied else "whether", f"{'No' if denied else 'Yes'}, {small(statement).rstrip('.')}."
+    target, answer = (
+        "forbidden" if denied else "whether",
+        f"{'No' if denied else 'Yes'}, {small(statement).rstrip('.')}.",
+    )
     yield Asked(target, asking.compose(""), answer, FULL)
     if not clause.passive and clause.lemma not in ("be", "have") and modal in MODALS and clause.permits:
         yield Asked(target, asking.permitted().compose(""), answer, FULL)
@@ -206,7 +216,9 @@ def _what_happened(clause: Clause) -> Iterator[Asked]:
     if any(part.role in _ASKED_ELSEWHERE and not part.fronted for part in clause.parts):
         return
     times = [part for part in clause.fitting() if part.role in ("time", "condition")]
-    others = [p for p in clause.parts if p not in times and p.role not in ("aside", "reason", "place") and not p.fronted]
+    others = [
+        p for p in clause.parts if p not in times and p.role not in ("aside", "reason", "place") and not p.fronted
+    ]
     past = clause.noun.left_edge.lower_ in ("a", "an") or "had" in clause.auxiliaries
     if past or others or any(part.preposition == "until" for part in times):
         return

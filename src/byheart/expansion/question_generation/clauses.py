@@ -87,7 +87,14 @@ class Clause:
     def passive(self) -> bool:
         if self.helped or any(child.dep_ == "auxpass" for child in self.verb.children):
             return True  # or joined to a passive verb: "was stolen and returned"
-        return self.verb.tag_ == "VBN" and self.auxiliaries[-1:] in (("is",), ("are",), ("was",), ("were",), ("be",), ("been",))
+        return self.verb.tag_ == "VBN" and self.auxiliaries[-1:] in (
+            ("is",),
+            ("are",),
+            ("was",),
+            ("were",),
+            ("be",),
+            ("been",),
+        )
 
     @property
     def there(self) -> bool:
@@ -206,5 +213,6 @@ def as_question(parts: Sequence[Part], words: Sequence[str]) -> str:
 
 def behind(parts: Sequence[Part]) -> str:
     """The parts behind the verb; a time or place that stood in front goes to the end."""
-    back = [part.lead + part.text for part in parts if not part.fronted]
-    return " ".join(back + [small(part.text) for part in parts if part.fronted and part.role != "condition"])
+    last = [part.lead + part.text for part in parts if part.lead and part.role == "kept"]  # ", except ..."
+    back = [part.lead + part.text for part in parts if not part.fronted and not (part.lead and part.role == "kept")]
+    return " ".join([*back, *(small(part.text) for part in parts if part.fronted and part.role != "condition"), *last])

@@ -16,7 +16,19 @@ _ROLES = {"dobj": "object", "dative": "object", "attr": "complement", "oprd": "c
 # Dependents that are no part: of the verb itself, of the subject, or clauses of their own.
 _NO_PARTS = (*SUBJECTS, *"aux auxpass neg prt punct cc conj mark intj csubj expl preconj parataxis dep".split())
 _REASONS = ("because of", "due to", "owing to", "for the purpose of", "in order to", "as a result of", "thanks to")
-_FIXED = ("at once", "at a time", "at the same time", "at all", "in advance", "in person", "on foot", "by hand", "at first", "at last", "in turn")
+_FIXED = (
+    "at once",
+    "at a time",
+    "at the same time",
+    "at all",
+    "in advance",
+    "in person",
+    "on foot",
+    "by hand",
+    "at first",
+    "at last",
+    "in turn",
+)
 _IDIOMS = ("for example", "for instance", "in addition", "in general", "of course", "in fact", "on the other hand")
 _PLACES = ("in front of", "on top of", "next to", "inside of")
 _ASIDES = ("according", "including", "such as", "like", "unlike", "despite")
@@ -65,7 +77,12 @@ def join_only(parts: list[Part]) -> list[Part]:
     joined: list[Part] = []
     for part in parts:
         last = joined[-1] if joined else None
-        if last and part.role == "adverb" and part.text.lower() in ("only", "alone") and last.head.right_edge.i + 1 == part.head.i:
+        if (
+            last
+            and part.role == "adverb"
+            and part.text.lower() in ("only", "alone")
+            and last.head.right_edge.i + 1 == part.head.i
+        ):
             inner = f"{last.inner} {part.text}" if last.inner else ""
             joined[-1] = replace(last, text=f"{last.text} {part.text}", inner=inner)
         else:
@@ -155,14 +172,28 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
     if noun is None and (inner := child_of(child, "prep")) is not None:
         noun = child_of(inner, "pobj")  # "from under the table", "because of"
     preposition, lowered = child.lower_, text.lower()
-    if (noun is None and len(text.split()) > 1) or lowered.startswith(_FIXED) or (noun is not None and noun.pos_ == "ADV"):
+    if (
+        (noun is None and len(text.split()) > 1)
+        or lowered.startswith(_FIXED)
+        or (noun is not None and noun.pos_ == "ADV")
+    ):
         return Part("kept", text, noun or child, preposition, fronted, text)  # "is listed as vulnerable", "at once"
     if noun is None or lowered.startswith(_IDIOMS):
         return None
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]
     timed = preposition in WORDS["time_prepositions"] and is_time(noun)
-    clock = child.dep_ == "agent" and (noun.pos_ == "NUM" or (is_time(noun) and noun.left_edge != noun))  # "must be vacated by 10:00"
-    event = preposition in ("after", "before") and child.head.lemma_ not in ("name", "look", "ask", "seek", "call", "take", "run")
+    clock = child.dep_ == "agent" and (
+        noun.pos_ == "NUM" or (is_time(noun) and noun.left_edge != noun)
+    )  # "must be vacated by 10:00"
+    event = preposition in ("after", "before") and child.head.lemma_ not in (
+        "name",
+        "look",
+        "ask",
+        "seek",
+        "call",
+        "take",
+        "run",
+    )
     if is_relative(noun) or child_of(child, "neg") is not None:
         return Part("aside", text, noun, preposition, fronted, text)  # "not from Switzerland"
     if lowered.startswith(_EXCEPTIONS) or (lowered.startswith("up to ") and not timed):

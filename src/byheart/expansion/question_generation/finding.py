@@ -118,7 +118,12 @@ def _reported_speech(verb: "Token") -> Clause | None:
     if verb.dep_ != "ccomp" or saying.lemma_ not in WORDS["saying"] or saying.dep_ not in ("ROOT", "conj", "ccomp"):
         return None
     speaker = own_subject(saying)
-    if speaker is None or verb.left_edge.i < saying.i or speaker.tag_ in RELATIVE or child_of(saying, "neg", "auxpass") is not None:
+    if (
+        speaker is None
+        or verb.left_edge.i < saying.i
+        or speaker.tag_ in RELATIVE
+        or child_of(saying, "neg", "auxpass") is not None
+    ):
         return None
     clause = _clause(verb) if own_subject(verb) is not None else None
     return None if clause is None else replace(clause, according=text_of(speaker))
@@ -233,7 +238,9 @@ def _build(verb: "Token", subject: _Subject, auxiliaries: "list[Token]", lender:
     between = [c for c in adverbs if start < c.i < verb.i and c.lower_ not in WORDS["connectives"]]
     denial = child_of(verb, "neg")
     if denial is not None and denial.lower_ == "never" and start < denial.i < verb.i:
-        between = sorted([*between, denial], key=lambda token: token.i)  # stays where it is: "What does it never delete?"
+        between = sorted(
+            [*between, denial], key=lambda token: token.i
+        )  # stays where it is: "What does it never delete?"
     last = auxiliaries[-1].i if auxiliaries else -1
     particle = _particle(verb)
     parts = list(parts_of(verb, subject.token, verb if lender is None else lender, {child.i for child in between}))

@@ -4,7 +4,17 @@ import re
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.marks import is_mark
-from byheart.expansion.question_generation.wording import KNOWN, NOUNS, PLURAL, SUBJECTS, WORDS, is_name, plural, splits_off, text_of
+from byheart.expansion.question_generation.wording import (
+    KNOWN,
+    NOUNS,
+    PLURAL,
+    SUBJECTS,
+    WORDS,
+    is_name,
+    plural,
+    splits_off,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,14 +47,20 @@ def is_person(noun: "Token") -> bool:
             return True  # "Bishop Anselm"
         return is_full_name(noun) or any(is_title(t) for t in noun.lefts if t.dep_ in ("compound", "nmod"))
     men = noun.lower_.endswith("men") and is_plural(noun)  # not "specimen"
-    return men or re.search(r"(?:(?:[a-km-z]|[aei]l|cl)ists?|guards?|folk|man|smith|ologer|ographer)$", noun.lower_) is not None
+    return (
+        men
+        or re.search(r"(?:(?:[a-km-z]|[aei]l|cl)ists?|guards?|folk|man|smith|ologer|ographer)$", noun.lower_)
+        is not None
+    )
 
 
 def is_full_name(noun: "Token") -> bool:
     """ "Agnes Tolliver", "Caspar von Thule": a lone word or one with digits is often taken for a person by mistake."""
     names = [t for t in noun.doc[noun.left_edge.i : noun.i + 1] if t.ent_type_ == "PERSON"]
     quoted = noun.i > 0 and noun.nbor(-1).text in ('"', "“", "'", "‘")
-    proper = [t for t in names if t.pos_ == "PROPN" and t.text[:1].isupper() and t.text[1:].isalpha() and not is_mark(t.text)]
+    proper = [
+        t for t in names if t.pos_ == "PROPN" and t.text[:1].isupper() and t.text[1:].isalpha() and not is_mark(t.text)
+    ]
     return noun in proper and len(proper) >= 2 and not quoted and proper[-1].lower_ not in CLASSES
 
 
@@ -73,12 +89,20 @@ def is_body(noun: "Token") -> bool:
 
 def who_or_what(noun: "Token", acts: bool = False, past: bool = False) -> str:
     """ "who", "what", or both where nothing tells. `acts`: it does, or did (`past`), what the verb says."""
-    if is_person(noun) or (acts and is_body(noun)):
+    whole = _of(noun) if noun.lemma_.lower() in WORDS["shares"] else None
+    of_persons = whole is not None and any(is_person(child) for child in whole.children)
+    if is_person(noun) or (acts and is_body(noun)) or of_persons:
         return "who"
     if is_mark(noun.text) or noun.text.isupper():
         return "what"
-    kinds = ("PERSON", "ORG", "NORP", "GPE") if acts else ("PERSON", "ORG", "NORP")
-    named = noun.pos_ == "PROPN" and (noun.i > 0 or is_name(noun)) and noun.ent_type_ in kinds and noun.lower_ not in CLASSES
+    acts_as_place = noun.head.lemma_ in ("have", "be", "cover", "lie", "contain", "include")
+    kinds = ("PERSON", "ORG", "NORP", "GPE") if acts and not acts_as_place else ("PERSON", "ORG", "NORP")
+    named = (
+        noun.pos_ == "PROPN"
+        and (noun.i > 0 or is_name(noun))
+        and noun.ent_type_ in kinds
+        and noun.lower_ not in CLASSES
+    )
     thinks = noun.dep_ in SUBJECTS and noun.head.lemma_ in WORDS["minds"]
     agent = acts and (thinks or past) and may_act(noun)
     either = noun.lemma_.lower() in WORDS["either"]
@@ -120,7 +144,12 @@ def has_number(noun: "Token") -> bool:
     if noun.lemma_.lower() in WORDS["shares"]:
         return False  # "two thirds"
     first = any(c.lower_ in ("first", "each", "every", "further") or c.lower_ == "than" for c in noun.children)
-    if first or any(c.lower_ == "than" and c.nbor(-1).lower_ not in ("more", "less", "fewer") for n in noun.children for c in n.children if c.i):
+    if first or any(
+        c.lower_ == "than" and c.nbor(-1).lower_ not in ("more", "less", "fewer")
+        for n in noun.children
+        for c in n.children
+        if c.i
+    ):
         return False  # "the first two weeks", "older than 30 days"
     numbers = [c for c in noun.children if c.dep_ == "nummod" and c.pos_ == "NUM" and c.i < noun.i and not is_year(c)]
     return any(is_plural(noun) or c.lower_ in ("one", "1") or noun.text in _PERCENT for c in numbers)
@@ -130,7 +159,9 @@ def how_many(noun: "Token", bare: bool = False, without: "Sequence[Token]" = ())
     """The words that ask for a counted noun, and the count with it: ("how many tons of dust", "182 million tons"). `bare`:
     without what stands behind the noun."""
     number = _number(noun)
-    described = [t for t in noun.rights if t.dep_ in ("prep", "acl", "relcl", "amod", "advmod", "npadvmod") and not splits_off(t)]
+    described = [
+        t for t in noun.rights if t.dep_ in ("prep", "acl", "relcl", "amod", "advmod", "npadvmod") and not splits_off(t)
+    ]
     described = [t for t in described if t not in without]
     what = "" if bare else " ".join(text_of(t) for t in described)
     counted = _up_to(noun)

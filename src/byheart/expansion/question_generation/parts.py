@@ -5,46 +5,39 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from byheart.expansion.question_generation import nouns
-from byheart.expansion.question_generation.clauses import FULL, SHORT, Asked, Clause, Part, as_question, behind
+from byheart.expansion.question_generation.clauses import FULL, SHORT, Asked, Clause, Part, as_question
+from byheart.expansion.question_generation.prepositions import (
+    JOINED_AGAIN,
+    LENGTH,
+    Wording,
+    about_agent,
+    about_preposition,
+    about_quality,
+    both,
+    phrase_behind,
+)
 from byheart.expansion.question_generation.wording import (
-    MODALS,
     WORDS,
     child_of,
     full_stop,
-    past,
     small,
     text_of,
-    third_person,
     without_article,
 )
 
 LIMITS = ("exceed", "surpass")
-_QUALITY = re.compile(
-    r"(?P<opening>responsible for|eligible for|subject to|available (?:for|to)|composed of|known as|similar to|different from"
-    r"|capable of|equal to|necessary for|due to) (?P<noun>.*)$",
-    re.I | re.S,
-)
-_COMPOUND = re.compile(
-    r"(?:in accordance|with respect|in addition|on behalf|in the manner|in connection|in terms|as well|such as|in favou?r)\b",
-    re.I,
-)
-_NAMED_AS = ("know", "refer", "describe", "regard", "serve", "act", "function")
 _OFTEN = re.compile(
     r"\b(?:every|per|twice|once|times|annually|yearly|monthly|weekly|daily|(?:days?|hours?|nights?) (?:a|each) \w+)\b"
 )
-_UNITS = r"(?:second|minute|hour|day|night|week|month|year|decade|century|centurie|generation)s?"
-_LENGTH = re.compile(rf"\b(?:\d[\d.,]*|an?|several|many|few|half|[a-z]+(?:-[a-z]+)?) (?:[a-z]+ )?{_UNITS}\b|\bperiod\b")
 _ORDINAL = re.compile(r"\b(?:first|second|third|last|next|\w+th) (?:time|day|year|week|month)\b")
-_DATED = re.compile(r"\d|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|\w+days?)\b")
-_JOINED_AGAIN = re.compile(r"\b(?:and|or|but) (?:\w+ )?(?:in|on|at|by|for|to|from|with|under|during|after|before|as)\b")
+_DATED = re.compile(
+    r"\d|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|\w+days?)\b"
+)
 _NOW = ("today", "now", "currently", "nowadays", "presently", "then", "once", "time")
 # Prepositions that behind an object more often belong to it than to the verb: "raised the duty on salt".
 _OF_THE_OBJECT = ("of", "on", "about", "between", "over", "against", "towards")
-_PIED_PIPED = ("to", "for", "from", "with", "against", "between", "into")
 _DURATION = re.compile(r"(?P<n>\w+)-(?P<unit>year|month|week|day|hour|minute|second)\b")
 _DEGREE = re.compile(r"as (?P<how>far(?: \w+)?|long|high|low|deep|late|early|often|many|much) as .+")
-
-Wording = tuple[str, str, str]  # question, answer, SHORT or FULL
 
 
 def about_part(clause: Clause, part: Part) -> Iterator[Asked]:
@@ -55,12 +48,6 @@ def about_part(clause: Clause, part: Part) -> Iterator[Asked]:
     for question, answer, length in ask(clause, part) if ask else ():
         if question:
             yield Asked(f"{part.role}:{part.head.i}", question, full_stop(answer), length)
-
-
-def _both(clause: Clause, question: str, answer: str) -> Iterator[Wording]:
-    """The question with the short answer, and with the sentence as its answer."""
-    yield question, answer, SHORT
-    yield question, clause.statement(), FULL
 
 
 def _plainly(wh_words: str, clause: Clause, part: Part) -> Iterator[Wording]:
@@ -79,7 +66,7 @@ def _short(clause: Clause, part: Part, wh_words: str, answer: str) -> Iterator[W
 
 def _plain_answer(part: Part) -> str:
     """The answer as one gives it: "Edinburgh", "12 May 1999", "the outbreak of the war", where the question says the rest."""
-    if part.focused or _JOINED_AGAIN.search(part.bare):
+    if part.focused or JOINED_AGAIN.search(part.bare):
         return part.text  # "on Mondays and on holidays"
     if part.preposition in ("in", "on", "at") and part.role in ("time", "place"):
         named = part.head.ent_type_ in ("GPE", "LOC") or (part.role == "time" and part.head.pos_ == "PROPN")
@@ -92,7 +79,9 @@ def _plain_answer(part: Part) -> str:
 
 def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     copula = clause.lemma == "be"
-    names = part.head.pos_ in ("NOUN", "PROPN", "NUM", "PRON", "VERB", "SYM", "X") or any(c.lower_ == "of" for c in part.head.children)
+    names = part.head.pos_ in ("NOUN", "PROPN", "NUM", "PRON", "VERB", "SYM", "X") or any(
+        c.lower_ == "of" for c in part.head.children
+    )
     if part.head.tag_ == "PRP" or not names or part.text.endswith(("self", "selves")):
         return  # "keeps fresh"
     if clause.negated and clause.lemma in LIMITS:
@@ -100,7 +89,7 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
         return
     if clause.lemma in ("last", "take") and nouns.is_time(part.head) and not clause.denied:
         yield clause.compose("how long", [part]), part.text, SHORT
-    behind_it = _behind(clause, part)
+    behind_it = phrase_behind(clause, part)
     if behind_it is not None and (
         behind_it.preposition in _OF_THE_OBJECT or (behind_it.preposition == "from" and behind_it.role == "time")
     ):
@@ -118,12 +107,6 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
         yield clause.compose(wh_word, [part]), clause.statement(), FULL
     if not copula:
         yield clause.permitted().compose(wh_word, [part]), part.text, SHORT
-
-
-def _behind(clause: Clause, part: Part) -> Part | None:
-    """The prepositional phrase that follows a part at once."""
-    end = part.head.right_edge.i + 1
-    return next((o for o in clause.parts if o.preposition and not o.fronted and o.head.left_edge.i - 1 == end), None)
 
 
 def _about_limit(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -147,25 +130,36 @@ def _for_object(clause: Clause, part: Part) -> str:
 
 def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.preposition == "for":
-        lasts = _LENGTH.search(part.bare) or _DURATION.search(part.bare)
+        lasts = LENGTH.search(part.bare) or _DURATION.search(part.bare)
         if not lasts or _ORDINAL.search(part.bare) or re.search(r"\b(?:each|every)\b", part.bare):
             return  # "for the fourth time", "for life"
         found = _DURATION.search(part.text)
         length = f"{found['n']} {found['unit']}s" if found else part.bare
-        short = all(other.is_front or other.role in ("object", "complement", "quality", "adverb") for other in clause.fitting([part]))
+        short = all(
+            other.is_front or other.role in ("object", "complement", "quality", "adverb")
+            for other in clause.fitting([part])
+        )
         yield clause.compose("how long", [part], "for" if short and not part.focused else ""), length, SHORT
-        yield from _both(clause, clause.compose("for how long", [part]), length)
-    elif _OFTEN.search(part.text) and part.preposition not in ("after", "before", "during") and "at all times" not in part.text.lower():
+        yield from both(clause, clause.compose("for how long", [part]), length)
+    elif (
+        _OFTEN.search(part.text)
+        and part.preposition not in ("after", "before", "during")
+        and "at all times" not in part.text.lower()
+    ):
         yield from _plainly("how often", clause, part)
         if re.match(r"(?:at|every|on|in) ", part.text, re.I):
             yield clause.compose("when", [part]), _plain_answer(part), SHORT
     else:
-        if nouns.is_year(part.head) and part.preposition == "in" and not _JOINED_AGAIN.search(part.bare):
+        if nouns.is_year(part.head) and part.preposition == "in" and not JOINED_AGAIN.search(part.bare):
             yield clause.compose("in what year", [part]), part.head.text, SHORT
         if part.text.lower() in _NOW or (part.preposition == "from" and not re.search(r" (?:to|until) ", part.text)):
             return
         word = f"{part.preposition} when" if part.preposition in ("since", "until", "by") else "when"
-        if not part.preposition and clause.lemma in ("last", "take", "wait", "stay", "remain") and _LENGTH.search(part.text):
+        if (
+            not part.preposition
+            and clause.lemma in ("last", "take", "wait", "stay", "remain")
+            and LENGTH.search(part.text)
+        ):
             word = "how long"  # "lasts 33 days"
         elif part.preposition == "to":
             return  # "is limited to 20 days"
@@ -174,52 +168,25 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
         if word == "when":
             yield from _plainly("when", clause, part)
         else:
-            yield from _both(clause, clause.compose(word, [part]), part.bare)
+            yield from both(clause, clause.compose(word, [part]), part.bare)
 
 
 def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.preposition != "from":
         yield from _plainly("where", clause, part)
     elif not part.fronted:
-        yield from _both(clause, clause.compose("from where", [part]), part.bare)
-
-
-def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
-    if part.head.lemma_.lower() in ("person", "people") and nouns.has_number(part.head):
-        return  # "by one person at a time": how many, not who
-    wh_word = nouns.who_or_what(part.head, acts=True, past=not clause.permanent)
-    behind_it = [c for c in part.head.children if c.dep_ == "prep" and c.lower_ not in ("of", "from", "in", "for", "with")]
-    if _JOINED_AGAIN.search(part.bare) or _is_idiom(part) or behind_it:
-        return  # "rented by associations outside opening hours"
-    yield actively(clause, part, wh_word), part.bare, SHORT
-    if wh_word == "who":
-        yield clause.compose("by whom", [part]), part.bare, SHORT
-    if wh_word != "who or what" and all(other.role not in ("kept", "condition") for other in clause.parts):
-        yield clause.compose(wh_word, clause.parts, "by"), part.bare, SHORT
-    yield actively(clause, part, wh_word), clause.statement(), FULL
-
-
-def actively(clause: Clause, part: Part, subject: str) -> str:
-    """ "must be approved by the master" asked in the active voice: "Who must approve ...?"."""
-    verb, auxiliaries = clause.verb, clause.auxiliaries
-    if auxiliaries[1:] == ("be",):
-        group = f"{auxiliaries[0]} {clause.lemma}"
-    elif auxiliaries in (("is",), ("are",)):
-        many = subject.startswith("how many") or (nouns.is_plural(part.head) and not subject.startswith("wh"))
-        group = clause.lemma if many else third_person(clause.lemma)
-    else:
-        group = past(verb.text) if auxiliaries in (("was",), ("were",)) else ""
-    if clause.denied or clause.never or clause.early or not group:
-        return ""
-    others = behind([other for other in clause.fitting([part]) if not other.is_front])
-    return as_question((), [subject, group, small(clause.subject), clause.particle, others])
+        yield from both(clause, clause.compose("from where", [part]), part.bare)
 
 
 def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
-    if part.preposition in ("unless", "where", "provided", "providing") or part.text.lower().startswith("only") or clause.negated:
+    if (
+        part.preposition in ("unless", "where", "provided", "providing")
+        or part.text.lower().startswith("only")
+        or clause.negated
+    ):
         return
     if part.preposition in ("until", "since"):
-        yield from _both(clause, clause.compose(f"{part.preposition} when", [part]), part.text)
+        yield from both(clause, clause.compose(f"{part.preposition} when", [part]), part.text)
         return
     openings = ("under what condition", "when", "under what circumstances")
     lasting = clause.permanent and part.preposition not in ("before", "after", "once")
@@ -228,85 +195,12 @@ def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
     yield clause.compose("when", [part]), clause.statement(), FULL
 
 
-def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
-    preposition = part.preposition
-    names = preposition == "as" and clause.lemma in _NAMED_AS
-    if len(preposition) < 2 or (preposition in WORDS["never_stranded"] and not names):
-        return
-    if _JOINED_AGAIN.search(part.bare) or (clause.lemma == "be" and (preposition != "to" or part.head.pos_ != "VERB")):
-        return  # "can be written in Lua or in Rust", "is in second class"
-    if any(child.dep_ == "prep" and child.lower_ == "with" for child in part.head.children):
-        return  # "connects to the relay with a command": whose is it?
-    if _is_idiom(part) or (preposition == "from" and re.search(r"\bto\b", part.bare)):
-        return  # "on request", "from two to five pence"
-    if any(other.fronted and other.role == "preposition" for other in clause.parts) or clause.never:
-        return  # "For a private car, 0.30 euros are paid for ..."
-    if preposition == "at" and not nouns.has_number(part.head):
-        return  # "handed out at the reception": where
-    if preposition == "to" and clause.particle == "up":
-        return  # "up to 15 euros": an amount
-    after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
-    if nouns.has_number(part.head) and (clause.passive or clause.lemma == "consist") and not clause.denied:
-        if [other for other in clause.fitting([part, *after]) if not other.is_front]:
-            question = clause.compose(f"{preposition} {nouns.how_many(part.head)[0]}", [part])
-        else:
-            question = clause.compose(nouns.how_many(part.head)[0], [part, *after], preposition)
-        yield question, nouns.count_of(part.head), SHORT
-        return
-    if part.fronted or _COMPOUND.match(part.text):
-        return
-    if clause.lemma == "be" and preposition == "to":  # "The role of the chair is to lead the meeting"
-        yield from _both(clause, clause.compose("what", [part]), part.text)
-        return
-    if preposition == "in" and clause.lemma in ("know", "call", "refer"):
-        return  # "What is it known in?" "English."
-    if clause.nobody and clause.modal not in MODALS:
-        return  # "What will no licence be issued for?"
-    wh_word = nouns.who_or_what(part.head)
-    objects = [other for other in clause.parts if other.role == "object"]
-    if objects and (preposition not in ("to", "for", "from") or (preposition == "for" and wh_word != "who")):
-        return  # "What does it contain its name in?"
-    if wh_word == "who or what" or (wh_word == "what" and preposition in ("to", "from", "with") and nouns.may_act(part.head)):
-        return
-    whom = "whom" if wh_word == "who" else "what"
-    asked = clause.permitted() if clause.denied and clause.modal in MODALS else clause
-    after += [other for other in clause.parts if other.fronted and other.role != "condition"]
-    before = [other for other in clause.fitting([part, *after]) if not other.fronted and other.head.i < part.head.i]
-    if any(other.role in ("preposition", "place", "time") for other in before):
-        if wh_word == "what" and preposition not in _PIED_PIPED:
-            return  # "In what did the museum open?"
-        # "What is a station not allowed to transmit messages for a third party to?": no preposition ends a question there.
-        yield from _both(clause, asked.compose(f"{preposition} {whom}", [part]), part.bare)
-        return
-    if (next_to := _behind(clause, part)) is not None and next_to.role in ("preposition", "place"):
-        return  # "raised above the mark on the post": half an answer
-    stranded = asked.compose(wh_word, [part, *after], preposition)
-    yield stranded, part.bare, SHORT
-    if preposition in ("to", "from", "with", "for") and not part.focused:
-        yield asked.compose(f"{preposition} {whom}", [part]), part.bare, SHORT
-    yield stranded, clause.statement(), FULL
-
-
-def _is_idiom(part: Part) -> bool:
-    """ "on request", "in writing", "by default": a bare noun behind a preposition is no thing to ask for."""
-    bare = part.head.tag_ in ("NN", "VBG") and not any(child.i < part.head.i or child.dep_ == "cc" for child in part.head.children)
-    return bare and part.preposition in ("on", "in", "by", "at", "under", "without", "off", "over", "from")
-
-
-def _about_quality(clause: Clause, part: Part) -> Iterator[Wording]:
-    """ "is responsible for ...", "is eligible to ...", "is more than ..."."""
-    if (found := _QUALITY.match(part.text)) and not _LENGTH.search(found["noun"]):
-        yield from _both(clause, clause.compose("what", [part], found["opening"].lower()), found["noun"])
-    elif (found := re.match(r"(\w+ to) (.+)", part.text)) and child_of(part.head, "xcomp") is not None:
-        yield clause.compose("what", [part], f"{found[1]} do"), found[2], SHORT
-
-
 def _about_infinitive(clause: Clause, part: Part) -> Iterator[Wording]:
     lowered = part.text.lower()
     if clause.lemma == "have" or (clause.passive and clause.lemma in ("require", "need", "use")):
         return  # "has to be replaced", "is required to build it": no aim of the subject
     if clause.lemma == "be":
-        yield from _both(clause, clause.compose("what", [part]), part.text)
+        yield from both(clause, clause.compose("what", [part]), part.text)
     elif lowered.startswith("to be "):
         yield clause.compose("what", [part], "to be"), part.text[6:], SHORT
     elif lowered.startswith("to "):
@@ -338,7 +232,7 @@ def _about_reason(clause: Clause, part: Part) -> Iterator[Wording]:
 def _about_enabling(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "allowed the forest to spread out": what it allowed the forest to do."""
     without = [other for other in clause.parts if other.role != "condition"]
-    yield from _both(clause, clause.compose("what", without, f"{part.inner} to do"), part.text.partition(" to ")[2])
+    yield from both(clause, clause.compose("what", without, f"{part.inner} to do"), part.text.partition(" to ")[2])
 
 
 def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -349,7 +243,7 @@ def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:
     if not indirect and not lowered.startswith("that ") and clause.lemma not in WORDS["saying"] | {"mean", "ensure"}:
         return
     content = part.text if indirect or lowered.startswith("that ") else f"that {small(part.text)}"
-    yield from _both(clause, clause.compose("what", [part]), content)
+    yield from both(clause, clause.compose("what", [part]), content)
 
 
 def _about_adverb(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -363,12 +257,12 @@ _ASKING: dict[str, Callable[[Clause, Part], Iterator[Wording]]] = {
     "complement": _about_object,
     "time": _about_time,
     "place": _about_place,
-    "agent": _about_agent,
+    "agent": about_agent,
     "reason": _about_reason,
     "manner": partial(_plainly, "how"),
     "condition": _about_condition,
-    "preposition": _about_preposition,
-    "quality": _about_quality,
+    "preposition": about_preposition,
+    "quality": about_quality,
     "infinitive": _about_infinitive,
     "that": _about_that,
     "enabling": _about_enabling,

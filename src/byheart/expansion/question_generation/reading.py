@@ -42,9 +42,7 @@ _ASIDE = re.compile(
     r",\s+(?:except\b[^,]*|(?:where|if|when|as|unless|though)\s+\w+(?:\s+\w+)?),(?=\s+(?:must|shall|may|can|will|is|are|was|were)\b)"
 )
 # The commas of "..., 40 tons of sand were carried off, 30 tons of clay fell ...".
-_JOINTS = re.compile(
-    r",\s+(?=\d[\d.,]*\s+(?:million\s|billion\s|thousand\s)?\w+\s+of\s+\w+\s+(?!and\b|or\b)[a-z])"
-)
+_JOINTS = re.compile(r",\s+(?=\d[\d.,]*\s+(?:million\s|billion\s|thousand\s)?\w+\s+of\s+\w+\s+(?!and\b|or\b)[a-z])")
 # "During this time, the ...": what it means stands in another sentence.
 _BACKWARDS = re.compile(
     r"^(?:(?:however|moreover|furthermore|therefore|thus|instead|still|nevertheless|also), )?"
@@ -82,7 +80,7 @@ def _pipeline() -> "Language":
         infixes = [str(infix).replace(":<>=/]", ":<>=]") for infix in pipeline.Defaults.infixes or ()]
         finder = importlib.import_module("spacy.util").compile_infix_regex(infixes).finditer
         for unit in ("°C", "°F", "°N", "°S", "°E", "°W"):
-            pipeline.tokenizer.add_special_case(unit, [{"ORTH": unit}])  # type: ignore[attr-defined]
+            getattr(pipeline.tokenizer, "add_special_case")(unit, [{"ORTH": unit}])  # noqa: B009 (typed as any callable)
         setattr(pipeline.tokenizer, "infix_finditer", finder)  # noqa: B010 (spaCy types its tokenizer as any callable)
         return pipeline
     finally:

@@ -58,7 +58,11 @@ def _is_outside(token: "Token", clause: Clause, front: "list[Token]", inside_sub
         earlier = [t for t in clause.verb.sent if t.pos_ in NOUNS and t.i < token.i and _may_own(t, token)]
         if inside_subject:
             earlier = [t for t in earlier if t in clause.noun.subtree]
-        others = [t for t in clause.noun.subtree if t.pos_ in NOUNS and t != clause.noun and t.dep_ not in ("compound", "nmod")]
+        others = [
+            t
+            for t in clause.noun.subtree
+            if t.pos_ in NOUNS and t != clause.noun and t.dep_ not in ("compound", "nmod")
+        ]
         own = not inside_subject and agrees(word, clause.noun, clause.plural)
         if own and any(agrees(word, noun) for noun in others):
             return True  # "The first rule that matches a message decides its folder": whose?

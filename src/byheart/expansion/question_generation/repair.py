@@ -8,45 +8,83 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
 _QUESTIONING = ("ask", "wonder", "know", "check", "see", "tell", "determine", "decide", "test", "doubt")
-_CONTENT = ("mean", "ensure", "require", "demand", "prove", "mind", "like", "let", "make", "help", "have", "see", "hear")
+_CONTENT = (
+    "mean",
+    "ensure",
+    "require",
+    "demand",
+    "prove",
+    "mind",
+    "like",
+    "let",
+    "make",
+    "help",
+    "have",
+    "see",
+    "hear",
+)
 _OPENS_CONTENT = ("that", "whether", "if", "how", "what", "who", "which", "why", "where", "when")
 
 
 def mend(doc: "Doc") -> None:
     """Reattaches what hangs on the wrong word, in place."""
     for token in doc:
-        subjects = [child for child in token.children if child.dep_ in SUBJECTS and child.i < token.i]
-        if len(subjects) == 2 and subjects[0].right_edge.i + 1 == subjects[1].i == subjects[1].left_edge.i:
-            # "The option --jobs sets": a name behind its noun is no second subject
-            subjects[1].dep_, subjects[1].head = "appos", subjects[0]
-        joined = token.dep_ == "conj" and token.head.pos_ in VERBS and token.pos_ in (*NOUNS, "NUM")
-        cc = next((doc[i] for i in range(token.left_edge.i - 1, token.head.i, -1) if doc[i].dep_ == "cc"), None)
-        if joined and cc is not None and cc.i == token.left_edge.i - 1 and cc.head.pos_ in NOUNS:
-            token.head = cc.head  # "at 11 a.m. and 3 p.m."
+        _mend_subjects(token)
+        _mend_joined(token)
+        _mend_numbers(token)
         if token.dep_ == "ccomp" and token.head.lemma_ not in _QUESTIONING:
             mark = child_of(token, "mark")
             if mark is not None and mark.lower_ in ("if", "unless", "because"):
                 token.dep_ = "advcl"  # "is allowed if the journey takes ..."
-        if token.lower_ in ("a.m.", "p.m.") and token.i and token.nbor(-1).like_num and token.head != token.nbor(-1):
-            if not token.is_ancestor(token.nbor(-1)):
-                token.dep_, token.head = "npadvmod", token.nbor(-1)
         if token.dep_ == "prt" and token.lower_ == "up" and token.i + 1 < len(doc) and token.nbor().lower_ == "to":
-            token.nbor().head, token.nbor().dep_ = token.head, "prep"
-            token.head, token.dep_ = token.nbor(), "quantmod"  # "supports the rider up to a speed of ..."
+            _attach(token.nbor(), token.head, "prep")  # "supports the rider up to a speed of ..."
+            _attach(token, token.nbor(), "quantmod")
         lasting = token.dep_ == "prep" and token.lower_ in ("within", "during", "until", "throughout", "since")
         lasting = lasting or (token.lower_ == "between" and any(child.like_num for child in token.children))
-        if lasting and token.head.dep_ == "dobj" and token.head.head.pos_ in VERBS and token.right_edge == token.head.right_edge:
-            token.head = token.head.head  # "confirms the request within five days"
+        if (
+            lasting
+            and token.head.dep_ == "dobj"
+            and token.head.head.pos_ in VERBS
+            and token.right_edge == token.head.right_edge
+        ):
+            _attach(token, token.head.head, "prep")  # "confirms the request within five days"
         if token.dep_ == "dobj" and token.lower_ in ("indoors", "outdoors"):
             token.dep_ = "advmod"
-        before = token.nbor(-1) if token.i else token
-        if token.tag_ == "CD" and before.tag_ == "NN" and token.dep_ != "nummod" and token.head == before.head.head:
-            token.head, token.dep_ = before, "nummod"  # "on port 7300"
-        if token.dep_ == "dobj" and token.left_edge.lower_ in ("every", "each") and token.head.tag_ == "VBN":
-            token.dep_ = "npadvmod"
         given = token.head.lemma_ in WORDS["giving"]
         if token.dep_ in ("dobj", "attr") and not given and child_of(token.head, "auxpass") is not None:
             token.dep_ = "npadvmod"  # "are reimbursed up to 15 euros a day": an amount, no object
+
+
+def _attach(token: "Token", head: "Token", role: str) -> None:
+    if token != head and not token.is_ancestor(head):  # a circle would hang every walk through the tree
+        token.head, token.dep_ = head, role
+
+
+def _mend_subjects(verb: "Token") -> None:
+    """ "The option --jobs sets": a name behind its noun is no second subject."""
+    subjects = [child for child in verb.children if child.dep_ in SUBJECTS and child.i < verb.i]
+    if len(subjects) == 2 and subjects[0].right_edge.i + 1 == subjects[1].i == subjects[1].left_edge.i:
+        _attach(subjects[1], subjects[0], "appos")
+
+
+def _mend_joined(token: "Token") -> None:
+    """ "at 11 a.m. and 3 p.m.": the second hangs on the verb."""
+    if token.dep_ != "conj" or token.head.pos_ not in VERBS or token.pos_ not in (*NOUNS, "NUM"):
+        return
+    before = token.doc[token.left_edge.i - 1] if token.left_edge.i else token
+    if before.dep_ == "cc" and before.head.pos_ in NOUNS:
+        _attach(token, before.head, "conj")
+
+
+def _mend_numbers(token: "Token") -> None:
+    """ "at 11 a.m.", "on port 7300", "is oiled every 300 kilometres"."""
+    before = token.nbor(-1) if token.i else token
+    if token.lower_ in ("a.m.", "p.m.") and before.like_num and token.head != before:
+        _attach(token, before, "npadvmod")
+    if token.tag_ == "CD" and before.tag_ == "NN" and token.dep_ != "nummod" and token.head == before.head.head:
+        _attach(token, before, "nummod")
+    if token.dep_ == "dobj" and token.left_edge.lower_ in ("every", "each") and token.head.tag_ == "VBN":
+        token.dep_ = "npadvmod"
 
 
 def is_readable(doc: "Doc") -> bool:
@@ -62,7 +100,12 @@ def _is_impossible(token: "Token") -> bool:
         or _is_unannounced(token)
         or _is_half_joined(token)
         or (token.dep_ == "dobj" and token.head.pos_ in NOUNS)
-        or (token.tag_ == "PRP" and token.lower_ in ("it", "them", "him") and token.head.pos_ in NOUNS and token.dep_ not in SUBJECTS)
+        or (
+            token.tag_ == "PRP"
+            and token.lower_ in ("it", "them", "him")
+            and token.head.pos_ in NOUNS
+            and token.dep_ not in SUBJECTS
+        )
         or (token.dep_ in SUBJECTS and token.i < token.head.i < token.right_edge.i)
         or _has_no_subject(token)
         or _is_subordinate(token)
@@ -74,9 +117,17 @@ def _is_impossible(token: "Token") -> bool:
         or _is_listed_in_part(token)
         or (token.dep_ == "intj" and token.is_title and token.lower_ not in ("yes", "no"))
         or (token.dep_ == "appos" and token.head.i == 0 and token.head.dep_ in SUBJECTS and _starts_with_article(token))
-        or (token.dep_ == "prt" and any(c.dep_ == "prep" and c.i < token.i and c.i > token.head.i for c in token.head.children))
+        or (
+            token.dep_ == "prt"
+            and any(c.dep_ == "prep" and c.i < token.i and c.i > token.head.i for c in token.head.children)
+        )
         or (token.dep_ == "advcl" and token.i == 0 and token.tag_ == "VBG" and token.right_edge.i == 0)
-        or (token.dep_ == "conj" and token.head.pos_ in VERBS and token.pos_ in (*NOUNS, "NUM") and token.head.lemma_ != "be")
+        or (
+            token.dep_ == "conj"
+            and token.head.pos_ in VERBS
+            and token.pos_ in (*NOUNS, "NUM")
+            and token.head.lemma_ != "be"
+        )
         or (token.dep_ in ("dep", "csubj", "csubjpass") and token.pos_ in VERBS and token.head.pos_ in VERBS)
     )
 
@@ -89,10 +140,16 @@ def _disagrees(verb: "Token") -> bool:
         return False
     helpers = [child for child in verb.children if child.dep_ in ("aux", "auxpass")]
     finite = min(helpers, key=lambda token: token.i) if helpers else verb
-    counted = any(child.dep_ in ("conj", "nummod", "cc") or child.lower_ in ("of", "than") for child in subject.children)
+    counted = any(
+        child.dep_ in ("conj", "nummod", "cc") or child.lower_ in ("of", "than") for child in subject.children
+    )
     if finite.tag_ == "VBZ":
         return subject.tag_ == "NNS" and not counted and subject.lemma_ != subject.lower_
-    collective = subject.lemma_.lower() in WORDS["bodies"] | WORDS["groups"] | WORDS["shares"] | {"majority", "number", "lot"}
+    collective = subject.lemma_.lower() in WORDS["bodies"] | WORDS["groups"] | WORDS["shares"] | {
+        "majority",
+        "number",
+        "lot",
+    }
     return finite.tag_ == "VBP" and finite.lower_ != "be" and subject.tag_ == "NN" and not counted and not collective
 
 
@@ -101,7 +158,9 @@ def _is_second_half(root: "Token") -> bool:
     subject = child_of(root, *SUBJECTS)
     if root.dep_ != "ROOT" or subject is None:
         return False
-    return any(child.dep_ == "cc" and 0 < child.i < subject.left_edge.i and child.lower_ != "both" for child in root.children)
+    return any(
+        child.dep_ == "cc" and 0 < child.i < subject.left_edge.i and child.lower_ != "both" for child in root.children
+    )
 
 
 def _is_subordinate(root: "Token") -> bool:

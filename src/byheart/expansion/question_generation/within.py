@@ -12,8 +12,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.clauses import SHORT, Asked, Clause, Part, as_question, behind
-from byheart.expansion.question_generation.nouns import CLASSES, count_of, has_number, how_many, is_plural, is_title, is_year
-from byheart.expansion.question_generation.parts import actively
+from byheart.expansion.question_generation.nouns import (
+    CLASSES,
+    count_of,
+    has_number,
+    how_many,
+    is_plural,
+    is_title,
+    is_year,
+)
+from byheart.expansion.question_generation.prepositions import actively
 from byheart.expansion.question_generation.wording import RELATIVE, WORDS, full_stop, without_article
 
 if TYPE_CHECKING:
@@ -61,7 +69,7 @@ def _in_part(clause: Clause, part: Part, token: "Token", found: Phrase) -> Itera
         return
     if is_kind and (part.preposition == "to" or part.role == "time"):
         return
-    if part.preposition == "from" and re.search(r"\bto\b", part.text) or (part.focused and part.role == "agent"):
+    if (part.preposition == "from" and re.search(r"\bto\b", part.text)) or (part.focused and part.role == "agent"):
         return  # "from April to August"
     if (is_head and (dated or (is_object and has_number(token)))) or not _stands_once(phrase, part.text):
         return  # asked already
