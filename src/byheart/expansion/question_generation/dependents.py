@@ -180,6 +180,9 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
         return Part("kept", text, noun or child, preposition, fronted, text)  # "is listed as vulnerable", "at once"
     if noun is None or lowered.startswith(_IDIOMS):
         return None
+    takes_part = preposition == "in" and any(c.dep_ == "dobj" and c.lower_ == "part" for c in child.head.children)
+    if takes_part:
+        return Part("preposition", text, noun, preposition, fronted, text_of(child, without, headless=True))
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]
     timed = preposition in WORDS["time_prepositions"] and is_time(noun)
     clock = child.dep_ == "agent" and (

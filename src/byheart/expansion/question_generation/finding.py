@@ -199,6 +199,12 @@ def _clause(verb: "Token") -> Clause | None:
     if lender is verb and subject.i > first and not nor:
         return None  # inverted already
     clause = _build(verb, _Subject(words, subject, subject), auxiliaries, lender)
+    if (
+        auxiliaries
+        and child_of(subject, "relcl", "acl") is not None
+        and any(child.dep_ == "advmod" and subject.i < child.i < auxiliaries[0].i for child in verb.children)
+    ):
+        return None  # "A member who breaks the rules repeatedly can be excluded": repeatedly broken or excluded?
     if lender is verb and verb.dep_ == "conj":
         clause = replace(clause, parts=(*_shared_conditions(verb), *clause.parts))
     return replace(clause, negated=clause.negated or nor)

@@ -40,7 +40,8 @@ def is_person(noun: "Token") -> bool:
     if noun.pos_ == "NOUN" and any(lemma.endswith(word) for word in _LONG_PEOPLE):
         return True  # "schoolteacher"
     if noun.pos_ == "PROPN":
-        acronym = noun.text.isupper() and len(noun.text) > 1 and noun.dep_ in ("nsubj", "pobj")
+        acts = noun.dep_ == "nsubj" or noun.head.dep_ == "agent"
+        acronym = noun.text.isupper() and len(noun.text) > 1 and acts
         if acronym and any(child.lower_ == "the" for child in noun.children):
             return True  # "The FCC will presume ..."
         if any(t.dep_ == "compound" and t.lower_ in WORDS["people"] and t.pos_ == "PROPN" for t in noun.lefts):
@@ -49,7 +50,9 @@ def is_person(noun: "Token") -> bool:
     men = noun.lower_.endswith("men") and is_plural(noun)  # not "specimen"
     return (
         men
-        or re.search(r"(?:(?:[a-km-z]|[aei]l|cl)ists?|guards?|folk|man|smith|ologer|ographer)$", noun.lower_)
+        or re.search(
+            r"(?:(?:[a-km-z]|[aei]l|cl)ists?|guards?|makers?|blowers?|folk|man|smith|ologer|ographer)$", noun.lower_
+        )
         is not None
     )
 
@@ -84,6 +87,9 @@ def find_people(docs: "Iterable[Doc]") -> frozenset[str]:
 
 def is_body(noun: "Token") -> bool:
     """A body of people, which acts as a person does: "the council"."""
+    of = _of(noun)
+    if noun.lemma_.lower() in ("group", "family", "crowd") and of is not None and not any(map(is_person, of.children)):
+        return False  # "a group of medicines"
     return noun.lemma_.lower() in WORDS["bodies"] or (noun.text[:1].isupper() and noun.lower_ in WORDS["bodies"])
 
 

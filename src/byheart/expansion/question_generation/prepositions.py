@@ -100,7 +100,7 @@ def about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return  # "What is it known in?" "English."
     if clause.nobody and clause.modal not in MODALS:
         return  # "What will no licence be issued for?"
-    wh_word = nouns.who_or_what(part.head)
+    wh_word = nouns.who_or_what(part.head, acts=preposition in ("to", "from", "with"))
     objects = [other for other in clause.parts if other.role == "object"]
     if objects and (preposition not in ("to", "for", "from") or (preposition == "for" and wh_word != "who")):
         return  # "What does it contain its name in?"
@@ -112,7 +112,8 @@ def about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     asked = clause.permitted() if clause.denied and clause.modal in MODALS else clause
     after += [other for other in clause.parts if other.fronted and other.role != "condition"]
     before = [other for other in clause.fitting([part, *after]) if not other.fronted and other.head.i < part.head.i]
-    if any(other.role in ("preposition", "place", "time") for other in before):
+    long = any(other.role == "adverb" and " " in other.text for other in before)
+    if long or any(other.role in ("preposition", "place", "time") for other in before):
         if wh_word == "what" and preposition not in _PIED_PIPED:
             return  # "In what did the museum open?"
         # "What is a station not allowed to transmit messages for a third party to?": no preposition ends a question there.

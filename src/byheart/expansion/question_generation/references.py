@@ -26,6 +26,10 @@ def refers_outside(clause: Clause, before: Clause | None = None) -> bool:
     counted = clause.noun.ent_type_ == "ORDINAL" or clause.noun.like_num or clause.noun.lower_ in _WITHOUT_NOUN
     if counted and not any(child.lower_ == "of" for child in clause.noun.children) and not clause.there:
         return True  # "the third"
+    if any(part.lead and part.role == "time" and not part.fronted for part in clause.parts) and (
+        sum(part.role == "time" for part in clause.parts) > 1
+    ):
+        return True  # "between 8:00 and 20:00, on Sundays only after 10:00"
     if clause.particle and any(part.role == "object" and part.head.tag_ == "PRP" for part in clause.parts):
         return True  # "switches itself off": the particle stands behind
     if any(child.dep_ == "appos" for child in clause.noun.children) and ", " in clause.subject:
@@ -55,7 +59,8 @@ def agrees(pronoun: str, noun: "Token", plural: bool | None = None) -> bool:
 def _is_outside(token: "Token", clause: Clause, front: "list[Token]", inside_subject: bool) -> bool:
     word = token.lower_
     if token.tag_ == "PRP$" and word not in ("my", "our", "your"):
-        earlier = [t for t in clause.verb.sent if t.pos_ in NOUNS and t.i < token.i and _may_own(t, token)]
+        here = {*clause.verb.subtree, *clause.noun.subtree}
+        earlier = [t for t in here if t.pos_ in NOUNS and t.i < token.i and _may_own(t, token)]
         if inside_subject:
             earlier = [t for t in earlier if t in clause.noun.subtree]
         others = [

@@ -48,6 +48,9 @@ def mend(doc: "Doc") -> None:
             and token.right_edge == token.head.right_edge
         ):
             _attach(token, token.head.head, "prep")  # "confirms the request within five days"
+        way = token.dep_ == "prep" and token.lower_ in ("over", "via", "by", "with", "through", "to", "for")
+        if way and token.head.dep_ == "npadvmod" and token.head.head.pos_ in VERBS:
+            _attach(token, token.head.head, "prep")  # "sends a reading every ten minutes over LoRa"
         if token.dep_ == "dobj" and token.lower_ in ("indoors", "outdoors"):
             token.dep_ = "advmod"
         given = token.head.lemma_ in WORDS["giving"]
@@ -225,7 +228,8 @@ def _has_two_objects(verb: "Token") -> bool:
     complements = [child for child in verb.children if child.dep_ == "attr"]
     subjects = [child for child in verb.children if child.dep_ in SUBJECTS and child.i < verb.i]
     doubled = len(complements) > 1 or (len(subjects) > 1 and subjects[0].left_edge.i == verb.left_edge.i)
-    return cut or doubled or (len(objects) > 1 and verb.lemma_ not in WORDS["giving"])
+    listed = len(objects) > 1 and any(token.text == "," for token in verb.doc[objects[0].i : objects[1].i])
+    return cut or doubled or listed or (len(objects) > 1 and verb.lemma_ not in WORDS["giving"])
 
 
 def _is_listed_in_part(noun: "Token") -> bool:
