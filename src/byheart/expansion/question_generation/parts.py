@@ -35,7 +35,7 @@ _DATED = re.compile(
 )
 _NOW = ("today", "now", "currently", "nowadays", "presently", "then", "once", "time")
 # Prepositions that behind an object more often belong to it than to the verb: "raised the duty on salt".
-_OF_THE_OBJECT = ("of", "on", "about", "between", "over", "against", "towards")
+_OF_THE_OBJECT = ("of", "on", "about", "between", "over", "against", "towards", "without")
 _DURATION = re.compile(r"(?P<n>\w+)-(?P<unit>year|month|week|day|hour|minute|second)\b")
 _DEGREE = re.compile(r"as (?P<how>far(?: \w+)?|long|high|low|deep|late|early|often|many|much) as .+")
 
@@ -94,7 +94,8 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
         behind_it.preposition in _OF_THE_OBJECT or (behind_it.preposition == "from" and behind_it.role == "time")
     ):
         return  # "What did the council raise on salt?"
-    if nouns.has_number(part.head) and not clause.denied and not copula:
+    apiece = any(child.dep_ == "prep" and child.lower_ == "for" for child in part.head.children)  # "8 euros for adults"
+    if nouns.has_number(part.head) and not clause.denied and not copula and not apiece:
         yield from _short(clause, part, nouns.how_many(part.head)[0], nouns.count_of(part.head))
     if share := nouns.share_of(part.head):
         yield clause.compose(share[0], [part]), share[1], SHORT

@@ -130,9 +130,10 @@ def about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
 
 def is_idiom(part: Part) -> bool:
     """ "on request", "in writing", "by default": a bare noun behind a preposition is no thing to ask for."""
-    bare = part.head.tag_ in ("NN", "VBG") and not any(
-        child.i < part.head.i or child.dep_ == "cc" for child in part.head.children
-    )
+    beside = [child for child in part.head.children if child.i < part.head.i or child.dep_ == "cc"]
+    if part.preposition == "by":  # "by encrypted e-mail", but "by the master", "by wooden keys"
+        beside = [child for child in beside if child.dep_ not in ("amod", "compound")]
+    bare = part.head.tag_ in ("NN", "VBG") and not beside
     return bare and part.preposition in ("on", "in", "by", "at", "under", "without", "off", "over", "from")
 
 

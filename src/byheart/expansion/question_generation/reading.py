@@ -165,6 +165,9 @@ def _resolved(clause: Clause, last: Clause | None) -> Clause | None:
     if speaker in PERSONAL:
         meant = _meant_by(speaker, last)
         return replace(clause, according=meant.subject) if meant and subject not in PERSONAL else None
+    takes = clause.lemma == "take" and any(part.text.lower().startswith("to ") for part in clause.parts)
+    if subject == "it" and takes:
+        return None  # "It takes ten days to paint it"
     if subject in PERSONAL:
         beside = [child for verb in (clause.verb, clause.verb.head) for child in verb.children]
         front = next((child for child in beside if child.dep_ == "advcl" and child.i < clause.verb.i), None)
