@@ -39,7 +39,15 @@ def ask_clause(clause: Clause) -> list[Asked]:
     if clause.there:
         return [*_about_parts(clause), *ask_within(clause)]
     ways = (_about_subject, _about_parts, _about_action, _about_state, _whether, _what_happened, ask_within)
-    return [asked for way in ways for asked in way(clause)]
+    return [asked for way in ways for asked in way(clause) if _asks_enough(clause, asked)]
+
+
+def _asks_enough(clause: Clause, asked: Asked) -> bool:
+    """At least two words that mean something: "What is the default?", "What was stolen?" ask about anything."""
+    words = [word for word in re.findall(r"[\w-]+", asked.question.lower()) if word not in WORDS["function"]]
+    told = [word for word in words if word not in ("who", "many", "much", "kind", "allowed", "required")]
+    named = clause.lemma == "be" and clause.noun.pos_ == "PROPN" and asked.target.startswith("complement")
+    return len(told) >= (1 if named else 2)
 
 
 def _about_parts(clause: Clause) -> Iterator[Asked]:
@@ -52,6 +60,15 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
     """ "Who must designate ...?", "Which stations may be ...?": the predicate is given, the subject is asked for."""
     parts, noun, copula = clause.fitting(), clause.noun, clause.lemma == "be"
     described = parts and parts[0].role != "infinitive" and not parts[0].text.lower().startswith(("a ", "an "))
+    if copula and parts and parts[0].role == "quality" and re.match(r"(?:more|less)\b(?!.*\bthan\b)", parts[0].text):
+        return  # "What is less common?"
+    if (
+        copula
+        and parts
+        and parts[0].role == "complement"
+        and (nouns.has_number(parts[0].head) or parts[0].head.pos_ == "NUM")
+    ):
+        return  # "What is one tablet?"
     if copula and (clause.modal or clause.negated or not described):
         return  # "Who must be a person who ...?"
     group = clause.verb_group()
@@ -59,16 +76,21 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
         if clause.modal not in ("may", "shall", "can", "will"):
             return
         group = re.sub(r"^(?:(will)|shall|may|can)\b", lambda found: f"{found[1] or 'may'} not", group)
-    answer, word = clause.asserted_subject, nouns.who_or_what(noun)
+    answer, word = (
+        clause.asserted_subject,
+        nouns.who_or_what(noun, not clause.passive and not copula, not clause.permanent),
+    )
     agreed = _agreeing(clause, group)
 
     def asked(subject: str, verbs: str, reply: str, length: str = SHORT) -> Asked:
         return Asked("subject", as_question(parts, [subject, verbs, behind(parts)]), full_stop(reply), length, True)
 
     some = _SOME.match(clause.subject)
+    if some and ((not clause.plural and some.group().lower().startswith("all")) or noun.lemma_ == "number"):
+        some = None  # "all equipment"
     if some and clause.modal in MODALS:
         yield asked(f"which {_bare_plural(clause)}", group, answer)
-    elif nouns.has_number(noun) and not clause.nobody and not copula:
+    elif nouns.has_number(noun) and nouns.is_plural(noun) and not clause.nobody and not copula:
         yield asked(nouns.how_many(noun)[0], group, nouns.count_of(noun))
     elif (
         noun.lemma_.lower() in WORDS["groups"]
@@ -80,7 +102,11 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
         yield asked(share[0], group, share[1])
     if not some and not clause.nobody:
         yield from _about_core(clause, f"{word} {agreed}")
-    verbs = group if copula and clause.plural and not clause.modal and word == "what" else agreed
+    complements = [part.head for part in parts if part.role == "complement"]
+    many = copula and any(nouns.is_plural(head) or child_of(head, "conj") is not None for head in complements)
+    if noun.lemma_.lower() in ("person", "people") and nouns.has_number(noun):
+        return  # "How many people ...?" asks for it
+    verbs = group if many and clause.plural and not clause.modal and word == "what" else agreed
     if not some:
         yield asked(word, verbs, answer)
     yield asked(word, verbs, clause.statement(), FULL)
@@ -89,7 +115,9 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
 def _about_core(clause: Clause, asking: str) -> Iterator[Asked]:
     """ "Changes of climate during the last centuries have ...": the subject without its time, which goes behind."""
     for child in clause.noun.children:
-        timed = child.dep_ == "prep" and any(c.dep_ == "pobj" and nouns.is_time(c) for c in child.children)
+        timed = child.lower_ in ("during", "in", "over") and any(
+            c.dep_ == "pobj" and nouns.is_time(c) for c in child.children
+        )
         if timed and child.right_edge.i == clause.noun.right_edge.i:
             parts = clause.fitting()
             question = as_question(parts, [asking, behind(parts), text_of(child)])
@@ -121,6 +149,9 @@ def _about_action(clause: Clause) -> Iterator[Asked]:
         return
     if not any(part.role in ("object", "preposition", "infinitive", "that") for part in clause.parts):
         return
+    acts = nouns.is_person(clause.noun) or nouns.is_body(clause.noun) or clause.noun.lemma_.lower() in WORDS["groups"]
+    if not acts and clause.modal not in ("must", "shall"):
+        return  # "What can grapefruit juice do?"
     front = tuple(part for part in clause.parts if part.is_front)
     verbs = [*clause.auxiliaries[1:], clause.verb.text]
     deed = [clause.late, *verbs, clause.particle, behind([part for part in clause.parts if part not in front])]
@@ -141,14 +172,19 @@ def _whether(clause: Clause) -> Iterator[Asked]:
     statement, denied, modal = clause.statement(), clause.denied, clause.modal
     if not (modal in MODALS or (denied and modal == "will")) or len(statement.split()) > 34:
         return
-    if clause.lemma in WORDS["idle"] or "have" in clause.auxiliaries:
+    if clause.lemma in WORDS["idle"] or "have" in clause.auxiliaries or clause.never:
         return  # "may have lived", "may result": possible, not permitted
+    if re.search(r"\bonly\b", statement) and not denied:
+        return  # "May taxis be used?" "Yes, only if ..."
     kept = modal if modal == "will" or not denied else "may"
     auxiliaries = (kept, *clause.auxiliaries[1:])
     asking = replace(clause, subject=clause.asserted_subject, negated=False, auxiliaries=auxiliaries)
-    target, answer = "forbidden" if denied else "whether", f"{'No' if denied else 'Yes'}, {small(statement)}."
+    target, answer = (
+        "forbidden" if denied else "whether",
+        f"{'No' if denied else 'Yes'}, {small(statement).rstrip('.')}.",
+    )
     yield Asked(target, asking.compose(""), answer, FULL)
-    if not clause.passive and clause.lemma not in ("be", "have") and modal in MODALS:
+    if not clause.passive and clause.lemma not in ("be", "have") and modal in MODALS and clause.permits:
         yield Asked(target, asking.permitted().compose(""), answer, FULL)
         question = replace(asking, auxiliaries=("may",)).permitted().compose("")
         if denied and (found := re.match(r"(?:Is|Are) (?P<who>.+?) allowed (?P<deed>to .+)$", question)):
@@ -162,27 +198,32 @@ def _about_state(clause: Clause) -> Iterator[Asked]:
     described = child_of(clause.noun, "prep", "relcl", "acl", "conj") is not None
     if not clause.passive or clause.nobody or clause.helped or not described or not clause.modal:
         return
-    if not clause.permanent:
+    if not clause.permanent or _SOME.match(clause.subject) or (nouns.is_person(clause.noun) and not clause.plural):
         return
     predicate = " ".join(part.text for part in clause.parts if not part.is_front)
     when = " ".join(part.text for part in clause.parts if part.is_front)
-    pronoun = "They" if clause.plural else "It"
-    question = f"What does {TITLE} say about {clause.subject} {small(when)}".strip()
+    pronoun = "They" if clause.modal == "are" or (clause.modal != "is" and clause.plural) else "It"
+    question = f"What does “{TITLE}” say about {clause.subject} {small(when)}".strip()
     yield Asked("state", f"{question}?", full_stop(f"{pronoun} {clause.verb_group()} {predicate}"), SHORT)
 
 
 def _what_happened(clause: Clause) -> Iterator[Asked]:
     """ "What happened to the building after the move?": of what is past, and that nothing else asks about."""
-    if clause.denied or clause.helped or clause.permanent:
+    if clause.denied or clause.never or clause.helped or clause.permanent:
         return
     if clause.lemma not in WORDS["ending"] and (not clause.passive or clause.lemma in WORDS["seeing"]):
         return
     if any(part.role in _ASKED_ELSEWHERE and not part.fronted for part in clause.parts):
         return
     times = [part for part in clause.fitting() if part.role in ("time", "condition")]
+    others = [
+        p for p in clause.parts if p not in times and p.role not in ("aside", "reason", "place") and not p.fronted
+    ]
+    past = clause.noun.left_edge.lower_ in ("a", "an") or "had" in clause.auxiliaries
+    if past or others or any(part.preposition == "until" for part in times):
+        return
     question = as_question(times, [f"what happened to {clause.subject}", behind(times)])
-    pronoun = "They" if clause.plural or clause.noun.pos_ in ("NUM", "DET", "PRON") else "It"
-    yield Asked("happened", question, full_stop(f"{pronoun} {clause.verb_group()}"), SHORT)
+    yield Asked("happened", question, full_stop(f"{clause.subject} {clause.verb_group()}"), SHORT)
 
 
 def ask_there(doc: "Doc") -> Iterator[Asked]:
@@ -191,9 +232,11 @@ def ask_there(doc: "Doc") -> Iterator[Asked]:
         if verb.dep_ == "ROOT" and verb.lemma_ == "be" and verb.tag_ in FINITE:
             noun = child_of(verb, "attr")
             if noun is not None and nouns.has_number(noun) and doc[verb.left_edge.i].lower_ == "there":
-                rest = doc[noun.i + 1 : len(doc)].text.rstrip(". ")
-                words = nouns.how_many(noun)[0].removesuffix(rest).strip()
-                question = as_question((), [words, verb.text, "there", rest])
+                place = [t for t in noun.rights if t.dep_ == "prep" and nouns.stands_at(t)]
+                behind_it = doc[noun.right_edge.i + 1 : len(doc)].text
+                rest = "" if behind_it[:1] in (",", ";", ":") else behind_it.rstrip(". ")
+                words = nouns.how_many(noun, without=place)[0]
+                question = as_question((), [words, verb.text, "there", *map(text_of, place), rest])
                 yield Asked("count", question, full_stop(nouns.count_of(noun)), SHORT)
 
 

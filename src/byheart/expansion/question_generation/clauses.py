@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.wording import FINITE, MODALS, PLURAL, article, capital, small, tidy
+from byheart.expansion.question_generation.nouns import is_body, is_person
+from byheart.expansion.question_generation.wording import (
+    FINITE,
+    MODALS,
+    PLURAL,
+    WORDS,
+    article,
+    capital,
+    lemma_of,
+    small,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -32,12 +43,14 @@ class Part:
     """One phrase that belongs to the verb."""
 
     role: str  # object complement quality time place agent reason condition manner preposition infinitive that enabling
-    # adverb idiom aside
+    # adverb idiom aside kept (stays in the question, is not asked for)
     text: str  # simplified, as it stands in the sentence
     head: "Token"  # the noun of a prepositional phrase, the verb of a clause
     preposition: str = ""
     fronted: bool = False  # it stands before the subject
     inner: str = ""  # the text without its preposition
+    lead: str = ""  # the comma before it
+    focused: bool = False  # "only", "about" or the like stands before the preposition
 
     @property
     def bare(self) -> str:
@@ -68,11 +81,20 @@ class Clause:
 
     @property
     def lemma(self) -> str:
-        return str(self.verb.lemma_)
+        return lemma_of(self.verb)
 
     @property
     def passive(self) -> bool:
-        return self.helped or any(child.dep_ == "auxpass" for child in self.verb.children)
+        if self.helped or any(child.dep_ == "auxpass" for child in self.verb.children):
+            return True  # or joined to a passive verb: "was stolen and returned"
+        return self.verb.tag_ == "VBN" and self.auxiliaries[-1:] in (
+            ("is",),
+            ("are",),
+            ("was",),
+            ("were",),
+            ("be",),
+            ("been",),
+        )
 
     @property
     def there(self) -> bool:
@@ -87,6 +109,10 @@ class Clause:
     @property
     def denied(self) -> bool:
         return self.nobody or self.negated
+
+    @property
+    def never(self) -> bool:
+        return "never" in (*self.early.split(), *self.late.split())
 
     @property
     def modal(self) -> str:
@@ -111,6 +137,14 @@ class Clause:
         noun = self.subject.split(maxsplit=1)[1]
         return noun if self.plural else f"{article(noun)} {noun}"
 
+    @property
+    def permits(self) -> bool:
+        """Does it permit or require? Of a thing, "can" and "may" say what is possible: "The tablets may make you sleepy"."""
+        if self.modal in ("must", "shall"):
+            return True
+        acts = is_person(self.noun) or is_body(self.noun) or self.noun.lemma_.lower() in WORDS["groups"]
+        return self.modal == "may" and (acts or self.passive)
+
     def verb_group(self) -> str:
         """The verbs as they stand behind the subject."""
         first, others, denial = self.auxiliaries[:1], self.auxiliaries[1:], "not" if self.negated else ""
@@ -119,7 +153,7 @@ class Clause:
 
     def statement(self) -> str:
         front = "".join(f"{part.text}, " for part in self.parts if part.fronted)
-        rest = " ".join(part.text for part in self.parts if not part.fronted)
+        rest = " ".join(part.lead + part.text for part in self.parts if not part.fronted)
         return tidy(f"{front}{self.subject} {self.verb_group()} {rest}")
 
     def compose(self, asking: str, without: Sequence[Part] = (), strand: str = "") -> str:
@@ -145,7 +179,7 @@ class Clause:
         "", "occur"); None where the verb is not finite, so that nothing can be asked."""
         verb, lemma, others, late = self.verb, self.lemma, self.auxiliaries[1:], self.late
         if self.permission:  # "is (not) allowed to transmit", "is required to have"
-            if self.modal not in MODALS:
+            if not self.permits or (self.passive and self.lemma in WORDS["giving"]):
                 return None
             duty = "required" if self.modal in ("must", "shall") and not self.denied else "allowed"
             rest = [f"{'not ' if self.denied else ''}{duty} to", *others, late, verb.text if others else lemma]
@@ -161,6 +195,7 @@ class Clause:
     def fitting(self, without: Sequence[Part] = ()) -> list[Part]:
         """The parts that stay: all that a question needs, and of the others as many as it can bear."""
         parts = [part for part in self.parts if part not in without and part.role != "aside"]
+        parts = [part for part in parts if part.role != "reason" or part.preposition not in ("because", "since")]
         if any(part.role == "time" and not part.fronted for part in parts):
             parts = [part for part in parts if part.role != "time" or not part.fronted]
         for role in _DISPENSABLE:
@@ -178,5 +213,6 @@ def as_question(parts: Sequence[Part], words: Sequence[str]) -> str:
 
 def behind(parts: Sequence[Part]) -> str:
     """The parts behind the verb; a time or place that stood in front goes to the end."""
-    back = [part.text for part in parts if not part.fronted]
-    return " ".join(back + [small(part.text) for part in parts if part.fronted and part.role != "condition"])
+    last = [part.lead + part.text for part in parts if part.lead and part.role == "kept"]  # ", except ..."
+    back = [part.lead + part.text for part in parts if not part.fronted and not (part.lead and part.role == "kept")]
+    return " ".join([*back, *(small(part.text) for part in parts if part.fronted and part.role != "condition"), *last])

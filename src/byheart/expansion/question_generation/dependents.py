@@ -16,9 +16,23 @@ _ROLES = {"dobj": "object", "dative": "object", "attr": "complement", "oprd": "c
 # Dependents that are no part: of the verb itself, of the subject, or clauses of their own.
 _NO_PARTS = (*SUBJECTS, *"aux auxpass neg prt punct cc conj mark intj csubj expl preconj parataxis dep".split())
 _REASONS = ("because of", "due to", "owing to", "for the purpose of", "in order to", "as a result of", "thanks to")
+_FIXED = (
+    "at once",
+    "at a time",
+    "at the same time",
+    "at all",
+    "in advance",
+    "in person",
+    "on foot",
+    "by hand",
+    "at first",
+    "at last",
+    "in turn",
+)
 _IDIOMS = ("for example", "for instance", "in addition", "in general", "of course", "in fact", "on the other hand")
 _PLACES = ("in front of", "on top of", "next to", "inside of")
-_ASIDES = ("except", "according", "including", "such as", "like", "unlike", "despite")
+_ASIDES = ("according", "including", "such as", "like", "unlike", "despite")
+_EXCEPTIONS = ("except", "other than", "apart from", "but for")
 
 
 def parts_of(verb: "Token", subject: "Token", lender: "Token", taken: set[int]) -> Iterator[Part]:
@@ -29,14 +43,51 @@ def parts_of(verb: "Token", subject: "Token", lender: "Token", taken: set[int]) 
     for child in children:
         joined = child.dep_ == "ccomp" and own_subject(child) is not None and is_joined_clause(child)
         connects = child.dep_ == "advmod" and child.lower_ in WORDS["connectives"]
-        if child.i in taken or child == subject or child.dep_ in _NO_PARTS or joined or connects:
+        if child.i in taken or child == subject or child.dep_ in _NO_PARTS or joined or connects or _is_focus(child):
             continue
         fronted = child.i < min(subject.i, verb.i)
         by = _agent_within(child) if verb.tag_ == "VBN" else None
         if part := part_of(child, fronted, [by] if by is not None else []):
-            yield part
+            comma = not fronted and child.left_edge.i > 0 and child.doc[child.left_edge.i - 1].text == ","
+            remark = comma and part.role == "adverb"  # "..., nearly twice as much as planned"
+            part = replace(_focused(part, child, taken), lead=", " if comma else "")
+            yield replace(part, role="aside") if remark else part
         if by is not None and (agent := part_of(by, fronted)):
             yield replace(agent, role="agent")
+
+
+def _is_focus(adverb: "Token") -> bool:
+    """ "only" in "came only in 1954": it belongs to the phrase behind it, not to the verb."""
+    if adverb.dep_ != "advmod" or adverb.lower_ not in WORDS["focus"] or adverb.i < adverb.head.i:
+        return False
+    return any(child.left_edge.i == adverb.right_edge.i + 1 for child in adverb.head.children if child.dep_ != "punct")
+
+
+def _focused(part: Part, child: "Token", taken: set[int]) -> Part:
+    start = child.left_edge.i
+    before = child.doc[start - 1] if start else None
+    if before is None or before.head != child.head or before.i in taken or not _is_focus(before):
+        return part
+    inner = f"{before.text} {part.inner}" if part.inner else ""
+    return replace(part, text=f"{before.text} {part.text}", inner=inner, focused=True)
+
+
+def join_only(parts: list[Part]) -> list[Part]:
+    """ "by administrators only": it belongs to the phrase before it."""
+    joined: list[Part] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if (
+            last
+            and part.role == "adverb"
+            and part.text.lower() in ("only", "alone")
+            and last.head.right_edge.i + 1 == part.head.i
+        ):
+            inner = f"{last.inner} {part.text}" if last.inner else ""
+            joined[-1] = replace(last, text=f"{last.text} {part.text}", inner=inner)
+        else:
+            joined.append(part)
+    return joined
 
 
 def _agent_within(child: "Token") -> "Token | None":
@@ -68,12 +119,15 @@ def part_of(child: "Token", fronted: bool, without: "Sequence[Token]" = ()) -> P
         doer = own_subject(child)
         if "TO" in tags and doer is not None:
             return Part("enabling", text, child, "", fronted, text_of(doer))
-        finite = child.tag_ in FINITE or not {"MD", *FINITE}.isdisjoint(tags)
+        finite = text.lower().startswith("that ") or child.tag_ in FINITE or not {"MD", *FINITE}.isdisjoint(tags)
         return Part("that" if finite else "aside", text, child, "", fronted)
     idiom = child.lower_ in WORDS["light_objects"] and child.head.lemma_ in WORDS["light_verbs"]
     role = _ROLES.get(child.dep_, "")
     if child.dep_ in ("npadvmod", "advmod"):
-        role = "time" if child.dep_ == "npadvmod" and is_time(child) else "adverb"
+        role = "time" if child.dep_ == "npadvmod" and is_time(child) and not is_relative(child) else "adverb"
+        role = "time" if child.lower_ == "ago" and not fronted else role
+        if is_relative(child):
+            role = "aside"  # "two minutes later": than what?
     elif child.dep_ == "dobj" and idiom:
         role = "idiom"
     elif child.dep_ == "acomp" and child.pos_ in NOUNS:
@@ -83,9 +137,23 @@ def part_of(child: "Token", fronted: bool, without: "Sequence[Token]" = ()) -> P
 
 def _adverbial(clause: "Token", fronted: bool) -> tuple[str, str]:
     """The role of an adverbial clause, and the conjunction that opens it; no role for a participle behind a comma."""
-    mark = next((c for c in clause.children if c.dep_ in ("mark", "advmod") and c.i < clause.i), None)
+    if clause.lower_ in ("provided", "providing", "assuming", "supposing"):
+        return "condition", clause.lower_
+    opening = [c for c in clause.children if c.dep_ in ("mark", "advmod") and c.i < clause.i]
+    mark = next((c for c in opening if c.lower_ not in WORDS["focus"]), None)
     word = mark.lower_ if mark is not None else ""
-    if word in WORDS["conditions"] and not (word == "while" and not fronted and after_comma(clause)):
+    behind = not fronted and after_comma(clause)
+    if word == "where" and not fronted:
+        return ("aside" if behind else "kept"), word
+    tenses = (clause.head.tag_, *(c.tag_ for c in clause.head.children if c.dep_ in ("aux", "auxpass")))
+    if word == "since" and not fronted and "have" in [c.lemma_ for c in clause.head.children if c.dep_ == "aux"]:
+        return "condition", word  # a time, no reason
+    start = clause.left_edge.i
+    if word == "when" and behind and start > 1 and is_time(clause.doc[start - 2]):
+        return "aside", word  # "at night, when the relay is less busy"
+    if word == "when" and behind and "VBD" in tenses:
+        return "aside", word  # "in the ninth minute, when Kane scored"
+    if word in WORDS["conditions"] and not (word == "while" and behind):
         return "condition", word
     if word == "as" and fronted:
         return "time", word
@@ -94,7 +162,8 @@ def _adverbial(clause: "Token", fronted: bool) -> tuple[str, str]:
     if word:
         return "aside", ""  # a contrast, no condition
     if any(c.tag_ == "TO" for c in clause.children):
-        return "reason", "to"
+        opens = clause.left_edge.tag_ == "TO" or clause.left_edge.lower_ in ("in", "so")
+        return ("reason" if opens and clause.left_edge.head in (clause, clause.head) else "aside"), "to"
     return ("" if after_comma(clause) else "aside"), ""
 
 
@@ -103,22 +172,54 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
     if noun is None and (inner := child_of(child, "prep")) is not None:
         noun = child_of(inner, "pobj")  # "from under the table", "because of"
     preposition, lowered = child.lower_, text.lower()
+    if (
+        (noun is None and len(text.split()) > 1)
+        or lowered.startswith(_FIXED)
+        or (noun is not None and noun.pos_ == "ADV")
+    ):
+        return Part("kept", text, noun or child, preposition, fronted, text)  # "is listed as vulnerable", "at once"
     if noun is None or lowered.startswith(_IDIOMS):
         return None
+    takes_part = preposition == "in" and any(c.dep_ == "dobj" and c.lower_ == "part" for c in child.head.children)
+    if takes_part:
+        return Part("preposition", text, noun, preposition, fronted, text_of(child, without, headless=True))
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]
     timed = preposition in WORDS["time_prepositions"] and is_time(noun)
+    clock = child.dep_ == "agent" and (
+        noun.pos_ == "NUM" or (is_time(noun) and noun.left_edge != noun)
+    )  # "must be vacated by 10:00"
+    event = preposition in ("after", "before") and child.head.lemma_ not in (
+        "name",
+        "look",
+        "ask",
+        "seek",
+        "call",
+        "take",
+        "run",
+    )
+    if is_relative(noun) or child_of(child, "neg") is not None:
+        return Part("aside", text, noun, preposition, fronted, text)  # "not from Switzerland"
+    if lowered.startswith(_EXCEPTIONS) or (lowered.startswith("up to ") and not timed):
+        return Part("kept", text, noun, preposition, fronted, text)
     participle = noun.dep_ == "pcomp"
     roles = {
         "reason": lowered.startswith(_REASONS),
-        "agent": child.dep_ == "agent",
+        "agent": child.dep_ == "agent" and not clock,
         "manner": participle and preposition in ("by", "through"),
         "condition": participle and preposition in ("when", "if", "after", "before", "while", "until"),
-        "time": timed or preposition in ("during", "until", "since"),
+        "time": timed or clock or (event and not participle) or preposition in ("during", "until", "since"),
         "place": sits or is_place(noun, preposition) or lowered.startswith(_PLACES),
         "aside": lowered.startswith(_ASIDES) or (not fronted and after_comma(child)),
     }
     role = next((role for role, holds in roles.items() if holds), "preposition")
     return Part(role, text, noun, preposition, fronted, text_of(child, without, headless=True))
+
+
+def is_relative(token: "Token") -> bool:
+    """ "two minutes later", "since then": a time that another sentence fixes."""
+    words = (token.lower_, *(child.lower_ for child in token.children), token.head.lower_)
+    late = any(word in ("later", "earlier", "afterwards", "beforehand") for word in words[:-1])
+    return late or token.lower_ == "then" or (token.dep_ == "npadvmod" and words[-1] in ("later", "earlier", "ago"))
 
 
 def merge_times(parts: list[Part]) -> list[Part]:

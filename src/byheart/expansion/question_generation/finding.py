@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from byheart.expansion.question_generation.clauses import Clause
+from byheart.expansion.question_generation.clauses import Clause, Part
 from byheart.expansion.question_generation.dependents import (
     is_joined_clause,
+    join_only,
     merge_times,
     own_subject,
     part_of,
     parts_of,
 )
-from byheart.expansion.question_generation.nouns import is_plural
+from byheart.expansion.question_generation.nouns import is_person, is_plural
+from byheart.expansion.question_generation.repair import is_readable
 from byheart.expansion.question_generation.wording import (
     FINITE,
     NOUNS,
@@ -26,6 +28,7 @@ from byheart.expansion.question_generation.wording import (
     WORDS,
     after_comma,
     child_of,
+    is_name,
     text_of,
     tidy,
 )
@@ -48,7 +51,7 @@ class _Subject:
 
 def find_clauses(doc: "Doc") -> list[Clause]:
     """The clauses of a sentence that can be asked about, the main ones first; none where the parse cannot be right."""
-    if any(_is_impossible(verb) for verb in doc):
+    if not is_readable(doc):
         return []
     found = [_with_front(clause) for verb in _main_verbs(doc) if (clause := _clause(verb))]
     for verb in doc:
@@ -56,12 +59,6 @@ def find_clauses(doc: "Doc") -> list[Clause]:
         if clause is not None and all(clause.verb != other.verb for other in found):
             found.append(clause)
     return found
-
-
-def _is_impossible(verb: "Token") -> bool:
-    """ "must make the station ... records": a plural noun taken for a verb that is joined to an infinitive."""
-    lends = verb.dep_ == "conj" and verb.head.tag_ == "VB" and child_of(verb.head, "aux") is not None
-    return lends and verb.tag_ in ("VBZ", "VBD") and own_subject(verb) is None
 
 
 def _main_verbs(doc: "Doc") -> "Iterator[Token]":
@@ -99,7 +96,8 @@ def _describes(verb: "Token") -> bool:
         return verb.dep_ in ("relcl", "acl")
     if verb.dep_ == "relcl":
         return after_comma(verb) and any(c.dep_ in SUBJECTS and c.tag_ in RELATIVE for c in verb.children)
-    if verb.lemma_ in WORDS["naming"] and noun.dep_ in ("dobj", "pobj", "attr", "conj"):
+    definite = noun.pos_ == "PROPN" or any(c.dep_ == "det" and c.lower_ == "the" for c in noun.children)
+    if verb.lemma_ in WORDS["naming"] and definite and noun.dep_ in ("dobj", "pobj", "attr", "conj"):
         return any(child.dep_ == "oprd" or child.lower_ == "as" for child in verb.children)
     return noun.dep_ in SUBJECTS and noun.head.dep_ == "ROOT" and verb.tag_ == "VBN" and after_comma(verb)
 
@@ -120,7 +118,12 @@ def _reported_speech(verb: "Token") -> Clause | None:
     if verb.dep_ != "ccomp" or saying.lemma_ not in WORDS["saying"] or saying.dep_ not in ("ROOT", "conj", "ccomp"):
         return None
     speaker = own_subject(saying)
-    if speaker is None or speaker.tag_ in RELATIVE or child_of(saying, "neg", "auxpass") is not None:
+    if (
+        speaker is None
+        or verb.left_edge.i < saying.i
+        or speaker.tag_ in RELATIVE
+        or child_of(saying, "neg", "auxpass") is not None
+    ):
         return None
     clause = _clause(verb) if own_subject(verb) is not None else None
     return None if clause is None else replace(clause, according=text_of(speaker))
@@ -169,8 +172,10 @@ def _clause(verb: "Token") -> Clause | None:
         return None
     if subject.tag_ in RELATIVE:
         noun = _antecedent(verb)
+        if verb.dep_ != "relcl" or noun is None:
+            return None
         definite = any(c.dep_ == "det" and c.lower_ == "the" for c in noun.children)
-        if verb.dep_ != "relcl" or not (definite or noun.pos_ == "PROPN"):
+        if not (definite or noun.pos_ == "PROPN"):
             return None
         subject, words = noun, text_of(noun, without=[verb])
     elif subject.pos_ == "PRON" and subject.lower_ not in PERSONAL:
@@ -181,7 +186,7 @@ def _clause(verb: "Token") -> Clause | None:
         words = text_of(subject)
     if verb.dep_ == "conj" and verb.head.pos_ in NOUNS:
         words = tidy(verb.doc[verb.head.left_edge.i : subject.right_edge.i + 1].text)
-        words = words[:1].lower() + words[1:] if verb.doc[0].pos_ != "PROPN" else words
+        words = words[:1].lower() + words[1:] if not is_name(verb.doc[0]) else words
     auxiliaries = _auxiliaries(verb)
     if lender is not verb and not auxiliaries and lender.tag_ not in FINITE:
         if verb.tag_ != lender.tag_:
@@ -194,15 +199,38 @@ def _clause(verb: "Token") -> Clause | None:
     if lender is verb and subject.i > first and not nor:
         return None  # inverted already
     clause = _build(verb, _Subject(words, subject, subject), auxiliaries, lender)
+    if (
+        auxiliaries
+        and child_of(subject, "relcl", "acl") is not None
+        and any(child.dep_ == "advmod" and subject.i < child.i < auxiliaries[0].i for child in verb.children)
+    ):
+        return None  # "A member who breaks the rules repeatedly can be excluded": repeatedly broken or excluded?
+    if lender is verb and verb.dep_ == "conj":
+        clause = replace(clause, parts=(*_shared_conditions(verb), *clause.parts))
     return replace(clause, negated=clause.negated or nor)
 
 
-def _antecedent(verb: "Token") -> "Token":
-    """The noun that a relative clause means: in "a ballot of the members, which is secret" the verb agrees with the ballot."""
+def _shared_conditions(verb: "Token") -> "Iterator[Part]":
+    """ "If a file is broken, it is skipped and the exit code is 2": the condition holds for both."""
+    for child in verb.head.children:
+        part = part_of(child, fronted=True) if child.dep_ == "advcl" and child.left_edge.i == verb.doc[0].i else None
+        if part is not None and part.is_front:
+            yield part
+
+
+def _antecedent(verb: "Token") -> "Token | None":
+    """The noun that a relative clause means: in "a ballot of the members, which is secret" the verb agrees with the ballot.
+    None where it may be either ("a flora of the desert, which describes ...")."""
     noun = verb.head
     above = noun.head.head if noun.dep_ == "pobj" and noun.head.lower_ == "of" else None
     singular = "VBZ" in (verb.tag_, *(c.tag_ for c in verb.children if c.dep_ in ("aux", "auxpass")))
-    return above if singular and noun.tag_ == "NNS" and above is not None and above.tag_ == "NN" else noun
+    if singular and noun.tag_ == "NNS" and above is not None and above.tag_ == "NN":
+        return above
+    relative = own_subject(verb)
+    near = noun.head.head if noun.dep_ == "pobj" and noun.head.dep_ == "prep" else None
+    tells = relative is not None and relative.lower_ == "who" and is_person(noun)
+    alike = near is not None and near.pos_ in NOUNS and is_plural(near) == is_plural(noun)
+    return None if alike and not tells else noun
 
 
 def _auxiliaries(verb: "Token") -> "list[Token]":
@@ -214,6 +242,11 @@ def _build(verb: "Token", subject: _Subject, auxiliaries: "list[Token]", lender:
     start = -1 if verb.dep_ == "acl" else subject.token.i
     adverbs = [child for child in verb.children if child.dep_ == "advmod" and child.tag_ != "WRB"]
     between = [c for c in adverbs if start < c.i < verb.i and c.lower_ not in WORDS["connectives"]]
+    denial = child_of(verb, "neg")
+    if denial is not None and denial.lower_ == "never" and start < denial.i < verb.i:
+        between = sorted(
+            [*between, denial], key=lambda token: token.i
+        )  # stays where it is: "What does it never delete?"
     last = auxiliaries[-1].i if auxiliaries else -1
     particle = _particle(verb)
     parts = list(parts_of(verb, subject.token, verb if lender is None else lender, {child.i for child in between}))
@@ -229,12 +262,12 @@ def _build(verb: "Token", subject: _Subject, auxiliaries: "list[Token]", lender:
         subject=subject.words,
         noun=subject.noun,
         auxiliaries=tuple(_CONTRACTIONS.get(aux.lower_, aux.lower_) for aux in auxiliaries),
-        negated=child_of(verb, "neg") is not None,
+        negated=denial is not None and denial not in between,
         early=" ".join(text_of(child) for child in between if child.i < last),
         late=" ".join(text_of(child) for child in between if child.i > last),
         verb=verb,
         particle=particle,
-        parts=tuple(merge_times(parts)),
+        parts=tuple(join_only(merge_times(parts))),
     )
 
 

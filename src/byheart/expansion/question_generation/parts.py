@@ -5,35 +5,39 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from byheart.expansion.question_generation import nouns
-from byheart.expansion.question_generation.clauses import FULL, SHORT, Asked, Clause, Part, as_question, behind
+from byheart.expansion.question_generation.clauses import FULL, SHORT, Asked, Clause, Part, as_question
+from byheart.expansion.question_generation.prepositions import (
+    JOINED_AGAIN,
+    LENGTH,
+    Wording,
+    about_agent,
+    about_preposition,
+    about_quality,
+    both,
+    phrase_behind,
+)
 from byheart.expansion.question_generation.wording import (
-    MODALS,
     WORDS,
     child_of,
     full_stop,
-    past,
     small,
     text_of,
-    third_person,
     without_article,
 )
 
 LIMITS = ("exceed", "surpass")
-_QUALITY = re.compile(
-    r"(?P<opening>responsible for|eligible for|subject to|available (?:for|to)|composed of|known as|similar to|different from"
-    r"|capable of|equal to|necessary for|due to) (?P<noun>.*)$",
-    re.I | re.S,
+_OFTEN = re.compile(
+    r"\b(?:every|per|twice|once|times|annually|yearly|monthly|weekly|daily|(?:days?|hours?|nights?) (?:a|each) \w+)\b"
 )
-_COMPOUND = re.compile(
-    r"(?:in accordance|with respect|in addition|on behalf|in the manner|in connection|in terms|as well|such as|in favou?r)\b",
-    re.I,
+_ORDINAL = re.compile(r"\b(?:first|second|third|last|next|\w+th) (?:time|day|year|week|month)\b")
+_DATED = re.compile(
+    r"\d|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|\w+days?)\b"
 )
-_NAMED_AS = ("know", "refer", "describe", "regard", "serve", "act", "function")
-_OFTEN = re.compile(r"\b(?:every|per|twice|once|times|annually|yearly|monthly|weekly|daily)\b")
+_NOW = ("today", "now", "currently", "nowadays", "presently", "then", "once", "time")
+# Prepositions that behind an object more often belong to it than to the verb: "raised the duty on salt".
+_OF_THE_OBJECT = ("of", "on", "about", "between", "over", "against", "towards", "without")
 _DURATION = re.compile(r"(?P<n>\w+)-(?P<unit>year|month|week|day|hour|minute|second)\b")
 _DEGREE = re.compile(r"as (?P<how>far(?: \w+)?|long|high|low|deep|late|early|often|many|much) as .+")
-
-Wording = tuple[str, str, str]  # question, answer, SHORT or FULL
 
 
 def about_part(clause: Clause, part: Part) -> Iterator[Asked]:
@@ -46,12 +50,6 @@ def about_part(clause: Clause, part: Part) -> Iterator[Asked]:
             yield Asked(f"{part.role}:{part.head.i}", question, full_stop(answer), length)
 
 
-def _both(clause: Clause, question: str, answer: str) -> Iterator[Wording]:
-    """The question with the short answer, and with the sentence as its answer."""
-    yield question, answer, SHORT
-    yield question, clause.statement(), FULL
-
-
 def _plainly(wh_words: str, clause: Clause, part: Part) -> Iterator[Wording]:
     if clause.lemma == "be" and any(other.role in ("complement", "infinitive") for other in clause.parts):
         return  # "Where has it been a new building?"
@@ -60,22 +58,20 @@ def _plainly(wh_words: str, clause: Clause, part: Part) -> Iterator[Wording]:
 
 
 def _short(clause: Clause, part: Part, wh_words: str, answer: str) -> Iterator[Wording]:
-    """The question with all circumstances, and without them."""
+    """The question with all circumstances, and without the reason: without a time or an adverb it would ask for more."""
     yield clause.compose(wh_words, [part]), answer, SHORT
-    circumstances = ("time", "place", "reason", "aside", "adverb")
-    if beside := [other for other in clause.parts if other != part and other.role in circumstances]:
+    if beside := [other for other in clause.parts if other != part and other.role == "reason"]:
         yield clause.compose(wh_words, [part, *beside]), answer, SHORT
 
 
 def _plain_answer(part: Part) -> str:
     """The answer as one gives it: "Edinburgh", "12 May 1999", "the outbreak of the war", where the question says the rest."""
-    if part.preposition in ("in", "on", "at", "within") and part.role in ("time", "place"):
-        named = (
-            part.head.pos_ == "PROPN"
-            or part.head.ent_type_ in ("DATE", "TIME", "GPE", "LOC")
-            or nouns.is_year(part.head)
-        )
-        return part.bare if named else part.text
+    if part.focused or JOINED_AGAIN.search(part.bare):
+        return part.text  # "on Mondays and on holidays"
+    if part.preposition in ("in", "on", "at") and part.role in ("time", "place"):
+        named = part.head.ent_type_ in ("GPE", "LOC") or (part.role == "time" and part.head.pos_ == "PROPN")
+        dated = part.role == "time" and _DATED.search(part.bare) is not None
+        return part.bare if named or dated else part.text
     if part.role == "reason":
         return re.sub(r"^(?:because of|due to|owing to|as a result of|thanks to) ", "", part.text, flags=re.I)
     return part.text
@@ -83,12 +79,23 @@ def _plain_answer(part: Part) -> str:
 
 def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     copula = clause.lemma == "be"
+    names = part.head.pos_ in ("NOUN", "PROPN", "NUM", "PRON", "VERB", "SYM", "X") or any(
+        c.lower_ == "of" for c in part.head.children
+    )
+    if part.head.tag_ == "PRP" or not names or part.text.endswith(("self", "selves")):
+        return  # "keeps fresh"
     if clause.negated and clause.lemma in LIMITS:
         yield from _about_limit(clause, part)
         return
     if clause.lemma in ("last", "take") and nouns.is_time(part.head) and not clause.denied:
         yield clause.compose("how long", [part]), part.text, SHORT
-    if nouns.has_number(part.head) and not clause.denied:
+    behind_it = phrase_behind(clause, part)
+    if behind_it is not None and (
+        behind_it.preposition in _OF_THE_OBJECT or (behind_it.preposition == "from" and behind_it.role == "time")
+    ):
+        return  # "What did the council raise on salt?"
+    apiece = any(child.dep_ == "prep" and child.lower_ == "for" for child in part.head.children)  # "8 euros for adults"
+    if nouns.has_number(part.head) and not clause.denied and not copula and not apiece:
         yield from _short(clause, part, nouns.how_many(part.head)[0], nouns.count_of(part.head))
     if share := nouns.share_of(part.head):
         yield clause.compose(share[0], [part]), share[1], SHORT
@@ -124,108 +131,77 @@ def _for_object(clause: Clause, part: Part) -> str:
 
 def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.preposition == "for":
+        lasts = LENGTH.search(part.bare) or _DURATION.search(part.bare)
+        if not lasts or _ORDINAL.search(part.bare) or re.search(r"\b(?:each|every)\b", part.bare):
+            return  # "for the fourth time", "for life"
         found = _DURATION.search(part.text)
         length = f"{found['n']} {found['unit']}s" if found else part.bare
-        yield clause.compose("how long", [part], "for"), length, SHORT
-        yield from _both(clause, clause.compose("for how long", [part]), length)
-    elif _OFTEN.search(part.text) and "at all times" not in part.text.lower():
+        short = all(
+            other.is_front or other.role in ("object", "complement", "quality", "adverb")
+            for other in clause.fitting([part])
+        )
+        yield clause.compose("how long", [part], "for" if short and not part.focused else ""), length, SHORT
+        yield from both(clause, clause.compose("for how long", [part]), length)
+    elif (
+        _OFTEN.search(part.text)
+        and part.preposition not in ("after", "before", "during")
+        and "at all times" not in part.text.lower()
+    ):
         yield from _plainly("how often", clause, part)
-        yield clause.compose("when", [part]), _plain_answer(part), SHORT
+        if re.match(r"(?:at|every|on|in) ", part.text, re.I):
+            yield clause.compose("when", [part]), _plain_answer(part), SHORT
     else:
-        if nouns.is_year(part.head) and part.preposition == "in":
+        if nouns.is_year(part.head) and part.preposition == "in" and not JOINED_AGAIN.search(part.bare):
             yield clause.compose("in what year", [part]), part.head.text, SHORT
-        yield from _plainly("when", clause, part)
+        if part.text.lower() in _NOW or (part.preposition == "from" and not re.search(r" (?:to|until) ", part.text)):
+            return
+        word = f"{part.preposition} when" if part.preposition in ("since", "until", "by") else "when"
+        if (
+            not part.preposition
+            and clause.lemma in ("last", "take", "wait", "stay", "remain")
+            and LENGTH.search(part.text)
+        ):
+            word = "how long"  # "lasts 33 days"
+        elif part.preposition == "to":
+            return  # "is limited to 20 days"
+        if word == "when" and any(other.role == "condition" and not other.is_front for other in clause.parts):
+            return  # "When should it be sent when ...?"
+        if word == "when":
+            yield from _plainly("when", clause, part)
+        else:
+            yield from both(clause, clause.compose(word, [part]), part.bare)
 
 
 def _about_place(clause: Clause, part: Part) -> Iterator[Wording]:
     if part.preposition != "from":
         yield from _plainly("where", clause, part)
     elif not part.fronted:
-        yield from _both(clause, clause.compose("from where", [part]), part.bare)
-
-
-def _about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
-    wh_word = nouns.who_or_what(part.head)
-    yield actively(clause, part, wh_word), part.bare, SHORT
-    if wh_word == "who":
-        yield clause.compose("by whom", [part]), part.bare, SHORT
-    yield clause.compose(wh_word, clause.parts, "by"), part.bare, SHORT
-    yield actively(clause, part, wh_word), clause.statement(), FULL
-
-
-def actively(clause: Clause, part: Part, subject: str) -> str:
-    """ "must be approved by the master" asked in the active voice: "Who must approve ...?"."""
-    verb, auxiliaries = clause.verb, clause.auxiliaries
-    if auxiliaries[1:] == ("be",):
-        group = f"{auxiliaries[0]} {verb.lemma_}"
-    elif auxiliaries in (("is",), ("are",)):
-        group = third_person(verb.lemma_)
-    else:
-        group = past(verb.text) if auxiliaries in (("was",), ("were",)) else ""
-    if clause.denied or clause.early or not group:
-        return ""
-    others = behind([other for other in clause.fitting([part]) if not other.is_front])
-    return as_question((), [subject, group, small(clause.subject), clause.particle, others])
+        yield from both(clause, clause.compose("from where", [part]), part.bare)
 
 
 def _about_condition(clause: Clause, part: Part) -> Iterator[Wording]:
-    if part.preposition == "unless":
+    if (
+        part.preposition in ("unless", "where", "provided", "providing")
+        or part.text.lower().startswith("only")
+        or clause.negated
+    ):
+        return
+    if part.preposition in ("until", "since"):
+        yield from both(clause, clause.compose(f"{part.preposition} when", [part]), part.text)
         return
     openings = ("under what condition", "when", "under what circumstances")
-    for wh_words in openings if part.preposition == "if" else openings[1:]:
+    lasting = clause.permanent and part.preposition not in ("before", "after", "once")
+    for wh_words in openings if part.preposition == "if" else openings[1 : 2 + lasting]:
         yield clause.compose(wh_words, [part]), part.text, SHORT
     yield clause.compose("when", [part]), clause.statement(), FULL
 
 
-def _about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
-    preposition = part.preposition
-    names = preposition == "as" and clause.lemma in _NAMED_AS
-    if len(preposition) < 2 or (preposition in WORDS["never_stranded"] and not names):
-        return
-    after = [other for other in clause.parts if other != part and not other.fronted and other.head.i > part.head.i]
-    if nouns.has_number(part.head) and (clause.passive or clause.lemma == "consist") and not clause.denied:
-        question = clause.compose(nouns.how_many(part.head)[0], [part, *after], preposition)
-        yield question, nouns.count_of(part.head), SHORT
-        return
-    if part.fronted or _COMPOUND.match(part.text):
-        return
-    if clause.lemma == "be" and preposition == "to":  # "The role of the chair is to lead the meeting"
-        yield from _both(clause, clause.compose("what", [part]), part.text)
-        return
-    if preposition == "in" and clause.lemma in ("know", "call", "refer"):
-        return  # "What is it known in?" "English."
-    if clause.nobody and clause.modal not in MODALS:
-        return  # "What will no licence be issued for?"
-    if preposition not in ("to", "for", "from") and any(other.role == "object" for other in clause.parts):
-        return  # "What does it contain its name in?"
-    wh_word = nouns.who_or_what(part.head)
-    whom = "whom" if wh_word == "who" else "what"
-    asked = clause.permitted() if clause.denied and clause.modal in MODALS else clause
-    after += [other for other in clause.parts if other.fronted and other.role != "condition"]
-    before = [other for other in clause.fitting([part, *after]) if not other.fronted and other.head.i < part.head.i]
-    if any(other.role in ("preposition", "place", "time") for other in before):
-        # "What is a station not allowed to transmit messages for a third party to?": no preposition ends a question there.
-        yield from _both(clause, asked.compose(f"{preposition} {whom}", [part]), part.bare)
-        return
-    stranded = asked.compose(wh_word, [part, *after], preposition)
-    yield stranded, part.bare, SHORT
-    if preposition in ("to", "from", "with", "for"):
-        yield asked.compose(f"{preposition} {whom}", [part]), part.bare, SHORT
-    yield stranded, clause.statement(), FULL
-
-
-def _about_quality(clause: Clause, part: Part) -> Iterator[Wording]:
-    """ "is responsible for ...", "is eligible to ...", "is more than ..."."""
-    if found := _QUALITY.match(part.text):
-        yield from _both(clause, clause.compose("what", [part], found["opening"].lower()), found["noun"])
-    elif found := re.match(r"(\w+ to) (.+)", part.text):
-        yield clause.compose("what", [part], f"{found[1]} do"), found[2], SHORT
-
-
 def _about_infinitive(clause: Clause, part: Part) -> Iterator[Wording]:
     lowered = part.text.lower()
+    if clause.lemma == "have" or (clause.passive and clause.lemma in ("require", "need", "use")):
+        return  # "has to be replaced", "is required to build it": no aim of the subject
     if clause.lemma == "be":
-        yield from _both(clause, clause.compose("what", [part]), part.text)
+        yield from both(clause, clause.compose("what", [part]), part.text)
     elif lowered.startswith("to be "):
         yield clause.compose("what", [part], "to be"), part.text[6:], SHORT
     elif lowered.startswith("to "):
@@ -239,7 +215,7 @@ def _about_goal(clause: Clause, part: Part) -> Iterator[Wording]:
     verb = part.head
     noun = next((child for child in verb.children if child.i > verb.i and child.dep_ in ("dobj", "prep")), None)
     if noun is not None and noun.dep_ == "prep":
-        noun = child_of(noun, "pobj")
+        noun = child_of(noun, "pobj") if noun.lower_ in ("for", "to", "with", "against", "of", "about") else None
     if noun is None or noun.right_edge.i != verb.right_edge.i or verb.tag_ != "VB" or noun.tag_ == "PRP":
         return
     answer = text_of(noun)
@@ -257,12 +233,18 @@ def _about_reason(clause: Clause, part: Part) -> Iterator[Wording]:
 def _about_enabling(clause: Clause, part: Part) -> Iterator[Wording]:
     """ "allowed the forest to spread out": what it allowed the forest to do."""
     without = [other for other in clause.parts if other.role != "condition"]
-    yield from _both(clause, clause.compose("what", without, f"{part.inner} to do"), part.text.partition(" to ")[2])
+    yield from both(clause, clause.compose("what", without, f"{part.inner} to do"), part.text.partition(" to ")[2])
 
 
 def _about_that(clause: Clause, part: Part) -> Iterator[Wording]:
-    content = part.text if part.text.lower().startswith("that ") else f"that {small(part.text)}"
-    yield from _both(clause, clause.compose("what", [part]), content)
+    lowered = part.text.lower()
+    if clause.lemma == "be" or clause.passive or any(other.role == "object" for other in clause.parts):
+        return
+    indirect = re.match(r"(?:how|what|who|which|whether|why|where|when)\b", lowered)
+    if not indirect and not lowered.startswith("that ") and clause.lemma not in WORDS["saying"] | {"mean", "ensure"}:
+        return
+    content = part.text if indirect or lowered.startswith("that ") else f"that {small(part.text)}"
+    yield from both(clause, clause.compose("what", [part]), content)
 
 
 def _about_adverb(clause: Clause, part: Part) -> Iterator[Wording]:
@@ -276,12 +258,12 @@ _ASKING: dict[str, Callable[[Clause, Part], Iterator[Wording]]] = {
     "complement": _about_object,
     "time": _about_time,
     "place": _about_place,
-    "agent": _about_agent,
+    "agent": about_agent,
     "reason": _about_reason,
     "manner": partial(_plainly, "how"),
     "condition": _about_condition,
-    "preposition": _about_preposition,
-    "quality": _about_quality,
+    "preposition": about_preposition,
+    "quality": about_quality,
     "infinitive": _about_infinitive,
     "that": _about_that,
     "enabling": _about_enabling,

@@ -63,7 +63,9 @@ def worth(one: Asked) -> float:
 
 def is_sound(one: Asked) -> bool:
     question, answer = one.question, one.answer
-    balanced = question.count("(") == question.count(")") and question.count("“") == question.count("”")
+    pairs = (("(", ")"), ("“", "”"), ("[", "]"))
+    balanced = all(question.count(a) == question.count(b) and answer.count(a) == answer.count(b) for a, b in pairs)
+    balanced = balanced and (question + answer).count('"') % 2 == 0
     if not balanced or not 4 <= len(re.findall(r"\w+", question)) <= 34 or len(answer.split()) > 45:
         return False
     if _has_lost_pronoun(one):

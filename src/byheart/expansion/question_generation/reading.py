@@ -12,10 +12,23 @@ from typing import TYPE_CHECKING
 from byheart.expansion.question_generation.ask import ask_announced, ask_clause, ask_there
 from byheart.expansion.question_generation.clauses import FULL, Asked, Clause
 from byheart.expansion.question_generation.definitions import as_statements, ask_asides, ask_term
+from byheart.expansion.question_generation.dependents import own_subject
 from byheart.expansion.question_generation.finding import PERSONAL, find_clauses
-from byheart.expansion.question_generation.nouns import is_person
+from byheart.expansion.question_generation.marks import Marks
+from byheart.expansion.question_generation.nouns import PEOPLE, find_people
 from byheart.expansion.question_generation.rank import rank
-from byheart.expansion.question_generation.wording import capital, sentences_of, small
+from byheart.expansion.question_generation.references import agrees, refers_outside
+from byheart.expansion.question_generation.repair import mend
+from byheart.expansion.question_generation.wording import (
+    KNOWN,
+    NAMES,
+    NOUNS,
+    SUBJECTS,
+    capital,
+    find_names,
+    sentences_of,
+    small,
+)
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -28,10 +41,8 @@ LONG = 25  # words of a sentence that is better read in parts
 _ASIDE = re.compile(
     r",\s+(?:except\b[^,]*|(?:where|if|when|as|unless|though)\s+\w+(?:\s+\w+)?),(?=\s+(?:must|shall|may|can|will|is|are|was|were)\b)"
 )
-# A colon or semicolon, and the commas of "..., 40 tons of sand were carried off, 30 tons of clay fell ...".
-_JOINTS = re.compile(
-    r"[:;]\s+(?=[a-z])|,\s+(?=\d[\d.,]*\s+(?:million\s|billion\s|thousand\s)?\w+\s+of\s+\w+\s+(?!and\b|or\b)[a-z])"
-)
+# The commas of "..., 40 tons of sand were carried off, 30 tons of clay fell ...".
+_JOINTS = re.compile(r",\s+(?=\d[\d.,]*\s+(?:million\s|billion\s|thousand\s)?\w+\s+of\s+\w+\s+(?!and\b|or\b)[a-z])")
 # "During this time, the ...": what it means stands in another sentence.
 _BACKWARDS = re.compile(
     r"^(?:(?:however|moreover|furthermore|therefore|thus|instead|still|nevertheless|also), )?"
@@ -49,7 +60,10 @@ _POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such
 
 def parse(texts: Sequence[str]) -> "list[Doc]":
     """A `Doc` for each text, all in one pass. A text that is not English is parsed too, and badly."""
-    return list(_pipeline().pipe(texts, batch_size=64)) if texts else []
+    docs = list(_pipeline().pipe(texts, batch_size=64)) if texts else []
+    for doc in docs:
+        mend(doc)
+    return docs
 
 
 @cache
@@ -65,6 +79,8 @@ def _pipeline() -> "Language":
         # "transmit/receive channels" is one word to a reader; cut in three, it breaks the parse.
         infixes = [str(infix).replace(":<>=/]", ":<>=]") for infix in pipeline.Defaults.infixes or ()]
         finder = importlib.import_module("spacy.util").compile_infix_regex(infixes).finditer
+        for unit in ("°C", "°F", "°N", "°S", "°E", "°W"):
+            getattr(pipeline.tokenizer, "add_special_case")(unit, [{"ORTH": unit}])  # noqa: B009 (typed as any callable)
         setattr(pipeline.tokenizer, "infix_finditer", finder)  # noqa: B010 (spaCy types its tokenizer as any callable)
         return pipeline
     finally:
@@ -84,6 +100,10 @@ def ask_facts(
     `announced` holds the lead-in ("... the following types of messages") and the item of those that a lead-in announces.
     `sections` says within which facts a pronoun may look back for its noun.
     """
+    marks = Marks()
+    statements = {fact: marks.hide_all(texts) for fact, texts in statements.items()}
+    definitions = {fact: (term, marks.hide(meaning)) for fact, (term, meaning) in definitions.items()}
+    announced = {fact: (marks.hide(lead_in), item) for fact, (lead_in, item) in announced.items()}
     asked: dict[str, list[Asked]] = {fact: [] for fact in statements}
     read = {fact: texts for fact, texts in statements.items() if fact not in definitions}
     sentences = [(fact, sentence) for fact, texts in read.items() for sentence in _sentences(texts)]
@@ -96,20 +116,45 @@ def ask_facts(
     lead_ins = parse([lead_in for lead_in, _ in announced.values()])
     for (fact, (_, item)), lead_in in zip(announced.items(), lead_ins, strict=True):
         asked[fact] += (one for clause in find_clauses(lead_in) for one in ask_announced(clause, item))
-    last: dict[str, Clause] = {}  # by section, the clause whose subject a pronoun would mean
+    last: dict[str, tuple[int, Clause]] = {}  # by section, the sentence and clause whose subject a pronoun would mean
     docs = _parse_reordered([sentence for _, sentence in sentences])
+    _know(docs)
     for number, ((fact, _), doc) in enumerate(zip(sentences, docs, strict=True)):
         asked[fact] += ask_there(doc)
         for clause in find_clauses(doc):
-            resolved = _resolved(clause, last.get(sections[fact]))
+            before, antecedent = last.get(sections[fact], (-1, None))
+            resolved = _resolved(clause, antecedent if number - before <= 1 else None)
             if resolved is None or (_POINTS_BACK.match(resolved.subject) and not resolved.there):
                 continue
             if clause.verb.dep_ == "ROOT" and not clause.there:
-                last[sections[fact]] = resolved
+                last[sections[fact]] = (number, resolved)
+            if refers_outside(resolved, antecedent):
+                continue
             for one in _attributed(ask_clause(resolved), resolved.according):
                 # The same target in another sentence or clause is another one.
                 asked[fact].append(replace(one, target=f"{one.target}:{number}:{clause.verb.i}"))
-    return {fact: rank(questions) for fact, questions in asked.items() if questions}
+    ranked = {fact: rank(questions) for fact, questions in asked.items() if questions}
+    return {
+        fact: [replace(one, question=marks.show(one.question), answer=marks.show(one.answer)) for one in questions]
+        for fact, questions in ranked.items()
+    }
+
+
+def _know(docs: "Sequence[Doc]") -> None:
+    """Tells every sentence which words the whole source uses as names, and who is a person."""
+    people, names, words = find_people(docs), find_names(docs), _dictionary()
+    for doc in docs:
+        doc.user_data.update({PEOPLE: people, NAMES: names, KNOWN: words})
+
+
+@cache
+def _dictionary() -> dict[str, frozenset[str]]:
+    """The common nouns and verbs that the pipeline's lemmatizer lists; nothing where it comes without its list."""
+    tables = getattr(_pipeline().get_pipe("lemmatizer"), "lookups", None)
+    if tables is None or not tables.has_table("lemma_index"):
+        return {}
+    listed = tables.get_table("lemma_index")
+    return {kind: frozenset(listed.get(kind, ())) for kind in ("noun", "verb")}
 
 
 def _resolved(clause: Clause, last: Clause | None) -> Clause | None:
@@ -120,18 +165,31 @@ def _resolved(clause: Clause, last: Clause | None) -> Clause | None:
     if speaker in PERSONAL:
         meant = _meant_by(speaker, last)
         return replace(clause, according=meant.subject) if meant and subject not in PERSONAL else None
+    takes = clause.lemma == "take" and any(part.text.lower().startswith("to ") for part in clause.parts)
+    if subject == "it" and takes:
+        return None  # "It takes ten days to paint it"
     if subject in PERSONAL:
+        beside = [child for verb in (clause.verb, clause.verb.head) for child in verb.children]
+        front = next((child for child in beside if child.dep_ == "advcl" and child.i < clause.verb.i), None)
+        nearer = own_subject(front) if front is not None else None
+        if nearer is not None and nearer.pos_ in NOUNS and agrees(subject, nearer):
+            return None  # "Once a jar is open, it is kept in the refrigerator"
         meant = _meant_by(subject, last)
-        return replace(clause, subject=meant.subject, noun=meant.noun) if meant and not speaker else None
+        if meant is None or speaker:
+            return None
+        known = re.sub(r"^an? ", "the ", meant.subject)  # "A hut was built. It burned down."
+        return replace(clause, subject=known, noun=meant.noun)
     return clause
 
 
 def _meant_by(pronoun: str, last: Clause | None) -> Clause | None:
     if last is None or last.nobody or len(last.subject.split()) > 8:
         return None
-    person = is_person(last.noun)
-    agrees = {"it": not last.plural and not person, "they": last.plural}.get(pronoun, person and not last.plural)
-    return last if agrees else None
+    if not agrees(pronoun, last.noun, last.plural):
+        return None
+    within = last.noun.subtree
+    others = [t for t in last.verb.doc if t.dep_ in SUBJECTS and t not in within and t.pos_ in NOUNS]
+    return None if any(agrees(pronoun, noun) for noun in others) else last
 
 
 def _attributed(asked: Sequence[Asked], speaker: str) -> Iterator[Asked]:
@@ -161,7 +219,7 @@ def _front_last(sentence: str) -> str:
 
 def _sentences(texts: Sequence[str]) -> Iterator[str]:
     for sentence in (part for text in texts for whole in sentences_of(text) for part in _simpler(whole)):
-        if 3 <= len(sentence.split()) <= MOST_WORDS:
+        if 3 <= len(sentence.split()) <= MOST_WORDS and "|" not in sentence:
             yield sentence
 
 
@@ -170,6 +228,10 @@ def _simpler(sentence: str) -> Iterator[str]:
     before its exceptions: they lead the parser astray."""
     plain = _ASIDE.sub("", re.sub(r"\s+\([^()]*\)|\[(?:citation needed|\d+)\]", "", sentence))
     plain = _CLEFT.sub(_undo, _BACKWARDS.sub("", plain))
+    if len(parts := re.split(r"(?:;|(?<! is)(?<! are)(?<! was):)\s+(?!and\b|or\b|nor\b)(?=\S)", plain)) > 1:
+        for part in parts:
+            yield from _simpler(capital(part.rstrip(".") + "."))
+        return
     if len(plain.split()) > LONG and len(parts := _JOINTS.split(plain)) > 1:
         for part in parts:
             yield from _simpler(capital(part.rstrip(".") + "."))

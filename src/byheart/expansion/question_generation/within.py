@@ -12,8 +12,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.clauses import SHORT, Asked, Clause, Part, as_question, behind
-from byheart.expansion.question_generation.nouns import CLASSES, count_of, has_number, how_many, is_title, is_year
-from byheart.expansion.question_generation.parts import actively
+from byheart.expansion.question_generation.nouns import (
+    CLASSES,
+    count_of,
+    has_number,
+    how_many,
+    is_plural,
+    is_title,
+    is_year,
+)
+from byheart.expansion.question_generation.prepositions import actively
 from byheart.expansion.question_generation.wording import RELATIVE, WORDS, full_stop, without_article
 
 if TYPE_CHECKING:
@@ -46,6 +54,8 @@ def _in_subject(clause: Clause, token: "Token", found: Phrase) -> Iterator[Asked
     if not _stands_once(phrase, clause.subject) or (whole and wh_words.startswith("what kind")):
         return
     parts = clause.fitting()
+    if wh_words.startswith("how many") and whole and not is_plural(clause.noun):
+        return
     question = as_question(parts, [clause.subject.replace(phrase, wh_words), clause.verb_group(), behind(parts)])
     yield Asked("subject" if whole else f"within:{token.i}", question, full_stop(answer), SHORT, True)
 
@@ -54,6 +64,13 @@ def _in_part(clause: Clause, part: Part, token: "Token", found: Phrase) -> Itera
     (wh_words, phrase, answer), is_head = found, token == part.head
     is_object, is_kind = part.role in ("object", "complement"), found[0].startswith("what kind")
     dated = part.role == "time" and part.preposition == "in" and is_year(token)
+    embedded = any(above.pos_ in ("VERB", "AUX") and part.head.is_ancestor(above) for above in token.ancestors)
+    if is_kind and embedded and part.role not in ("object", "complement"):
+        return
+    if is_kind and (part.preposition == "to" or part.role == "time"):
+        return
+    if (part.preposition == "from" and re.search(r"\bto\b", part.text)) or (part.focused and part.role == "agent"):
+        return  # "from April to August"
     if (is_head and (dated or (is_object and has_number(token)))) or not _stands_once(phrase, part.text):
         return  # asked already
     asking = part.text.replace(phrase, wh_words)
@@ -103,8 +120,8 @@ def _phrase(token: "Token") -> Phrase | None:
     if any(t.tag_ in (*RELATIVE, "WP$") for t in token.lefts):
         return None
     if has_number(token):
-        wh_words, counted = how_many(token)
-        wh_words = re.sub(r" of .*$| $", "", wh_words)
+        wh_words, counted = how_many(token, bare=True)
+        wh_words = wh_words.strip()
         return None if wh_words.startswith("how much") else (wh_words, counted, count_of(token))
     joined = token.dep_ == "conj" or any(child.dep_ == "conj" for child in token.children)
     if token.ent_type_ == "DATE":
@@ -125,6 +142,7 @@ def _dated(token: "Token") -> Phrase | None:
         word = "year"
     elif _MONTH.search(text):
         word = "date" if re.search(r"\b\d{1,2}\b", text) else "month"
+        word = "" if re.search(r"\b(?:weeks?|days?|half|since|until)\b", text) else word
     elif re.search(r"\b\d{3,4}s\b|century|centuries", text):
         word = "period"
     return (f"what {word}", text, text) if word else None
@@ -143,6 +161,8 @@ def _person(token: "Token") -> Phrase | None:
     if not left or left[-1].i != names[0].i - 1 or not is_title(left[-1]):
         return None
     start, name = left[0].left_edge.i, token.doc[names[0].i : token.i + 1].text
+    if start and token.doc[start - 1].lower_ == "the":
+        start -= 1
     title = token.doc[start : names[0].i].text
     if start == 0:
         title = title[:1].lower() + title[1:]
@@ -164,6 +184,9 @@ def _named(token: "Token") -> Phrase | None:
     elif token.i + 1 < len(token.doc) and is_year(token.nbor()) and token.nbor().head == token:
         end = token.i + 1
     named = end > token.i or any(t.pos_ == "PROPN" or t.dep_ == "poss" for t in left)
+    club = token.lower_ in ("city", "town", "county") and token.dep_ == "nsubj" and token.head.lemma_ != "be"
+    if club and not any(t.lower_ == "the" for t in left):
+        return None  # "Harbour City beat ...": a club
     if word not in CLASSES or not named:
         return None
     start = left[0].left_edge.i if left else token.i
@@ -176,6 +199,8 @@ def _kind(token: "Token") -> Phrase | None:
     described = [t for t in left if t.dep_ in ("amod", "compound", "nmod")]
     others = [t for t in left if t not in described and t.lower_ not in ("a", "an")]
     if token.tag_ != "NN" or others or len(left) > 3 or all(t.pos_ != "ADJ" for t in described):
+        return None
+    if token.lemma_.lower() in WORDS["times"] or any(t.ent_type_ == "ORDINAL" for t in described):
         return None
     if any(t.lower_ in WORDS["no_kind"] or t.tag_ in ("JJR", "JJS", "VBN", "VBG") for t in described):
         return None

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spacy.tokens import Token
+    from spacy.tokens import Doc, Token
 
+NAMES = "names"  # the key of a document's `user_data` that holds what `find_names` found
+KNOWN = "dictionary"  # the words that the lemmatizer lists, by part of speech
 LEXICON = tomllib.loads((Path(__file__).parent / "lexicon.toml").read_text(encoding="utf-8"))
 WORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in LEXICON["words"].items()}
 SUBJECTS = ("nsubj", "nsubjpass")
@@ -19,6 +21,10 @@ PLURAL = ("NNS", "NNPS")
 NOUNS = ("NOUN", "PROPN")
 VERBS = ("VERB", "AUX")
 _AGREE = {"are": "is", "were": "was", "have": "has", "do": "does"}
+_SENTENCE_END = re.compile(
+    r"(?<=[a-z\)`][.!?])(?<!\bSt\.)(?<!\bMt\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\bNo\.)(?<!\bvs\.)"
+    r"(?<!\bca\.)(?<!\bSgt\.)(?<!\bCol\.)(?<!\bGen\.)(?<!\bp\.m\.)(?<!\ba\.m\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+(?=[A-Z“\"])"
+)
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
 # Endings of nouns that are hardly ever names.
 _COMMON = ("ing", "tion", "tions", "ment", "ments", "sion", "sions", "ance", "ence", "ity", "ness")
@@ -31,7 +37,7 @@ def child_of(token: "Token", *roles: str) -> "Token | None":
 
 def text_of(token: "Token", without: "Sequence[Token]" = (), headless: bool = False) -> str:
     """The words of a phrase, without parentheses, appositions and clauses behind a comma; `headless` leaves out `token`."""
-    omitted = [*without, *(inside for inside in token.subtree if inside != token and _splits_off(inside))]
+    omitted = [*without, *(inside for inside in token.subtree if inside != token and splits_off(inside))]
     dropped = {t.i for other in omitted for t in other.subtree}
     kept, depth = [], 0
     for t in token.subtree:
@@ -40,21 +46,68 @@ def text_of(token: "Token", without: "Sequence[Token]" = (), headless: bool = Fa
             kept.append(t)
         depth -= t.text in (")", "]") and depth > 0
     pairs = zip(kept, [*kept[1:], *kept[-1:]], strict=True)
-    text = tidy("".join(t.text + " " * bool(t.whitespace_ or after.i > t.i + 1) for t, after in pairs))
-    if kept and kept[-1].i + 1 >= len(token.doc) and len(text) > 1:
+    text = tidy("".join(t.text + _gap(t, after) for t, after in pairs))
+    if kept and kept[-1].i + 1 >= len(token.doc) and len(text) > 1 and kept[-1].text not in ("a.m.", "p.m."):
         text = text.rstrip(".")  # "100 W." at the end of a sentence is one token
     first = kept[0] if kept else token
-    if (first.i == 0 and first.pos_ != "PROPN" and first.text[1:].islower()) or first.lower_ in ("a", "the"):
+    if (first.i == 0 and not is_name(first) and first.text[1:].islower()) or first.lower_ in ("a", "the"):
         text = text[:1].lower() + text[1:]
     if token.dep_ in SUBJECTS:
         text = re.sub(r"^(?:this|these)\s+(?=[a-z-]+\b(?!\s+(?:is|are|was|were)\b))", "the ", text)
     return text
 
 
-def _splits_off(token: "Token") -> bool:
+def _gap(token: "Token", after: "Token") -> str:
+    """What stands between two words that are kept: a comma that hangs on another word belongs there."""
+    between = token.doc[token.i + 1 : after.i]
+    comma = "," if len(between) == 1 and between[0].text == "," else ""
+    return comma + " " * bool(comma or token.whitespace_ or after.i > token.i + 1)
+
+
+def is_name(first: "Token") -> bool:
+    """Is the first word of a sentence a name? Told by how the document writes it elsewhere, where it does."""
+    known = first.doc.user_data.get(NAMES)
+    if known is None or not first.text[:1].isupper():
+        return bool(first.pos_ == "PROPN")
+    common = {first.lower_, first.lower_.removesuffix("s")} & known[1]
+    if first.text in known[0] or common:
+        return first.text in known[0] and not (common and first.pos_ != "PROPN")
+    behind = first.nbor() if first.i + 1 < len(first.doc) else None
+    common = {first.lower_, first.lower_.removesuffix("s")} & known[1]
+    if first.text in known[0] or common:
+        return first.text in known[0] and not (common and first.pos_ != "PROPN")
+    behind = first.nbor() if first.i + 1 < len(first.doc) else None
+    many = first.tag_ == "NNPS" and first.dep_ in SUBJECTS and first.left_edge == first  # "Leeks give ..."
+    if many or (first.dep_ == "compound" and first.head.pos_ == "NOUN" and first.ent_type_ == "PERSON"):
+        return False  # "Bush varieties"
+    joined = behind is not None and behind.pos_ == "PROPN" and first.head in (behind, behind.head)
+    if not joined and _is_dictionary_noun(first):
+        return False  # "Brake pads are ..."
+    kinds = ("PERSON", "GPE", "LOC", "ORG", "FAC", "PRODUCT", "NORP")
+    return first.pos_ == "PROPN" and (joined or first.dep_ == "compound" or first.ent_type_ in kinds)
+
+
+def _is_dictionary_noun(word: "Token") -> bool:
+    """Is it in the list of nouns that the lemmatizer comes with?"""
+    known = word.doc.user_data.get(KNOWN, {}).get("noun", frozenset())
+    return not known.isdisjoint((word.lower_, word.lower_.removesuffix("s"), word.lower_.removesuffix("es")))
+
+
+def find_names(docs: "Sequence[Doc]") -> tuple[frozenset[str], frozenset[str]]:
+    """Words with a capital inside a sentence, and words without one."""
+    inside = [t for doc in docs for t in doc if t.is_alpha and (t.i > 0 or t.text.islower())]
+    return (
+        frozenset(t.text for t in inside if t.text[:1].isupper()),
+        frozenset(t.text for t in inside if t.text.islower()),
+    )
+
+
+def splits_off(token: "Token") -> bool:
     """Does it stand behind a comma and add only a remark to its noun?"""
     if not after_comma(token):
         return False
+    if token.lower_ in ("provided", "providing", "assuming", "supposing"):
+        return False  # a condition
     if token.dep_ in ("acl", "advcl") and token.tag_ in ("VBG", "VBN"):
         markers = [child for child in token.children if child.dep_ in ("mark", "advmod")]
         return all(child.lower_ not in WORDS["conditions"] for child in markers)
@@ -78,7 +131,7 @@ def tidy(text: str) -> str:
 
 def sentences_of(text: str) -> list[str]:
     """The sentences inside a fact that joins several (a term with its definition). Abbreviations do not end one."""
-    return [part for part in re.split(r"(?<=[a-z\)][.!?])\s+(?=[A-Z“\"])", text.strip()) if part]
+    return [part for part in _SENTENCE_END.split(text.strip()) if part]
 
 
 def capital(text: str) -> str:
@@ -103,6 +156,10 @@ def small(text: str) -> str:
 
 def without_article(phrase: str) -> str:
     return re.sub(r"^(?:the|a|an|its|their)\s+", "", phrase)
+
+
+def lemma_of(verb: "Token") -> str:
+    return str(LEXICON["lemmas"].get(verb.lemma_, verb.lemma_))
 
 
 def past(participle: str) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -77,7 +77,7 @@ class Rules(Quotas):
             else:
                 drafts = fill_neutral_templates(statements[fact.id], place)
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
-        ambiguous = _ambiguous(families, places)
+        ambiguous = _ambiguous(families, places) | _one_of_several(facts, lead_ins, families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
         candidates: dict[str, list[Example]] = {}
         uncovered = {}
@@ -178,6 +178,23 @@ def _ambiguous(families: Mapping[str, dict[str, list[Draft]]], places: Mapping[s
         question
         for question, given in answers.items()
         if all(len(set(column)) > 1 for column in zip(*given, strict=True))
+    }
+
+
+def _one_of_several(
+    facts: Sequence[Fact],
+    lead_ins: Mapping[str, str],
+    families: Mapping[str, dict[str, list[Draft]]],
+    places: Mapping[str, Citation],
+) -> set[tuple[str, str]]:
+    """Questions that one of several items answers ("Taxis may be used: (a) at night; or (b) ..."): they must name the item."""
+    counts = Counter(lead_ins[fact.id] for fact in facts)
+    return {
+        (draft.question, places[fact.id].whole)
+        for fact in facts
+        if lead_ins[fact.id] and counts[lead_ins[fact.id]] > 1 and not announces(lead_ins[fact.id])
+        for draft in families[fact.id].get("asked", [])
+        if draft.cited and draft.angle == "simple" and draft.answer.lower().rstrip(".") not in lead_ins[fact.id].lower()
     }
 
 
