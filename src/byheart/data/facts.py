@@ -18,7 +18,7 @@ from byheart.records import Chunk, Document, Fact
 Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
 LEAST_ELSEWHERE = 2  # in other languages: "Вход свободный.", "자전거는 무료입니다." say all that "Entry is free." does
-WHOLE = ("row", "header", "code", *PAIRED)  # kinds of blocks that are one statement each
+WHOLE = ("row", "record", "header", "code", *PAIRED)  # kinds of blocks that are one statement each
 FORMULA = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
@@ -46,6 +46,7 @@ class Statement:
     leads: bool = False  # the lead-in of items
     question: str = ""
     answer: str = ""
+    cells: tuple[tuple[str, str], ...] = ()
 
 
 def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
@@ -79,6 +80,7 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
             part.kind,
             part.question,
             part.answer,
+            part.cells,
         )
         for id, (chunk, part), words, tokens in zip(ids, found, texts, count_tokens(texts), strict=True)
     ]
@@ -142,9 +144,18 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
                         own = number == 0 and start == span[0]
                         part = replace(part, leads=False, kind=block.kind if own else "text")
                         part = replace(part, question=block.question, answer=block.answer) if own else part
+                    if block.cells:
+                        part = replace(part, cells=cells_within(block, start, end))
                     found[at].append(part)
                 at += 1
     return found
+
+
+def cells_within(block: Block, start: int, end: int) -> tuple[tuple[str, str], ...]:
+    """The cells of a row, or of the part of it that a chunk holds: then those that begin there, behind the row's name."""
+    whole = start <= block.start and block.end <= end
+    own = (cell for at, cell in enumerate(block.cells) if whole or at == 0 or start <= cell.start < end)
+    return tuple((cell.column, cell.value) for cell in own)
 
 
 def join_short(text: str, parts: Sequence[Statement], language: str) -> list[Statement]:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from byheart.documents.blocks import Block, Heading, Line, Outline
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
+from byheart.documents.tables.find import find_tables
 
 __all__ = ["Block", "Heading", "Outline", "outline"]
 
@@ -52,10 +53,11 @@ def outline(text: str, title: str = "") -> Outline:
     """The structure of a text. In a text of headings only, the headings are paragraphs, so that nothing is lost."""
     lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
     fenced = find_fenced(lines)
-    headings = find_headings(lines, fenced, title)
-    blocks = find_blocks(lines, fenced, headings)
+    tables = find_tables(lines, fenced)
+    headings = find_headings(lines, {**fenced, **dict.fromkeys(tables, False)}, title)
+    blocks = find_blocks(lines, fenced, headings, tables)
     if not blocks:
-        return Outline((), tuple(find_blocks(lines, fenced, {})))
+        return Outline((), tuple(find_blocks(lines, fenced, {}, tables)))
     ordered = [headings[index] for index in sorted(headings)]
     return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, blocks)))
 
@@ -147,7 +149,9 @@ def is_alone(lines: list[Line], index: int, above: bool = True, below: bool = Tr
     return (clear_above or not above) and (clear_below or not below)
 
 
-def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, Heading]) -> list[Block]:
+def find_blocks(
+    lines: list[Line], fenced: dict[int, bool], headings: dict[int, Heading], tables: dict[int, tuple[Block, ...]]
+) -> list[Block]:
     letters = {match[1] for line in lines if (match := LETTER.match(line.text.lstrip()))}
     blocks: list[Block] = []
     open_kind = ""  # the kind of the block that the next line may continue; "" after a blank line or a heading
@@ -155,6 +159,10 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
     for index, line in enumerate(lines):
         if index in headings:
             heading_end = headings[index].end
+        if index in tables:
+            blocks += tables[index]
+            open_kind = ""
+            continue
         code = index in fenced and not fenced[index]
         stripped = line.text if code else line.text.lstrip(" \t>")
         if code and line.blank:
@@ -167,8 +175,6 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
         label = ""
         if code:
             kind = "code"
-        elif stripped.startswith("|") and stripped.rstrip().endswith("|") and len(stripped) > 2:
-            kind = "header" if index + 1 < len(lines) and is_table_rule(lines[index + 1].text) else "row"
         else:
             label = read_label(stripped, letters)
             if open_kind == "text" and not may_interrupt(stripped, lines[index - 1].text):
