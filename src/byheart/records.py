@@ -184,10 +184,10 @@ class CurvePoint:
     train_recall: float | None = None  # share of the rows since the last check that were said word for word
 
 
-def row_in_words(cells: Sequence[tuple[str, str]]) -> str:
-    """ "Model: Aster 100; Flow (l/min): 20; Price: 149 EUR." Without names of columns, "Depth: 42 m." """
+def row_in_words(cells: Sequence[tuple[str, str]], whole: bool = True) -> str:
+    """ "Model: Aster 100; Flow (l/min): 20; Price: 149 EUR." A `whole` row of two cells without names is "Depth: 42 m." """
     full = [(column, value) for column, value in cells if value]
-    if len(full) == 2 and not full[0][0] and not full[1][0]:
+    if whole and len(full) == 2 and not full[0][0] and not full[1][0]:
         full = [(full[0][1], full[1][1])]
     parts = [f"{column}: {value}" if column else value for column, value in full]
     words = "".join(f"{part} " if part.endswith(_ENDS) else f"{part}; " for part in parts).rstrip(" ;")

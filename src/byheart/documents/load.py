@@ -18,9 +18,12 @@ from byheart.records import Document
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 PLAIN = (".txt", ".text")
 HTML = (".html", ".htm", ".xhtml")
-SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML)
+TABLES = (".csv", ".tsv")
+SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML, *TABLES)
 EXAMPLE = "e.g. documents=handbook.pdf"
-READABLE = ".txt, .md, .pdf and .html"
+READABLE = ".txt, .md, .pdf, .html and .csv"
+RECORDS = (".json", ".jsonl", ".ndjson")
+RECORDS_FIX = "write its rows as .csv or its text as .md; question-answer pairs are read by expansion=file expansion.file.path=FILE"
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def check_file(path: Path, pattern: str) -> list[Problem]:
     if path.suffix.lower() not in SUFFIXES:
         what = f"cannot read {path.suffix or 'files without suffix'}"
         fix = f"byheart reads {READABLE}; convert it to one of them"
+        fix = RECORDS_FIX if path.suffix.lower() in RECORDS else fix
     elif not path.is_file():
         what = "it is no ordinary file"
     elif path.stat().st_size == 0:
@@ -173,6 +177,8 @@ def reader_of(path: Path) -> Callable[[Path], tuple[str, str, list[str]]]:
         from byheart.documents.pdf.read import read_pdf as read
     elif path.suffix.lower() in HTML:
         from byheart.documents.html import read_html as read
+    elif path.suffix.lower() in TABLES:
+        from byheart.documents.tables.separated import read_separated as read
     else:
         from byheart.documents.text import read_text as read
     return read

@@ -6,6 +6,7 @@ and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL R
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 
@@ -54,7 +55,7 @@ def outline(text: str, title: str = "") -> Outline:
     lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
     fenced = find_fenced(lines)
     tables = find_tables(lines, fenced)
-    headings = find_headings(lines, {**fenced, **dict.fromkeys(tables, False)}, title)
+    headings = find_headings(lines, fenced, title, tables)
     blocks = find_blocks(lines, fenced, headings, tables)
     if not blocks:
         return Outline((), tuple(find_blocks(lines, fenced, {}, tables)))
@@ -80,11 +81,13 @@ def find_fenced(lines: list[Line]) -> dict[int, bool]:
     return {index: is_fence for index, is_fence in fenced.items() if index < opening}
 
 
-def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
+def find_headings(
+    lines: list[Line], fenced: dict[int, bool], title: str, tables: Collection[int] = ()
+) -> dict[int, Heading]:
     """Headings by the index of their (first) line."""
     found: dict[int, Heading] = {}
     for index, line in enumerate(lines):
-        if index in fenced or line.blank or line.end - line.start > MAX_HEADING:
+        if index in fenced or index in tables or line.blank or line.end - line.start > MAX_HEADING:
             continue
         if (match := ATX.match(line.text)) and match[2].strip("# \t"):
             found[index] = Heading(line.start, line.end, len(match[1]), match[2].strip())
@@ -94,19 +97,21 @@ def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dic
                 level = 1 if underline[1][0] == "=" else 2
                 found[index] = Heading(line.start, lines[index + 1].end, level, line.text.strip())
     if len(found) <= 1:
-        for index, heading in find_plain_headings(lines, fenced, title).items():
+        for index, heading in find_plain_headings(lines, fenced, title, tables).items():
             found.setdefault(index, heading)
     return found
 
 
-def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
+def find_plain_headings(
+    lines: list[Line], fenced: dict[int, bool], title: str, tables: Collection[int] = ()
+) -> dict[int, Heading]:
     found: dict[int, Heading] = {}
     written = [index for index, line in enumerate(lines) if not line.blank and index not in fenced]
     index_above, ends_well = -1, True
     for index, following in pairwise(written):  # the last line heads nothing
         line = lines[index]
         words = line.text.strip()
-        if len(words) > 120:
+        if len(words) > 120 or index in tables:
             continue
         above = is_alone(lines, index, below=False) or (index - 1) in found
         alone = above and is_alone(lines, index, above=False)
@@ -128,7 +133,7 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
                     level = NUMBERED_LEVEL + depth
             elif len(letters) >= 4 and words.upper() == words and words.lower() != words and not MARKER.match(words):
                 level = CAPITALS_LEVEL
-            elif is_caption(words, lines[following].text) and (ends_well or index_above in found):
+            elif is_caption(words, "" if following in tables else lines[following].text) and (ends_well or index_above in found):
                 level = CAPTION_LEVEL
         index_above, ends_well = index, words.endswith(SENTENCE_ENDS)
         if level is not None:
@@ -137,9 +142,10 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
 
 
 def is_caption(words: str, below: str) -> bool:
-    """Whether a line that stands alone names the text below: "Care of the pump", above whole sentences."""
+    """Whether a line that stands alone names the text below: "Care of the pump", above whole sentences or a table ("")."""
     short = len(words.split()) <= 8 and words[0].isupper() and not VERB.search(words) and not MARKER.match(words)
-    return short and len(below) >= 1.5 * len(words) and "|" not in words and below.lstrip()[:1].isupper()
+    long = not below or (len(below) >= 1.5 * len(words) and below.lstrip()[:1].isupper())
+    return short and long and "|" not in words
 
 
 def is_alone(lines: list[Line], index: int, above: bool = True, below: bool = True) -> bool:

@@ -13,7 +13,8 @@ LONG = 60  # words; a longer cell is prose of its own, and its sentences are fac
 LEAST_SAID = 8  # words of a caption that says something by itself
 NOTHING = re.compile(r"(?:[-–—.…?*/\s]+|n\.? ?/? ?a\.?|nil|none|null|nan|[\"″〃”])?", re.IGNORECASE)  # what an empty cell holds
 FIGURE = re.compile(r"[~≈<>≤≥+−–-]?\s?(?:[$€£¥]|[A-Z]{3} )?\s?\d")
-DATE = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?\d[\d.,:/'’\s-]*(?:[a-z]{0,2}|%|[ap]\.?m\.?)", re.IGNORECASE)
+_MONTHS = r"(?:(?:jan|febr?)(?:uary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|(?:oct|nov|dec)(?:o?(?:em)?ber)?)"
+DATE = re.compile(rf"(?:{_MONTHS}\.? )?\d[\d.,:/'’\s-]*(?:[a-z]{{0,2}}|%|[ap]\.?m\.?)|{_MONTHS} \d+, \d{{4}}", re.IGNORECASE)
 INDEX = re.compile(r"#|№|n[or]\.?|nº|id|rank|pos(?:ition)?\.?|place|(?:\w+[ _])?(?:number|id|no\.?|nr\.?|code)", re.IGNORECASE)
 BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 MARKER = re.compile(r"(?:[-*+•‣▪·–—o]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])$")
@@ -140,7 +141,7 @@ def name_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
         return 0
     for at, own in enumerate(columns[1:], 1):
         said = [word for word in own if word and not is_figure(word)]
-        short = sum(len(word.split()) for word in own) <= 5 * len(own)
+        short = sum(len(word.split()) for word in own) <= 5 * len(own) and sum(map(len, own)) >= 3 * len(own)
         if len(said) == len(own) == len(set(own)) and short and (index or (names and names[at])):
             return at
     return 0

@@ -31,7 +31,7 @@ def find_pipes(lines: Sequence[Line], taken: Collection[int]) -> Iterator[Table]
 
 
 def is_drawn(text: str) -> bool:
-    return "|" in text or "│" in text or "┃" in text or "║" in text or bool(GRID.match(bare(text.translate(DRAWN))))
+    return bool(re.search(r"[|│┃║]", text)) or is_rule(text.translate(DRAWN))
 
 
 def bare(text: str) -> str:
