@@ -9,6 +9,7 @@ from byheart.documents.tables.grid import Piece, Table, heads, read_words
 from byheart.documents.tables.pipes import strongly
 
 GUIDE = re.compile(r"[ \t]*(?:={2,}|-{2,})(?:[ \t]+(?:={2,}|-{2,}))+[ \t]*$")
+LEAD = re.compile(r"\s*")
 GAP = re.compile(r"\S {2,}\S")
 LEAST = 3  # lines of a table without a rule, its header among them
 SENTENCE = re.compile(r"[a-z][.!?][\"”’)]?$|[.!?] [A-Z]")
@@ -18,18 +19,20 @@ def find_columns(lines: Sequence[Line], taken: Collection[int]) -> Iterator[Tabl
     """The tables among the lines, in order; `taken` are lines that are something else."""
     at = 0
     while at < len(lines):
-        table = None
+        table, run = None, range(at, at + 1)
         if at not in taken and not lines[at].blank:
             text = lines[at].text
             if GUIDE.match(text):
                 table = read_ruled(lines, taken, at)
             elif "\t" in text.strip():
-                table = read_tabs(lines, run_of(lines, taken, at, lambda line: "\t" in line.strip()))
+                run = run_of(lines, taken, at, lambda line: "\t" in line.strip())
+                table = read_tabs(lines, run)
             elif GAP.search(text):
-                table = read_aligned(lines, run_of(lines, taken, at, lambda line: bool(GAP.search(line))))
+                run = run_of(lines, taken, at, lambda line: bool(GAP.search(line)) and not GUIDE.match(line))
+                table = read_aligned(lines, run)
         if table:
             yield table
-        at = table.last + 1 if table else at + 1
+        at = (table.last if table else run[-1]) + 1
 
 
 def run_of(lines: Sequence[Line], taken: Collection[int], first: int, fits: Callable[[str], bool]) -> range:
@@ -41,22 +44,27 @@ def run_of(lines: Sequence[Line], taken: Collection[int], first: int, fits: Call
 
 def read_tabs(lines: Sequence[Line], run: range) -> Table | None:
     """Cells between tabs. Tabs that follow one another are one where each line has as many that way."""
-    texts = {at: lines[at].text.rstrip(" ") for at in run}
-    single = [len(text.strip("\t").split("\t")) for text in texts.values()]
-    joined = [len(re.split(r"\t+", text.strip("\t"))) for text in texts.values()]
-    together = len(set(single)) > 1 and len(set(joined)) == 1
-    rows = [cut(lines[at], r"\t+" if together else r"\t") for at in run]
+    if len(run) < LEAST:
+        return None
+    leads = {at: LEAD.match(lines[at].text).end() for at in run}  # type: ignore[union-attr]
+    tabs = [lines[at].text[: leads[at]].count("\t") for at in run]
+    if min(tabs) == 0 and tabs[0] == 1:  # the first column has no name
+        leads[run[0]] = 0
+    bodies = [lines[at].text[leads[at] :].rstrip() for at in run]
+    joined = {len(re.split(r"\t+", text)) for text in bodies}
+    together = any("\t\t" in text for text in bodies) and len(joined) == 1
+    rows = [cut(lines[at], leads[at], r"\t+" if together else r"\t") for at in run]
     width = len(rows[0].pieces)
-    if len(rows) < LEAST or any(len(row.pieces) > width for row in rows):
+    if any(len(row.pieces) > width for row in rows):
         return None
     return with_header(run, rows, sentences=width > 2)
 
 
-def cut(line: Line, between: str) -> Row:
-    lead = len(line.text) - len(line.text.lstrip(" "))
-    edges = [(match.start(), match.end()) for match in re.finditer(between, line.text)]
-    spans = zip([lead, *(end for _, end in edges)], [*(start for start, _ in edges), len(line.text)], strict=True)
-    return row_of(line, [span for span in spans if span[0] <= span[1]])
+def cut(line: Line, lead: int, between: str) -> Row:
+    end = len(line.text.rstrip())
+    edges = [match.span() for match in re.compile(between).finditer(line.text, lead, end)]
+    spans = zip([lead, *(last for _, last in edges)], [*(first for first, _ in edges), end], strict=True)
+    return row_of(line, list(spans))
 
 
 def row_of(line: Line, spans: Sequence[tuple[int, int]]) -> Row:
@@ -71,15 +79,12 @@ def row_of(line: Line, spans: Sequence[tuple[int, int]]) -> Row:
 
 def read_aligned(lines: Sequence[Line], run: range) -> Table | None:
     """Cells that stand under one another with two or more blanks between them."""
-    inner = [at for at in run if not GUIDE.match(lines[at].text)]
     if len(run) < LEAST or any("\t" in lines[at].text for at in run):
         return None
-    if len(inner) == len(run) - 1 and inner[:1] == [run[0]] and GUIDE.match(lines[run[1]].text):
-        return None  # read from the line of dashes
-    columns = find_gutters([lines[at].text.rstrip() for at in inner])
+    columns = find_gutters([lines[at].text.rstrip() for at in run])
     if len(columns) < 2:
         return None
-    rows = [row_of(lines[at], [(a, min(b, len(lines[at].text))) for a, b in columns if a < len(lines[at].text)]) for at in inner]
+    rows = [row_of(lines[at], [(a, b) for a, b in columns if a < len(lines[at].text)]) for at in run]
     if sum(len([word for word in row.words if word]) < 2 for row in rows):
         return None
     return with_header(run, rows, sentences=False)

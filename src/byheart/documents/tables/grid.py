@@ -89,13 +89,20 @@ def heads(first: Sequence[str], body: Sequence[Sequence[str]], sure: bool = Fals
     if any(sum(map(is_figure, own)) >= 0.7 * len(own) > 0 for own in columns):
         return True
     repeated = any(name in {word.casefold() for word in own} for name, own in zip(names, columns, strict=True))
-    return not repeated and (sure or len(first) >= 3)
+    return not repeated and (sure or (len(first) >= 3 and are_plain(first)))
 
 
 def fit_for_names(cells: Sequence[str]) -> bool:
-    short = all(len(cell) <= 50 and len(cell.split()) <= 7 for cell in cells)
+    short = all(len(cell) <= 50 and len(cell.split()) <= 7 and cell[:1] not in ("|", '"', "“", "<", "[") for cell in cells)
     ended = any(re.search(r"[:;,!?]$|\w{5,}\.$", cell) for cell in cells)
     return short and not ended and not any(MARKER.match(cell) for cell in cells)
+
+
+def are_plain(cells: Sequence[str]) -> bool:
+    """Whether cells look like names even above words: "Name", "Place of birth", or "name", "place_of_birth"."""
+    full = [cell for cell in cells if cell]
+    plain = all(re.fullmatch(r"[^\W\d_][\w .%#&/()'’°–-]*", cell) and len(cell.split()) <= 4 for cell in full)
+    return plain and (all(not cell[0].islower() for cell in full) or all(" " not in cell for cell in full))
 
 
 def with_names(table: Table) -> Table:

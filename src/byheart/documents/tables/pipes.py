@@ -10,7 +10,7 @@ from byheart.documents.tables.grid import Piece, Table, heads, is_figure, read_w
 _CORNERS = "┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╒╕╘╛╞╡╤╧╪"
 DRAWN = str.maketrans({**dict.fromkeys("│┃║", "|"), **dict.fromkeys("─━", "-"), "═": "=", **dict.fromkeys(_CORNERS, "+")})
 QUOTE = re.compile(r"[ \t>]*")
-RULE = re.compile(r"[|+:=\- \t]*[|+][|+:=\- \t]*$")
+RULE = re.compile(r"[|+:=\- \t]+")
 BAR = re.compile(r"(?<!\\)\|")
 GRID = re.compile(r"\+(?:[-=:]+\+)+$")
 GUARDED = re.compile(r"`[^`\n]*`|\$[^$\n]*\$")
@@ -22,12 +22,17 @@ def find_pipes(lines: Sequence[Line], taken: Collection[int]) -> Iterator[Table]
     drawn = {at: line.text.translate(DRAWN) for at, line in enumerate(lines) if at not in taken and is_drawn(line.text)}
     at = 0
     while at < len(lines):
-        table = None
-        if at in drawn:
-            table = read_grid(lines, drawn, at) if GRID.match(bare(drawn[at])) else read_bars(lines, drawn, at)
+        if at not in drawn:
+            at += 1
+            continue
+        last = at
+        while last + 1 in drawn:
+            last += 1
+        table = read_grid(lines, drawn, at) if GRID.match(bare(drawn[at])) else read_bars(lines, drawn, at)
         if table:
             yield table
-        at = table.last + 1 if table else at + 1
+        grids = (below for below in range(at + 1, last + 1) if GRID.match(bare(drawn[below])))
+        at = table.last + 1 if table else next(grids, last + 1)
 
 
 def is_drawn(text: str) -> bool:
@@ -40,7 +45,8 @@ def bare(text: str) -> str:
 
 def is_rule(text: str) -> bool:
     """ "|---|:--:|", "--- | ---", "----+----": dashes between bars."""
-    return bool(RULE.match(text)) and ("--" in text or "==" in text or bool(re.search(r"[-=]\s*\|", text)))
+    bars = "|" in text or "+" in text
+    return bars and ("-" in text or "=" in text) and RULE.fullmatch(text) is not None
 
 
 def is_closed(text: str) -> bool:
@@ -65,15 +71,13 @@ def read_bars(lines: Sequence[Line], drawn: dict[int, str], first: int) -> Table
     if marked and len(rules) > 1 and rules[1] == rules[0] + 2 and not any(cut[rows[0]].words[1:]):
         caption, rows = cut[rows[0]].pieces[0], rows[1:]  # a caption above two rules, as web pages give it
     own = [cut[at] for at in rows]
-    wide = len(own[0].pieces) if marked else grid_width(own)
-    if wide < 2 and len(rows) < LEAST_ROWS:
-        return None
+    wide = len(own[0].pieces) if marked else max(len(line.pieces) for line in own)
     own = [refit(lines[at], drawn[at], line, wide) for at, line in zip(rows, own, strict=True)]
     if marked:
         if any(own[0].words) and len(own) > 1:
             return Table(first, last, ROW, tuple(own[1:]), own[0], caption=caption)
         return Table(first, last, ROW, tuple(own[1:] or own), caption=caption)
-    if len(own) < LEAST_ROWS:
+    if len(own) < LEAST_ROWS or wide < 2 or any(len(line.pieces) != wide for line in own):
         return None
     named = first_names(own)
     return Table(first, last, ROW, tuple(own[1:] if named else own), own[0] if named else None)
@@ -105,10 +109,6 @@ def read_bare(lines: Sequence[Line], drawn: dict[int, str], rows: Sequence[int])
     if len(own) < 3 or width < 2 or not same or not spaced or not heads(own[0].words, [line.words for line in own[1:]]):
         return None
     return Table(rows[0], rows[-1], ROW, tuple(own[1:]), own[0]) if width > 2 or strongly(own) else None
-
-
-def grid_width(rows: Sequence[grid.Line]) -> int:
-    return max((len(line.pieces) for line in rows), default=0)
 
 
 def cells_of(line: Line, drawn: str, guard: bool = False) -> grid.Line:

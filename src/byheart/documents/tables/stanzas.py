@@ -4,12 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 from byheart.documents.blocks import RECORD, Block, Cell, Line
 from byheart.documents.question_words import ROLES
 from byheart.documents.tables.grid import column_name, is_figure, read_words
 
-FIELD = re.compile(r"[ \t>]*(?:[-*+•][ \t]+)?(?:\*\*|__)?(?P<name>[^\W_][^:：\n|*]{0,39}?)(?:\*\*|__)?[ \t]*[:：](?:\*\*|__)?[ \t]+(?=\S)")
+FIELD = re.compile(r"[ \t>]*(?:[-*+•][ \t]+)?(?:\*\*|__)?(?P<name>[^\W_][^:：\n|*]{0,39}?)(?:\*\*|__)?[:：](?:\*\*|__)?[ \t]+(?=\S)")
 MOST_NAME = 5  # words of a name
 SAID = re.compile(r"[.!?…。！？][\"”’)]*$")
 
@@ -41,7 +42,9 @@ def find_stanzas(lines: Sequence[Line], taken: Collection[int]) -> Iterator[Stan
     while at < len(lines):
         fields, after = read_fields(lines, taken, at)
         if fields and (blocks := records(lines, fields)):
-            yield Stanzas(fields[0].first, fields[-1].last, tuple(blocks))
+            own = [at for at in range(fields[0].first, fields[-1].last + 1)]
+            own = [at for at in own if blocks[0].start <= lines[at].end and lines[at].start <= blocks[-1].end]
+            yield Stanzas(own[0], own[-1], tuple(blocks))
         at = max(after, at + 1)
 
 
@@ -68,17 +71,36 @@ def read_fields(lines: Sequence[Line], taken: Collection[int], first: int) -> tu
 
 def records(lines: Sequence[Line], fields: Sequence[Field]) -> list[Block]:
     """A block for each record, [] where the fields are no records: a glossary, a conversation, a letter's head."""
-    key = fields[0].name.casefold()
-    stanzas: list[list[Field]] = []
-    for field in fields:
-        if field.name.casefold() == key:
-            stanzas.append([])
-        stanzas[-1].append(field)
-    apart = all(after[0].first > before[-1].last + 1 for before, after in zip(stanzas, stanzas[1:], strict=False))
-    if not are_records(stanzas, apart):
+    parts = paragraphs(fields)
+    if len(parts) > 1:
+        key = Counter(part[0].name.casefold() for part in parts).most_common(1)[0][0]
+        stanzas = max((list(run) for same, run in groupby(parts, lambda part: begins(part, key)) if same), key=len)
+    else:
+        stanzas = list(returning(fields))
+    if not are_records(stanzas, apart=len(parts) > 1):
         return []
     names = list(dict.fromkeys(field.name for stanza in stanzas for field in stanza))
     return [block_of(lines, stanza, names) for stanza in stanzas]
+
+
+def begins(stanza: Sequence[Field], key: str) -> bool:
+    return stanza[0].name.casefold() == key
+
+
+def paragraphs(fields: Sequence[Field]) -> list[list[Field]]:
+    """The fields between blank lines."""
+    parts: list[list[Field]] = [[fields[0]]]
+    for above, field in pairwise(fields):
+        if field.first > above.last + 1:
+            parts.append([])
+        parts[-1].append(field)
+    return parts
+
+
+def returning(fields: Sequence[Field]) -> Iterator[list[Field]]:
+    """The fields from each return of the first name to the next."""
+    starts = [at for at, field in enumerate(fields) if field.name.casefold() == fields[0].name.casefold()]
+    return (list(fields[a:b]) for a, b in zip(starts, [*starts[1:], len(fields)], strict=True))
 
 
 def are_records(stanzas: Sequence[Sequence[Field]], apart: bool) -> bool:

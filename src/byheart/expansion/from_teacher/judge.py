@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from byheart.expansion.base import Source
 from byheart.expansion.from_teacher.parse import parse_objects
-from byheart.expansion.from_teacher.prompts import fenced, list_schema, load_prompt, named_source
+from byheart.expansion.from_teacher.prompts import fenced, list_schema, load_prompt, named_source, shown_text
 from byheart.records import Chunk, Example
 from byheart.teacher.base import Reply, Request
 
@@ -34,7 +34,7 @@ def _request(source: Source, chunk: Chunk, examples: Sequence[Example]) -> Reque
     numbered = [
         f"{n}. Question: {fenced(e.question)}\n   Answer: {fenced(e.answer)}" for n, e in enumerate(examples, start=1)
     ]
-    prompt, place, text = load_prompt(None, "judge"), named_source(chunk, source), fenced(chunk.text)
+    prompt, place, text = load_prompt(None, "judge"), named_source(chunk, source), shown_text(chunk, source)
     user = prompt.fill("user", source=place, text=text, pairs="\n".join(numbered))
     max_tokens = 100 + TOKENS_PER_VERDICT * len(examples)
     return Request(prompt.system, user, 0.0, max_tokens, 0, prompt.key, SCHEMA)

@@ -83,6 +83,14 @@ def named_source(chunk: Chunk, source: Source) -> str:
     return fenced(" > ".join([title, *(heading for heading in chunk.headings if heading.strip() != title.strip())]))
 
 
+def shown_text(chunk: Chunk, source: Source) -> str:
+    """The chunk's text for a prompt, below the header of the table that it begins in the middle of."""
+    first = next((fact for fact in source.facts_of(chunk) if fact.cells), None)
+    header = source.lead_ins.get(first.id, "") if first else ""
+    cut = header and header not in " ".join(chunk.text.split())
+    return fenced(f"{header}\n{chunk.text}" if cut else chunk.text)
+
+
 def list_schema(name: str, **fields: dict[str, object]) -> dict[str, object]:
     """The JSON schema of an answer {name: [{field: ...}, ...]} in which every field is required."""
     item = {"type": "object", "properties": fields, "required": [*fields], "additionalProperties": False}

@@ -16,7 +16,7 @@ from byheart.expansion.filters.checks import REPEATED, Filters, Refusal
 from byheart.expansion.filters.words import content_stems, plain
 from byheart.expansion.from_teacher.chunk_progress import CUT_OFF, TEMPERATURE, Candidate, ChunkExamples
 from byheart.expansion.from_teacher.first_answers import check_first_answers, first_of_each
-from byheart.expansion.from_teacher.prompts import fenced, load_prompt, named_source, prompt_problems
+from byheart.expansion.from_teacher.prompts import load_prompt, named_source, prompt_problems, shown_text
 from byheart.expansion.quotas import Quotas, shortfalls
 from byheart.records import FORWARD, Chunk, Example, Rejection
 from byheart.store import content_key
@@ -100,7 +100,7 @@ class Rewrites(Quotas):
 
     def _request(self, ask: "_RewriteRequest", source: Source, room: int = 1) -> Request:
         prompt = load_prompt(self.prompt, "rewrites")
-        place, text = named_source(ask.chunk, source), fenced(ask.chunk.text)
+        place, text = named_source(ask.chunk, source), shown_text(ask.chunk, source)
         user = prompt.fill("user", source=place, text=text, style=prompt.fill(ask.style))
         max_tokens = (100 + TOKENS_PER_TOKEN * ask.chunk.tokens) * max(room, 2 ** min(ask.attempt, 3))
         number = ask.attempt * 1000 + ask.sample
