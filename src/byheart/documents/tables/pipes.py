@@ -25,14 +25,14 @@ def find_pipes(lines: Sequence[Line], taken: Collection[int]) -> Iterator[Table]
         if at not in drawn:
             at += 1
             continue
+        gridded = bool(GRID.match(bare(drawn[at])))
         last = at
-        while last + 1 in drawn:
+        while last + 1 in drawn and (bare(drawn[last + 1])[:1] in ("+", "|") if gridded else not GRID.match(bare(drawn[last + 1]))):
             last += 1
-        table = read_grid(lines, drawn, at) if GRID.match(bare(drawn[at])) else read_bars(lines, drawn, at)
+        table = (read_grid if gridded else read_bars)(lines, drawn, at, last)
         if table:
             yield table
-        grids = (below for below in range(at + 1, last + 1) if GRID.match(bare(drawn[below])))
-        at = table.last + 1 if table else next(grids, last + 1)
+        at = last + 1
 
 
 def is_drawn(text: str) -> bool:
@@ -54,18 +54,15 @@ def is_closed(text: str) -> bool:
     return text.startswith("|") and text.endswith("|") and len(text) > 2 and not text.endswith("\\|")
 
 
-def read_bars(lines: Sequence[Line], drawn: dict[int, str], first: int) -> Table | None:
-    last = first
-    while last + 1 in drawn and not GRID.match(bare(drawn[last + 1])):
-        last += 1
+def read_bars(lines: Sequence[Line], drawn: dict[int, str], first: int, last: int) -> Table | None:
     texts = {at: bare(drawn[at]) for at in range(first, last + 1)}
     rules = [at for at in texts if is_rule(texts[at])]
-    rows = [at for at in texts if at not in rules]
+    rows = sorted(texts.keys() - {*rules})
     if not rows:
         return None
     marked = bool(rules) and rows[0] < rules[0] == rows[0] + 1 and (len(rows) < 2 or rows[1] > rules[0])
     if not marked and not all(is_closed(texts[at]) for at in rows):
-        return read_bare(lines, drawn, rows) if not rules else later_table(lines, drawn, rules[0], first)
+        return read_bare(lines, drawn, rows) if not rules else later_table(lines, drawn, rules[0], first, last)
     cut = {at: cells_of(lines[at], drawn[at]) for at in rows}
     caption = None
     if marked and len(rules) > 1 and rules[1] == rules[0] + 2 and not any(cut[rows[0]].words[1:]):
@@ -93,11 +90,9 @@ def strongly(rows: Sequence[grid.Line]) -> bool:
     return any(not is_figure(own[0]) and sum(map(is_figure, own[1:])) >= 0.7 * (len(own) - 1) for own in columns)
 
 
-def later_table(lines: Sequence[Line], drawn: dict[int, str], rule: int, first: int) -> Table | None:
+def later_table(lines: Sequence[Line], drawn: dict[int, str], rule: int, first: int, last: int) -> Table | None:
     """The table below a line with a bar that is none of it."""
-    if rule - 1 > first and rule - 1 in drawn:
-        return read_bars(lines, {at: text for at, text in drawn.items() if at >= rule - 1}, rule - 1)
-    return None
+    return read_bars(lines, drawn, rule - 1, last) if rule - 1 > first else None
 
 
 def read_bare(lines: Sequence[Line], drawn: dict[int, str], rows: Sequence[int]) -> Table | None:
@@ -142,20 +137,18 @@ def refit(line: Line, drawn: str, cells: grid.Line, width: int) -> grid.Line:
     return guarded if width <= len(guarded.pieces) < len(cells.pieces) else cells
 
 
-def read_grid(lines: Sequence[Line], drawn: dict[int, str], first: int) -> Table | None:
+def read_grid(lines: Sequence[Line], drawn: dict[int, str], first: int, last: int) -> Table | None:
     """A table between lines "+---+---+"; a row may take several lines."""
     corners = [match.start() for match in re.finditer(r"\+", drawn[first])]
-    last = first
     bands: list[list[int]] = [[]]
     below = []  # the rule below each band
-    while last + 1 in drawn and bare(drawn[last + 1])[:1] in ("+", "|"):
-        last += 1
-        text = bare(drawn[last])
+    for at in range(first + 1, last + 1):
+        text = bare(drawn[at])
         if text.startswith("+") or is_rule(text):
             below.append(text)
             bands.append([])
         else:
-            bands[-1].append(last)
+            bands[-1].append(at)
     below = [text for band, text in zip(bands, below, strict=False) if band]
     bands = [band for band in bands if band]
     if len(corners) < 3 or not bands:

@@ -136,7 +136,7 @@ def _subject(keys: Cells, columns: dict[str, Column]) -> Subject:
 
 def name_of(column: Column, value: str) -> str:
     """ "the model Aster 100", "the year 1998", where the column's name says what they are; else the value itself."""
-    if not column.kind or column.kind.casefold() in value.casefold():
+    if not column.kind or column.kind.casefold() in value.casefold().split():
         return value if is_proper(value) else quoted(value)
     return f"the {column.kind} {value if is_proper(value) or is_figure(value) else quoted(value)}"
 
