@@ -15,7 +15,11 @@ from byheart.errors import UserError
 CASES = Path(os.environ.get("BYHEART_DATA", "shared/data")).parent / "cases" / "documents"
 BOATS = ["Boat: Heron; Built: 1931; Length (m): 12", "Boat: Gull; Built: 1950; Length (m): 8"]
 KEYS = ["Front door; brass; 12 cm", "Cellar; iron; 20 cm"]
-WIDE = ["Name: Ada Lorne; Voice: alto; Town: Wick", "Name: Bo Strand; Voice: bass; Town: Kelso", "Name: Cy Orr; Voice: bass; Town: Wick"]
+WIDE = [
+    "Name: Ada Lorne; Voice: alto; Town: Wick",
+    "Name: Bo Strand; Voice: bass; Town: Kelso",
+    "Name: Cy Orr; Voice: bass; Town: Wick",
+]
 
 
 def facts(folder, text, name="boats.md", max_tokens=256):
@@ -100,7 +104,11 @@ def test_what_only_looks_like_a_table_stays_prose(tmp_path, text):
 
 
 def test_sentences_in_cells_stay_in_their_record_and_long_cells_are_prose_of_their_own(tmp_path):
-    text = "id\tname\tnote\n1\tHeron\tIt leaks. It is blue.\n2\tGull\t" + "The crew of the Gull was paid in fish. " * 12 + "\n3\tTern\t-\n"
+    text = (
+        "id\tname\tnote\n1\tHeron\tIt leaks. It is blue.\n2\tGull\t"
+        + "The crew of the Gull was paid in fish. " * 12
+        + "\n3\tTern\t-\n"
+    )
     found = facts(tmp_path, text, "boats.txt")
     assert [fact.statement for fact in found if fact.cells] == [
         "name: Heron; id: 1; note: It leaks. It is blue.",
@@ -112,7 +120,9 @@ def test_sentences_in_cells_stay_in_their_record_and_long_cells_are_prose_of_the
 
 def test_a_row_that_chunks_cut_leaves_each_its_own_cells(tmp_path):
     names = [f"Value {n}" for n in range(30)]
-    text = f"| Boat | {' | '.join(names)} |\n|{'---|' * 31}\n| Heron | {' | '.join(str(n + 500) for n in range(30))} |\n"
+    text = (
+        f"| Boat | {' | '.join(names)} |\n|{'---|' * 31}\n| Heron | {' | '.join(str(n + 500) for n in range(30))} |\n"
+    )
     found = [fact for fact in facts(tmp_path, text, max_tokens=60) if fact.cells]
     assert len(found) > 1 and all(fact.cells[0] == ("Boat", "Heron") for fact in found)
     assert [cell for fact in found for cell in fact.cells[1:]] == [(name, str(n + 500)) for n, name in enumerate(names)]
@@ -160,7 +170,29 @@ def test_json_is_refused_with_what_to_do(tmp_path):
         load_documents(["a.jsonl"], tmp_path)
 
 
-@pytest.mark.parametrize("piece", ["|", "-", "+", " ", "\t", "a |", "| a ", "--- ", "a  b", ": ", "a: b\n", "a\tb\n", "a  b\n", "| a\n", "+-+\n", "|-\n", "`$", "$|"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "|",
+        "-",
+        "+",
+        " ",
+        "\t",
+        "a |",
+        "| a ",
+        "--- ",
+        "a  b",
+        ": ",
+        "a: b\n",
+        "a\tb\n",
+        "a  b\n",
+        "| a\n",
+        "+-+\n",
+        "|-\n",
+        "`$",
+        "$|",
+    ],
+)
 def test_hostile_text_is_read_in_time(piece):
     start = time.perf_counter()
     outline(piece * (30_000 // len(piece)))

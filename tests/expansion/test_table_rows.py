@@ -15,7 +15,10 @@ from byheart.expansion.rules.rules import Rules
 from byheart.records import FORWARD, REVERSE
 
 TREES = "Aster Birch Cedar Dahlia Elm Fern Gorse Hazel Iris Juniper Kale Larch Maple Nettle Oak Poppy Quince Rowan Sorrel Thyme Ulex Vetch Willow Yarrow".split()
-PUMPS = [(f"{tree} {100 + 10 * n}", f"{20 + 3 * n}", f"{5 + n}", f"{3 + n / 2}", f"{149 + 37 * n}") for n, tree in enumerate(TREES)]
+PUMPS = [
+    (f"{tree} {100 + 10 * n}", f"{20 + 3 * n}", f"{5 + n}", f"{3 + n / 2}", f"{149 + 37 * n}")
+    for n, tree in enumerate(TREES)
+]
 COLUMNS = ("Model", "Flow (l/min)", "Max. head (m)", "Weight (kg)", "Price (EUR)")
 LINES = [COLUMNS, ("---",) * 5, *PUMPS]
 SHAPES = {
@@ -84,7 +87,9 @@ def test_a_column_is_asked_for_by_its_shape(tmp_path, question, answer):
 def test_what_several_rows_share_tells_none_and_what_is_empty_is_not_asked(tmp_path):
     found = asked(tmp_path, BOATS)
     assert not any("1931 under" in question or "400 under “Litres”?" in question for question in found)
-    assert not any("“Seen”" in question and not ("West" in question or answer == "West") for question, answer in found.items())
+    assert not any(
+        "“Seen”" in question and not ("West" in question or answer == "West") for question, answer in found.items()
+    )
     assert "-" not in found.values() and "" not in found.values()
 
 
@@ -101,9 +106,14 @@ def test_tables_without_names_and_with_figures_for_names(tmp_path):
     assert found["What is given for Front door?"] == "brass; 12 cm."
     assert found["For which entry is “iron; 7 cm” given?"] == "Cellar"
     found = asked(tmp_path, "# Rain\n\n| | 2021 | 2022 |\n|--|--|--|\n| Wick | 801 | 790 |\n| Orr | 702 | 688 |")
-    assert found["What is given under “2021” for Wick?"] == "801" and found["Which entry has 688 under “2022”?"] == "Orr"
+    assert (
+        found["What is given under “2021” for Wick?"] == "801" and found["Which entry has 688 under “2022”?"] == "Orr"
+    )
     found = asked(tmp_path, "# Cup\n\n| Year | Winner |\n|--|--|\n| 1998 | Wick |\n| 1999 | Orr |")
-    assert found["Which winner is given for the year 1998?"] == "Wick" and found["Which year has “Orr” under “Winner”?"] == "1999"
+    assert (
+        found["Which winner is given for the year 1998?"] == "Wick"
+        and found["Which year has “Orr” under “Winner”?"] == "1999"
+    )
 
 
 def test_rows_of_another_language_are_asked_in_its_own_words(tmp_path):

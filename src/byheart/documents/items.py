@@ -62,7 +62,11 @@ def find_places(text: str, shape: Outline) -> list[Place]:
 
 def lead_in(text: str, above: Block | None, chain: tuple[Span, ...]) -> tuple[Span, ...]:
     """The last sentence of the block above, with those that introduce that block, if it ends like an introduction."""
-    if above is None or above.kind in ("row", "record", "header", "code") or not LEADS.search(text, above.body, above.end):
+    if (
+        above is None
+        or above.kind in ("row", "record", "header", "code")
+        or not LEADS.search(text, above.body, above.end)
+    ):
         return ()
     return (*chain, statements(text, above.body, above.end, above.kind == "item", document_language(text))[-1])
 

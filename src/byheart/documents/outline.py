@@ -133,7 +133,9 @@ def find_plain_headings(
                     level = NUMBERED_LEVEL + depth
             elif len(letters) >= 4 and words.upper() == words and words.lower() != words and not MARKER.match(words):
                 level = CAPITALS_LEVEL
-            elif is_caption(words, "" if following in tables else lines[following].text) and (ends_well or index_above in found):
+            elif is_caption(words, "" if following in tables else lines[following].text) and (
+                ends_well or index_above in found
+            ):
                 level = CAPTION_LEVEL
         index_above, ends_well = index, words.endswith(SENTENCE_ENDS)
         if level is not None:

@@ -38,7 +38,11 @@ Candidates = Mapping[str, Sequence[Example]]  # Fact.id -> its examples, the mos
 
 
 def choose(
-    density: Quotas, chunks: Sequence[Chunk], facts: Sequence[Fact], candidates: Candidates, usual: int | Mapping[str, int]
+    density: Quotas,
+    chunks: Sequence[Chunk],
+    facts: Sequence[Fact],
+    candidates: Candidates,
+    usual: int | Mapping[str, int],
 ) -> list[Example]:
     """`usual` examples of each fact (or by Fact.id), topped up to the floors, then cut to `max_examples` round-robin over facts."""
     own = {fact.id: list(candidates.get(fact.id, ())) for fact in facts}

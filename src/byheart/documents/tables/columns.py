@@ -132,7 +132,9 @@ def read_ruled(lines: Sequence[Line], taken: Collection[int], guide: int) -> Tab
     header, body = (bands[0][0], bands[1]) if opened else (above if free else -1, bands[0])
     if header < 0 or not body:
         return None
-    return Table(min(header, guide), last, RECORD, tuple(joined_rows(lines, body, columns)), ruled(lines[header], columns))
+    return Table(
+        min(header, guide), last, RECORD, tuple(joined_rows(lines, body, columns)), ruled(lines[header], columns)
+    )
 
 
 def ruled(line: Line, columns: Sequence[tuple[int, int]]) -> Row:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from byheart.documents.blocks import CAPTION, HEADER, TEXT, Block, Cell
 from byheart.documents.language import count_words
@@ -11,11 +11,17 @@ from byheart.documents.lines import bare
 
 LONG = 60  # words; a longer cell is prose of its own, and its sentences are facts
 LEAST_SAID = 8  # words of a caption that says something by itself
-NOTHING = re.compile(r"(?:[-–—.…?*/\s]+|n\.? ?/? ?a\.?|nil|none|null|nan|[\"″〃”])?", re.IGNORECASE)  # what an empty cell holds
+NOTHING = re.compile(
+    r"(?:[-–—.…?*/\s]+|n\.? ?/? ?a\.?|nil|none|null|nan|[\"″〃”])?", re.IGNORECASE
+)  # what an empty cell holds
 FIGURE = re.compile(r"[~≈<>≤≥+−–-]?\s?(?:[$€£¥]|[A-Z]{3} )?\s?\d")
 _MONTHS = r"(?:(?:jan|febr?)(?:uary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|(?:oct|nov|dec)(?:o?(?:em)?ber)?)"
-DATE = re.compile(rf"(?:{_MONTHS}\.? )?\d[\d.,:/'’\s-]*(?:[a-z]{{0,2}}|%|[ap]\.?m\.?)|{_MONTHS} \d+, \d{{4}}", re.IGNORECASE)
-INDEX = re.compile(r"#|№|n[or]\.?|nº|id|rank|pos(?:ition)?\.?|place|(?:\w+[ _])?(?:number|id|no\.?|nr\.?|code)", re.IGNORECASE)
+DATE = re.compile(
+    rf"(?:{_MONTHS}\.? )?\d[\d.,:/'’\s-]*(?:[a-z]{{0,2}}|%|[ap]\.?m\.?)|{_MONTHS} \d+, \d{{4}}", re.IGNORECASE
+)
+INDEX = re.compile(
+    r"#|№|n[or]\.?|nº|id|rank|pos(?:ition)?\.?|place|(?:\w+[ _])?(?:number|id|no\.?|nr\.?|code)", re.IGNORECASE
+)
 BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 MARKER = re.compile(r"(?:[-*+•‣▪·–—o]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])$")
 
@@ -84,7 +90,7 @@ def heads(first: Sequence[str], body: Sequence[Sequence[str]], sure: bool = Fals
     columns = columns_of(body, len(first))
     if any(is_figure(name) for name in first):
         steps = [int(name) for name in first[1:] if re.fullmatch(r"1\d{3}|20\d\d", name)]
-        even = {after - before for before, after in zip(steps, steps[1:], strict=False)}
+        even = {after - before for before, after in pairwise(steps)}
         return len(steps) == len(first) - 1 > 1 and len(even) == 1 and not is_figure(first[0])
     if any(sum(map(is_figure, own)) >= 0.7 * len(own) > 0 for own in columns):
         return True
@@ -93,7 +99,9 @@ def heads(first: Sequence[str], body: Sequence[Sequence[str]], sure: bool = Fals
 
 
 def fit_for_names(cells: Sequence[str]) -> bool:
-    short = all(len(cell) <= 50 and len(cell.split()) <= 7 and cell[:1] not in ("|", '"', "“", "<", "[") for cell in cells)
+    short = all(
+        len(cell) <= 50 and len(cell.split()) <= 7 and cell[:1] not in ("|", '"', "“", "<", "[") for cell in cells
+    )
     ended = any(re.search(r"[:;,!?]$|\w{5,}\.$", cell) for cell in cells)
     return short and not ended and not any(MARKER.match(cell) for cell in cells)
 
@@ -159,7 +167,9 @@ def filled_down(rows: Sequence[Line]) -> tuple[Line, ...]:
     firsts = [row.words[0] if row.pieces else "" for row in rows]
     if not firsts or not firsts[0] or all(firsts) or sum(map(bool, firsts)) < 2:
         return tuple(rows)
-    if any(not first and (len(row.pieces) < 3 or not all(row.words[1:3])) for first, row in zip(firsts, rows, strict=True)):
+    if any(
+        not first and (len(row.pieces) < 3 or not all(row.words[1:3])) for first, row in zip(firsts, rows, strict=True)
+    ):
         return tuple(rows)
     full, last = [], rows[0].pieces[0]
     for row in rows:
@@ -186,10 +196,13 @@ def to_blocks(table: Table) -> Iterator[Block]:
 
 def row_blocks(table: Table, row: Line, name: int) -> list[Block]:
     names, pieces = table.names, row.pieces
-    long = {at for at, each in enumerate(pieces) if at != name and each.start < each.end and count_words(each.words) > LONG}
+    long = {
+        at for at, each in enumerate(pieces) if at != name and each.start < each.end and count_words(each.words) > LONG
+    }
     order = [name, *(at for at in range(len(pieces)) if at != name)] if name < len(pieces) else range(len(pieces))
     cells = tuple(
-        Cell(names[at] if at < len(names) else "", "" if at in long else pieces[at].words, pieces[at].start) for at in order
+        Cell(names[at] if at < len(names) else "", "" if at in long else pieces[at].words, pieces[at].start)
+        for at in order
     )
     blocks = [Block(pieces[at].start, pieces[at].start, pieces[at].end, TEXT) for at in sorted(long)]
     # The row is where its first short cells stand: no block crosses another.

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 
 from byheart.documents.blocks import ROW, Line
 from byheart.documents.tables import grid
 from byheart.documents.tables.grid import Piece, Table, heads, is_figure, read_words
 
 _CORNERS = "┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╒╕╘╛╞╡╤╧╪"
-DRAWN = str.maketrans({**dict.fromkeys("│┃║", "|"), **dict.fromkeys("─━", "-"), "═": "=", **dict.fromkeys(_CORNERS, "+")})
+DRAWN = str.maketrans(
+    {**dict.fromkeys("│┃║", "|"), **dict.fromkeys("─━", "-"), "═": "=", **dict.fromkeys(_CORNERS, "+")}
+)
 QUOTE = re.compile(r"[ \t>]*")
 RULE = re.compile(r"[|+:=\- \t]+")
 BAR = re.compile(r"(?<!\\)\|")
@@ -27,7 +30,9 @@ def find_pipes(lines: Sequence[Line], taken: Collection[int]) -> Iterator[Table]
             continue
         gridded = bool(GRID.match(bare(drawn[at])))
         last = at
-        while last + 1 in drawn and (bare(drawn[last + 1])[:1] in ("+", "|") if gridded else not GRID.match(bare(drawn[last + 1]))):
+        while last + 1 in drawn and (
+            bare(drawn[last + 1])[:1] in ("+", "|") if gridded else not GRID.match(bare(drawn[last + 1]))
+        ):
             last += 1
         table = (read_grid if gridded else read_bars)(lines, drawn, at, last)
         if table:
@@ -117,9 +122,7 @@ def cells_of(line: Line, drawn: str, guard: bool = False) -> grid.Line:
         edges = edges[1:]
     if bars and bars[-1] == end - 1:
         edges = edges[:-1]
-    pieces = tuple(
-        piece_of(line, left + 1, right) for left, right in zip(edges, edges[1:], strict=False)
-    )
+    pieces = tuple(piece_of(line, left + 1, right) for left, right in pairwise(edges))
     return grid.Line(line.start + start, line.start + end, pieces)
 
 
@@ -170,7 +173,7 @@ def band_row(lines: Sequence[Line], drawn: dict[int, str], band: Sequence[int], 
         text = drawn[at]
         bars = [match.start() for match in BAR.finditer(text)]
         edges = corners if all(corner in bars for corner in corners) else bars
-        cells = [piece_of(lines[at], left + 1, right) for left, right in zip(edges, edges[1:], strict=False)]
+        cells = [piece_of(lines[at], left + 1, right) for left, right in pairwise(edges)]
         parts.append(cells)
     width = max(map(len, parts))
     start, end = lines[band[0]].start, lines[band[-1]].end

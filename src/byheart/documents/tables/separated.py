@@ -20,7 +20,9 @@ def read_separated(path: Path) -> tuple[str, str, list[str]]:
     text = re.sub(r"\A\s*sep=(.)\s*?\n", "", text)
     separator = "\t" if path.suffix.lower() == ".tsv" and "\t" in text else find_separator(text)
     rows = read_rows(text, separator, path)
-    if any(len(cell) > SAMPLE and "\n" in cell for row in rows[-1:] for cell in row):  # it swallowed the rest of the file
+    if any(
+        len(cell) > SAMPLE and "\n" in cell for row in rows[-1:] for cell in row
+    ):  # it swallowed the rest of the file
         rows = read_rows(text, separator, path, quoting=csv.QUOTE_NONE)
         warnings.append(f"{path}: a quotation mark is never closed; quotation marks are read as text")
     rows = [[" ".join(cell.split()) for cell in row] for row in rows]
@@ -46,7 +48,9 @@ def read_rows(text: str, separator: str, path: Path, quoting: int = csv.QUOTE_MI
         lines = text.splitlines(keepends=True)
         return list(csv.reader(lines, delimiter=separator, skipinitialspace=True, quoting=quoting))  # type: ignore[arg-type]
     except csv.Error as fault:
-        raise UserError(Problem(f"the file cannot be read as a table: {fault}", str(path), fix="save it again as CSV")) from None
+        raise UserError(
+            Problem(f"the file cannot be read as a table: {fault}", str(path), fix="save it again as CSV")
+        ) from None
 
 
 def find_separator(text: str) -> str:

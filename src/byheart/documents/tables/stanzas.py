@@ -10,7 +10,9 @@ from byheart.documents.blocks import RECORD, Block, Cell, Line
 from byheart.documents.question_words import ROLES
 from byheart.documents.tables.grid import column_name, is_figure, read_words
 
-FIELD = re.compile(r"[ \t>]*(?:[-*+•][ \t]+)?(?:\*\*|__)?(?P<name>[^\W_][^:：\n|*]{0,39}?)(?:\*\*|__)?[:：](?:\*\*|__)?[ \t]+(?=\S)")
+FIELD = re.compile(
+    r"[ \t>]*(?:[-*+•][ \t]+)?(?:\*\*|__)?(?P<name>[^\W_][^:：\n|*]{0,39}?)(?:\*\*|__)?[:：](?:\*\*|__)?[ \t]+(?=\S)"
+)
 MOST_NAME = 5  # words of a name
 SAID = re.compile(r"[.!?…。！？][\"”’)]*$")
 
@@ -113,7 +115,9 @@ def are_records(stanzas: Sequence[Sequence[Field]], apart: bool) -> bool:
     shared = sum(count for count in counts.values() if count >= 0.5 * len(stanzas)) >= 0.8 * sum(counts.values())
     values = [field.value for stanza in stanzas for field in stanza]
     keys = [stanza[0].value for stanza in stanzas]
-    talks = sum(bool(SAID.search(value)) for value in values) > 0.5 * len(values) or any(SAID.search(key) for key in keys)
+    talks = sum(bool(SAID.search(value)) for value in values) > 0.5 * len(values) or any(
+        SAID.search(key) for key in keys
+    )
     figures = any(is_figure(value) for value in values)
     if not once or not shared or talks or len({key.casefold() for key in keys}) < 0.8 * len(keys):
         return False

@@ -24,7 +24,14 @@ from byheart.expansion.from_teacher.chunk_progress import (
 from byheart.expansion.from_teacher.first_answers import CUT_HELP, UNREAD, check_first_answers, cuts, first_of_each
 from byheart.expansion.from_teacher.judge import find_unsupported
 from byheart.expansion.from_teacher.parse import why_no_pair
-from byheart.expansion.from_teacher.prompts import fenced, list_schema, load_prompt, named_source, prompt_problems, shown_text
+from byheart.expansion.from_teacher.prompts import (
+    fenced,
+    list_schema,
+    load_prompt,
+    named_source,
+    prompt_problems,
+    shown_text,
+)
 from byheart.expansion.quotas import Quotas, choose, shortfalls
 from byheart.records import FORWARD, REVERSE, Chunk, Example, Fact, Rejection
 from byheart.store import content_key

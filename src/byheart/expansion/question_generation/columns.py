@@ -9,11 +9,16 @@ from byheart.expansion.question_generation.wording import WORDS, singular
 
 ONE, MANY, OTHER = "one", "many", "other"  # a noun, its plural, and what is only quoted
 UNIT = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
-PREPOSITION = re.compile(r"\s+(?:of|for|in|per|to|from|by|at|with|without|after|before|on|under|over|between|as|since|until)\b", re.I)
+PREPOSITION = re.compile(
+    r"\s+(?:of|for|in|per|to|from|by|at|with|without|after|before|on|under|over|between|as|since|until)\b", re.I
+)
 PLAIN = re.compile(r"[A-Za-z][A-Za-z'’-]*\.?(?: [A-Za-z][A-Za-z'’-]*\.?)*")
 NOUNS = WORDS["times"] | WORDS["groups"] | WORDS["name_classes"]  # though some may be adjectives too
 NAMES = ("NORP", "LANGUAGE")  # entities whose adjective keeps its capital
-DAYS = re.compile(r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|june|july|august|(?:sept|nov|dec)ember|october)s?", re.I)
+DAYS = re.compile(
+    r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|june|july|august|(?:sept|nov|dec)ember|october)s?",
+    re.I,
+)
 
 
 @dataclass(frozen=True)

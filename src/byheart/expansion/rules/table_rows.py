@@ -98,7 +98,8 @@ class TableRows:
         subject = _subject(rows.key_of(cells), columns)
         own = [cell for cell in cells if cell not in subject.cells]
         named = [cell for cell in own if cell[0] and says(cell[1]) and len(rows.answers[subject.cells, cell[0]]) == 1]
-        first, again = [], []
+        first: list[Draft] = []
+        again: list[Draft] = []
         for column, value in named:
             drafts = ask(columns[column], value, subject, rows.ticks(column), place)
             first, again = [*first, *drafts[:1]], [*again, *drafts[1:]]
@@ -240,6 +241,8 @@ def fill(cells: Cells, named: Sequence[Cell], subject: Subject, rows: Rows) -> l
         gapped = row_in_words([(cells[0][0], BLANK), *rest])
         drafts.append(Draft("reverse", REVERSE, f"Fill in the blank: “{gapped}”", cells[0][1], gapped))
     for cell in (cell for cell in named if len(cell[1].split()) <= LONG):
-        gapped = row_in_words([(name, BLANK if (name, value) == cell else value) for name, value in cells if says(value)])
+        gapped = row_in_words(
+            [(name, BLANK if (name, value) == cell else value) for name, value in cells if says(value)]
+        )
         drafts.append(Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", cell[1], gapped))
     return drafts
