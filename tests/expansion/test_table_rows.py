@@ -116,6 +116,16 @@ def test_tables_without_names_and_with_figures_for_names(tmp_path):
     )
 
 
+def test_records_under_headings_are_told_apart_like_rows(tmp_path):
+    text = "# Tools\n\n## Rake 7\n\nWeight: 1.2 kg\nHandle: ash\nPrice: 19 EUR\n\n## Spade 3\n\nWeight: 2.1 kg\nHandle: ash\nPrice: 24 EUR"
+    found = asked(tmp_path, text)
+    assert (
+        found["What is the weight of Rake 7?"] == "1.2 kg"
+        and found["Which entry has 24 EUR under “Price”?"] == "Spade 3"
+    )
+    assert "Which entry has “ash” under “Handle”?" not in found
+
+
 def test_rows_of_another_language_are_asked_in_its_own_words(tmp_path):
     text = "# Preise\n\nDie Preise gelten bis zum Ende des Jahres und werden dann von dem Verein neu festgelegt. Kinder zahlen nichts.\n\n"
     found = asked(tmp_path, text + "| Boot | Preis |\n|--|--|\n| Reiher | 12 Euro |\n| Möwe | 9 Euro |")

@@ -41,7 +41,7 @@ def find_places(text: str, shape: Outline) -> list[Place]:
     for block in shape.blocks:
         while next_heading < block.start:
             next_heading = next(headings)
-            above, levels = None, []
+            above, levels, header = None, [], ()
         if block.kind in ("row", "record") and block.cells:
             places.append(Place(header))
             continue

@@ -14,6 +14,7 @@ from byheart.documents.blocks import Block, Heading, Line, Outline
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
 from byheart.documents.tables.find import find_tables
+from byheart.documents.tables.sheets import join_sheets
 
 __all__ = ["Block", "Heading", "Outline", "outline"]
 
@@ -60,7 +61,7 @@ def outline(text: str, title: str = "") -> Outline:
     if not blocks:
         return Outline((), tuple(find_blocks(lines, fenced, {}, tables)))
     ordered = [headings[index] for index in sorted(headings)]
-    return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, blocks)))
+    return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, join_sheets(text, ordered, blocks))))
 
 
 def find_fenced(lines: list[Line]) -> dict[int, bool]:

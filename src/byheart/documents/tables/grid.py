@@ -152,7 +152,7 @@ def name_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     counted = first == [str(number) for number in range(1, len(first) + 1)]
     numbers = all(re.fullmatch(r"[\w-]*\d[\w-]*\.?", word) for word in first)
     index = numbers and (counted or bool(names and INDEX.fullmatch(names[0])))
-    if not index and (len(rows) < 2 or len(set(first)) == len(first)):
+    if not index and (len(set(first)) == len(first) or all(map(is_figure, first))):
         return 0
     for at, own in enumerate(columns[1:], 1):
         said = [word for word in own if word and not is_figure(word)]

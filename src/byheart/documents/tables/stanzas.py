@@ -79,7 +79,7 @@ def records(lines: Sequence[Line], fields: Sequence[Field]) -> list[Block]:
         stanzas = max((list(run) for same, run in groupby(parts, lambda part: begins(part, key)) if same), key=len)
     else:
         stanzas = list(returning(fields))
-    if not are_records(stanzas, apart=len(parts) > 1):
+    if not are_records(stanzas, [stanza[0].value for stanza in stanzas], apart=len(parts) > 1):
         return []
     names = list(dict.fromkeys(field.name for stanza in stanzas for field in stanza))
     return [block_of(lines, stanza, names) for stanza in stanzas]
@@ -105,7 +105,8 @@ def returning(fields: Sequence[Field]) -> Iterator[list[Field]]:
     return (list(fields[a:b]) for a, b in zip(starts, [*starts[1:], len(fields)], strict=True))
 
 
-def are_records(stanzas: Sequence[Sequence[Field]], apart: bool) -> bool:
+def are_records(stanzas: Sequence[Sequence[Field]], keys: Sequence[str], apart: bool) -> bool:
+    """Whether fields come back as those of records do; `keys` name the records, `apart`: something stands between them."""
     sizes = [len(stanza) for stanza in stanzas]
     if len(stanzas) < 2 or min(sizes) < 2 or len(stanzas) * max(sizes) < 6 or stanzas[0][0].name.casefold() in ROLES:
         return False
@@ -114,7 +115,6 @@ def are_records(stanzas: Sequence[Sequence[Field]], apart: bool) -> bool:
     once = all(len(set(names)) == len(names) for names in own)
     shared = sum(count for count in counts.values() if count >= 0.5 * len(stanzas)) >= 0.8 * sum(counts.values())
     values = [field.value for stanza in stanzas for field in stanza]
-    keys = [stanza[0].value for stanza in stanzas]
     talks = sum(bool(SAID.search(value)) for value in values) > 0.5 * len(values) or any(
         SAID.search(key) for key in keys
     )

@@ -48,9 +48,11 @@ def read_column(name: str) -> Column:
     unit = bare != name
     shape = shape_of(head, unit) if whole and first.casefold() not in WORDS["function"] else OTHER
     words = small_name(name, first)
-    kind = UNIT.sub("", words).strip() if whole and not unit and head in word_lists()["noun"] and shape != MANY else ""
-    kind = re.sub(r"(?:^| +)(?:name|title|description|label|text|entry|detail|no\.?|id)$", "", kind)
-    return Column(name, words, shape, unit, kind)
+    kind = re.sub(
+        r"(?:^| +)(?:name|title|description|label|text|entry|detail|no\.?|id)$", "", UNIT.sub("", words).strip()
+    )
+    names = whole and not unit and shape != MANY and bool(kind) and is_kind(kind.split()[-1].casefold())
+    return Column(name, words, shape, unit, kind if names else "")
 
 
 def shape_of(head: str, unit: bool) -> str:
@@ -61,6 +63,12 @@ def shape_of(head: str, unit: bool) -> str:
     participle = head.endswith("ed") and bool({head[:-1], head[:-2]} & words["verb"])
     sure = head in words["noun"] and not participle and (unit or head in NOUNS or head not in words["adj"])
     return ONE if sure else OTHER
+
+
+def is_kind(word: str) -> bool:
+    """Whether a noun may stand before a name, as in "the model Aster": not "Last", "Home" or "First"."""
+    words = word_lists()
+    return word in words["noun"] and word not in words["adv"]
 
 
 def ones_of(plural: str) -> set[str]:

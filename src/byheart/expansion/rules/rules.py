@@ -71,7 +71,7 @@ class Rules(Quotas):
         places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
         asked = _asked([fact for fact in english if fact.id not in whole], lead_ins, statements, places)
         pairs = OwnPairs(facts)
-        rows = TableRows(facts, {fact.document for fact in english})
+        rows = TableRows(facts, {fact.document for fact in english}, {fact.id: headings_above(fact) for fact in facts})
         families = {}
         for fact in facts:
             place = places[fact.id]
@@ -139,8 +139,9 @@ class Rules(Quotas):
 
 
 def headings_above(fact: Fact) -> Sequence[str]:
-    """Those that say where a fact stands; the heading that is the question of a pair is none."""
-    own = fact.paired and fact.headings and fact.question in fact.headings[-1]
+    """Those that say where a fact stands; the heading that is the question of a pair, or the name of a record, is none."""
+    above = fact.headings[-1] if fact.headings else ""
+    own = fact.paired and fact.question in above or fact.cells[:1] == (("", above),)
     return fact.headings[:-1] if own else fact.headings
 
 

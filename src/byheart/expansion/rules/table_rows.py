@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, zip_longest
 
@@ -80,20 +80,21 @@ def find_keys(rows: Sequence[Cells]) -> tuple[str, ...]:
 class TableRows:
     """The rows of all tables, which must be known together: only what one row alone has tells it from the others."""
 
-    def __init__(self, facts: Sequence[Fact], english: set[str]):
-        """`english`: ids of the documents whose columns may be put into an English sentence."""
-        self._english = english
+    def __init__(self, facts: Sequence[Fact], english: set[str], above: Mapping[str, Sequence[str]]):
+        """`english`: ids of the documents whose columns may be put into an English sentence; `above`: by Fact.id, the
+        headings that say where a row stands."""
+        self._english, self._above = english, above
         grouped: dict[tuple[str, ...], list[Cells]] = defaultdict(list)
         for fact in facts:
             if fact.cells:
-                grouped[_group(fact)].append(fact.cells)
+                grouped[self._group(fact)].append(fact.cells)
         self._rows = {group: Rows(rows) for group, rows in grouped.items()}
         tables = ((group[:-1], name) for group, rows in self._rows.items() for name in {row[0][1] for row in rows.rows})
         self._shared = Counter(tables)  # how many tables of a section have a row of this name
 
     def families(self, fact: Fact, place: Citation) -> dict[str, list[Draft]]:
         """Drafts by the names of the rules' families: each cell once, forward and back, before any is asked again."""
-        rows, cells = self._rows[_group(fact)], fact.cells
+        rows, cells = self._rows[self._group(fact)], fact.cells
         columns = {name: self._column(name, fact) for name, _ in cells}
         subject = _subject(rows.key_of(cells), columns)
         own = [cell for cell in cells if cell not in subject.cells]
@@ -106,7 +107,7 @@ class TableRows:
         asked = [draft for pair in zip_longest(first, ask_back(rows, cells, columns)) for draft in pair if draft]
         alone = sum(rows.key_of(row) == subject.cells for row in rows.rows) == 1
         whole = ask_whole(own, subject, rows) if alone else []
-        again = again if self._shared[_group(fact)[:-1], cells[0][1]] == 1 else []
+        again = again if self._shared[self._group(fact)[:-1], cells[0][1]] == 1 else []
         return {
             "asked": [*asked, *(whole if not named else []), *again, *(whole if named else [])],
             "recitation": recite(fact, subject, alone),
@@ -115,12 +116,11 @@ class TableRows:
             "source": name_sources(fact.statement, place)[:1],
         }
 
+    def _group(self, fact: Fact) -> tuple[str, ...]:
+        return (fact.document, *self._above[fact.id], fact.cells[0][0])
+
     def _column(self, name: str, fact: Fact) -> Column:
         return read_column(name) if fact.document in self._english else Column(name, name)
-
-
-def _group(fact: Fact) -> tuple[str, ...]:
-    return (fact.document, *fact.headings, fact.cells[0][0])
 
 
 def _subject(keys: Cells, columns: dict[str, Column]) -> Subject:
@@ -129,7 +129,7 @@ def _subject(keys: Cells, columns: dict[str, Column]) -> Subject:
         words = [name_of(columns[name], value) for name, value in keys]
         if not all(columns[name].kind for name, _ in keys):
             listed = " and ".join(f"{shown(value)} under “{name}”" for name, value in keys[1:])
-            words = [f"{quoted(value)} with {listed}"]
+            words = [f"{words[0]} with {listed}"]
         return Subject(keys, " and ".join(words), " and ".join(words), figure=True)
     short = value if is_proper(value) else quoted(value)
     return Subject(keys, name_of(columns[column], value), short, is_figure(value))
