@@ -5,12 +5,13 @@ documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -
 All are frozen: a stage takes some and returns others. Nothing is imported here but the standard library.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Json = Mapping[str, Any]  # a JSON object as a run's files hold it, to be read only
 FORWARD, REVERSE = "forward", "reverse"
+_ENDS = tuple(".!?…。！？؟।۔")  # of sentences
 ANGLES = ("recitation", "completion", "blank", "simple", "detailed", "scenario", "reverse")
 
 
@@ -70,6 +71,7 @@ class Fact:
     question: str = ""  # of a pair, or the term of a definition or entry
     answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves
     language: str = ""  # "en", "de", ...; "" where it cannot be told
+    cells: tuple[tuple[str, str], ...] = ()  # of a row or record: (column, value), the one that names it first
 
     @property
     def paired(self) -> bool:
@@ -78,8 +80,11 @@ class Fact:
 
     @property
     def statement(self) -> str:
-        """The words that say it all, on one line: of a pair the question too, which may be a heading above `text`."""
+        """The words that say it all, on one line: of a pair the question too, which may be a heading above `text`; of a row
+        each value with the name of its column."""
         words = " ".join(self.text.split())
+        if self.cells:
+            return row_in_words(self.cells)
         if not self.paired:
             return words
         return " ".join(f"{self.question}{'' if self.kind == 'pair' else ':'} {self.answer}".split())
@@ -194,6 +199,16 @@ class CurvePoint:
     token_accuracy: float | None = None  # share of the held-out answers' tokens that are the model's first choice
     bounded_loss: float | None = None  # val_loss where no token counts for more than 3 nats
     train_recall: float | None = None  # share of the rows since the last check that were said word for word
+
+
+def row_in_words(cells: Sequence[tuple[str, str]], whole: bool = True) -> str:
+    """ "Model: Aster 100; Flow (l/min): 20; Price: 149 EUR." A `whole` row of two cells without names is "Depth: 42 m." """
+    full = [(column, value) for column, value in cells if value]
+    if whole and len(full) == 2 and not full[0][0] and not full[1][0]:
+        full = [(full[0][1], full[1][1])]
+    parts = [f"{column}: {value}" if column else value for column, value in full]
+    words = "".join(f"{part} " if part.endswith(_ENDS) else f"{part}; " for part in parts).rstrip(" ;")
+    return words if words.endswith(_ENDS) else f"{words}."
 
 
 def counted(count: int, noun: str) -> str:

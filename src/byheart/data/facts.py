@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from byheart.data.chunks import content_ids
-from byheart.documents.blocks import CODE, HEADER, ITEM, PAIRED, ROW, TEXT, Block
+from byheart.documents.blocks import CODE, HEADER, ITEM, PAIRED, RECORD, ROW, TEXT, Block
 from byheart.documents.items import Place, find_places
 from byheart.documents.language import UNSPACED, count_words, is_english
 from byheart.documents.mixed import block_languages
@@ -19,7 +19,7 @@ from byheart.records import Chunk, Document, Fact
 Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
 LEAST_ELSEWHERE = 2  # in other languages: "Вход свободный.", "자전거는 무료입니다." say all that "Entry is free." does
-WHOLE = (ROW, HEADER, CODE, *PAIRED)  # kinds of blocks that are one statement each
+WHOLE = (ROW, RECORD, HEADER, CODE, *PAIRED)  # kinds of blocks that are one statement each
 FORMULA = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
@@ -48,6 +48,7 @@ class Statement:
     question: str = ""
     answer: str = ""
     language: str = ""
+    cells: tuple[tuple[str, str], ...] = ()
 
 
 def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
@@ -80,7 +81,8 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
             part.kind,
             part.question,
             part.answer,
-            part.language,
+            language=part.language,
+            cells=part.cells,
         )
         for id, (chunk, part), words, tokens in zip(ids, found, texts, count_tokens(texts), strict=True)
     ]
@@ -145,9 +147,18 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
                         own = number == 0 and start == span[0]
                         part = replace(part, leads=False, kind=block.kind if own else TEXT)
                         part = replace(part, question=block.question, answer=block.answer) if own else part
+                    if block.cells:
+                        part = replace(part, cells=cells_within(block, start, end))
                     found[at].append(part)
                 at += 1
     return found
+
+
+def cells_within(block: Block, start: int, end: int) -> tuple[tuple[str, str], ...]:
+    """The cells of a row, or of the part of it that a chunk holds: then those that begin there, behind the row's name."""
+    whole = start <= block.start and block.end <= end
+    own = (cell for at, cell in enumerate(block.cells) if whole or at == 0 or start <= cell.start < end)
+    return tuple((cell.column, cell.value) for cell in own)
 
 
 def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:

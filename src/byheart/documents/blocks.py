@@ -28,6 +28,15 @@ class Heading:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One value of a row or record, under the name of its column."""
+
+    column: str  # "" where the table has no name for it
+    value: str  # without marks of emphasis, on one line; "" where the cell is empty
+    start: int  # where it begins in the document
+
+
+@dataclass(frozen=True)
 class Block:
     """A stretch of text that no sentence crosses. `body` is where it begins behind the marker `label`."""
 
@@ -39,6 +48,7 @@ class Block:
     label: str = ""
     question: str = ""  # of a pair, without its marks; `body` is then where the answer begins
     answer: str = ""  # all of it, which may end in a later block
+    cells: tuple[Cell, ...] = ()  # of a row or record, the one that names it first
 
 
 @dataclass(frozen=True)

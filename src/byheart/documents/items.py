@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from byheart.documents.blocks import CODE, HEADER, ITEM, ROW, Block, Outline
+from byheart.documents.blocks import CODE, HEADER, ITEM, RECORD, ROW, Block, Outline
 from byheart.documents.language import document_language
 from byheart.documents.sentences import Span, statements
 
@@ -41,8 +41,8 @@ def find_places(text: str, shape: Outline) -> list[Place]:
     for block in shape.blocks:
         while next_heading < block.start:
             next_heading = next(headings)
-            above, levels = None, []
-        if block.kind == ROW:
+            above, levels, header = None, [], ()
+        if block.kind in (ROW, RECORD) and block.cells:
             places.append(Place(header))
             continue
         header = ((block.body, block.end),) if block.kind == HEADER else ()
@@ -62,7 +62,7 @@ def find_places(text: str, shape: Outline) -> list[Place]:
 
 def lead_in(text: str, above: Block | None, chain: tuple[Span, ...]) -> tuple[Span, ...]:
     """The last sentence of the block above, with those that introduce that block, if it ends like an introduction."""
-    if above is None or above.kind in (ROW, HEADER, CODE) or not LEADS.search(text, above.body, above.end):
+    if above is None or above.kind in (ROW, RECORD, HEADER, CODE) or not LEADS.search(text, above.body, above.end):
         return ()
     return (*chain, statements(text, above.body, above.end, above.kind == ITEM, document_language(text))[-1])
 

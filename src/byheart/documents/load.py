@@ -19,9 +19,12 @@ from byheart.records import Document, LeftOut
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 PLAIN = (".txt", ".text")
 HTML = (".html", ".htm", ".xhtml")
-SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML, *office.SUFFIXES)
+TABLES = (".csv", ".tsv")
+SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML, *TABLES, *office.SUFFIXES)
 EXAMPLE = "e.g. documents=handbook.pdf"
-READABLE = ".txt, .md, .pdf, .html, .epub and, with the extra [office], .docx, .pptx and .xlsx"
+READABLE = ".txt, .md, .pdf, .html, .epub, .csv and, with the extra [office], .docx, .pptx and .xlsx"
+RECORDS = (".json", ".jsonl", ".ndjson")
+RECORDS_FIX = "write its rows as .csv or its text as .md; question-answer pairs are read by expansion=file expansion.file.path=FILE"
 
 Reader = Callable[[Path], tuple[str, str, Sequence[str | LeftOut]]]
 
@@ -124,6 +127,7 @@ def check_file(path: Path, pattern: str) -> list[Problem]:
     elif path.suffix.lower() not in SUFFIXES:
         what = f"cannot read {path.suffix or 'files without suffix'}"
         fix = f"byheart reads {READABLE}; convert it to one of them"
+        fix = RECORDS_FIX if path.suffix.lower() in RECORDS else fix
     elif not path.is_file():
         what = "it is no ordinary file"
     elif path.stat().st_size == 0:
@@ -193,6 +197,8 @@ def reader_of(path: Path) -> Reader:
         from byheart.documents.html import read_html as read
     elif path.suffix.lower() in office.SUFFIXES:
         from byheart.documents.office.read import read_office as read
+    elif path.suffix.lower() in TABLES:
+        from byheart.documents.tables.separated import read_separated as read
     else:
         from byheart.documents.text import read_text as read
     return read

@@ -6,6 +6,7 @@ and look like headings ("§ 97.1 Purpose.", "Chapter 3", "1.2 Scope", "GENERAL R
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
@@ -13,6 +14,8 @@ from itertools import pairwise
 from byheart.documents.blocks import CODE, HEADER, ITEM, ROW, TEXT, Block, Heading, Line, Outline
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
+from byheart.documents.tables.find import find_tables
+from byheart.documents.tables.sheets import join_sheets
 
 __all__ = ["Block", "Heading", "Outline", "outline"]
 
@@ -54,12 +57,13 @@ def outline(text: str, title: str = "") -> Outline:
     """The structure of a text. In a text of headings only, the headings are paragraphs, so that nothing is lost."""
     lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
     fenced = find_fenced(lines)
-    headings = find_headings(lines, fenced, title)
-    blocks = find_blocks(lines, fenced, headings)
+    tables = find_tables(lines, fenced)
+    headings = find_headings(lines, fenced, title, tables)
+    blocks = find_blocks(lines, fenced, headings, tables)
     if not blocks:
-        return Outline((), tuple(find_blocks(lines, fenced, {})))
+        return Outline((), tuple(find_blocks(lines, fenced, {}, tables)))
     ordered = [headings[index] for index in sorted(headings)]
-    return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, blocks)))
+    return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, join_sheets(text, ordered, blocks))))
 
 
 def find_fenced(lines: list[Line]) -> dict[int, bool]:
@@ -80,11 +84,13 @@ def find_fenced(lines: list[Line]) -> dict[int, bool]:
     return {index: is_fence for index, is_fence in fenced.items() if index < opening}
 
 
-def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
+def find_headings(
+    lines: list[Line], fenced: dict[int, bool], title: str, tables: Collection[int] = ()
+) -> dict[int, Heading]:
     """Headings by the index of their (first) line."""
     found: dict[int, Heading] = {}
     for index, line in enumerate(lines):
-        if index in fenced or line.blank or line.end - line.start > MAX_HEADING:
+        if index in fenced or index in tables or line.blank or line.end - line.start > MAX_HEADING:
             continue
         if (match := ATX.match(line.text)) and match[2].strip("# \t"):
             found[index] = Heading(line.start, line.end, len(match[1]), match[2].strip())
@@ -94,19 +100,21 @@ def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dic
                 level = 1 if underline[1][0] == "=" else 2
                 found[index] = Heading(line.start, lines[index + 1].end, level, line.text.strip())
     if len(found) <= 1:
-        for index, heading in find_plain_headings(lines, fenced, title).items():
+        for index, heading in find_plain_headings(lines, fenced, title, tables).items():
             found.setdefault(index, heading)
     return found
 
 
-def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dict[int, Heading]:
+def find_plain_headings(
+    lines: list[Line], fenced: dict[int, bool], title: str, tables: Collection[int] = ()
+) -> dict[int, Heading]:
     found: dict[int, Heading] = {}
     written = [index for index, line in enumerate(lines) if not line.blank and index not in fenced]
     index_above, ends_well = -1, True
     for index, following in pairwise(written):  # the last line heads nothing
         line = lines[index]
         words = line.text.strip()
-        if len(words) > 120:
+        if len(words) > 120 or index in tables:
             continue
         above = is_alone(lines, index, below=False) or (index - 1) in found
         alone = above and is_alone(lines, index, above=False)
@@ -128,7 +136,9 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
                     level = NUMBERED_LEVEL + depth
             elif len(letters) >= 4 and words.upper() == words and words.lower() != words and not MARKER.match(words):
                 level = CAPITALS_LEVEL
-            elif is_caption(words, lines[following].text) and (ends_well or index_above in found):
+            elif is_caption(words, "" if following in tables else lines[following].text) and (
+                ends_well or index_above in found
+            ):
                 level = CAPTION_LEVEL
         index_above, ends_well = index, words.endswith(SENTENCE_ENDS)
         if level is not None:
@@ -137,9 +147,10 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
 
 
 def is_caption(words: str, below: str) -> bool:
-    """Whether a line that stands alone names the text below: "Care of the pump", above whole sentences."""
+    """Whether a line that stands alone names the text below: "Care of the pump", above whole sentences or a table ("")."""
     short = len(words.split()) <= 8 and words[0].isupper() and not VERB.search(words) and not MARKER.match(words)
-    return short and len(below) >= 1.5 * len(words) and "|" not in words and below.lstrip()[:1].isupper()
+    long = not below or (len(below) >= 1.5 * len(words) and below.lstrip()[:1].isupper())
+    return short and long and "|" not in words
 
 
 def is_alone(lines: list[Line], index: int, above: bool = True, below: bool = True) -> bool:
@@ -149,7 +160,9 @@ def is_alone(lines: list[Line], index: int, above: bool = True, below: bool = Tr
     return (clear_above or not above) and (clear_below or not below)
 
 
-def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, Heading]) -> list[Block]:
+def find_blocks(
+    lines: list[Line], fenced: dict[int, bool], headings: dict[int, Heading], tables: dict[int, tuple[Block, ...]]
+) -> list[Block]:
     letters = {match[1] for line in lines if (match := LETTER.match(line.text.lstrip()))}
     blocks: list[Block] = []
     open_kind = ""  # the kind of the block that the next line may continue; "" after a blank line or a heading
@@ -157,6 +170,10 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
     for index, line in enumerate(lines):
         if index in headings:
             heading_end = headings[index].end
+        if index in tables:
+            blocks += tables[index]
+            open_kind = ""
+            continue
         code = index in fenced and not fenced[index]
         stripped = line.text if code else line.text.lstrip(" \t>")
         if code and line.blank:
@@ -169,8 +186,6 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
         label = ""
         if code:
             kind = CODE
-        elif stripped.startswith("|") and stripped.rstrip().endswith("|") and len(stripped) > 2:
-            kind = HEADER if index + 1 < len(lines) and is_table_rule(lines[index + 1].text) else ROW
         else:
             label = read_label(stripped, letters)
             if open_kind == TEXT and not may_interrupt(stripped, lines[index - 1].text):

@@ -38,11 +38,16 @@ Candidates = Mapping[str, Sequence[Example]]  # Fact.id -> its examples, the mos
 
 
 def choose(
-    density: Quotas, chunks: Sequence[Chunk], facts: Sequence[Fact], candidates: Candidates, usual: int
+    density: Quotas,
+    chunks: Sequence[Chunk],
+    facts: Sequence[Fact],
+    candidates: Candidates,
+    usual: int | Mapping[str, int],
 ) -> list[Example]:
-    """`usual` examples of each fact, topped up to the floors, then cut to `max_examples` round-robin over facts."""
+    """`usual` examples of each fact (or by Fact.id), topped up to the floors, then cut to `max_examples` round-robin over facts."""
     own = {fact.id: list(candidates.get(fact.id, ())) for fact in facts}
-    kept = {name: examples[:usual] for name, examples in own.items()}
+    counts = usual if isinstance(usual, Mapping) else dict.fromkeys(own, usual)
+    kept = {name: examples[: counts[name]] for name, examples in own.items()}
     for name, examples in own.items():
         for direction in (FORWARD, REVERSE):
             _top_up(kept, {name: [e for e in examples if e.direction == direction]}, density.examples_per_fact)

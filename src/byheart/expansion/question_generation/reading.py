@@ -247,3 +247,10 @@ def _undo(cleft: re.Match[str]) -> str:
         when = f"{'in' if when[6:].isdigit() else 'after'} {when[6:]}"
     where = f" {small(cleft['front'])}" if cleft["front"] else ""
     return capital(f"{when}, {small(cleft['rest']).rstrip('.')}{where}.")
+
+
+@cache
+def word_lists() -> dict[str, frozenset[str]]:
+    """Words in their base forms, in small letters, by part of speech: "noun", "adj", "verb", "adv"."""
+    tables = _pipeline().get_pipe("lemmatizer").lookups  # type: ignore[attr-defined]
+    return {kind: frozenset(tables.get_table("lemma_index")[kind]) for kind in ("noun", "adj", "verb", "adv")}

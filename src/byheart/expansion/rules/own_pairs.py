@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from byheart.documents.blocks import DEFINITION, ENTRY, PAIR
 from byheart.expansion.citation import Citation
 from byheart.expansion.rules.phrases import cuts
-from byheart.expansion.rules.questions import Draft, fill_blanks, name_sources
+from byheart.expansion.rules.questions import Draft, fill_blanks, name_sources, where
 from byheart.records import FORWARD, REVERSE, Fact
 
 if TYPE_CHECKING:
@@ -54,24 +54,24 @@ class OwnPairs:
 
 def _ask(question: str, answer: str, place: Citation, unique: bool) -> list[Draft]:
     quoted, title = _quoted(answer), place.title
-    asked = question if unique else f"{question} ({_where(place)})"
+    asked = question if unique else f"{question} ({where(place)})"
     return [
         Draft("recitation", FORWARD, asked, answer, asked, cited=False),
         _own("reverse", REVERSE, f"Which question does {title} answer with “{quoted}”?", question),
-        _own("detailed", FORWARD, f"What does {_where(place)} answer to the question “{question}”?", answer),
+        _own("detailed", FORWARD, f"What does {where(place)} answer to the question “{question}”?", answer),
         _own("scenario", REVERSE, f"“{quoted}” is an answer in {title}. What was the question?", question),
         _own(
             "scenario",
             FORWARD,
-            f"Somebody asks: “{question}” What is the answer, according to {_where(place)}?",
+            f"Somebody asks: “{question}” What is the answer, according to {where(place)}?",
             answer,
         ),
-        _own("simple", FORWARD, f"{title if unique else _where(place)}: {question}", answer, question),
+        _own("simple", FORWARD, f"{title if unique else where(place)}: {question}", answer, question),
     ]
 
 
 def _define(term: str, meaning: str, place: Citation, unique: bool) -> list[Draft]:
-    quoted, title, whole = _quoted(meaning), place.title, _where(place)
+    quoted, title, whole = _quoted(meaning), place.title, where(place)
     return [
         Draft(
             "recitation",
@@ -89,7 +89,7 @@ def _define(term: str, meaning: str, place: Citation, unique: bool) -> list[Draf
 
 
 def _look_up(name: str, said: str, place: Citation, unique: bool) -> list[Draft]:
-    quoted, title, whole = _quoted(said), place.title, _where(place)
+    quoted, title, whole = _quoted(said), place.title, where(place)
     asked = f"What does {title if unique else whole} say under “{name}”?"
     return [
         Draft("recitation", FORWARD, asked, said, name, cited=False),
@@ -102,11 +102,6 @@ def _look_up(name: str, said: str, place: Citation, unique: bool) -> list[Draft]
 
 def _own(angle: str, direction: str, question: str, answer: str, subject: str = "") -> Draft:
     return Draft(angle, direction, question, answer, subject or question, cited=False)
-
-
-def _where(place: Citation) -> str:
-    named = place.section if place.number or not place.section else f"the section “{place.section}”"
-    return f"{named} of {place.title}" if named else place.title
 
 
 def _quoted(answer: str) -> str:

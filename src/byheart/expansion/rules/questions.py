@@ -195,6 +195,12 @@ def name_sources(statement: str, place: Citation) -> list[Draft]:
     return drafts
 
 
+def where(place: Citation) -> str:
+    """ "§ 97.25 License term of FCC Part 97", "the section “Prices” of Pumps", or the title alone."""
+    named = place.section if place.number or not place.section else f"the section “{place.section}”"
+    return f"{named} of {place.title}" if named else place.title
+
+
 def _reorderings(statement: str) -> list[Draft]:
     """A condition with its clauses in the other order (against the reversal curse, arXiv 2309.12288), and asked from its result."""
     found = find_condition(statement)

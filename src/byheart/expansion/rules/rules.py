@@ -27,6 +27,7 @@ from byheart.expansion.rules.questions import (
     fill_neutral_templates,
     fill_templates,
 )
+from byheart.expansion.rules.table_rows import TableRows
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
@@ -40,6 +41,7 @@ ORDER = (
     "asked asked condition reordered asked recitation asked completion asked asked asked blank source asked asked "
     "completion asked before"
 ).split()
+PER_CELL = 3  # examples of a row: each cell is asked for forward, in reverse, and once more
 SENTENCE_ENDS = (*".!?…。！？؟।॥۔”»」』", '"')
 FAMILIES = tuple(dict.fromkeys(ORDER))
 
@@ -61,17 +63,21 @@ class Rules(Quotas):
         facts = source.facts
         english = [fact for fact in facts if is_english(fact.language)]
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
-        statements = {f.id: f.statement if f.paired else state(f.text, lead_ins[f.id]) for f in facts}
-        read = [statements[fact.id] for fact in english]
-        parsed = dict(zip((fact.id for fact in english), parse(read), strict=True))
+        whole = {fact.id for fact in facts if fact.paired or fact.cells}
+        statements = {f.id: f.statement if f.id in whole else state(f.text, lead_ins[f.id]) for f in facts}
+        read = [fact for fact in english if not fact.cells]
+        parsed = dict(zip((fact.id for fact in read), parse([statements[fact.id] for fact in read]), strict=True))
         places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
-        asked = _asked([fact for fact in english if not fact.paired], lead_ins, statements, places)
+        asked = _asked([fact for fact in english if fact.id not in whole], lead_ins, statements, places)
         pairs = OwnPairs(facts)
+        rows = TableRows(facts, {fact.document for fact in english}, {fact.id: headings_above(fact) for fact in facts})
         families = {}
         for fact in facts:
             place = places[fact.id]
             if fact.paired:
                 drafts = pairs.families(fact, place, parsed.get(fact.id))
+            elif fact.cells:
+                drafts = rows.families(fact, place)
             elif fact.id in parsed:
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
             else:
@@ -88,7 +94,8 @@ class Rules(Quotas):
             missing = {FORWARD, REVERSE} - {example.direction for example in candidates[fact.id]}
             if missing:
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
-        examples = choose(self, source.chunks, facts, candidates, self.usual)
+        usual = {fact.id: max(self.usual, PER_CELL * len(fact.cells)) for fact in facts}
+        examples = choose(self, source.chunks, facts, candidates, usual)
         short = shortfalls(self, source.chunks, facts, examples, "rules")
         notes = note_languages(source.documents)
         return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes)
@@ -131,8 +138,9 @@ class Rules(Quotas):
 
 
 def headings_above(fact: Fact) -> Sequence[str]:
-    """Those that say where a fact stands; the heading that is the question of a pair is none."""
-    own = fact.paired and fact.headings and fact.question in fact.headings[-1]
+    """Those that say where a fact stands; the heading that is the question of a pair, or the name of a record, is none."""
+    above = fact.headings[-1] if fact.headings else ""
+    own = fact.paired and fact.question in above or fact.cells[:1] == (("", above),)
     return fact.headings[:-1] if own else fact.headings
 
 
