@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
-from byheart.documents.blocks import CODE, HEADER, ITEM, ROW, TEXT, Block, Heading, Line, Outline
+from byheart.documents.blocks import CODE, ITEM, TEXT, Block, Heading, Line, Outline
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
 from byheart.documents.tables.find import find_tables
