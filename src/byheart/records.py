@@ -53,6 +53,10 @@ class Fact:
     kind: str = ""  # of the block it stands in (`documents/blocks.py`): "text", "item", "row", "pair", ...; "" unknown
     question: str = ""  # of a pair, or the term of a definition or entry
     answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves
+    labels: str = (
+        ""  # the number of its clause, from those of the items around it: "3.3.1", "3.4(a)", "(a)(3)(ii)"; no bullets
+    )
+    closing: str = ""  # the words behind the list that end this item's sentence: "shall be void."
 
     @property
     def paired(self) -> bool:

@@ -10,16 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from byheart.documents.contents import leave_out_contents
 from byheart.documents.folding import fold_typesetting
 from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.outline import empty_headings
+from byheart.documents.text import find_title
 from byheart.errors import Problem, UserError
-from byheart.records import Document
+from byheart.records import Document, counted
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 PLAIN = (".txt", ".text")
 HTML = (".html", ".htm", ".xhtml")
 SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML)
 EXAMPLE = "e.g. documents=handbook.pdf"
+NAMED = 3  # headings without text, each by its title; more are counted
 READABLE = ".txt, .md, .pdf and .html"
 
 
@@ -145,7 +149,8 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
             problems += error.problems
             continue
         text, title = fold_typesetting(text), fold_typesetting(title)
-        warnings += remarks
+        text, title, left_out = without_contents(text, title)
+        warnings += [*remarks, *(f"{path}: {line}" for line in left_out)]
         words = text.split()
         if not words:
             problems.append(Problem("the file is empty: it holds blanks only", str(path)))
@@ -165,6 +170,19 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     if problems:
         raise UserError(*problems)
     return Loaded(tuple(documents), tuple(warnings))
+
+
+def without_contents(text: str, title: str) -> tuple[str, str, list[str]]:
+    """The text and title without tables of contents, and what the user should know of headings."""
+    if not text.strip():
+        return text, title, []
+    rest, said = leave_out_contents(text)
+    if said and title and title not in rest:  # "Contents" is no title
+        title = find_title(rest)
+    if empty := empty_headings(rest, title):
+        named = ", ".join(f"“{heading}”" for heading in empty[:NAMED]) + ", ..." * (len(empty) > NAMED)
+        said.append(f"{counted(len(empty), 'heading')} with no text below, so nothing asks about {named}")
+    return rest, title, said
 
 
 def reader_of(path: Path) -> Callable[[Path], tuple[str, str, list[str]]]:
