@@ -11,7 +11,7 @@ from byheart.documents.items import Place, find_places
 from byheart.documents.language import UNSPACED, count_words, document_language, is_english
 from byheart.documents.outline import outline
 from byheart.documents.pairs import LONG
-from byheart.documents.sentences import WORD, statements, trim
+from byheart.documents.sentences import VERB, WORD, statements, trim
 from byheart.documents.tokens import count_tokens
 from byheart.records import Chunk, Document, Fact
 
@@ -24,6 +24,11 @@ FORMULA = re.compile(
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
     re.IGNORECASE,
 )
+# "The Tenant may renew the term if the Tenant:" has no verb behind "if"; "The Tenant shall return:" has no object.
+SUBORDINATE = re.compile(
+    r"\b(?:if|where|when|unless|that|which|who|because|while|until)\b(?P<tail>[^,;]*)$", re.IGNORECASE
+)
+BARE_VERB = re.compile(r"\b(?:shall|must|may|can|will|should|to)\s+(?:not\s+)?\w+[\s:—–]*$", re.IGNORECASE)
 FINISHED = re.compile(r"[:—–：.!?。][\"”’)*_ ]*$")
 ANNOUNCES = re.compile(r"\b(?:following|below|definitions?|terms?|glossary|means?)\b", re.IGNORECASE)
 UNFINISHED = re.compile(
@@ -215,4 +220,9 @@ def says_something(text: str, part: Statement) -> bool:
         return False
     plain = FORMULA.sub("", words.rstrip("*_ "))
     rest = WORD.findall(plain)
-    return bool(rest) and max(len(rest), count_words(plain)) >= 8 and not UNFINISHED.match(rest[-1])
+    if not rest or UNFINISHED.match(rest[-1]) or BARE_VERB.search(plain):
+        return False
+    clause = SUBORDINATE.search(plain)
+    if clause and clause["tail"].strip(" :") and not VERB.search(clause["tail"]):
+        return False
+    return max(len(rest), count_words(plain)) >= 8

@@ -127,7 +127,12 @@ def contents_at(
             return Found("table of contents", index, at[-1], len(at))
         tried[pattern.pattern] = at[-1]
     at = chapters(lines, begin, later) if headed or opening else []
-    return Found("table of contents", index, at[-1], len(at)) if len(at) >= (2 if headed else 4) else None
+    marked = bool(at) and all(lines[later[normal(lines[place])][-1]].startswith("#") for place in at)
+    if len(at) < (2 if headed else 3 if marked else 4):
+        return None
+    above = next((place for place in range(index - 1, -1, -1) if not blank(lines[place])), index)
+    leads = not headed and lines[above].rstrip().endswith((":", "：")) and len(lines[above].split()) <= 6
+    return Found("table of contents", above if leads else index, at[-1], len(at))
 
 
 def run(lines: list[str], begin: int, pattern: re.Pattern[str]) -> list[int]:
@@ -138,6 +143,8 @@ def run(lines: list[str], begin: int, pattern: re.Pattern[str]) -> list[int]:
         text = lines[index]
         if blank(lines[index]):
             continue
+        if found and HEADED.fullmatch(text):  # a list of figures has a heading of its own
+            break
         if len(text) <= LINE and pattern.match(text) and not text.rstrip().endswith(("!", "?")):
             found.append(index)
             between = 0

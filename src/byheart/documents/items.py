@@ -139,6 +139,8 @@ def enter(levels: list[Level], marker: str, indent: int, chain: tuple[Span, ...]
             del levels[depth + 1 :]
             levels[depth].label = marker
             return levels[depth].chain
+    if ABSOLUTE.match(marker):  # "6.3" is no part of "(a)" in 6.2
+        levels[:] = [level for level in levels if marker.startswith(f"{level.label.rstrip('.):')}.")]
     while levels and levels[-1].indent > indent + 1:
         levels.pop()
     levels.append(Level(kind, indent, marker, chain))

@@ -14,7 +14,6 @@ from byheart.documents.contents import leave_out_contents
 from byheart.documents.folding import fold_typesetting
 from byheart.documents.language import UNSPACED, count_words
 from byheart.documents.outline import empty_headings
-from byheart.documents.text import find_title
 from byheart.errors import Problem, UserError
 from byheart.records import Document, counted
 
@@ -177,8 +176,8 @@ def without_contents(text: str, title: str) -> tuple[str, str, list[str]]:
     if not text.strip():
         return text, title, []
     rest, said = leave_out_contents(text)
-    if said and title and title not in rest:  # "Contents" is no title
-        title = find_title(rest)
+    if said and title not in rest:  # "Contents" is no title
+        title = ""
     if empty := empty_headings(rest, title):
         named = ", ".join(f"“{heading}”" for heading in empty[:NAMED]) + ", ..." * (len(empty) > NAMED)
         said.append(f"{counted(len(empty), 'heading')} with no text below, so nothing asks about {named}")

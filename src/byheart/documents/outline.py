@@ -37,6 +37,8 @@ LETTER = re.compile(r"([A-Za-z])\.[ \t]")
 TERM = re.compile(
     r"[\"“„«]([^\"“”„«»]{1,60})[\"”“»],?\s+(?:means?|has|have|shall|refers?|includes?|is|are|bedeutet|bezeichnet|désigne)\b"
 )
+LEADS_ON = re.compile(r"(?:\(?\w{1,4}[.)]|\d{1,3}(?:\.\d{1,3})+)[ \t]+[a-zß-ÿ]")
+GOES_ON = re.compile(r"[;,][ \t]*(?:and|or|und|oder|et|ou)?[ \t]*$")
 DONE = re.compile(r"[.!?。！？][\"”’)]*\s*$")
 DANGLES = re.compile(
     r"\b(?:and|or|the|an?|of|to|by|in|on|at|for|with|that|if|is|are|und|oder|der|die|das|et|ou|de|la|le)$"
@@ -163,7 +165,9 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
             level = NUMBERED_LEVEL + words.split()[0].strip(".").count(".")
         elif alone and words[-1] not in ".,;:!?" and len(words.split()) <= 12:
             letters = [letter for letter in words if letter.isalpha()]
-            if match := NUMBERED.match(words):
+            if LEADS_ON.match(lines[following].text.lstrip()):  # "6.2 The Tenant must leave where the rent"
+                level = None
+            elif match := NUMBERED.match(words):
                 depth = match[1].count(".")
                 beside = NUMBERED.match(lines[following].text.strip())
                 if depth or not (beside and "." not in beside[1]):  # "1. Apples", "2. Pears" are a list
@@ -246,8 +250,9 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
             label += read_label(stripped[len(label) :], letters) if label else ""
             numbering.note(label)
             kind = "item" if label else "text"
-            if kind == "text" and TERM.match(stripped) and (LED.search(above) or above.rstrip().endswith(";")):
-                kind = "item"
+            if kind == "text" and TERM.match(stripped):
+                beside = blocks and blocks[-1].kind == "item" and not blocks[-1].label and not open_kind
+                kind = "item" if above and (beside or LED.search(above) or GOES_ON.search(above)) else "text"
             led = (led or not DONE.search(above)) if kind == "item" and above else led and bool(open_kind)
             # "(b) is late,\nthe Buyer may refuse it": a short line was not broken for want of room.
             short = len(above) < 0.6 * width and above.rstrip().endswith((",", ";"))

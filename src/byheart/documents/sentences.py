@@ -27,7 +27,7 @@ VERB = re.compile(
 OPENER = re.compile(
     r"\W*(?:by|in|on|at|for|from|to|with|without|when|where|while|if|unless|until|after|before|during|under|over|through|"
     r"as|because|since|and|or|but|not|who|which|that|whose|it|he|she|they|we|you|this|these|there)\b"
-    r"|\W*the\s+(?:\S+\s+){4}",
+    r"|\W*the\s+(?:\S+\s+){3}",
     re.IGNORECASE,
 )
 WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")

@@ -80,7 +80,7 @@ def cite(title: str, headings: Sequence[str], labels: str = "") -> Citation:
     number = (match["named"] or match["bare"]) if match else ""
     topic = (match["topic"] or "") if match else section
     item = _item(number, labels)
-    if match and match["named"] and item and not item.startswith(number):  # "Art. 5." below the heading of article 4
+    if match and match["named"] and _NAMED_ITEM.match(labels):  # "Art. 5." below the heading of article 4
         section = number = re.match(r"[^(（]+", item)[0].strip()  # type: ignore[index]
         topic = ""
     elif match and match["bare"]:

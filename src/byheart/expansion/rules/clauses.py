@@ -27,8 +27,12 @@ _CHOICE = re.compile(r",?\s+(?:either|both|one of the following)$", re.IGNORECAS
 _PREDICATE = re.compile(
     r"(?:shall|must|may|might|can|cannot|will|would|should|is|are|was|were|be|has|have|does|do|not)\b"
 )
+_CONDITIONAL = re.compile(rf"\b(?:{CONDITION_WORDS}|provided|that|who|which)\b[^,;]*$", re.IGNORECASE)
+_EXPLAINS = re.compile(r"[\"“„«][^\"”“»]{1,60}[\"”“»],?\s+(?:means?|has|have|shall|refers?|includes?|is|are)\b")
 _FRONTED = re.compile(rf"(?:{CONDITION_WORDS})\b", re.IGNORECASE)
-_INNER_MARK = re.compile(r"[;,]?\s*\n\s*(?:[-*+•‣▪◦○●■□☐☑☒✓✔]\s*(?:\[[ xX]\]\s+)?)(?=\S)")
+_BULLET = r"\s*\n\s*(?:[-*+•‣▪◦○●■□☐☑☒✓✔]\s*(?:\[[ xX]\]\s+)?)(?=\S)"
+_LISTED = re.compile(rf"(?<![.!?:\s])[;,]?{_BULLET}")
+_INNER_MARK = re.compile(rf"([.!?:]){_BULLET}")
 
 
 def head_of(lead_in: str) -> str:
@@ -36,9 +40,14 @@ def head_of(lead_in: str) -> str:
     return _CHOICE.sub("", _INNER_LEAD.sub(" ", lead_in.strip().rstrip(":—–：").rstrip()))
 
 
+def explains(text: str) -> bool:
+    """Whether an item is a sentence of its own: "“Goods” means the valves" below "In this Agreement:"."""
+    return _EXPLAINS.match(text) is not None
+
+
 def body_of(text: str) -> str:
     """An item as a part of a sentence, without its last "; or"; items that stand in one fact between semicolons."""
-    return _ENDING.sub("", " ".join(_INNER_MARK.sub("; ", text).replace(":; ", ": ").split()).rstrip(";,"))
+    return _ENDING.sub("", " ".join(_INNER_MARK.sub(r"\1 ", _LISTED.sub("; ", text)).split()).rstrip(";,"))
 
 
 def completed(head: str, body: str, closing: str) -> str:
@@ -95,6 +104,7 @@ def ask_clauses(
         lead = section[-1]
         nested = any(other.startswith(f"{lead} ") for other in inner[section[:-1]])
         items = listing([fact.text for fact in own])
+        nested = nested or explains(own[0].text)
         if len(own) > 1 and not nested and count_words(items) <= LONGEST and len(lead.split()) <= LONGEST_LEAD:
             asked = f"What is listed after “{head_of(lead)}”?"
             drafts[own[0].id]["asked"].append(Draft("detailed", FORWARD, asked, f"{capital(items)}.", lead))
@@ -131,6 +141,12 @@ def said_by(
         parts[parts.index(lead)] = f"{whole}."
         parts = [part for part in parts if part.rstrip(".:") != head]  # a lead-in that is a fact itself
     return " ".join(parts)
+
+
+def needs_all(lead_in: str, texts: Sequence[str]) -> bool:
+    """Whether the items are conditions that hold together: "may renew if the Tenant: (a) has paid; and (b) gives notice"."""
+    joined = any(match["word"] == "and" or match["bare"] == "and" for text in texts if (match := _ENDING.search(text)))
+    return joined and _CONDITIONAL.search(head_of(lead_in)) is not None
 
 
 def listing(texts: Sequence[str]) -> str:

@@ -134,8 +134,8 @@ def _ask_condition(sentence: str) -> list[Draft]:
 
 
 def _recitations(statement: str, place: Citation) -> list[Draft]:
-    if len(statement.split()) > 5:
-        opening = " ".join(statement.split()[:4])
+    if len(words := statement.split()) > 3:
+        opening = " ".join(words[: min(4, len(words) - 2)])
         asked = f"Recite the sentence that begins “{opening}”."
         return [Draft("recitation", FORWARD, asked, statement, opening)]
     if UNSPACED.search(statement) and len(statement) > 5:

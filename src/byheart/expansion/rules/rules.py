@@ -3,7 +3,7 @@
 import hashlib
 import random
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -15,7 +15,7 @@ from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
 from byheart.expansion.question_generation.definitions import is_meaning, is_term
 from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.quotas import Quotas, choose, shortfalls
-from byheart.expansion.rules.clauses import ask_clauses, body_of, completed, head_of, tell_apart
+from byheart.expansion.rules.clauses import ask_clauses, body_of, completed, explains, head_of, needs_all, tell_apart
 from byheart.expansion.rules.other_languages import note_languages
 from byheart.expansion.rules.own_pairs import OwnPairs
 from byheart.expansion.rules.questions import (
@@ -39,6 +39,7 @@ ORDER = (
     "asked asked condition reordered asked recitation asked completion asked asked asked blank source asked asked "
     "completion asked before"
 ).split()
+READINGS = ("asked", "condition", "reordered")  # families that take a statement for the whole truth
 SENTENCE_ENDS = (*".!?…。！？؟।॥۔”»」』", '"')
 FAMILIES = tuple(dict.fromkeys(ORDER))
 
@@ -68,7 +69,9 @@ class Rules(Quotas):
         asked = _asked([fact for fact in english if not fact.paired], lead_ins, statements, places)
         pairs = OwnPairs(facts)
         clauses = ask_clauses([f for f in facts if not f.paired], lead_ins, statements, source.titles, announces)
-        several = Counter((f.document, *f.headings, lead_ins[f.id]) for f in facts if lead_ins[f.id])
+        lists: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for fact in facts:
+            lists[(fact.document, *fact.headings, lead_ins[fact.id])].append(fact.text)
         families = {}
         for fact in facts:
             place = places[fact.id]
@@ -78,10 +81,12 @@ class Rules(Quotas):
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
             else:
                 drafts = fill_neutral_templates(statements[fact.id], place)
+            lead, beside = lead_ins[fact.id], lists[(fact.document, *fact.headings, lead_ins[fact.id])]
+            if lead and len(beside) > 1:
+                kept = [name for name in drafts if name not in READINGS or not needs_all(lead, beside)]
+                drafts = {name: tell_apart(drafts[name], fact, lead) for name in kept}
             for name, numbered in clauses.get(fact.id, {}).items():
                 drafts[name] = [*numbered, *drafts.get(name, [])]
-            if several[(fact.document, *fact.headings, lead_ins[fact.id])] > 1:
-                drafts = {name: tell_apart(drafts[name], fact, lead_ins[fact.id]) for name in drafts}
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
         ambiguous = _ambiguous(families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
@@ -145,7 +150,7 @@ def headings_above(fact: Fact) -> Sequence[str]:
 def state(text: str, lead_in: str, closing: str = "") -> str:
     """The fact as a statement that stands alone: a list item with the words that govern it, ended by a full stop."""
     head = head_of(lead_in)
-    body = completed("" if announces(head) else head, body_of(text), closing).rstrip(":：")
+    body = completed("" if announces(head) or explains(text) else head, body_of(text), closing).rstrip(":：")
     return body if body.endswith(SENTENCE_ENDS) else f"{body}{'。' if UNSPACED.match(body[-1:]) else '.'}"
 
 
@@ -155,8 +160,8 @@ def read_out(text: str, lead_in: str, closing: str = "") -> list[str]:
     head, body = head_of(lead_in), " ".join(text.split()).rstrip(";,.")
     if not head:
         return [f"{_ANNOUNCEMENT.sub('', body)}."]
-    if announces(head):
-        return [f"{body}."]
+    if announces(head) or explains(text):
+        return [f"{body_of(body)}."]
     body = _ANNOUNCEMENT.sub("", body_of(body))
     return [f"{completed(head, item, closing)}." for item in re.split(r";\s+(?:and\s+|or\s+)?", body)]
 
