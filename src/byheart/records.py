@@ -72,6 +72,8 @@ class Fact:
     answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves
     language: str = ""  # "en", "de", ...; "" where it cannot be told
     cells: tuple[tuple[str, str], ...] = ()  # of a row or record: (column, value), the one that names it first
+    labels: str = ""  # the number of its clause, with those around it: "3.3.1", "3.4(a)", "(a)(3)(ii)"; no bullets
+    closing: str = ""  # the words behind the list that end this item's sentence: "shall be void."
 
     @property
     def paired(self) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byheart.data.chunks import Chunking, count_tokens
-from byheart.data.facts import find_facts, label_paths, lead_ins
+from byheart.data.facts import find_facts, lead_ins
 from byheart.documents.load import load_documents
 from byheart.documents.outline import outline
 from byheart.records import Document, Fact
@@ -60,7 +60,7 @@ def check_promises(document: Document, max_tokens: int) -> None:
             assert fact.end <= heading.start or heading.end <= fact.start, "a heading is no fact"
     assert len({fact.id for fact in facts}) == len(facts)
     assert bool(facts) == bool(document.text.strip()), "no text is without a fact"
-    assert set(lead_ins(document, facts)) | set(label_paths(document, facts)) <= {fact.id for fact in facts}
+    assert set(lead_ins(document, facts)) <= {fact.id for fact in facts}
 
 
 @settings(deadline=None, max_examples=150)
@@ -132,7 +132,7 @@ def test_lead_ins_govern_the_first_statement_of_each_item_down_to_nested_ones():
     )
     document, facts = learn(text)
     said = {fact.text: lead_ins(document, facts).get(fact.id) for fact in facts}
-    paths = {fact.text: label_paths(document, facts).get(fact.id) for fact in facts}
+    paths = {fact.text: fact.labels for fact in facts}
     first = "No amateur station shall transmit:"
     third = "Communications in which the operator has an interest, with the following exceptions:"
     assert first not in said, "a lead-in that says nothing alone is no fact"
@@ -154,8 +154,8 @@ def test_a_lead_in_that_says_something_is_a_fact():
 
 def test_letters_and_roman_numbers_are_told_apart():
     text = "(h) It is the eighth.\n\n(i) It is the ninth.\n\n(1) It is below.\n\n(i) It is deeper.\n\n(ii) So is this.\n\n(j) It ends here."
-    document, facts = learn(text)
-    assert list(label_paths(document, facts).values()) == ["(h)", "(i)", "(i)(1)", "(i)(1)(i)", "(i)(1)(ii)", "(j)"]
+    facts = learn(text)[1]
+    assert [fact.labels for fact in facts] == ["(h)", "(i)", "(i)(1)", "(i)(1)(i)", "(i)(1)(ii)", "(j)"]
 
 
 def test_markdown_lists_nest_by_indentation_and_tables_by_header():

@@ -163,15 +163,58 @@ def test_a_term_with_its_meaning_is_still_a_definition():
 
 
 @pytest.mark.parametrize(
-    "heading", ["In case of fire", "Live events", "Civil claims", "It systems", "If it rains", "C compilers"]
+    "heading",
+    [
+        *(
+            "In case of fire",
+            "Live events",
+            "Civil claims",
+            "It systems",
+            "If it rains",
+            "C compilers",
+            "Mix the dough",
+        ),
+        *("MIX THE DOUGH", "Mild soap", "Vivid colours", "DIM LIGHTS", "I like it", "I", "C", "A Guide", "V belts"),
+        *("XL sizes", "IV therapy", "DC motors", "24 hours a day", "3 Ways to Win", "1998 Season", "2.4 GHz radio"),
+        *("Part of the house", "Part I liked best", "Book a table"),
+    ],
 )
-def test_a_word_is_no_roman_number(heading):
-    assert cite("Hall safety guide", [heading]).number == ""
+def test_a_word_is_no_number(heading):
+    place = cite("Hall safety guide", [heading])
+    assert place.number == ""
+    assert place.under("How long does it take?") == f"How long does it take? (Hall safety guide, {heading})"
 
 
 @pytest.mark.parametrize(
     ("heading", "number"),
-    [("IV Fees", "IV"), ("I. General", "I"), ("Part I General", "Part I"), ("§ 97.25 Term", "§ 97.25")],
+    [
+        ("IV Fees", "section IV"),
+        ("I. General", "section I"),
+        ("1. Purpose", "section 1"),
+        ("1.1 Screens", "section 1.1"),
+        ("Part I General", "Part I"),
+        ("Article 5", "Article 5"),
+        ("§ 97.25 Term", "§ 97.25"),
+    ],
 )
 def test_numbers_of_sections_are_read(heading, number):
     assert cite("FCC Part 97", [heading]).number == number
+
+
+@pytest.mark.parametrize(
+    ("heading", "labels", "item"),
+    [
+        ("3. Delivery", "3.3.1", "clause 3.3.1"),
+        ("3. Delivery", "3.4(a)(i)", "clause 3.4(a)(i)"),
+        ("§ 97.113 Prohibited transmissions", "(a)(3)(ii)", "§ 97.113(a)(3)(ii)"),
+        ("Article 5 Rights", "1.(b)", "Article 5(1)(b)"),
+        ("§ 4 Gebühren", "(2)3.", "§ 4(2) no. 3"),
+        ("Art. 12 Loyer", "2.a)", "Art. 12(2)(a)"),
+        ("Fees", "§ 4(2)", "§ 4(2)"),
+        ("总则", "第三条（一）", "第三条（一）"),
+        ("Schedule 2 – Prices", "1.1", "clause 1.1 of Schedule 2"),
+        ("Method", "1.", ""),
+    ],
+)
+def test_a_clause_is_cited_by_its_number(heading, labels, item):
+    assert cite("Deed", [heading], labels).item == item

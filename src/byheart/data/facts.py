@@ -12,7 +12,7 @@ from byheart.documents.language import UNSPACED, count_words, is_english
 from byheart.documents.mixed import block_languages
 from byheart.documents.outline import outline
 from byheart.documents.pairs import LONG
-from byheart.documents.sentences import WORD, statements, trim
+from byheart.documents.sentences import VERB, WORD, statements, trim
 from byheart.documents.tokens import count_tokens
 from byheart.records import Chunk, Document, Fact
 
@@ -25,6 +25,12 @@ FORMULA = re.compile(
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
     re.IGNORECASE,
 )
+# "The Tenant may renew the term if the Tenant:" has no verb behind "if"; "The Tenant shall return:" has no object.
+SUBORDINATE = re.compile(
+    r"\b(?:if|where|when|unless|that|which|who|because|while|until)\b(?P<tail>[^,;]*)$", re.IGNORECASE
+)
+BARE_VERB = re.compile(r"\b(?:shall|must|may|can|will|should|to)\s+(?:not\s+)?\w+[\s:—–]*$", re.IGNORECASE)
+FINISHED = re.compile(r"[:—–：.!?。][\"”’)*_ ]*$")
 ANNOUNCES = re.compile(r"\b(?:following|below|definitions?|terms?|glossary|means?)\b", re.IGNORECASE)
 UNFINISHED = re.compile(
     r"\b(?:to|of|by|from|for|that|if|when|where|who|which|whose|is|are|was|were|be|been|the|an?|and|or|may|must|shall|"
@@ -49,6 +55,10 @@ class Statement:
     answer: str = ""
     language: str = ""
     cells: tuple[tuple[str, str], ...] = ()
+    joins: bool = False  # an item of a list of short items, which are one statement with their lead-in
+    joined: bool = False  # a lead-in with such items
+    labels: str = ""
+    closing: str = ""
 
 
 def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
@@ -83,6 +93,8 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
             part.answer,
             language=part.language,
             cells=part.cells,
+            labels=part.labels,
+            closing=part.closing,
         )
         for id, (chunk, part), words, tokens in zip(ids, found, texts, count_tokens(texts), strict=True)
     ]
@@ -102,11 +114,6 @@ def lead_ins(document: Document, facts: Sequence[Fact]) -> dict[str, str]:
     return governing
 
 
-def label_paths(document: Document, facts: Sequence[Fact]) -> dict[str, str]:
-    """By fact id, the labels of its item and those around it, the outermost first, "(a)(3)(ii)"; no bullets."""
-    return {fact.id: place.labels for fact, _, place in places_of(document, facts) if place.labels}
-
-
 def places_of(document: Document, facts: Sequence[Fact]) -> list[tuple[Fact, Block, Place]]:
     shape = outline(document.text, document.title)
     places = find_places(document.text, shape)
@@ -122,6 +129,7 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
     languages = block_languages(text, shape.blocks)
     places = find_places(text, shape)
     lead_ends = {place.chain[-1][1] for place in places if place.chain}
+    joining = short_lists(text, shape.blocks, places, languages)
     heading_starts = [heading.start for heading in shape.headings]
     found: list[list[Statement]] = [[] for _ in chunks]
     current = 0
@@ -133,16 +141,21 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
         if block.question:
             spans[0] = (block.start, spans[0][1])
         section = bisect_right(heading_starts, block.start)
+        ends = " ".join(text[slice(*place.closing)].split()) if place.closing else ""
         for number, span in enumerate(spans):
             while current < len(chunks) and chunks[current].end <= span[0]:
                 current += 1
             governed, leads = number == 0 and bool(place.chain), span[1] in lead_ends
+            if number == 0 and place.closes:  # the items say it
+                continue
             at = current
             while at < len(chunks) and chunks[at].start < span[1]:
                 start, end = trim(text, max(span[0], chunks[at].start), min(span[1], chunks[at].end))
                 if start < end:
                     part = Statement(start, end, block.label, index, block.kind, section, governed, leads)
-                    part = replace(part, language=languages[index])
+                    joins = governed and place.chain[-1][1] in joining
+                    closing = ends if governed else ""
+                    part = replace(part, language=languages[index], joins=joins, labels=place.labels, closing=closing)
                     if block.question:  # the pair is where it begins; what is cut off or goes on is a statement
                         own = number == 0 and start == span[0]
                         part = replace(part, leads=False, kind=block.kind if own else TEXT)
@@ -161,28 +174,41 @@ def cells_within(block: Block, start: int, end: int) -> tuple[tuple[str, str], .
     return tuple((cell.column, cell.value) for cell in own)
 
 
+def short_lists(text: str, blocks: Sequence[Block], places: Sequence[Place], languages: Sequence[str]) -> set[int]:
+    """The ends of the lead-ins whose items are all short, and whose sentence no words behind the list end."""
+    lists: dict[int, list[bool]] = {}
+    for block, place, language in zip(blocks, places, languages, strict=True):
+        if place.chain:
+            short = is_short(text[block.body : block.end], language) and not place.closing
+            lists.setdefault(place.chain[-1][1], []).append(short)
+    return {end for end, short in lists.items() if all(short)}
+
+
 def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
     """Statements of fewer than three words (two, where the text is not English) joined to a neighbour of the same section,
     if there is one.
 
-    Short items under a lead-in join it as long as all so far are short ("The classes are: Novice, General");
-    behind a longer item they stand alone, since their lead-in makes them whole.
+    Short items under a lead-in join it if all of its items are short ("The classes are: Novice, General"); else they
+    stand alone, since their lead-in makes them whole.
     """
     joined: list[Statement] = []
     pending: Statement | None = None  # a short statement that waits for the next
     for part in parts:
         prose = part.kind not in WHOLE
         if pending and prose and pending.section == part.section:
-            part = replace(part, start=pending.start, label=pending.label, governed=pending.governed)
+            part = replace(
+                part, start=pending.start, label=pending.label, governed=pending.governed, labels=pending.labels
+            )
         elif pending:
             joined.append(pending)
         pending = None
         last = joined[-1] if joined else None
         if prose and not part.leads and is_short(text[part.start : part.end], part.language):
             beside = last and last.section == part.section and last.kind not in WHOLE
-            if last and beside and (last.block == part.block or not part.governed or last.leads):
+            if last and beside and (last.block == part.block or not part.governed or (last.leads and part.joins)):
                 # What has swallowed an item is a statement of its own, but the next short item may still join it.
-                joined[-1] = replace(last, end=part.end, leads=last.leads and part.governed)
+                items = last.leads and part.governed
+                joined[-1] = replace(last, end=part.end, leads=items, joined=last.joined or items)
                 continue
             if not part.governed:
                 pending = part
@@ -202,8 +228,15 @@ def says_something(text: str, part: Statement) -> bool:
     if part.kind == HEADER:
         return False
     words = text[part.start : part.end]
-    if "\n" in words and not words.rstrip("*_ ").endswith((":", "—", "–")):  # it has swallowed its items
+    if part.joined:
         return True
+    if not FINISHED.search(words):  # "The Owner may withdraw where the Charterer", before "(a) fails to pay"
+        return False
     plain = FORMULA.sub("", words.rstrip("*_ "))
     rest = WORD.findall(plain)
-    return bool(rest) and max(len(rest), count_words(plain)) >= 8 and not UNFINISHED.match(rest[-1])
+    if not rest or UNFINISHED.match(rest[-1]) or BARE_VERB.search(plain):
+        return False
+    clause = SUBORDINATE.search(plain)
+    if clause and clause["tail"].strip(" :") and not VERB.search(clause["tail"]):
+        return False
+    return max(len(rest), count_words(plain)) >= 8

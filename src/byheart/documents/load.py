@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from byheart.documents.contents import leave_out_contents
 from byheart.documents.folding import fold_typesetting
 from byheart.documents.language import UNSPACED, count_words
 from byheart.documents.office import formats as office
+from byheart.documents.outline import empty_headings
 from byheart.errors import Problem, UserError
-from byheart.records import Document, LeftOut
+from byheart.records import Document, LeftOut, counted
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 PLAIN = (".txt", ".text")
@@ -22,6 +24,7 @@ HTML = (".html", ".htm", ".xhtml")
 TABLES = (".csv", ".tsv")
 SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML, *TABLES, *office.SUFFIXES)
 EXAMPLE = "e.g. documents=handbook.pdf"
+NAMED = 3  # headings without text, each by its title; more are counted
 READABLE = ".txt, .md, .pdf, .html, .epub, .csv and, with the extra [office], .docx, .pptx and .xlsx"
 RECORDS = (".json", ".jsonl", ".ndjson")
 RECORDS_FIX = "write its rows as .csv or its text as .md; question-answer pairs are read by expansion=file expansion.file.path=FILE"
@@ -162,8 +165,10 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
             problems += error.problems
             continue
         text, title = fold_typesetting(text), fold_typesetting(title)
-        gone = tuple(remark for remark in remarks if isinstance(remark, LeftOut) and remark.count)
+        text, title, contents = without_contents(text, title)
+        gone = tuple(remark for remark in (*remarks, *contents) if isinstance(remark, LeftOut) and remark.count)
         said = [remark for remark in remarks if isinstance(remark, str)]
+        said += [f"{path}: {remark}" for remark in contents if isinstance(remark, str)]
         warnings += said
         words = text.split()
         if not words:
@@ -174,9 +179,9 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
             warnings.append(f"{path}: the same text as {first_with[same]}; left out")
             continue
         first_with[same] = str(path)
-        counted = count_words(text) if UNSPACED.search(text) else len(words)
-        if counted < 3:
-            count = f"{counted} {'word' if counted == 1 else 'words'}"
+        length = count_words(text) if UNSPACED.search(text) else len(words)
+        if length < 3:
+            count = counted(length, "word")
             warnings.append(f"{path}: only {count}; hardly anything to learn")
         name = f"{slug(path.stem)}-{same.hex()[:6]}"
         stem = " ".join(re.sub(r"[_-]+", " ", path.stem).split()) or path.stem
@@ -185,6 +190,20 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     if problems:
         raise UserError(*problems)
     return Loaded(tuple(documents), tuple(warnings))
+
+
+def without_contents(text: str, title: str) -> tuple[str, str, Sequence[str | LeftOut]]:
+    """The text and title without tables of contents, and what the user should know of headings."""
+    if not text.strip():
+        return text, title, []
+    rest, left_out = leave_out_contents(text)
+    remarks: list[str | LeftOut] = [*left_out]
+    if left_out and title not in rest:  # "Contents" is no title
+        title = ""
+    if empty := empty_headings(rest, title):
+        named = ", ".join(f"“{heading}”" for heading in empty[:NAMED]) + ", ..." * (len(empty) > NAMED)
+        remarks.append(f"{counted(len(empty), 'heading')} with no text below, so nothing asks about {named}")
+    return rest, title, remarks
 
 
 def reader_of(path: Path) -> Reader:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from byheart.documents.blocks import CODE, ITEM, TEXT, Block, Heading, Line, Outline
+from byheart.documents.numbering import ENDED, LED, Numbering, named_labels, paragraph_numbers, titles_between
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
 from byheart.documents.tables.find import find_tables
@@ -30,12 +31,30 @@ ROMAN = r"[ivxlc]{2,6}|[IVXLC]{2,6}"
 NUMBER = rf"(?:\d{{1,3}}|[A-Za-z]|aa|bb|cc|dd|ee|{ROMAN})"
 TITLE_WORD = r"[\"“(]?(?:[A-Z][a-z]{2,}|A|An|In|If|On|At|It|No|To)\b"
 MARKER = re.compile(
-    rf"(?:[-*+•‣▪·–—][ \t]+(?:\[[ xX]\][ \t]+)?|\({NUMBER}\)[ \t]*|{NUMBER}\)[ \t]+|\d{{1,3}}\.[ \t]+"
+    rf"(?:(?:[-*+•‣▪·–—][ \t]+)?(?:\[[ xX]\][ \t]+)|[-*+•‣▪·–—][ \t]+|[◦○●■□▶►➢➤✓✔☐☑☒][ \t]*"
+    rf"|（[一二三四五六七八九十\d]{{1,3}}）[ \t\u3000]*|(?:[一二三四五六七八九十]{{1,3}}|\d{{1,3}})、[ \t\u3000]*|[①-⑳][ \t]*|\({NUMBER}\)[ \t]*|{NUMBER}\)[ \t]+|\d{{1,3}}\.[ \t]+"
     rf"|\d{{1,3}}(?:\.\d{{1,3}})+\.?[ \t]+(?={TITLE_WORD})|(?:[A-Za-z]|{ROMAN})\.[ \t]+)"
 )
-BULLET = re.compile(r"[-*+•‣▪·–—][ \t]")
+BULLET = re.compile(r"[-*+•‣▪·–—][ \t]|[◦○●■□▶►➢➤✓✔☐☑☒]|\[[ xX]\][ \t]")
 LETTER = re.compile(r"([A-Za-z])\.[ \t]")
 
+TERM = re.compile(
+    r"[\"“„«]([^\"“”„«»]{1,60})[\"”“»],?\s+(?:means?|has|have|shall|refers?|includes?|is|are|bedeutet|bezeichnet|désigne)\b"
+)
+LEADS_ON = re.compile(r"(?:\(?\w{1,4}[.)]|\d{1,3}(?:\.\d{1,3})+)[ \t]+[a-zß-ÿ]")
+GOES_ON = re.compile(r"[;,][ \t]*(?:and|or|und|oder|et|ou)?[ \t]*$")
+DONE = re.compile(r"[.!?。！？][\"”’)]*\s*$")
+DANGLES = re.compile(
+    r"\b(?:and|or|the|an?|of|to|by|in|on|at|for|with|that|if|is|are|und|oder|der|die|das|et|ou|de|la|le)$"
+)
+# Behind these a number belongs to the sentence: "the test of clause", "nach § 4 Abs."
+REFERS = re.compile(
+    r"(?:\b(?:(?:sub-?)?(?:section|paragraph|article|clause|part|point|item|rule)s?|schedules?|artikels?|absatz|abs\.|ziffern?|"
+    r"nummern?|nr\.|satz|alinéas?)|§)[ \t]*$",
+    re.IGNORECASE,
+)
+PRECEDES = re.compile(r"\b(?:under|see|by|of|with|vom|zum|nach|gemäß|du|de|selon)[ \t]*$", re.IGNORECASE)
+FIRST = re.compile(r"\(?(?:[aiAI]|1)[.)]")
 NAMED = re.compile(
     r"(part|title|book|chapter|appendix|annex|schedule|subpart|article|section|sec\.|§{1,2}|kapitel|teil|abschnitt|artikel|anhang"
     r"|chapitre|titre|partie|annexe|cap[ií]tulo|t[ií]tulo|parte|secci[oó]n|art[ií]culo|artigo|anexo|capitolo|titolo|sezione|articolo"
@@ -55,7 +74,7 @@ SENTENCE_ENDS = (".", "!", "?", '."', ".”", ".)", "。", "！", "？", "।", 
 @lru_cache(maxsize=2)  # chunks, facts and places of a document are found one after the other
 def outline(text: str, title: str = "") -> Outline:
     """The structure of a text. In a text of headings only, the headings are paragraphs, so that nothing is lost."""
-    lines = [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
+    lines = lines_of(text)
     fenced = find_fenced(lines)
     tables = find_tables(lines, fenced)
     headings = find_headings(lines, fenced, title, tables)
@@ -64,6 +83,28 @@ def outline(text: str, title: str = "") -> Outline:
         return Outline((), tuple(find_blocks(lines, fenced, {}, tables)))
     ordered = [headings[index] for index in sorted(headings)]
     return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, join_sheets(text, ordered, blocks))))
+
+
+def empty_headings(text: str, title: str) -> list[str]:
+    """The titles of headings without text or further headings below them; none where a text is headings only."""
+    lines = lines_of(text)
+    fenced = find_fenced(lines)
+    found = find_headings(lines, fenced, title)
+    indices = sorted(found)
+    empty: list[str] = []
+    for index, after in zip_longest(indices, indices[1:], fillvalue=len(lines)):
+        closed = after == len(lines) or found[after].level <= found[index].level
+        if closed and not any(map(has_text, (line.text for line in lines[index + 1 : after]))):
+            empty.append(found[index].title)
+    return empty if len(empty) < len(found) else []
+
+
+def has_text(line: str) -> bool:
+    return not (UNDERLINE.match(line) or RULE.match(line)) and any(map(str.isalnum, line))
+
+
+def lines_of(text: str) -> list[Line]:
+    return [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
 
 
 def find_fenced(lines: list[Line]) -> dict[int, bool]:
@@ -102,7 +143,9 @@ def find_headings(
     if len(found) <= 1:
         for index, heading in find_plain_headings(lines, fenced, title, tables).items():
             found.setdefault(index, heading)
-    return found
+        return found
+    written = [index for index, line in enumerate(lines) if not line.blank and index not in fenced]
+    return found | titles_between(lines, written, found)
 
 
 def find_plain_headings(
@@ -121,15 +164,20 @@ def find_plain_headings(
         level = None
         if index == written[0] and alone and words == title:
             level = 0
-        elif above and (match := NAMED.match(words)) and len(words.split()) <= 15 and words[-1] not in ",;":
+        elif (match := NAMED.match(words)) and (above or ends_well) and names_section(words, lines, index, above):
             # "§ 1 Fees are due." before "§ 2 Fines are too.": those are rules, and a heading would hide them.
-            if not (words.endswith(".") and len(words.split()) > 3 and NAMED.match(lines[following].text.strip())):
+            ruled = NAMED.match(lines[following].text.strip()) or VERB.search(words)
+            if not (words.endswith(".") and len(words.split()) > 3 and ruled):
                 level = NAMED_LEVEL.get(match[1].lower(), SECTION_LEVEL)
         elif alone and words[-1] not in ".,;:!?。，；：！？" and (match := CHAPTER.match(words)) and len(words) <= 40:
             level = NAMED_LEVEL.get(match[1], SECTION_LEVEL)
+        elif (above or ends_well) and is_numbered_above(words, lines[following].text):
+            level = NUMBERED_LEVEL + words.split()[0].strip(".").count(".")
         elif alone and words[-1] not in ".,;:!?" and len(words.split()) <= 12:
             letters = [letter for letter in words if letter.isalpha()]
-            if match := NUMBERED.match(words):
+            if LEADS_ON.match(lines[following].text.lstrip()):  # "6.2 The Tenant must leave where the rent"
+                level = None
+            elif match := NUMBERED.match(words):
                 depth = match[1].count(".")
                 beside = NUMBERED.match(lines[following].text.strip())
                 if depth or not (beside and "." not in beside[1]):  # "1. Apples", "2. Pears" are a list
@@ -144,6 +192,25 @@ def find_plain_headings(
         if level is not None:
             found[index] = Heading(line.start, line.end, level, words)
     return found
+
+
+def names_section(words: str, lines: list[Line], index: int, above: bool) -> bool:
+    """Whether a line that begins like "Section 4" is a heading, and not the first line of a sentence. Where no blank line
+    stands `above`, it must be short."""
+    if len(words.split()) > (15 if above else 6) or words[-1] in ",;" or (not above and words[-1] in ".:"):
+        return False
+    below = lines[index + 1].text.strip() if index + 1 < len(lines) else ""
+    return not (below and (below[0].islower() or DANGLES.search(words)))
+
+
+def is_numbered_above(words: str, below: str) -> bool:
+    """Whether a line heads the clauses below it, also without blank lines: "2. Price" above "2.1 The Buyer pays ..."."""
+    match = NUMBERED.match(words)
+    short = len(words.split()) <= 12 and words[-1] not in ".,;:!"
+    # Below "3.3 The Owner may withdraw where the Charterer", "3.3.1 fails to pay" goes on with the sentence.
+    child = rf"{re.escape(match[1])}\.1[.)]?\s+(?P<first>\S)" if match and short else ""
+    found = re.match(child, below.lstrip()) if child else None
+    return found is not None and not found["first"].islower()
 
 
 def is_caption(words: str, below: str) -> bool:
@@ -164,15 +231,21 @@ def find_blocks(
     lines: list[Line], fenced: dict[int, bool], headings: dict[int, Heading], tables: dict[int, tuple[Block, ...]]
 ) -> list[Block]:
     letters = {match[1] for line in lines if (match := LETTER.match(line.text.lstrip()))}
+    written = [index for index in range(len(lines)) if index not in fenced and index not in headings]
+    named = named_labels(lines, written) | paragraph_numbers(lines, written)
+    numbering, above, led = Numbering(), "", False
+    width = max((line.end - line.start for line in lines), default=0)
     blocks: list[Block] = []
     open_kind = ""  # the kind of the block that the next line may continue; "" after a blank line or a heading
     heading_end = -1
     for index, line in enumerate(lines):
         if index in headings:
             heading_end = headings[index].end
+            numbering.note(headings[index].title, heading=True)
+            above = ""
         if index in tables:
             blocks += tables[index]
-            open_kind = ""
+            open_kind = above = ""
             continue
         code = index in fenced and not fenced[index]
         stripped = line.text if code else line.text.lstrip(" \t>")
@@ -188,9 +261,21 @@ def find_blocks(
             kind = CODE
         else:
             label = read_label(stripped, letters)
-            if open_kind == TEXT and not may_interrupt(stripped, lines[index - 1].text):
+            if open_kind and not may_interrupt(stripped, lines[index - 1].text, open_kind == ITEM):
                 label = ""
+            label = label or numbering.read(stripped, above, wrapped=bool(open_kind)) or named.get(index, "").lstrip()
+            label += read_label(stripped[len(label) :], letters) if label else ""
+            numbering.note(label)
             kind = ITEM if label else TEXT
+            if kind == TEXT and TERM.match(stripped):
+                beside = blocks and blocks[-1].kind == ITEM and not blocks[-1].label and not open_kind
+                kind = ITEM if above and (beside or LED.search(above) or GOES_ON.search(above)) else TEXT
+            led = (led or not DONE.search(above)) if kind == ITEM and above else led and bool(open_kind)
+            # "(b) is late,\nthe Buyer may refuse it": a short line was not broken for want of room.
+            short = len(above) < 0.6 * width and above.rstrip().endswith((",", ";"))
+            if kind == TEXT and open_kind == ITEM and led and short and stripped[0].islower():
+                open_kind = ""
+            above = stripped
         if blocks and (open_kind == kind == CODE or (kind == TEXT and open_kind in (TEXT, ITEM))):
             blocks[-1] = replace(blocks[-1], end=end)
             continue
@@ -218,6 +303,9 @@ def read_label(line: str, letters: set[str]) -> str:
     return line[:position] if position < len(line.rstrip()) else ""
 
 
-def may_interrupt(line: str, above: str) -> bool:
-    """Whether a marker inside a paragraph opens an item: "as in\\n(b) of this part" is only a wrapped line."""
-    return bool(BULLET.match(line)) or bool(re.search(r"(?:[.:;,!?。：；，！？।۔؟]|\b(?:and|or))[\"”’)*_]*\s*$", above))
+def may_interrupt(line: str, above: str, listed: bool) -> bool:
+    """Whether a marker opens an item below a line of a paragraph or (where `listed`) of an item: "as in\\n(b) of this part"
+    is only a wrapped line."""
+    if BULLET.match(line) or ENDED.search(above):
+        return True
+    return listed and not REFERS.search(above) and bool(FIRST.match(line) or not PRECEDES.search(above))

@@ -13,9 +13,9 @@ Span = tuple[int, int]
 # nupunkt breaks after `"Bistro.` in `"Bistro.", she said` and inside `[source?][source?]`.
 CONTINUES = re.compile(r"""[a-zß-öø-ÿ,;:.!?…)\]}”’»]|["'](?:[\s,;:.)\]]|$)""")
 CJK_END = re.compile(r"(?<=[。！？])(?![。！？”’」』）])")
-# nupunkt takes "kg." for an abbreviation, and the "V." of "400 V. The fan turns" for an initial, as in "50 W. Main Street".
+# nupunkt takes "kg." and "cent." for abbreviations, and the "V." of "400 V. The fan turns" for an initial, as in "50 W. Main Street".
 UNIT_END = re.compile(
-    r"(?<=\d)\s?(?:(?:[kcm]m|[km]g|ml|[kMG]?Hz|k?Wh|kW|kV)\.(?=\s+[A-Z][a-z])|(?:[VWAmgLl]|°[CF]|ft|in|min)\.(?=\s+(?:The|An?|Its?|This|"
+    r"(?<=\d)\s?(?:(?:[kcm]m|[km]g|ml|[kMG]?Hz|k?Wh|kW|kV|per\s?cent)\.(?=\s+[A-Z][a-z])|(?:[VWAmgLl]|°[CF]|ft|in|min)\.(?=\s+(?:The|An?|Its?|This|"
     r"These|They|There|You|We|Each|Every|All|No|Do|If|When|In|On|At|For|After|Before)\s))"
     r"|(?<=\d)\s?[ap]\.m\.(?=\s+(?!Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|June|July|Aug|Sep|Oct|Nov|Dec|Eastern|Central|"
     r"Mountain|Pacific|Atlantic|Alaska|Hawaii|Greenwich|Coordinated|Local|Standard|Daylight)[A-Z][a-z])"
@@ -28,7 +28,8 @@ VERB = re.compile(
 # A term does not open with these, though an item that completes its lead-in may: "By a CW emission."
 OPENER = re.compile(
     r"\W*(?:by|in|on|at|for|from|to|with|without|when|where|while|if|unless|until|after|before|during|under|over|through|"
-    r"as|because|since|and|or|but|not|who|which|that|whose)\b",
+    r"as|because|since|and|or|but|not|who|which|that|whose|it|he|she|they|we|you|this|these|there)\b"
+    r"|\W*the\s+(?:\S+\s+){3}",
     re.IGNORECASE,
 )
 WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")

@@ -4,13 +4,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_KIND = r"(?:chapter|section|part|article|rule)\s+"
+_KIND = r"(?:chapter|section|part|rule|clause|schedule|annexe?|appendix|art(?:icle|ikel|icolo|[ií]culo|igo)?\.?|kapitel|chapitre|статья)\s+"
 _ROMAN = r"(?-i:(?=[IVXLC])(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))(?!\w)"  # "In", "Live" and "CIVIL" are none
-# A lone "I", "V" or "C" is a number behind "Part" or before a full stop only: "C compilers", "V belts".
+_CAPITAL = r"(?-i:(?=[\"“(]?[A-Z]))"
+# A number without a full stop is one where a title follows: "1.1 Screens", not "2.4 GHz radio", "24 hours a day" or "3 Ways".
+# A lone "I", "V" or "C" is a number behind "Part" or before a full stop only ("C compilers", "V belts"), "XL" nowhere else.
 _NUMBERED = re.compile(
-    rf"^(?P<number>(?:§+\s*)?(?:{_KIND})?\d+(?:[.\-]\d+)*[a-z]?|{_KIND}{_ROMAN}|{_ROMAN}(?=[.:)])|(?=[A-Z]{{2}}){_ROMAN})[.:)]?\s+(?P<topic>.+)$",
+    rf"^(?:(?P<named>§+\s*\d+(?:[.\-]\d+)*[a-z]?|{_KIND}\d+(?:[.\-]\d+)*[a-z]?|{_KIND}{_ROMAN}(?=$|[.:)\s–—-]+{_CAPITAL}))"
+    rf"|(?P<bare>\d+(?:\.\d+)*(?=[.:)]\s)|\d+(?:\.\d+)+(?=\s+(?-i:[\"“]?[A-Z][a-z]))|{_ROMAN}(?=[.:)])"
+    rf"|(?=[A-Z]{{2}})(?!XL){_ROMAN}(?=\s+{_CAPITAL})))(?(named)(?=$|[.:)\s]))[.:)]?(?:\s+[–—-])?(?:\s+(?P<topic>.+))?$",
     re.I,
 )
+_NAMED_ITEM = re.compile(rf"(?:§+\s?|{_KIND})\d+(?:\.\d+)*[a-z]?(?![\w])|第[^条條]+[条條]", re.I)
+_OUTER = re.compile(r"(?:schedule|annexe?|appendix|exhibit|anlage|anhang)\s+(?:\d+|[A-Z]|[IVX]+)\b", re.I)
+_ARTICLE = re.compile(r"art(?:icle|ikel|icolo|[ií]culo|igo)?\.?\s|第.+[条條]$|статья\s", re.I)
+_LABELS = re.compile(r"\([^)]*\)|[^\s().]+[.)]?")
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,22 @@ class Citation:
     section: str  # "§ 97.25 License term"; empty where the document has no sections
     number: str  # "§ 97.25"; empty where sections bear no numbers
     topic: str  # "License term"
-    item: str  # "§ 97.101(b)", where both a number and an item label are known
+    item: str  # "§ 97.101(b)", "clause 3.3.1": where the number of the item is known
+
+    @property
+    def kind(self) -> str:
+        """What the item is called where it is smaller than its section: "clause", "article"; else empty."""
+        if self.item.startswith("clause"):
+            return "clause"
+        if not self.item or (self.number and self.item.startswith(self.number)):
+            return ""
+        return (
+            "article"
+            if _ARTICLE.match(self.item)
+            else "section"
+            if self.item[0] == "§"
+            else self.item.split()[0].lower()
+        )
 
     @property
     def whole(self) -> str:
@@ -49,14 +72,44 @@ class Citation:
         return f"{source}, {question[:1].lower()}{question[1:]}" if self.number else self.behind(question)
 
 
-def cite(title: str, headings: Sequence[str], label: str = "") -> Citation:
+def cite(title: str, headings: Sequence[str], labels: str = "") -> Citation:
+    """`labels` is the number of the clause within its section, "(a)(3)", or of the document, "3.3.1(a)"."""
     sections = [heading for heading in headings if heading.strip() != title.strip()]
     section = re.sub(r"\s+", " ", sections[-1]).strip().rstrip(".:") if sections else ""
     match = _NUMBERED.match(section)
-    number = match["number"] if match else ""
-    topic = match["topic"] if match else section
-    item = f"{number}{label}" if number and re.fullmatch(r"(?:\(\w+\))+", label) else ""
+    number = (match["named"] or match["bare"]) if match else ""
+    topic = (match["topic"] or "") if match else section
+    item = _item(number, labels)
+    if match and match["named"] and _NAMED_ITEM.match(labels):  # "Art. 5." below the heading of article 4
+        section = number = re.match(r"[^(（]+", item)[0].strip()  # type: ignore[index]
+        topic = ""
+    elif match and match["bare"]:
+        number = f"{'clause' if item.startswith('clause') else 'section'} {number}"
+    outer = [found.group() for heading in sections if (found := _OUTER.match(heading))]
+    if outer and item.startswith("clause"):
+        item = f"{item} of {outer[0]}"
     return Citation(short_title(title), section, number, topic, item)
+
+
+def _item(number: str, labels: str) -> str:
+    """ "clause 3.3(a)" for "3.3(a)"; "Article 5(1)(b)" for "1.(b)" in Article 5; "§ 4(2) no. 3" for "(2)3." in § 4."""
+    if match := re.match(r"\d{1,3}(?:\.\d{1,3})+", labels):
+        return f"clause {match.group()}{_bracketed(labels[match.end() :])}"
+    if match := _NAMED_ITEM.match(labels):
+        return f"{match.group()}{_bracketed(labels[match.end() :])}"
+    if number and labels and (labels.startswith("(") or not number[:1].isdigit()):
+        return f"{'clause ' * number[:1].isdigit()}{number}{_bracketed(labels)}"
+    return ""
+
+
+def _bracketed(labels: str) -> str:
+    parts: list[str] = []
+    for label in _LABELS.findall(labels):
+        below = parts and label[:1].isdigit() and label.endswith(".")
+        parts.append(
+            f" no. {label[:-1]}" if below else label if label[0] in "(（①②③④⑤⑥⑦⑧⑨⑩" else f"({label.rstrip('.)')})"
+        )
+    return "".join(parts)
 
 
 def short_title(title: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BLANK = "____"
 _DEFINITION = re.compile(r"^(?P<term>[A-Z][^.:;!?]{1,60})[.:]\s+(?P<meaning>[A-Z“\"].+)$")
 _ANNOUNCED = re.compile(r"\bfollowing (?P<noun>[a-z]+s)\b[^:]*:?$")
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+ORDINALS = tuple("first second third fourth fifth sixth seventh eighth ninth tenth".split())
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Draft:
     subject: str
     cited: bool = True  # whether the citation is still to be put before or behind the question
     free: bool = False  # whether it may be put before it
+    exact: bool = False  # whether the citation must name the item, because others of its list answer it too
 
 
 def defines(text: str) -> tuple[str, str] | None:
@@ -73,9 +74,9 @@ def ask_item(text: str, lead_in: str, label: str, place: Citation) -> list[Draft
     answer = f"{capital(text.rstrip('.;,'))}."
     asked = f"Which {noun} stands in {place.item} of {place.title}?"
     drafts = [Draft("simple", FORWARD, asked, answer, f"{noun} {label}", cited=False)]
-    if 0 <= index < len(_ORDINALS):
-        asked = f"What is the {_ORDINALS[index]} of the {found['noun']} under {place.topic or place.section}?"
-        drafts.append(Draft("simple", FORWARD, asked, answer, f"{_ORDINALS[index]} {noun}"))
+    if 0 <= index < len(ORDINALS):
+        asked = f"What is the {ORDINALS[index]} of the {found['noun']} under {place.topic or place.section}?"
+        drafts.append(Draft("simple", FORWARD, asked, answer, f"{ORDINALS[index]} {noun}"))
     return drafts
 
 
@@ -133,20 +134,16 @@ def _ask_condition(sentence: str) -> list[Draft]:
 
 
 def _recitations(statement: str, place: Citation) -> list[Draft]:
-    drafts = []
-    if place.item:
-        asked = f"What does {place.item} of {place.title} say?"
-        drafts.append(Draft("recitation", FORWARD, asked, statement, place.item, cited=False))
-    if len(statement.split()) > 5:
-        opening = " ".join(statement.split()[:4])
+    if len(words := statement.split()) > 3:
+        opening = " ".join(words[: min(4, len(words) - 2)])
         asked = f"Recite the sentence that begins “{opening}”."
-        return [*drafts, Draft("recitation", FORWARD, asked, statement, opening)]
+        return [Draft("recitation", FORWARD, asked, statement, opening)]
     if UNSPACED.search(statement) and len(statement) > 5:
         opening = statement[: min(8, len(statement) // 2)]
         asked = f"Recite the sentence that begins “{opening}”."
-        return [*drafts, Draft("recitation", FORWARD, asked, statement, opening)]
+        return [Draft("recitation", FORWARD, asked, statement, opening)]
     asked = f"Recite what {place.whole} says."
-    return [*drafts, Draft("recitation", FORWARD, asked, statement, place.whole, cited=False)]
+    return [Draft("recitation", FORWARD, asked, statement, place.whole, cited=False)]
 
 
 def _completions(statement: str) -> list[Draft]:

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from byheart.documents.language import is_english
+from byheart.documents.language import UNSPACED, is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
 from byheart.expansion.question_generation.definitions import is_meaning, is_term
 from byheart.expansion.question_generation.reading import ask_facts, parse
-from byheart.expansion.question_generation.wording import small
 from byheart.expansion.quotas import Quotas, choose, shortfalls
+from byheart.expansion.rules.clauses import ask_clauses, body_of, completed, explains, head_of, needs_all, tell_apart
 from byheart.expansion.rules.other_languages import note_languages
 from byheart.expansion.rules.own_pairs import OwnPairs
 from byheart.expansion.rules.questions import (
@@ -35,13 +35,13 @@ OPENS_WITH_CONDITION = re.compile(r"^(?:if|when|while|where|once|before|after|un
 _ANNOUNCEMENT = re.compile(
     r",?\s+(?:as\s+\w+\s+)?(?:in|by|with|under|for|to)\s+(?:(?:one|any|each|either)\s+of\s+)?the\s+following\b[^:]*:$"
 )
-_LAST_CONJUNCTION = re.compile(r";?,?\s+(?:and|or)$")
 # Questions with short answers teach most; what a reader would hardly ask comes last.
 ORDER = (
     "asked asked condition reordered asked recitation asked completion asked asked asked blank source asked asked "
     "completion asked before"
 ).split()
 PER_CELL = 3  # examples of a row: each cell is asked for forward, in reverse, and once more
+READINGS = ("asked", "condition", "reordered")  # families that take a statement for the whole truth
 SENTENCE_ENDS = (*".!?…。！？؟।॥۔”»」』", '"')
 FAMILIES = tuple(dict.fromkeys(ORDER))
 
@@ -64,13 +64,18 @@ class Rules(Quotas):
         english = [fact for fact in facts if is_english(fact.language)]
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
         whole = {fact.id for fact in facts if fact.paired or fact.cells}
-        statements = {f.id: f.statement if f.id in whole else state(f.text, lead_ins[f.id]) for f in facts}
+        statements = {f.id: f.statement if f.id in whole else state(f.text, lead_ins[f.id], f.closing) for f in facts}
         read = [fact for fact in english if not fact.cells]
         parsed = dict(zip((fact.id for fact in read), parse([statements[fact.id] for fact in read]), strict=True))
-        places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
+        places = {f.id: cite(source.titles[f.document], headings_above(f), f.labels or f.label) for f in facts}
         asked = _asked([fact for fact in english if fact.id not in whole], lead_ins, statements, places)
         pairs = OwnPairs(facts)
         rows = TableRows(facts, {fact.document for fact in english}, {fact.id: headings_above(fact) for fact in facts})
+        plain = [fact for fact in facts if fact.id not in whole]
+        clauses = ask_clauses(plain, lead_ins, statements, source.titles, announces)
+        lists: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for fact in plain:
+            lists[(fact.document, *fact.headings, lead_ins[fact.id])].append(fact.text)
         families = {}
         for fact in facts:
             place = places[fact.id]
@@ -82,6 +87,12 @@ class Rules(Quotas):
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
             else:
                 drafts = fill_neutral_templates(statements[fact.id], place)
+            lead, beside = lead_ins[fact.id], lists[(fact.document, *fact.headings, lead_ins[fact.id])]
+            if lead and len(beside) > 1:
+                kept = [name for name in drafts if name not in READINGS or not needs_all(lead, beside)]
+                drafts = {name: tell_apart(drafts[name], fact, lead) for name in kept}
+            for name, numbered in clauses.get(fact.id, {}).items():
+                drafts[name] = [*numbered, *drafts.get(name, [])]
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
         ambiguous = _ambiguous(families, places) | _one_of_several(facts, lead_ins, families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
@@ -111,7 +122,7 @@ class Rules(Quotas):
         dice = random.Random(hashlib.sha256(f"{self.seed}:{fact.id}".encode()).hexdigest())
         examples: dict[str, Example] = {}
         for draft in _deal(families):
-            exact = (draft.question, place.whole) in ambiguous
+            exact = draft.exact or (draft.question, place.whole) in ambiguous
             if exact and not place.item:
                 continue
             cited = place.behind(draft.question, exact)
@@ -144,26 +155,23 @@ def headings_above(fact: Fact) -> Sequence[str]:
     return fact.headings[:-1] if own else fact.headings
 
 
-def state(text: str, lead_in: str) -> str:
+def state(text: str, lead_in: str, closing: str = "") -> str:
     """The fact as a statement that stands alone: a list item with the words that govern it, ended by a full stop."""
-    body = " ".join(text.split()).rstrip(";,")  # a hard-wrapped text breaks its sentences over lines
-    body = _LAST_CONJUNCTION.sub("", body)
-    head = lead_in.strip().rstrip(":").rstrip()
-    if head and not announces(head):
-        body = f"{head} {small(body)}"
-    return body if body.endswith(SENTENCE_ENDS) else f"{body}."
+    head = head_of(lead_in)
+    body = completed("" if announces(head) or explains(text) else head, body_of(text), closing).rstrip(":：")
+    return body if body.endswith(SENTENCE_ENDS) else f"{body}{'。' if UNSPACED.match(body[-1:]) else '.'}"
 
 
-def read_out(text: str, lead_in: str) -> list[str]:
+def read_out(text: str, lead_in: str, closing: str = "") -> list[str]:
     """The sentences to read for several items in one ("No station shall transmit: music ...; or false messages"), each
     with the lead-in, and for a lead-in that is a fact itself, without its announcement."""
-    head, body = lead_in.strip().rstrip(":").rstrip(), " ".join(text.split()).rstrip(";,.")
+    head, body = head_of(lead_in), " ".join(text.split()).rstrip(";,.")
     if not head:
         return [f"{_ANNOUNCEMENT.sub('', body)}."]
-    if announces(head):
-        return [f"{body}."]
-    body = _ANNOUNCEMENT.sub("", _LAST_CONJUNCTION.sub("", body))
-    return [f"{head} {small(item)}." for item in re.split(r";\s+(?:and\s+|or\s+)?", body)]
+    if announces(head) or explains(text):
+        return [f"{body_of(body)}."]
+    body = _ANNOUNCEMENT.sub("", body_of(body))
+    return [f"{completed(head, item, closing)}." for item in re.split(r";\s+(?:and\s+|or\s+)?", body)]
 
 
 def announces(lead_in: str) -> bool:
@@ -216,7 +224,7 @@ def _asked(
         for fact in facts
         if announces(lead_ins[fact.id])
     }
-    readable = {fact.id: read_out(fact.text, lead_ins[fact.id]) for fact in facts}
+    readable = {fact.id: read_out(fact.text, lead_ins[fact.id], fact.closing) for fact in facts}
     generated = ask_facts(readable, definitions, announced, {fact.id: fact.chunk for fact in facts})
     asked = {}
     for fact in facts:
