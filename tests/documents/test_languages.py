@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from byheart import cli
 from byheart.data.chunks import Chunking
 from byheart.data.contamination import ContaminationFinder
 from byheart.documents.language import count_words, document_language
+from byheart.documents.other_languages import split_sentences
 from byheart.expansion.filters.checks import (
     ALONE,
     GIVEN_AWAY,
@@ -53,6 +55,11 @@ ASKED |= {f"{language}_60": ASKED[language] for language in ("de", "zh")}
 ANGLES = ("simple", "detailed", "scenario", "completion", "reverse")
 
 
+def code(name: str) -> str:
+    """Texts of exactly 60 sentences have names like "de_60"."""
+    return name.partition("_")[0]
+
+
 def read(language: str) -> tuple[str, list[str]]:
     """The text in paragraphs, and its sentences as they were counted by hand."""
     lines = TEXTS[language].read_text("utf-8").splitlines()
@@ -60,11 +67,6 @@ def read(language: str) -> tuple[str, list[str]]:
     blank = "" if code(language) in ("zh", "ja") else " "
     text = "\n\n".join(part if part.startswith("#") else part.replace("\n", blank) for part in paragraphs)
     return text, [line for line in lines if line and not line.startswith("#")]
-
-
-def code(name: str) -> str:
-    """Texts of exactly 60 sentences have names like "de_60"."""
-    return name.partition("_")[0]
 
 
 @pytest.mark.parametrize("language", TEXTS)
@@ -96,7 +98,7 @@ def in_its_language(language: str):
     return script
 
 
-@pytest.mark.parametrize("language", ASKED)
+@pytest.mark.parametrize("language", [name for name in ASKED if name == code(name)])
 @pytest.mark.parametrize("strategy", [Angles(), Ladder(rungs=3)], ids=["angles", "ladder"])
 def test_a_teacher_covers_every_fact_in_both_directions(language, strategy):
     text, sentences = read(language)
@@ -119,7 +121,7 @@ def test_sixty_sentences_through_a_server_meet_their_quotas(name, tmp_path, monk
     text, sentences = read(name)
     (tmp_path / "text.md").write_text(text, "utf-8")
     script = in_its_language(name)
-    asked = "documents=text.md expansion=ladder expansion.ladder.rungs=2 teacher=openai teacher.model=toy teacher.api_key_env=TOY_KEY"
+    asked = "documents=text.md expansion=ladder expansion.ladder.rungs=1 teacher=openai teacher.model=toy teacher.api_key_env=TOY_KEY"
     with ChatServer(lambda call: Say(answer(script(call.said, call.body["temperature"])))) as server:
         words = [*asked.split(), f"teacher.base_url={server.url}", "teacher.server=toy", "hydra.run.dir=run"]
         assert cli.main(["expand", *words]) == 0
@@ -341,3 +343,12 @@ def test_a_chinese_completion_that_a_recitation_gives_away_is_not_held_out():
     )
     asked = Example("b", "渡轮每四十分钟开", "一班，狗必须拴着。", ("f",), "completion", FORWARD, "file", "c")
     assert ContaminationFinder([recited]).reasons([asked])
+
+
+@pytest.mark.parametrize("part", ["“a！”他说。", "Dr. med. ", "1. ", "— a. "])
+def test_hostile_paragraphs_are_split_in_linear_time(part):
+    prose = (part * 100_000)[:100_000]
+    start = time.process_time()
+    spans = split_sentences(prose, "de")
+    assert time.process_time() - start < 4
+    assert "".join(prose[a:b] for a, b in spans) == prose

@@ -9,7 +9,7 @@ Span = tuple[int, int]
 # no unit ("8 h."); an abbreviation before a number; a rank ("der 2. Vorsitzende", where only German has a capital).
 TITLE = re.compile(
     r"(?<!\w)(?:mm|mmes?|mlles?|mgr|me|dott|ing|arch|avv|sig|sigra|profa?|dra?|dipl|hr|fr|fa|gebr|dhr|mevr|mw|drs|sra?|srta|sta?|ste|inż"
-    r"|d\.?ª|ts|ths|pgs|д-р|проф|г-н|г-жа|ул|им|акад|д|кв|डॉ|श्री|श्रीमती|पं|c\.-à-d|p\. ?ex|inkl|exkl|zzgl|evtl|sog|insb|pck|msp"
+    r"|d\.?ª|ts|ths|pgs|д-р|проф|г-н|г-жа|ул|им|акад|д|кв|डॉ|श्री|श्रीमती|पं|c\.-à-d|p\. ?ex|inkl|exkl|zzgl|evtl|sog|insb|gem|pck|msp|tp"
     r"|(?:dr|prof|dipl)\.(?: ?(?-i:[a-zäöü]{3,5}|h\. ?c)\.){0,2} ?(?-i:[a-zäöü]{3,5}|h\. ?c))\.$",
     re.I,
 )
@@ -33,9 +33,11 @@ DANDA = re.compile("[।॥۔]")  # where sentences end with these, "." only abb
 QUOTED = re.compile("[とをがはもにの、,，]|って|という")  # 「…。」と言った: a quotation inside its sentence
 # Ends that sentencex does not see: behind a unit ("41,5 km. El club", "1908 г. Он"), and before a number ("。1956年").
 UNSEEN = re.compile(
-    r"(?:\d\s?(?:[kcm]?m|[km]?g|[mc]?l|h|гг?|вв?|ч|[кс]?м|мм|к?г|руб|коп|тыс|млн|чел)|т\.\s?[дп])\.(?=\s+[«„¿¡\"]?[A-ZÀ-ÖØ-ÞА-ЯЁ])"
+    r"(?:\d\s?(?:[kcm]?m|[km]?g|[mc]?l|h|гг?|вв?|ч|[кс]?м|мм|к?г|руб|коп|тыс|млн|чел)|(?:кв|куб)\.\s?[кс]?м|т\.\s?[дп])\.(?=\s+[«„¿¡\"]?[A-ZÀ-ÖØ-ÞА-ЯЁ])"
     r"|\d\s?[كسم]?[مغ]\.(?=\s+[ء-ي])|[。！？](?=\s?[\dA-Za-z])"
 )
+PIECE = 8000  # characters that sentencex reads at once
+LAST = 80  # characters before a possible end that are looked at
 SAYS = re.compile(r"[—–-]\s*[^\W\d_]")  # "— Qui est là ? — demanda-t-il." is one sentence
 TOLD = re.compile(r"[^，。！？；：“”]{0,12}[说說道问問答喊叫写寫][了着道]?[，。！]")  # “……！”王大姐说。
 ROMAN = re.compile(r"[IVXLC]+(?!\w)")
@@ -45,16 +47,37 @@ def split_sentences(prose: str, language: str) -> list[Span]:
     """The spans of the sentences, each with the blanks behind it: together they are the whole text."""
     from sentencex import segment
 
-    ends = list(accumulate(map(len, segment(language, prose))))
+    # In pieces: sentencex takes minutes for a paragraph of 300 kB that is full of quotations.
+    pieces = [prose[a:b] for a, b in pairwise([*piece_starts(prose), len(prose)])]
+    ends = list(accumulate(len(sentence) for piece in pieces for sentence in segment(language, piece)))
     cuts = sorted({0, *ends, *(match.end() for match in UNSEEN.finditer(prose))})
     dotted = bool(DANDA.search(prose))
     spans: list[Span] = []
     for start, end in pairwise(cuts):
-        if spans and goes_on(prose[slice(*spans[-1])].rstrip(), prose[start:end].lstrip(), language, dotted):
+        if spans and goes_on(ending(prose, spans[-1]), prose[start:end].lstrip(), language, dotted):
             spans[-1] = (spans[-1][0], end)
         else:
             spans.append((start, end))
     return spans
+
+
+def piece_starts(prose: str) -> list[int]:
+    """Where pieces of at most `PIECE` characters begin: behind a full stop, else a blank, else anywhere."""
+    starts = [0]
+    while len(prose) - starts[-1] > PIECE:
+        first, last = starts[-1] + PIECE // 2, starts[-1] + PIECE
+        cut = max((prose.rfind(sign, first, last) + len(sign) for sign in (". ", "。", "। ", "۔ ")), default=0)
+        if cut <= first:
+            cut = prose.rfind(" ", first, last) + 1
+        starts.append(cut if cut > first else last)
+    return starts
+
+
+def ending(prose: str, span: Span) -> str:
+    """The first letter of a sentence and its last words: all that decides. The whole, again and again, would take minutes
+    where much is joined."""
+    start, end = span
+    return prose[start] + prose[max(start + 1, end - LAST) : end].rstrip()
 
 
 def goes_on(before: str, after: str, language: str, dotted: bool) -> bool:
