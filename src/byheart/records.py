@@ -63,6 +63,8 @@ class Fact:
     def statement(self) -> str:
         """The words that say it all, on one line: of a pair the question too, which may be a heading above `text`."""
         words = " ".join(self.text.split())
+        if self.kind == "speech":
+            return f"{self.label}: {words}"
         if not self.paired:
             return words
         return " ".join(f"{self.question}{'' if self.kind == 'pair' else ':'} {self.answer}".split())

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from byheart.documents.folding import fold_typesetting
 from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.speech.read import read_speech
 from byheart.errors import Problem, UserError
 from byheart.records import Document
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
-PLAIN = (".txt", ".text")
+PLAIN = (".txt", ".text", ".srt", ".vtt")
 HTML = (".html", ".htm", ".xhtml")
 SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML)
 EXAMPLE = "e.g. documents=handbook.pdf"
-READABLE = ".txt, .md, .pdf and .html"
+READABLE = ".txt, .md, .pdf, .html, .srt and .vtt"
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
         except UserError as error:
             problems += error.problems
             continue
-        text, title = fold_typesetting(text), fold_typesetting(title)
+        text, title, left_out = read_speech(fold_typesetting(text), fold_typesetting(title))
+        remarks = [*remarks, *(f"{path}: {line}" for line in left_out)]
         warnings += remarks
         words = text.split()
         if not words:

@@ -9,9 +9,10 @@ import re
 from dataclasses import replace
 from itertools import pairwise
 
-from byheart.documents.blocks import Block, Heading, Line, Outline
+from byheart.documents.blocks import SPEECH, Block, Heading, Line, Outline
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
+from byheart.documents.speech.marks import TURN
 
 __all__ = ["Block", "Heading", "Outline", "outline"]
 
@@ -82,7 +83,7 @@ def find_headings(lines: list[Line], fenced: dict[int, bool], title: str) -> dic
     """Headings by the index of their (first) line."""
     found: dict[int, Heading] = {}
     for index, line in enumerate(lines):
-        if index in fenced or line.blank or line.end - line.start > MAX_HEADING:
+        if index in fenced or line.blank or line.end - line.start > MAX_HEADING or TURN.match(line.text):
             continue
         if (match := ATX.match(line.text)) and match[2].strip("# \t"):
             found[index] = Heading(line.start, line.end, len(match[1]), match[2].strip())
@@ -104,7 +105,7 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
     for index, following in pairwise(written):  # the last line heads nothing
         line = lines[index]
         words = line.text.strip()
-        if len(words) > 120:
+        if len(words) > 120 or TURN.match(words):
             continue
         above = is_alone(lines, index, below=False) or (index - 1) in found
         alone = above and is_alone(lines, index, above=False)
@@ -167,6 +168,8 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
         label = ""
         if code:
             kind = "code"
+        elif turn := TURN.match(stripped):
+            kind, label = SPEECH, turn[0]
         elif stripped.startswith("|") and stripped.rstrip().endswith("|") and len(stripped) > 2:
             kind = "header" if index + 1 < len(lines) and is_table_rule(lines[index + 1].text) else "row"
         else:
@@ -180,7 +183,9 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
         start = line.end - len(stripped)
         indented = line.text.expandtabs(4)
         indent = len(indented) - len(indented.lstrip())
-        blocks.append(Block(start, min(start + len(label), end), end, kind, indent, " ".join(label.split())))
+        blocks.append(
+            Block(start, min(start + len(label), end), end, kind, indent, " ".join(label.rstrip(":\u00a0").split()))
+        )
         open_kind = kind
     return blocks
 

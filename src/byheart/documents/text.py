@@ -44,7 +44,7 @@ def read_text(path: Path) -> tuple[str, str, list[str]]:
     matter = FRONT_MATTER.match(text)
     text = text[matter.end() :] if matter else text
     title = TITLE_KEY.search(matter[1]) if matter else None
-    if path.suffix.lower() not in (".txt", ".text"):
+    if path.suffix.lower() not in (".txt", ".text", ".srt", ".vtt"):
         text, left_out = read_marks(text)
         warnings = [*warnings, *(f"{path}: {line}" for line in left_out)]
     return text, title[1] if title else find_title(text), warnings

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from byheart.documents.blocks import SPEECH
 from byheart.documents.language import document_language, is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
@@ -27,6 +28,7 @@ from byheart.expansion.rules.questions import (
     fill_neutral_templates,
     fill_templates,
 )
+from byheart.expansion.rules.speech import Speech, spoken
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
@@ -62,17 +64,19 @@ class Rules(Quotas):
         foreign = {document.id for document in source.documents if not is_english(document_language(document.text))}
         english = [fact for fact in facts if fact.document not in foreign]
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
-        statements = {f.id: f.statement if f.paired else state(f.text, lead_ins[f.id]) for f in facts}
+        statements = {f.id: stated(f, lead_ins[f.id]) for f in facts}
         read = [statements[fact.id] for fact in english]
         parsed = dict(zip((fact.id for fact in english), parse(read), strict=True))
         places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
         asked = _asked([fact for fact in english if not fact.paired], lead_ins, statements, places)
-        pairs = OwnPairs(facts)
+        pairs, speech = OwnPairs(facts), Speech(facts, parsed)
         families = {}
         for fact in facts:
             place = places[fact.id]
             if fact.paired:
                 drafts = pairs.families(fact, place, parsed.get(fact.id))
+            elif fact.kind == SPEECH:
+                drafts = speech.families(fact, place, parsed.get(fact.id), asked.get(fact.id, []))
             elif fact.id in parsed:
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
             else:
@@ -137,6 +141,13 @@ def headings_above(fact: Fact) -> Sequence[str]:
     return fact.headings[:-1] if own else fact.headings
 
 
+def stated(fact: Fact, lead_in: str) -> str:
+    """The words that are read and recited, of any kind of fact."""
+    if fact.paired:
+        return fact.statement
+    return spoken(fact.text) if fact.kind == SPEECH else state(fact.text, lead_in)
+
+
 def state(text: str, lead_in: str) -> str:
     """The fact as a statement that stands alone: a list item with the words that govern it, ended by a full stop."""
     body = " ".join(text.split()).rstrip(";,")  # a hard-wrapped text breaks its sentences over lines
@@ -186,14 +197,16 @@ def _asked(
     facts: Sequence[Fact], lead_ins: Mapping[str, str], statements: Mapping[str, str], places: Mapping[str, Citation]
 ) -> dict[str, list[Draft]]:
     """By fact id, the questions that people would ask, the best first."""
-    definitions = _definitions(facts)
+    definitions = _definitions([fact for fact in facts if fact.kind != SPEECH])
     announced = {
         fact.id: (lead_ins[fact.id].strip().rstrip(":"), fact.text.rstrip("; "))
         for fact in facts
         if announces(lead_ins[fact.id])
     }
-    readable = {fact.id: read_out(fact.text, lead_ins[fact.id]) for fact in facts}
-    generated = ask_facts(readable, definitions, announced, {fact.id: fact.chunk for fact in facts})
+    readable = {fact.id: read_out(_words(fact), lead_ins[fact.id]) for fact in facts}
+    # What "it" means is not looked for in another speaker's words.
+    sections = {fact.id: fact.id if fact.kind == SPEECH else fact.chunk for fact in facts}
+    generated = ask_facts(readable, definitions, announced, sections)
     asked = {}
     for fact in facts:
         place, text = places[fact.id], " ".join(fact.text.split())
@@ -204,6 +217,10 @@ def _asked(
         item = ask_item(text, lead_ins[fact.id], fact.label, place)
         asked[fact.id] = item + drafts + ask_abbreviation(statements[fact.id])
     return asked
+
+
+def _words(fact: Fact) -> str:
+    return spoken(fact.text) if fact.kind == SPEECH else fact.text
 
 
 def _definitions(facts: Sequence[Fact]) -> dict[str, tuple[str, str]]:
