@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -191,9 +192,10 @@ def without_small_talk(text: str, parts: Sequence[Statement]) -> list[Statement]
     """Without the remarks of speakers that state nothing; the reader has counted them."""
     kept: list[Statement] = []
     asked = False
+    sentences = Counter(part.block for part in parts)
     for part in parts:
         words = text[part.start : part.end]
-        if part.kind != SPEECH or not is_small_talk(words, asked):
+        if part.kind != SPEECH or not is_small_talk(words, asked, alone=sentences[part.block] == 1):
             kept.append(part)
         asked = words.rstrip('"”’»').endswith(("?", "？", "؟"))
     return kept

@@ -95,13 +95,21 @@ def read_head(line: str, style: str) -> Head | None:
     return Head(name, words.strip(), times, aside, dated) if name and known else None
 
 
+def may_begin(line: str, style: str) -> bool:
+    """Whether a closer look is worth its time."""
+    if style == "alone":
+        return len(line) <= 160
+    return any(sign in line for sign in {"colon": ":：", "irc": "<", "play": ".—–"}[style])
+
+
 def find_heads(lines: Sequence[str], passed: frozenset[int], timed: bool = False) -> Mapping[int, Head]:
     """By index of its line, the head of each turn; none where nobody speaks. `passed`: lines of code. `timed`: the lines
     had times, which are gone."""
-    low = {word for line in lines for word in re.findall(r"\b[a-zà-ÿ]+\b", line)}
+    written = [at for at, line in enumerate(lines) if at not in passed and not line.isspace() and line]
+    low = {word for at in written for word in re.findall(r"\b[a-zà-ÿ]+\b", lines[at])}
     best: Mapping[int, Head] = {}
     for style in ("colon", "irc", "play", "alone"):
-        heads = {at: head for at, line in enumerate(lines) if at not in passed and (head := read_head(line, style))}
+        heads = {at: head for at in written if may_begin(lines[at], style) and (head := read_head(lines[at], style))}
         if style == "alone":
             heads = {at: head for at, head in heads.items() if stands_above(lines, at, heads)}
         heads = likely(lines, heads, low, timed)
@@ -130,6 +138,8 @@ def likely(lines: Sequence[str], heads: Mapping[int, Head], low: set[str], timed
     counts = Counter(head.name.casefold() for head in heads.values())
 
     def kept(at: int, head: Head) -> bool:
+        if head.words.isupper() and counts[head.name.casefold()] == 1:
+            return False  # "PANEL: THE FUTURE OF THE HARBOUR"
         if timed or head.times or counts[head.name.casefold()] > 1 or is_role(head.name) or head.name.isupper():
             return True
         begins = at == 0 or not lines[at - 1].strip() or at - 1 in heads
@@ -180,7 +190,7 @@ def addressed(names: Sequence[str], turns: Sequence[str]) -> bool:
 
 def said(lines: Sequence[str], at: int, end: int) -> str:
     """The words of a turn from its line to the next blank one (or the paragraph below a name that stands alone)."""
-    words = []
+    words: list[str] = []
     for line in [*lines[at : min(end, at + 40)]]:
         if not line.strip() and len(words) > 1:
             break

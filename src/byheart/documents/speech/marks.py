@@ -1,7 +1,9 @@
 """A turn of speech as the reader writes it down, and remarks in it that state nothing."""
 
 import re
+from collections.abc import Iterable
 
+from byheart.documents.language import UNSPACED
 from byheart.documents.question_words import ASKING
 
 # The blank behind the colon is one at which no line breaks. It tells a turn from any other "Word: words": the reader
@@ -25,7 +27,7 @@ _PHRASES = (
     r"tuning|your time|the (?:invitation|question|chat|info|update|help)|that|sharing|calling|taking the time)[^.!?]{0,40}|to (?:you|all|everyone|both)[^.!?]{0,20})"
     r"|(?:it(?:['’]s| is| was)|what) (?:an? )?(?:real |great |absolute )?(?:great|good|lovely|nice|wonderful|pleasure|honou?r|joy) (?:to )?(?:be(?:ing)? (?:here|back|with you)|"
     r"have you[^.!?]{0,30}|see(?:ing)? you|meet(?:ing)? you|talk(?:ing)? (?:to|with) you)[^.!?]{0,20}"
-    r"|(?:glad|happy|good|nice|great|pleased|delighted) to (?:be (?:here|back)|have you|see you|meet you|hear(?: that| it)?|help)[^.!?]{0,20}"
+    r"|(?:(?:i(?:['’]m| am) )?(?:so |very )?(?:glad|happy|good|nice|great|pleased|delighted|sorry)) to (?:be (?:here|back)|have you|see you|meet you|hear(?: that| it)?|help)[^.!?]{0,20}"
     r"|let['’]?s (?:take (?:a|our|another) (?:short |quick |little |brief )?break|move on|get (?:started|going|into it|to it)|begin|go on|continue|dive in|see|start|jump in)"
     r"[^.!?]{0,20}|we(?:['’]ll| will) be (?:right )?back[^.!?]{0,40}|stay (?:tuned|with us)[^.!?]{0,20}|how are you(?: doing)?(?: today)?|"
     r"(?:i(?:['’]m| am) )?(?:doing )?(?:very |pretty )?(?:well|fine|good),? (?:thanks|thank you)|"
@@ -50,17 +52,30 @@ def write_turn(speaker: str, words: str) -> str:
     return f"{speaker}:\u00a0{words}"
 
 
+def join_lines(lines: Iterable[str]) -> str:
+    """Lines as one: with a blank between them, but none in scripts that have none."""
+    joined = ""
+    for line in (" ".join(line.split()) for line in lines):
+        tight = bool(joined and line) and UNSPACED.match(joined[-1]) and UNSPACED.match(line[0])
+        closed = bool(joined and line) and joined[-1] in "。、，！？」』）" and not line[0].isascii()
+        joined += line if not joined or tight or closed else f" {line}" if line else ""
+    return joined
+
+
 def without_lookalikes(text: str) -> str:
     """The text where only the reader's own turns bear the mark of a turn."""
     return _LOOKALIKE.sub(r"\1: ", text) if ":\u00a0" in text else text
 
 
-def is_small_talk(remark: str, asked: bool = False) -> bool:
+def is_small_talk(remark: str, asked: bool = False, alone: bool = False) -> bool:
     """Whether a sentence states nothing: "Right, right.", "Thanks for having me.", "Why?". Where one was `asked`, "Yes."
-    does."""
+    does. `alone`: it is all that the speaker says."""
     words = " ".join(remark.split()).strip("\"“”'‘’([*_ ")
     if len(words) > LONGEST_REMARK or (asked and _ANSWERS.match(words)):
         return False
+    single = len(words.split()) == 1 and not UNSPACED.search(words)
+    if alone and single and (not asked or words.endswith("?")):
+        return True  # "Bernardo?", "Fire!": nothing to ask about
     if words.endswith(("?", "？")) and len(words.split()) <= 4 and _HANGS.match(words):
         return not ASKING & {word.strip("?,").casefold() for word in words.split()[1:]}
     return not any(map(str.isalnum, words)) or _NOTHING.fullmatch(words) is not None

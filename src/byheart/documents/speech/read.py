@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from byheart.documents.blocks import SPEECH, Heading, Line
-from byheart.documents.language import document_language
+from byheart.documents.blocks import Heading, Line
 from byheart.documents.outline import find_fenced, find_headings, outline
 from byheart.documents.question_words import ROLES as LABELS_OF_PAIRS
-from byheart.documents.sentences import sentences
 from byheart.documents.speech.heads import STAMP, Head, find_heads, read_stamp, without_marks
-from byheart.documents.speech.marks import is_small_talk, without_lookalikes, write_turn
-from byheart.documents.speech.subtitles import is_subtitles, read_subtitles
+from byheart.documents.speech.marks import TURN, is_small_talk, join_lines, without_lookalikes, write_turn
+from byheart.documents.speech.subtitles import UNPUNCTUATED, is_subtitles, is_unpunctuated, pieces, read_subtitles
 from byheart.documents.speech.words import readable
 
 _BRACKETED = re.compile(r"[_*]{0,2}(?:\[[^\[\]]*\]|\([^()]*\))[_*]{0,2}[.]?")
@@ -25,21 +23,22 @@ _DIRECTION = re.compile(
 )
 _SOUND = re.compile(
     r"[\[(](?:\w+ )?(?:music|applause|laughter|laughs?|laughing|chuckles?|inaudible|crosstalk|unintelligible|silence|pause|coughs?|sighs?|"
-    r"clears throat|indistinct|beep|ringing|cheering|gelächter|applaus|rires|risas|musik|musique|música)(?: [\w:]+)?[\])][.,]?[ \t]*",
+    r"clears throat|indistinct|beep|ringing|cheering|gelächter|applaus|rires|risas|musik|musique|música)(?: [\w:]+)?[\])]",
     re.IGNORECASE,
 )
 _NOTICE = re.compile(
     r"<?(?:media|image|video|audio|sticker|gif|document|photo|bild|foto|archivo|imagen)[\w ]{0,20}(?:omitted|weggelassen|ausgeschlossen|omitido|omitida|omis|absente)>?"
-    r"|(?:this message was|you) deleted(?: this message)?\.?|missed (?:voice|video) call|null"
+    r"|(?:this message was|you) deleted(?: this message)?\.?|missed (?:voice|video) call|(?::[\w+-]{1,30}:[ ]?)+"
     r"|(?:\w+ )?joined(?: the channel| using this group's invite link)?\.?",
     re.IGNORECASE,
 )
 _EDITED = re.compile(r"[ \t]*(?:<This message was edited>|\(edited\)|\(bearbeitet\))[ \t]*$", re.IGNORECASE)
 _SCENE = re.compile(
-    r"(?:(?P<act>ACT|AKT|ACTE|ACTO|ATTO|PROLOGUE|EPILOGUE|Act|Akt|Prologue|Epilogue)|SCENE|SZENE|SC[ÈE]NE|ESCENA|SCENA|Scene|Szene)\\b[ .:]*"
-    r"(?:[IVXLC]{1,6}\\b|\\d{1,2}\\b|THE \\w+|One|Two|Three|Four|Five|FIRST|SECOND|THIRD)?[.:,–—-]?(?: [^\\n]{0,100})?"
+    r"(?:(?P<act>ACT|AKT|ACTE|ACTO|ATTO|PROLOGUE|EPILOGUE|Act|Akt|Prologue|Epilogue)|SCENE|SZENE|SC[ÈE]NE|ESCENA|SCENA|Scene|Szene)\b[ .:]*"
+    r"(?:[IVXLC]{1,6}\b|\d{1,2}\b|THE \w+|One|Two|Three|Four|Five|FIRST|SECOND|THIRD)?[.:,–—-]?(?: [^\n]{0,100})?"
 )
 ENDS = re.compile(r"[.!?…。！？:;,][\"”’»)\]*_]*$")
+_REMARK = re.compile(r"[^.!?…。！？]+[.!?…。！？]*[\"”’»)]*")
 LONGEST_CHAPTER = 10  # words
 
 
@@ -54,9 +53,10 @@ class Writing:
     words: list[str] = field(default_factory=list)
 
     def close(self) -> None:
-        words = " ".join(" ".join(self.words).split())
+        words = join_lines(self.words)
         self.words = []
-        words, sounds = _SOUND.subn("", words)
+        sounds = len(_SOUND.findall(words))
+        words = re.sub(rf"[ \t]*{_SOUND.pattern}(?=[ \t]*[,.;])|{_SOUND.pattern}[ \t]*", "", words, flags=re.IGNORECASE)
         words, directions = _DIRECTION.subn("", words)
         self.counts["sounds"] += sounds
         self.counts["stage directions"] += directions
@@ -88,8 +88,6 @@ def read_speech(text: str, title: str = "") -> tuple[str, str, list[str]]:
     timed = is_subtitles(text)
     if timed:
         text, title, counts, remarks = read_subtitles(text)
-    elif not re.search(r"[:：]|^[\[<]|^[A-Z][A-Z.'’ -]+$|^\W*[A-Z]{2,}[.]", text, re.MULTILINE):
-        return text, title, []  # no line that could begin a turn
     lines = text.split("\n")
     whole = [Line(0, len(line), line) for line in lines]
     passed = frozenset(find_fenced(whole))
@@ -101,7 +99,7 @@ def read_speech(text: str, title: str = "") -> tuple[str, str, list[str]]:
         if title and any(without_marks(lines[at]).startswith(title) for at in heads):
             title = ""
     elif not timed:
-        text, counts["times"] = without_times(lines, passed)
+        text, counts["times"], remarks = without_times(lines, passed)
     small = small_talk(text)
     said = [f"{number} {kind if number > 1 else kind.rstrip('s')}" for kind, number in counts.items() if number]
     warnings = [f"left out, as no text to learn: {', '.join(said)}"] if said else []
@@ -121,7 +119,7 @@ def is_asked_and_answered(text: str, title: str, heads: Mapping[int, Head]) -> b
 def rewritten(
     text: str, title: str, lines: Sequence[str], heads: Mapping[int, Head], counts: Counter[str]
 ) -> tuple[str, Counter[str]]:
-    names = {head.name: readable(head.name, text) for head in heads.values()}
+    names = {name: readable(name, text) for name in {head.name for head in heads.values()}}
     writing = Writing(names, counts=counts)
     headings = headings_of(lines, heads, title)
     first, last = min(heads), max(heads)
@@ -137,7 +135,7 @@ def rewritten(
             writing.counts["times"] += head.times
             writing.counts["stage directions"] += bool(head.aside)
             words = _EDITED.sub("", head.words)
-            if chat and _NOTICE.fullmatch(words):
+            if _NOTICE.fullmatch(words):
                 writing.counts["notices"] += 1
                 words = ""
             writing.speaker, writing.words = names[head.name], [words] if words else []
@@ -205,9 +203,9 @@ def headings_of(lines: Sequence[str], heads: Mapping[int, Head], title: str) -> 
     rest = [Line(0, 0, "") if at in heads else Line(0, len(line), line) for at, line in enumerate(lines)]
     fenced = find_fenced(rest)
     start, placed = 0, []
-    for line in rest:
-        placed.append(Line(start, start + len(line.text), line.text))
-        start += len(line.text) + 1
+    for one in rest:
+        placed.append(Line(start, start + len(one.text), one.text))
+        start += len(one.text) + 1
     found = find_headings(placed, fenced, title)
     named = {
         at: heading
@@ -247,12 +245,17 @@ def listed(lines: Sequence[str], at: int, heads: Mapping[int, Head]) -> bool:
     return is_entry(at) and (is_entry(at - 1) or is_entry(at + 1))
 
 
-def without_times(lines: Sequence[str], passed: frozenset[int]) -> tuple[str, int]:
+def without_times(lines: Sequence[str], passed: frozenset[int]) -> tuple[str, int, list[str]]:
     """A talk with times and no names: "0:03" on lines of their own, or "[00:00:03]" before the words. The times must rise
     from the first minutes on, so that verses, schedules and logs keep theirs."""
     stamps: dict[int, tuple[re.Match[str], str]] = {}
     for at, line in enumerate(lines):
-        if at not in passed and (match := STAMP.match(line.strip())):
+        if (
+            at not in passed
+            and (bare := line.strip())
+            and (bare[0] in "[(<" or bare[0].isdigit())
+            and (match := STAMP.match(bare))
+        ):
             stamp, rest = read_stamp(line.strip())
             if stamp and not stamp["date"] and (not rest or match[0][0] in "[("):
                 stamps[at] = (stamp, rest)
@@ -264,11 +267,13 @@ def without_times(lines: Sequence[str], passed: frozenset[int]) -> tuple[str, in
         r"\b(?:I|you|we|our|my|ich|wir|Sie|je|vous|nous|yo|me)\b", words
     )
     if len(stamps) < 4 or len(stamps) < 0.3 * written or not rising or moments[0] > 600 or not spoken:
-        return "\n".join(lines), 0
+        return "\n".join(lines), 0, []
     kept = [
         stamps[at][1] if at in stamps else line for at, line in enumerate(lines) if at not in stamps or stamps[at][1]
     ]
-    return "\n".join(kept), len(stamps)
+    if is_unpunctuated("\n".join(kept)):
+        return "\n\n".join(pieces(kept)) + "\n", len(stamps), [UNPUNCTUATED]
+    return "\n".join(kept), len(stamps), []
 
 
 def clock(stamp: str) -> float:
@@ -281,12 +286,11 @@ def clock(stamp: str) -> float:
 
 def small_talk(text: str) -> int:
     """How many remarks of the turns state nothing."""
-    blocks = [block for block in outline(text).blocks if block.kind == SPEECH]
-    language = document_language(text) if blocks else ""
     count, asked = 0, False
-    for block in blocks:
-        for start, end in sentences(text, block.body, block.end, language):
-            remark = text[start:end]
-            count += is_small_talk(remark, asked)
-            asked = remark.rstrip('"”’»').endswith(("?", "？", "؟"))
+    for line in text.split("\n") if ":\u00a0" in text else ():
+        turn = TURN.match(line)
+        remarks = _REMARK.findall(line, turn.end()) if turn else ()
+        for remark in remarks:
+            count += is_small_talk(remark, asked, alone=len(remarks) == 1)
+            asked = remark.rstrip('"”’» ').endswith(("?", "？", "؟"))
     return count

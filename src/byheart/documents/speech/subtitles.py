@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import unescape
 
 from byheart.documents.speech.heads import read_head
-from byheart.documents.speech.marks import write_turn
+from byheart.documents.speech.marks import join_lines, write_turn
 from byheart.documents.speech.words import readable
 
 _TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
@@ -19,6 +19,7 @@ _SOUND = re.compile(r"\[[^\[\]\n]{1,60}\]|\((?=[^()\n]{1,60}\))[^()\n]*[^()\n.!?
 _CHANGE = re.compile(r"(?:[-–—]+[ \t]*|>>+[ \t]*)(?=\S)")
 PAUSE_S = 4.0  # behind the end of a sentence, a pause that begins a paragraph
 FEW_ENDS = 50  # words to a full stop; where they are more, sentences cannot be told
+UNPUNCTUATED = "no full stops: sentences cannot be told, so it is cut between lines"
 PIECE = 30  # words of a paragraph, where sentences cannot be told
 
 
@@ -33,6 +34,22 @@ class Said:
     begins: bool  # a mark says that the speaker changes
 
 
+def is_unpunctuated(text: str) -> bool:
+    words = len(text.split())
+    return words > PIECE and words > FEW_ENDS * len(re.findall(r"[.!?…。！？]", text))
+
+
+def pieces(lines: Sequence[str]) -> list[str]:
+    """Lines without full stops, joined to paragraphs of about `PIECE` words."""
+    joined: list[str] = []
+    for line in filter(None, map(str.strip, lines)):
+        if joined and len(joined[-1].split()) < PIECE:
+            joined[-1] = join_lines([joined[-1], line])
+        else:
+            joined.append(line)
+    return joined
+
+
 def is_subtitles(text: str) -> bool:
     return text.startswith("WEBVTT") or sum(1 for _, _ in zip(CUE.finditer(text), range(2), strict=False)) == 2
 
@@ -45,12 +62,10 @@ def read_subtitles(text: str) -> tuple[str, str, Counter[str], list[str]]:
     said = [
         one for start, end, lines in without_repeats(cues(text, counts), counts) for one in voices(start, end, lines)
     ]
-    words = sum(len(one.words.split()) for one in said)
-    ends = sum(len(re.findall(r"[.!?…。！？]", one.words)) for one in said)
-    pieces = words > FEW_ENDS * ends and words > PIECE
-    remarks = ["no full stops: sentences cannot be told, so it is cut at pauses"] if pieces else []
-    joined = paragraphs(said, pieces)
     everything = " ".join(one.words for one in said)
+    running = is_unpunctuated(everything)
+    remarks = [UNPUNCTUATED] if running else []
+    joined = paragraphs(said, running)
     written = [write_turn(readable(one.voice, everything), one.words) if one.voice else one.words for one in joined]
     return "\n\n".join(written) + "\n", title, counts, remarks
 
@@ -142,7 +157,7 @@ def voices(start: float, end: float, lines: Sequence[str]) -> Iterator[Said]:
         words = words[change.end() :] if change else words
         begins = bool(change) or read_head(words, "colon") is not None
         if current and not begins and (not voice or voice[1] == current.voice):
-            current.words += f" {words}"
+            current.words = join_lines([current.words, words])
             continue
         if current:
             yield current
@@ -151,16 +166,16 @@ def voices(start: float, end: float, lines: Sequence[str]) -> Iterator[Said]:
         yield current
 
 
-def paragraphs(said: Sequence[Said], pieces: bool) -> list[Said]:
+def paragraphs(said: Sequence[Said], running: bool) -> list[Said]:
     """Cues joined to paragraphs: a sentence may run over several, but over no change of speakers."""
     joined: list[Said] = []
     for one in said:
         last = joined[-1] if joined else None
         ended = bool(last and re.search(r"[.!?…。！？][\"”’»)\]]*$", last.words))
         pause = bool(last and one.start - last.end >= PAUSE_S)
-        full = bool(last and pieces and (len(last.words.split()) >= PIECE or one.start - last.end >= PAUSE_S / 2))
+        full = bool(last and running and (len(last.words.split()) >= PIECE or one.start - last.end >= PAUSE_S / 2))
         if last and one.voice == last.voice and not one.begins and not full and not (ended and pause):
-            last.words, last.end = f"{last.words} {one.words}", one.end
+            last.words, last.end = join_lines([last.words, one.words]), one.end
         else:
             joined.append(Said(one.voice, one.words, one.start, one.end, one.begins))
     return joined

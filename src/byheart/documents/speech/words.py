@@ -92,13 +92,16 @@ def talks(words: str) -> bool:
 def readable(label: str, text: str) -> str:
     """The speaker as one writes a name: "Petra Lindqvist" for "PETRA LINDQVIST", but "PL" and "Q" as they stand."""
     label = " ".join(label.strip(" *_.,:–—-").split())
+    if turned := re.fullmatch(r"([^\s,]+), ([^\s,]+(?: [^\s,]+)?)", label):  # "Meier, Anna"
+        label = f"{turned[2]} {turned[1]}"
     if label != label.upper() or label == label.lower():
         return label
     words = []
     for word in label.split():
         letters = sum(map(str.isalpha, word))
         known = is_role(word) or word.casefold() in _TITLES or re.search(rf"\b{re.escape(word.capitalize())}\b", text)
-        initials = letters <= 2 or (letters == 3 and not known) or word.count(".") > 1
+        short = letters == 3 and (not re.search("[AEIOUY]", word) or word in ("CEO", "CIO", "COO", "CMO", "CTO", "CFO"))
+        initials = letters <= 2 or short or word.count(".") > 1
         words.append(word if initials and not known else re.sub(r"[^\W\d_]+", lambda part: part[0].capitalize(), word))
     return " ".join(
         word.lower() if word.casefold() in ("of", "the", "and", "von", "van", "de") else word for word in words

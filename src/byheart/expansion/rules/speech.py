@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 # What only the speaker, the listener or the hour gives a meaning.
 _PERSONAL = re.compile(
     r"\b(?:I|me|my|mine|myself|we|us|our|ours|ourselves|you|your|yours|yourself|here|there|now|today|tonight|tomorrow|yesterday|ago|this|"
-    r"that one|these|those|it|its|they|them|their|he|him|his|she|her|hers|ones?|such|the same|(?:I|we|you)['’]\w+)\b",
+    r"that (?:one|time|way|case|day|year|point|moment|place|kind|sort|much|long|stuff|thing)|these|those|it|its|they|them|their|he|him|his|she|her|hers|ones?|such|the same|(?:I|we|you)['’]\w+)\b",
     re.IGNORECASE,
 )
 _FILLERS = re.compile(r"(?:(?<=\s)|^)(?:um+|uh+|uhm+|er|erm|h+m+|äh|ähm|euh)\b[,.]?\s*", re.IGNORECASE)
 _OPENING = re.compile(
-    r"^(?:(?:so|well|and|but|okay|ok|right|oh|yeah|now|look|you know|i mean|i think|i guess|also|then|alright|great|thanks|sure|exactly)\b,?\s+)+"
+    r"^(?:(?:hi|hello|hey|so|well|and|but|okay|ok|right|oh|yeah|now|look|you know|i mean|i think|i guess|also|then|alright|great|thanks|sure|exactly)\b,?\s+)+"
     r"(?=\S+\s)",
     re.IGNORECASE,
 )
@@ -55,7 +55,7 @@ class Speech:
         own = [fact for fact in facts if fact.kind == SPEECH]
         self._topics = {fact.id: topic for fact in own if fact.id in parsed and (topic := topic_of(parsed[fact.id]))}
         self._told = Counter(
-            (fact.document, fact.label, _plain(topic)) for fact in own if (topic := self._topics.get(fact.id))
+            (fact.document, fact.label, _plain(topic)) for fact in own if (topic := self._topics.get(fact.id, ""))
         )
         texts: dict[str, str] = defaultdict(str)
         for fact in facts if own else ():
@@ -89,6 +89,7 @@ class Speech:
             "completion": [
                 Draft("completion", FORWARD, f"Complete {_what(who, asking)}: “{begun} …”", words[cut:], begun)
                 for cut, begun in _halves(words)
+                if len(rest := words[cut:].strip(" .?!")) > 2 and not _PERSONAL.fullmatch(rest)
             ],
             "blank": _blanks(words, who, key_phrases(parsed) if parsed is not None else number_phrases(words)),
             "before": [] if asking else _before(words, who),
@@ -131,11 +132,11 @@ class Speech:
             ):
                 asked = f"According to {other}, {plain}"
                 drafts.insert(0, Draft("simple", FORWARD, asked, answer, question))
-        if question := self._questions.get(fact.id):
-            asking, words = self._named(question), spoken(fact.text)
+        if asked_by := self._questions.get(fact.id):
+            asking, words = self._named(asked_by), spoken(fact.text)
             if len(words.split()) <= QUOTED and self._said[fact.document, _plain(words)] == 1:
                 asked = _end(f"Which question of {asking} does {who} answer with {_quoted(words)}")
-                drafts.append(Draft("reverse", REVERSE, asked, spoken(question.text), words))
+                drafts.append(Draft("reverse", REVERSE, asked, spoken(asked_by.text), words))
         return drafts
 
 
