@@ -98,18 +98,23 @@ def read_head(line: str, style: str) -> Head | None:
 def may_begin(line: str, style: str) -> bool:
     """Whether a closer look is worth its time."""
     if style == "alone":
-        return len(line) <= 160
-    return any(sign in line for sign in {"colon": ":：", "irc": "<", "play": ".—–"}[style])
+        return len(line) <= 160 and not line.rstrip().endswith((".", "!", "?", ",", ";"))
+    if style == "play":
+        return line.lstrip(" \t*_>#")[:2].isupper()
+    return ("<" if style == "irc" else ":") in line or (style == "colon" and "：" in line)
 
 
 def find_heads(lines: Sequence[str], passed: frozenset[int], timed: bool = False) -> Mapping[int, Head]:
     """By index of its line, the head of each turn; none where nobody speaks. `passed`: lines of code. `timed`: the lines
     had times, which are gone."""
     written = [at for at, line in enumerate(lines) if at not in passed and not line.isspace() and line]
-    low = {word for at in written for word in re.findall(r"\b[a-zà-ÿ]+\b", lines[at])}
+    low: set[str] = set()
     best: Mapping[int, Head] = {}
     for style in ("colon", "irc", "play", "alone"):
         heads = {at: head for at in written if may_begin(lines[at], style) and (head := read_head(lines[at], style))}
+        if len(heads) < 3:
+            continue
+        low = low or {word for at in written for word in re.findall(r"\b[a-zà-ÿ]+\b", lines[at])}
         if style == "alone":
             heads = {at: head for at, head in heads.items() if stands_above(lines, at, heads)}
         heads = likely(lines, heads, low, timed)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from byheart.documents.blocks import Heading, Line
 from byheart.documents.outline import find_fenced, find_headings, outline
 from byheart.documents.question_words import ROLES as LABELS_OF_PAIRS
-from byheart.documents.speech.heads import STAMP, Head, find_heads, read_stamp, without_marks
+from byheart.documents.speech.heads import STAMP, Head, find_heads, is_stamp, read_stamp, without_marks
 from byheart.documents.speech.marks import TURN, is_small_talk, join_lines, without_lookalikes, write_turn
 from byheart.documents.speech.subtitles import UNPUNCTUATED, is_subtitles, is_unpunctuated, pieces, read_subtitles
 from byheart.documents.speech.words import readable
@@ -89,8 +89,8 @@ def read_speech(text: str, title: str = "") -> tuple[str, str, list[str]]:
     if timed:
         text, title, counts, remarks = read_subtitles(text)
     lines = text.split("\n")
-    whole = [Line(0, len(line), line) for line in lines]
-    passed = frozenset(find_fenced(whole))
+    fences = "```" in text or "~~~" in text
+    passed = frozenset(find_fenced([Line(0, len(line), line) for line in lines])) if fences else frozenset()
     heads = find_heads(lines, passed, timed)
     if heads and is_asked_and_answered(text, title, heads):
         heads = {}
@@ -101,11 +101,18 @@ def read_speech(text: str, title: str = "") -> tuple[str, str, list[str]]:
     elif not timed:
         text, counts["times"], remarks = without_times(lines, passed)
     small = small_talk(text)
-    said = [f"{number} {kind if number > 1 else kind.rstrip('s')}" for kind, number in counts.items() if number]
+    said = [f"{number:,} {kind if number > 1 else one_of(kind)}" for kind, number in counts.items() if number]
     warnings = [f"left out, as no text to learn: {', '.join(said)}"] if said else []
     if small:
         warnings.append(f"small talk, no fact of its own: {small} {'remark' if small == 1 else 'remarks'}")
     return text, title, [*warnings, *remarks]
+
+
+def one_of(kind: str) -> str:
+    """ "line of chapters" for "lines of chapters"."""
+    if kind == "notes and styles":
+        return "note or style"
+    return re.sub(r"^(line|turn)s\b|s$", r"\1", kind, count=1)
 
 
 def is_asked_and_answered(text: str, title: str, heads: Mapping[int, Head]) -> bool:
@@ -124,7 +131,8 @@ def rewritten(
     headings = headings_of(lines, heads, title)
     first, last = min(heads), max(heads)
     chat = sum(head.dated for head in heads.values()) > 0.5 * len(heads)
-    stamped = sum(bool(head.times) for head in heads.values()) > 0.5 * len(heads)
+    times = sum(bool(head.times) for head in heads.values()) + sum(map(is_stamp, lines))
+    stamped = times > 0.5 * len(heads)
     gap = paragraph_seen = False
     verbatim: list[str] = []
     for at, line in enumerate(lines):

@@ -78,7 +78,8 @@ def cues(text: str, counts: Counter[str]) -> Iterator[tuple[float, float, list[s
         if match := CUE.match(lines[at]):
             counts["times"] += 1
             own, at = [], at + 1
-            while at < len(lines) and lines[at].strip() and not CUE.match(lines[at]):
+            # A line of one blank is an empty line of the caption; the cue ends where nothing stands.
+            while at < len(lines) and lines[at] and not CUE.match(lines[at]):
                 own.append(lines[at])
                 at += 1
             if own and at < len(lines) and CUE.match(lines[at]) and own[-1].strip().isdigit():
