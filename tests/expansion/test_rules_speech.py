@@ -16,7 +16,7 @@ from byheart.expansion.rules.rules import Rules
 from byheart.records import FORWARD, REVERSE
 
 TALK = """[00:00:01] HOST: Welcome to the show. How often should people clean the wheel?
-[00:00:09] ODA BRANDT: Once a year, in April. Dry grease makes the bearing hot.
+[00:00:09] ODA BRANDT: Once a year, in April. Old grease makes the bearing hot.
 [00:00:15] HOST: Right. And what do you do with old tyres?
 [00:00:19] ODA BRANDT: Um, I hang them on the pier. The rubber protects our boats.
 [00:00:25] NARRATOR: If it rains, the road is closed, and the pier must be swept.
@@ -42,9 +42,9 @@ def pairs(source) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        ("Who says: “Dry grease makes the bearing hot”? (Wheels)", "Oda Brandt."),
+        ("Who says: “Old grease makes the bearing hot”? (Wheels)", "Oda Brandt."),
         ("Who asks: “How often should people clean the wheel?” (Wheels)", "The host."),
-        ("What does Oda Brandt say about dry grease? (Wheels)", "Dry grease makes the bearing hot."),
+        ("What does Oda Brandt say about old grease? (Wheels)", "Old grease makes the bearing hot."),
         ("According to Oda Brandt, how often should people clean the wheel? (Wheels)", "Once a year, in April."),
         (
             "The host asks: “What do you do with old tyres?” What does Oda Brandt answer? (Wheels)",
@@ -58,7 +58,7 @@ def pairs(source) -> dict[str, str]:
             "Recite the sentence that Oda Brandt says and that begins “I hang them on”. (Wheels)",
             "Oda Brandt: I hang them on the pier.",
         ),
-        ("In which document does Oda Brandt say “Dry grease makes the bearing hot”?", "Wheels"),
+        ("In which document does Oda Brandt say “Old grease makes the bearing hot”?", "Wheels"),
     ],
 )
 def test_what_is_asked_of_a_talk(pairs, question, answer):
@@ -88,7 +88,7 @@ def test_a_talk_is_covered_both_ways(source):
 
 def test_a_teacher_sees_who_says_what(source):
     (request,) = Ladder(rungs=1, pairs_per_request=200).requests(source)[:1]
-    assert "Oda Brandt: Dry grease makes the bearing hot." in request.user.split("numbered:")[1]
+    assert "Oda Brandt: Old grease makes the bearing hot." in request.user.split("numbered:")[1]
     assert "Host: How often should people clean the wheel?" in request.user.split("numbered:")[1]
     assert "00:00" not in request.user
 
@@ -96,8 +96,8 @@ def test_a_teacher_sees_who_says_what(source):
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        ("Who says that dry grease makes the bearing hot?", "Oda Brandt."),
-        ("According to Oda Brandt, what makes the bearing hot?", "Dry grease."),
+        ("Who says that old grease makes the bearing hot?", "Oda Brandt."),
+        ("According to Oda Brandt, what makes the bearing hot?", "Old grease."),
         ("What does the narrator say about the road if it rains?", "The road is closed."),
         ("Where does Oda Brandt hang old tyres?", "Oda Brandt hangs them on the pier."),
         ("What does the host ask about the wheel?", "How often people should clean the wheel."),

@@ -183,6 +183,8 @@ def topic_of(parsed: "Doc") -> str:
         "one",
     ):
         return ""  # "Forty men are in the water": of which men?
+    if subject.doc[0].pos_ == "PROPN" and subject.pos_ == "NOUN":
+        return ""  # "Dry grease", "Edison lamps": whether the capital is a name's is not known
     topic = text_of(subject)
     return (
         topic
