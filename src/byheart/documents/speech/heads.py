@@ -123,6 +123,19 @@ def find_heads(lines: Sequence[str], passed: frozenset[int], timed: bool = False
     return best
 
 
+def unknown_labels(lines: Sequence[str], heads: Mapping[int, Head]) -> frozenset[int]:
+    """Lines "Word: words" between the turns whose label comes back or is in capitals and is none of the speakers: nobody
+    known says them."""
+    found: dict[int, str] = {}
+    for at, line in enumerate(lines):
+        if at not in heads and ":" in line and (match := _COLON.match(without_marks(line))):
+            name = match["name"].strip()
+            if len(name.split()) <= 4 and name[:1].isupper() and match.end() < len(line):
+                found[at] = name
+    counts = Counter(found.values())
+    return frozenset(at for at, name in found.items() if counts[name] > 1 or (name.isupper() and len(name) > 2))
+
+
 def stands_above(lines: Sequence[str], at: int, heads: Mapping[int, Head]) -> bool:
     """Whether words follow a name that is alone on its line, and no other name."""
     below = at + 1
@@ -174,7 +187,8 @@ def is_talk(lines: Sequence[str], heads: Mapping[int, Head], low: set[str], styl
     order = list(dict.fromkeys(names))
     cycle = distinct > 2 and count >= 2 * distinct and all(n == order[i % distinct] for i, n in enumerate(names))
     common = sum(is_word(head.name, low) for head in heads.values())
-    if distinct < 2 or changes < 0.4 or cycle or common > 0.5 * count or len(set(talking)) < 2:
+    sure = sum(head.name.isupper() or is_role(head.name) or " " in head.name for head in heads.values()) >= 0.5 * count
+    if distinct < 2 or changes < 0.4 or cycle or common > 0.5 * count or not (sure or len(set(talking)) > 1):
         return False
     fields = sum(is_field(match["name"].strip()) for line in lines if (match := _COLON.match(without_marks(line))))
     if fields > 0.25 * count or not addressed(names, turns):

@@ -45,6 +45,11 @@ _HANGS = re.compile(  # "And in winter?", "Why not thirty?": nothing is asked wi
     r"(?:and|or|but|so|und|aber|oder|et|mais|ou|y|pero|e|ma|mas)\b|(?:what|how) about\b|(?:why|how|warum|pourquoi) (?:not|so|else|nicht|pas)\b",
     re.IGNORECASE,
 )
+_EMOJI = re.compile(r"[\U0001f000-\U0001faff\u2190-\u2bff\ufe0f\u200d]+")
+_GREETS = re.compile(  # with a name: "Hi Sam.", "Thank you, Dr. Wen."
+    r"(?:Hi|Hello|Hey|Thanks|Thank you|Goodbye|Bye|Welcome(?: back)?|Good (?:morning|evening|afternoon))(?: again| so much| very much)?,? "
+    r"(?:(?:Mr|Mrs|Ms|Dr|Prof)\.? )?[A-Z][\w'’-]+(?: [A-Z][\w'’-]+){0,2}[.!]?"
+)
 LONGEST_REMARK = 100  # characters; also bounds the search below
 
 
@@ -78,4 +83,7 @@ def is_small_talk(remark: str, asked: bool = False, alone: bool = False) -> bool
         return True  # "Bernardo?", "Fire!": nothing to ask about
     if words.endswith(("?", "？")) and len(words.split()) <= 4 and _HANGS.match(words):
         return not ASKING & {word.strip("?,").casefold() for word in words.split()[1:]}
+    words = _EMOJI.sub("", words).strip()
+    if _GREETS.fullmatch(words):
+        return True
     return not any(map(str.isalnum, words)) or _NOTHING.fullmatch(words) is not None

@@ -12,7 +12,7 @@ from itertools import pairwise
 from byheart.documents.blocks import Heading, Line
 from byheart.documents.outline import find_fenced, find_headings, outline
 from byheart.documents.question_words import ROLES as LABELS_OF_PAIRS
-from byheart.documents.speech.heads import STAMP, Head, find_heads, is_stamp, read_stamp, without_marks
+from byheart.documents.speech.heads import STAMP, Head, find_heads, is_stamp, read_stamp, unknown_labels, without_marks
 from byheart.documents.speech.marks import TURN, is_small_talk, join_lines, without_lookalikes, write_turn
 from byheart.documents.speech.subtitles import UNPUNCTUATED, is_subtitles, is_unpunctuated, pieces, read_subtitles
 from byheart.documents.speech.words import readable
@@ -28,7 +28,7 @@ _SOUND = re.compile(
 )
 _NOTICE = re.compile(
     r"<?(?:media|image|video|audio|sticker|gif|document|photo|bild|foto|archivo|imagen)[\w ]{0,20}(?:omitted|weggelassen|ausgeschlossen|omitido|omitida|omis|absente)>?"
-    r"|(?:this message was|you) deleted(?: this message)?\.?|missed (?:voice|video) call|(?::[\w+-]{1,30}:[ ]?)+"
+    r"|(?:this message was|you) deleted(?: this message)?\.?|missed (?:voice|video) call|\S{1,80} \((?:file attached|datei angehängt|archivo adjunto|fichier joint)\)|(?::[\w+-]{1,30}:[ ]?)+"
     r"|(?:\w+ )?joined(?: the channel| using this group's invite link)?\.?",
     re.IGNORECASE,
 )
@@ -36,6 +36,11 @@ _EDITED = re.compile(r"[ \t]*(?:<This message was edited>|\(edited\)|\(bearbeite
 _SCENE = re.compile(
     r"(?:(?P<act>ACT|AKT|ACTE|ACTO|ATTO|PROLOGUE|EPILOGUE|Act|Akt|Prologue|Epilogue)|SCENE|SZENE|SC[ÈE]NE|ESCENA|SCENA|Scene|Szene)\b[ .:]*"
     r"(?:[IVXLC]{1,6}\b|\d{1,2}\b|THE \w+|One|Two|Three|Four|Five|FIRST|SECOND|THIRD)?[.:,–—-]?(?: [^\n]{0,100})?"
+)
+_STAGE = re.compile(
+    r"(?:an? )?(?:long |short )?(?:pause|silence|beat|curtain|blackout|lights? (?:fade|out|up|down)[^\n]{0,60})\.?"
+    r"|(?:Enter|Exit|Exeunt|Re-enter)\b[^\n]{0,120}",
+    re.IGNORECASE,
 )
 ENDS = re.compile(r"[.!?…。！？:;,][\"”’»)\]*_]*$")
 _REMARK = re.compile(r"[^.!?…。！？]+[.!?…。！？]*[\"”’»)]*")
@@ -135,6 +140,7 @@ def rewritten(
     stamped = times > 0.5 * len(heads)
     gap = paragraph_seen = False
     verbatim: list[str] = []
+    unknown = unknown_labels(lines, heads)
     for at, line in enumerate(lines):
         if at in heads:
             head = heads[at]
@@ -163,7 +169,10 @@ def rewritten(
             writing.put("\n".join(verbatim))
             verbatim = []
             writing.head(headings[at].title, headings[at].level)
-        elif at < first or not writing.speaker:
+        elif at < first or not writing.speaker or at in unknown:
+            if at in unknown and writing.speaker:
+                writing.put("")
+                writing.speaker = ""
             if line.strip():
                 verbatim.append(direction(line) if _BRACKETED.fullmatch(line.strip()) else line)
             elif verbatim:
@@ -182,7 +191,7 @@ def rewritten(
                     writing.speaker = ""
                     verbatim = [direction(rest) if _BRACKETED.fullmatch(rest) else rest]
                     continue
-            if not writing.words and _BRACKETED.fullmatch(rest):
+            if not writing.words and (_BRACKETED.fullmatch(rest) or _STAGE.fullmatch(rest)):
                 if len(rest.split()) < 3 or _SOUND.fullmatch(rest):
                     writing.counts["stage directions"] += 1
                 else:

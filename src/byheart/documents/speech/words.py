@@ -11,7 +11,7 @@ ROLES = frozenset(
     "assistant user voice expert editor instructor lecturer member president minister secretary examiner candidate therapist "
     "pupil waiter guard sailor crowd chorus all both man woman person researcher panelist panellist questioner anchor commentator "
     "applicant visitor guide driver passenger pilot controller dispatcher player coach gravedigger lord lady nobleman citizen "
-    "widow ferryman fisherman farmer duke duchess sheriff bishop maid neighbour neighbor priest monk stranger shepherd merchant".split()
+    "court bailiff jury foreman juror widow ferryman fisherman farmer duke duchess sheriff bishop maid neighbour neighbor priest monk stranger shepherd merchant".split()
 )
 _FOREIGN_ROLES = frozenset(
     "moderator moderatorin interviewerin sprecher sprecherin erzähler gast reporter journalistin animateur animatrice intervieweur invité "
@@ -21,7 +21,7 @@ _FOREIGN_ROLES = frozenset(
 )
 # Labels of documents, records, logs and notes, in any number. None of them is a speaker.
 _FIELDS = frozenset(
-    "note notes nb ps pps warning caution danger important attention tip tips hint remark remarks comment comments example examples "
+    "note notes nb warning caution danger important attention tip tips hint remark remarks comment comments example examples "
     "problem problems solution solutions question questions answer answers issue issues cause causes fix fixes fixed added "
     "changed removed deprecated security improved new updated update pros cons pro con advantage advantages disadvantage disadvantages "
     "strengths weaknesses opportunities threats input output result results step steps before after do don't dos don'ts claim evidence proof "
@@ -73,7 +73,9 @@ def may_speak(label: str) -> bool:
     if not words or len(words) > 6 or len(label) > 50 or not _SHAPE.fullmatch(label):
         return False
     folded = [word.casefold().strip(".,") for word in words]
-    if folded[0].isdigit() or folded[0] in ("and", "of", "the", "und", "y", "e", "&"):
+    if folded[0].isdigit() or folded[0] in ("and", "of", "und", "y", "e", "&"):
+        return False
+    if folded[0] == "the" and not (label.isupper() or is_role(label)):
         return False
     return not is_field(label)
 
@@ -92,6 +94,11 @@ def talks(words: str) -> bool:
 def readable(label: str, text: str) -> str:
     """The speaker as one writes a name: "Petra Lindqvist" for "PETRA LINDQVIST", but "PL" and "Q" as they stand."""
     label = " ".join(label.strip(" *_.,:–—-").split())
+    label = re.sub(r"^the (?=\w)", "", label, flags=re.IGNORECASE)  # "THE WITNESS"
+    if label.isupper() and len(label) <= 4:  # "Edna Marsh (EM)"
+        letters_of = rf"((?:[A-Z][\w’'-]{{1,30}} ){{2,3}})\({re.escape(label)}\)"
+        if whole := re.search(letters_of, text):
+            return whole[1].strip()
     if turned := re.fullmatch(r"([^\s,]+), ([^\s,]+(?: [^\s,]+)?)", label):  # "Meier, Anna"
         label = f"{turned[2]} {turned[1]}"
     if label != label.upper() or label == label.lower():
