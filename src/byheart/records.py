@@ -49,7 +49,7 @@ class Fact:
     text: str
     tokens: int
     headings: tuple[str, ...] = ()
-    label: str = ""  # the marker that a list item stood behind: "(a)", "(b)(2)", "-", "3."
+    label: str = ""  # the marker that a list item stood behind: "(a)", "(b)(2)", "-", "3."; of speech, who says it
     kind: str = ""  # of the block it stands in (`documents/blocks.py`): "text", "item", "row", "pair", ...; "" unknown
     question: str = ""  # of a pair, or the term of a definition or entry
     answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves

@@ -195,9 +195,10 @@ def without_small_talk(text: str, parts: Sequence[Statement]) -> list[Statement]
     sentences = Counter(part.block for part in parts)
     for part in parts:
         words = text[part.start : part.end]
-        if part.kind != SPEECH or not is_small_talk(words, asked, alone=sentences[part.block] == 1):
+        nothing = part.kind == SPEECH and is_small_talk(words, asked, alone=sentences[part.block] == 1)
+        if not nothing:
             kept.append(part)
-        asked = words.rstrip('"”’»').endswith(("?", "？", "؟"))
+        asked = not nothing and words.rstrip('"”’»').endswith(("?", "？", "؟"))
     return kept
 
 

@@ -308,6 +308,7 @@ def small_talk(text: str) -> int:
         turn = TURN.match(line)
         remarks = _REMARK.findall(line, turn.end()) if turn else ()
         for remark in remarks:
-            count += is_small_talk(remark, asked, alone=len(remarks) == 1)
-            asked = remark.rstrip('"”’» ').endswith(("?", "？", "؟"))
+            nothing = is_small_talk(remark, asked, alone=len(remarks) == 1)
+            count += nothing
+            asked = not nothing and remark.rstrip('"”’» ').endswith(("?", "？", "؟"))
     return count

@@ -25,7 +25,8 @@ _PERSONAL = re.compile(
     r"that (?:one|time|way|case|day|year|point|moment|place|kind|sort|much|long|stuff|thing)|these|those|it|its|they|them|their|he|him|his|she|her|hers|ones?|such|the same|(?:I|we|you)['’]\w+)\b",
     re.IGNORECASE,
 )
-_FILLERS = re.compile(r"(?:(?<=\s)|^)(?:um+|uh+|uhm+|er|erm|h+m+|äh|ähm|euh)\b[,.]?\s*", re.IGNORECASE)
+# With a comma behind: "um" and "er" are words of German.
+_FILLERS = re.compile(r"(?:(?<=[,.;!?…] )|^)(?:um+|uh+|uhm+|er|erm|h+m+|äh|ähm|euh)\b(?:,|\.\.\.|…)\s*", re.IGNORECASE)
 _OPENING = re.compile(
     r"^(?:(?:hi|hello|hey|so|well|and|but|okay|ok|right|oh|yeah|now|look|you know|i mean|i think|i guess|also|then|alright|great|thanks|sure|exactly)\b,?\s+)+"
     r"(?=\S+\s)",
@@ -61,6 +62,12 @@ class Speech:
         for fact in facts if own else ():
             texts[fact.document] += f"{fact.text}\n"
         self._said = Counter((fact.document, _plain(spoken(fact.text))) for fact in own)
+        self._begun = Counter(
+            (fact.document, fact.label, words[:end])
+            for fact in own
+            for words in [spoken(fact.text)]
+            for end in _ends_of_words(words)
+        )
         self._speakers = Counter({document: 0 for document in {fact.document for fact in own}})
         for document, _ in {(fact.document, fact.label) for fact in own}:
             self._speakers[document] += 1
@@ -85,11 +92,12 @@ class Speech:
         said = [*self._exchange(fact, who), *self._topic(fact, words, who)]
         drafts: dict[str, list[Draft]] = {
             "asked": said + [attributed(one, who) for one in asked if not asking and stands_alone(one, words)],
-            "recitation": [_recite(words, fact.label, who)],
+            "recitation": self._recite(fact, words, who),
             "completion": [
                 Draft("completion", FORWARD, f"Complete {_what(who, asking)}: “{begun} …”", words[cut:], begun)
                 for cut, begun in _halves(words)
                 if len(rest := words[cut:].strip(" .?!")) > 2 and not _PERSONAL.fullmatch(rest)
+                if len(begun) > 3 or UNSPACED.search(begun)
             ],
             "blank": _blanks(words, who, key_phrases(parsed) if parsed is not None else number_phrases(words)),
             "before": [] if asking else _before(words, who),
@@ -112,6 +120,19 @@ class Speech:
         if not topic or self._told[fact.document, fact.label, _plain(topic)] > 1 or _PERSONAL.search(words):
             return []
         return [Draft("detailed", FORWARD, f"What does {who} say about {topic}?", words, topic)]
+
+    def _recite(self, fact: Fact, words: str, who: str) -> list[Draft]:
+        """By its first words, as many as no other sentence of the speaker begins with."""
+        parts = list(words) if UNSPACED.search(words) else words.split()
+        blank = "" if UNSPACED.search(words) else " "
+        least = min(8, len(parts) // 2) if not blank else 4 if len(parts) > 5 else 2
+        for count in range(max(1, least), len(parts)):
+            begun = blank.join(parts[:count])
+            if self._begun[fact.document, fact.label, begun] == 1:
+                what = f"question that {who} asks" if _asks(words) else f"sentence that {who} says"
+                asked = f"Recite the {what} and that begins “{begun}”."
+                return [Draft("recitation", FORWARD, asked, f"{capital(who.removeprefix('the '))}: {words}", begun)]
+        return []
 
     def _exchange(self, fact: Fact, who: str) -> list[Draft]:
         """A question of one speaker with the answer of the next."""
@@ -195,12 +216,11 @@ def topic_of(parsed: "Doc") -> str:
     )
 
 
-def _recite(words: str, label: str, who: str) -> Draft:
-    begun = " ".join(words.split()[: 4 if len(words.split()) > 5 else 2])
-    if UNSPACED.search(words) and len(words) > 5:
-        begun = words[: min(8, len(words) // 2)]
-    what = f"question that {who} asks" if _asks(words) else f"sentence that {who} says"
-    return Draft("recitation", FORWARD, f"Recite the {what} and that begins “{begun}”.", f"{label}: {words}", begun)
+def _ends_of_words(words: str) -> list[int]:
+    """Where a quotation of its beginning may end: in the first 200 signs, behind a word (in scripts without blanks, anywhere)."""
+    if UNSPACED.search(words):
+        return list(range(1, min(len(words), 40)))
+    return [match.end() for match in re.finditer(r"\S+", words[:200])]
 
 
 def _who(words: str, answer: str) -> list[Draft]:
