@@ -100,7 +100,7 @@ def read_speech(text: str, title: str = "") -> tuple[str, str, list[str]]:
     if heads and is_asked_and_answered(text, title, heads):
         heads = {}
     if heads:
-        text, counts = rewritten(text, title, lines, heads, counts)
+        text, counts = rewritten(text, title, heads, counts, passed)
         if title and any(without_marks(lines[at]).startswith(title) for at in heads):
             title = ""
     elif not timed:
@@ -129,8 +129,10 @@ def is_asked_and_answered(text: str, title: str, heads: Mapping[int, Head]) -> b
 
 
 def rewritten(
-    text: str, title: str, lines: Sequence[str], heads: Mapping[int, Head], counts: Counter[str]
+    text: str, title: str, heads: Mapping[int, Head], counts: Counter[str], passed: frozenset[int]
 ) -> tuple[str, Counter[str]]:
+    """The text turn by turn, and what was left out. `passed`: lines of code."""
+    lines = text.split("\n")
     names = {name: readable(name, text) for name in {head.name for head in heads.values()}}
     writing = Writing(names, counts=counts)
     headings = headings_of(lines, heads, title)
@@ -153,6 +155,12 @@ def rewritten(
                 writing.counts["notices"] += 1
                 words = ""
             writing.speaker, writing.words = names[head.name], [words] if words else []
+            continue
+        if at in passed:
+            if writing.speaker:
+                writing.put("")
+                writing.speaker = ""
+            verbatim.append(line)
             continue
         stamp, rest = read_stamp(without_marks(line)) if stamped else (None, line.strip())
         if stamp and is_chapter(lines, at, rest, heads):
