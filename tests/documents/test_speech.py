@@ -76,6 +76,10 @@ def each(shape: str, between: str = "\n") -> str:
         "12/05/2024, {short} - {name}: {words}",
         "[12.05.24, {time}] {name}: {words}",
         "{name}  2:33 PM\n{words}\n",
+        "{name} — 03/02/2024 4:15 PM\n{words}",
+        "{name}, [14.03.2024 {short}]\n{words}\n",
+        "{name}: [{short}] {words}",
+        "{caps} — {words}\n",
     ],
 )
 def test_each_sentence_keeps_its_speaker_and_loses_its_time(tmp_path, shape):
@@ -230,6 +234,8 @@ def test_a_talk_keeps_its_introduction_and_what_nobody_says(tmp_path):
         "```\nServer: I am up\nClient: are you?\nServer: I am\nClient: you are\n```\n\nThen run it.\n",
         "From: Anna Meier\nTo: Ben Ode\nSubject: You\n\nAre you in?\n\nFrom: Ben Ode\nTo: Anna Meier\nSubject: Me\n\nI am.\n",
         "Q: When is it open?\nA: From six to ten.\n\nQ: How warm is it?\nA: It has 27 degrees.\n\nQ: May I bring a dog?\nA: No.\n",
+        "Exam\n\nQ: Where is the pump?\nA: ______\n\nQ: How do you stop it?\nA: ______\n\nQ: Who are you?\nA: ______\n",
+        "Anna Meier, baker: I sold it.\n\nBen Ode, potter: You saw it.\n\nCara Lind, smith: Did I sleep?\n",
         "1. Which do you see?\nA: You see Bonn\nB: You see Kiel\nC: We see Ulm\n2. Which now?\nA: You see Bern\nB: I see Graz\nC: None?\n",
         "Lisbon\n\nOverview\n\nYou go by train.\n\nFood\n\nTry it, will you?\n\nPorto\n\nOverview\n\nWe go by bus.\n\nFood\n\nYou get soup.\n",
         "Mr Lee asked whether you may park here. Mrs Ode said: I do.\n\nNote: We meet in May.\n\nMr Lee said: you may.\n",

@@ -26,7 +26,7 @@ STAMP = re.compile(
 )
 _BEHIND = rf"(?:[ \t]*[-–—|,]?[ \t]*[\[(]?(?:{_DATE}(?:,|T)?[ ]*(?:at )?)?{CLOCK}(?:[ ]*[-–—][ ]*{CLOCK})?[\])]?)"
 _ASIDE = r"(?:[ \t]*[\[(](?P<aside>[^\[\]()\n]{1,80})[\])])"
-_NAME = r"(?P<name>[^\s:：<>|*_()\[\]{}#][^:：<>|*_()\[\]{}\n]{0,59}?)"
+_NAME = r"(?P<name>[^\s:：<>|*_()\[\]{}#][^:：<>|*()\[\]{}\n]{0,59}?)"
 _COLON = re.compile(
     rf"[*_]{{0,3}}{_NAME}[*_]{{0,3}}(?P<behind>{_BEHIND})?{_ASIDE}?[ \t]*[:：][*_]{{0,3}}(?=[ \t]|$|(?<=：)|[^\d/\s])[ \t]*"
 )
@@ -83,7 +83,7 @@ def read_head(line: str, style: str) -> Head | None:
     if match is None:
         return None
     groups = match.groupdict()
-    name, aside = groups["name"].strip(" ,;-–—"), groups.get("aside") or ""
+    name, aside = groups["name"].strip(" ,;-–—_"), groups.get("aside") or ""
     words, times = rest[match.end() :], bool(stamp) + bool(groups.get("behind"))
     if re.fullmatch(CLOCK, aside.strip()):
         aside, times = "", times + 1
@@ -181,6 +181,8 @@ def is_talk(lines: Sequence[str], heads: Mapping[int, Head], low: set[str], styl
     turns = [said(lines, at, end) for at, end in pairwise([*heads, len(lines)])]
     talking = [name for name, words in zip(names, turns, strict=True) if talks(words)]
     share = len(talking) / count
+    if sum(any(map(str.isalnum, words)) for words in turns) < 0.8 * count:
+        return False  # "A: ______"
     if stamped:
         return share >= (0.2 if style == "alone" else 0.1)
     changes = sum(one != other for one, other in pairwise(names)) / (count - 1)

@@ -117,7 +117,7 @@ def one_of(kind: str) -> str:
     """ "line of chapters" for "lines of chapters"."""
     if kind == "notes and styles":
         return "note or style"
-    return re.sub(r"^(line|turn)s\b|s$", r"\1", kind, count=1)
+    return re.sub(r"^(line|turn|remark)s\b|s$", r"\1", kind, count=1)
 
 
 def is_asked_and_answered(text: str, title: str, heads: Mapping[int, Head]) -> bool:
@@ -149,7 +149,7 @@ def rewritten(
             writing.put("\n".join(verbatim))
             verbatim, gap, paragraph_seen = [], False, False
             writing.counts["times"] += head.times
-            writing.counts["stage directions"] += bool(head.aside)
+            writing.counts["remarks behind names"] += bool(head.aside)
             words = _EDITED.sub("", head.words)
             if _NOTICE.fullmatch(words):
                 writing.counts["notices"] += 1
@@ -163,7 +163,7 @@ def rewritten(
             verbatim.append(line)
             continue
         stamp, rest = read_stamp(without_marks(line)) if stamped else (None, line.strip())
-        if stamp and is_chapter(lines, at, rest, heads):
+        if stamp and not stamp["date"] and is_chapter(lines, at, rest, heads):
             writing.counts["times"] += 1
             writing.put("\n".join(verbatim))
             verbatim = []

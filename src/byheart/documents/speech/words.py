@@ -53,8 +53,8 @@ _TALK = re.compile(
 )
 _TALK_FLAGS = re.compile(_TALK.pattern, re.IGNORECASE)
 _SHAPE = re.compile(
-    r"(?:[^\W\d_a-zß-öø-ÿ][\w.'’-]*|d['’]\w+|de|del|della|da|dos|di|du|von|van|der|den|le|la|bin|ibn|al|el|y|e|und|and|&|of|the|\d{1,2})"
-    r"(?:[ ,]+(?:[^\W\d_a-zß-öø-ÿ][\w.'’-]*|d['’]\w+|de|del|della|da|dos|di|du|von|van|der|den|le|la|bin|ibn|al|el|y|e|und|and|&|of|the|\d{1,2})){0,5}"
+    r"(?:[^\W\d_a-zß-öø-ÿ][\w.'’-]*|d['’]\w+|de|del|della|da|dos|di|du|von|van|der|den|le|la|bin|ibn|al|el|y|e|und|and|&|of|the|for|\d{1,2})"
+    r"(?:[ ,]+(?:[^\W\d_a-zß-öø-ÿ][\w.'’-]*|d['’]\w+|de|del|della|da|dos|di|du|von|van|der|den|le|la|bin|ibn|al|el|y|e|und|and|&|of|the|for|\d{1,2})){0,5}"
 )
 _TITLES = frozenset(
     "dr dr. mr mr. mrs mrs. ms ms. prof prof. sir dame lord lady st st. rev rev. capt capt. lt lt.".split()
@@ -75,7 +75,7 @@ def may_speak(label: str) -> bool:
     folded = [word.casefold().strip(".,") for word in words]
     if folded[0].isdigit() or folded[0] in ("and", "of", "und", "y", "e", "&"):
         return False
-    if folded[0] == "the" and not (label.isupper() or is_role(label)):
+    if folded[0] == "the" and not (label.isupper() or ROLES & {*folded}):
         return False
     return not is_field(label)
 
@@ -120,6 +120,8 @@ def named(label: str) -> str:
     if label in ("Q", "A"):
         return {"Q": "the interviewer", "A": "the interviewee"}[label]
     words = label.split()
+    if len(words) > 2 and words[0].casefold() in ROLES and words[1] in ("of", "for"):
+        return f"the {label}"
     if (
         is_role(label)
         and not label[-1:].isdigit()

@@ -68,14 +68,12 @@ class Speech:
             for words in [spoken(fact.text)]
             for end in _ends_of_words(words)
         )
-        self._speakers = Counter({document: 0 for document in {fact.document for fact in own}})
-        for document, _ in {(fact.document, fact.label) for fact in own}:
-            self._speakers[document] += 1
+        bearers = {(fact.document, fact.label) for fact in own}
+        self._speakers = Counter(document for document, _ in bearers)
         self._roles = {
-            (fact.document, fact.label)
-            for fact in own
-            if len(fact.label.split()) == 1
-            and re.search(rf"\bthe {re.escape(fact.label)}\b", texts[fact.document], re.I)
+            (document, label)
+            for document, label in bearers
+            if label.isalpha() and re.search(rf"\bthe {label}\b", texts[document], re.IGNORECASE)
         }
         for fact, after in pairwise(facts):
             follows = fact.kind == after.kind == SPEECH and fact.document == after.document
