@@ -5,6 +5,7 @@ documents -> chunks -> facts -> examples -> split -> rows -> adapter -> scores -
 All are frozen: a stage takes some and returns others. Nothing is imported here but the standard library.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +67,7 @@ class Fact:
     text: str
     tokens: int
     headings: tuple[str, ...] = ()
-    label: str = ""  # the marker that a list item stood behind: "(a)", "(b)(2)", "-", "3."
+    label: str = ""  # the marker that a list item stood behind: "(a)", "(b)(2)", "-", "3."; of speech, who says it
     kind: str = ""  # of the block it stands in (`documents/blocks.py`): "text", "item", "row", "pair", ...; "" unknown
     question: str = ""  # of a pair, or the term of a definition or entry
     answer: str = ""  # all of it; of a long answer, `text` has the beginning and the rest are facts by themselves
@@ -87,6 +88,8 @@ class Fact:
         words = " ".join(self.text.split())
         if self.cells:
             return row_in_words(self.cells)
+        if self.kind == "speech":
+            return f"{self.label}: {words}"
         if not self.paired:
             return words
         return " ".join(f"{self.question}{'' if self.kind == 'pair' else ':'} {self.answer}".split())
@@ -220,7 +223,7 @@ def counted(count: int, noun: str) -> str:
 
 def counted_of(count: int, nouns: str) -> str:
     """The same for a noun in the plural: "1 running head", "1 line of tags", "1 entry", "2 entries"."""
-    head, of, rest = nouns.partition(" of ")
+    head, *rest = re.split(r"(?= (?:of|in|behind) )", nouns, maxsplit=1)
     if count == 1 and head.endswith("s"):
-        head = f"{head[:-3]}y" if head.endswith("ies") else head[:-1]
-    return f"{count:,} {head}{of}{rest}"
+        head = f"{head[:-3]}y" if head.endswith("ies") else head[: -2 if head.endswith("xes") else -1]
+    return f"{count:,} {head}{''.join(rest)}"

@@ -2,17 +2,19 @@
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from byheart.data.chunks import content_ids
-from byheart.documents.blocks import CODE, HEADER, ITEM, PAIRED, RECORD, ROW, TEXT, Block
+from byheart.documents.blocks import CODE, HEADER, ITEM, PAIRED, RECORD, ROW, SPEECH, TEXT, Block
 from byheart.documents.items import Place, find_places
 from byheart.documents.language import UNSPACED, count_words, is_english
 from byheart.documents.mixed import block_languages
 from byheart.documents.outline import outline
 from byheart.documents.pairs import LONG
 from byheart.documents.sentences import VERB, WORD, statements, trim
+from byheart.documents.speech.marks import is_small_talk
 from byheart.documents.tokens import count_tokens
 from byheart.records import Chunk, Document, Fact
 
@@ -70,7 +72,8 @@ def find_facts(document: Document, chunks: Sequence[Chunk]) -> list[Fact]:
     found: list[tuple[Chunk, Statement]] = []
     by_chunk = find_statements(document, chunks)
     for chunk, parts in zip(chunks, by_chunk, strict=True):
-        whole = [part for part in join_short(text, parts) if not part.leads or says_something(text, part)]
+        joined = join_short(text, without_small_talk(text, parts))
+        whole = [part for part in joined if not part.leads or says_something(text, part)]
         found += [(chunk, part) for part in whole if any(map(str.isalnum, text[part.start : part.end]))]
     if not found:  # signs only, "!!!" or "***": all there is
         found = [(chunk, part) for chunk, parts in zip(chunks, by_chunk, strict=True) for part in parts][:1]
@@ -195,7 +198,7 @@ def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
     pending: Statement | None = None  # a short statement that waits for the next
     for part in parts:
         prose = part.kind not in WHOLE
-        if pending and prose and pending.section == part.section:
+        if pending and prose and may_join(pending, part):
             part = replace(
                 part, start=pending.start, label=pending.label, governed=pending.governed, labels=pending.labels
             )
@@ -204,7 +207,7 @@ def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
         pending = None
         last = joined[-1] if joined else None
         if prose and not part.leads and is_short(text[part.start : part.end], part.language):
-            beside = last and last.section == part.section and last.kind not in WHOLE
+            beside = last and may_join(last, part) and last.kind not in WHOLE
             if last and beside and (last.block == part.block or not part.governed or (last.leads and part.joins)):
                 # What has swallowed an item is a statement of its own, but the next short item may still join it.
                 items = last.leads and part.governed
@@ -215,6 +218,25 @@ def join_short(text: str, parts: Sequence[Statement]) -> list[Statement]:
                 continue
         joined.append(part)
     return [*joined, pending] if pending else joined
+
+
+def may_join(one: Statement, other: Statement) -> bool:
+    """Whether two statements may become one: they stand in one section, and of speech in one turn."""
+    return one.section == other.section and (one.block == other.block or SPEECH not in (one.kind, other.kind))
+
+
+def without_small_talk(text: str, parts: Sequence[Statement]) -> list[Statement]:
+    """Without the remarks of speakers that state nothing; the reader has counted them."""
+    kept: list[Statement] = []
+    asked = False
+    sentences = Counter(part.block for part in parts)
+    for part in parts:
+        words = text[part.start : part.end]
+        nothing = part.kind == SPEECH and is_small_talk(words, asked, alone=sentences[part.block] == 1)
+        if not nothing:
+            kept.append(part)
+        asked = not nothing and words.rstrip('"”’»').endswith(("?", "？", "؟"))
+    return kept
 
 
 def is_short(statement: str, language: str) -> bool:

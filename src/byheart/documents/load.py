@@ -15,17 +15,18 @@ from byheart.documents.folding import fold_typesetting
 from byheart.documents.language import UNSPACED, count_words
 from byheart.documents.office import formats as office
 from byheart.documents.outline import empty_headings
+from byheart.documents.speech.read import read_speech
 from byheart.errors import Problem, UserError
 from byheart.records import Document, LeftOut, counted
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
-PLAIN = (".txt", ".text")
+PLAIN = (".txt", ".text", ".srt", ".vtt")
 HTML = (".html", ".htm", ".xhtml")
 TABLES = (".csv", ".tsv")
 SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML, *TABLES, *office.SUFFIXES)
 EXAMPLE = "e.g. documents=handbook.pdf"
 NAMED = 3  # headings without text, each by its title; more are counted
-READABLE = ".txt, .md, .pdf, .html, .epub, .csv and, with the extra [office], .docx, .pptx and .xlsx"
+READABLE = ".txt, .md, .pdf, .html, .epub, .csv, .srt, .vtt and, with the extra [office], .docx, .pptx and .xlsx"
 RECORDS = (".json", ".jsonl", ".ndjson")
 RECORDS_FIX = "write its rows as .csv or its text as .md; question-answer pairs are read by expansion=file expansion.file.path=FILE"
 
@@ -164,11 +165,10 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
         except UserError as error:
             problems += error.problems
             continue
-        text, title = fold_typesetting(text), fold_typesetting(title)
-        text, title, contents = without_contents(text, title)
-        gone = tuple(remark for remark in (*remarks, *contents) if isinstance(remark, LeftOut) and remark.count)
+        text, title, more = read_structure(fold_typesetting(text), fold_typesetting(title))
+        gone = tuple(remark for remark in (*remarks, *more) if isinstance(remark, LeftOut) and remark.count)
         said = [remark for remark in remarks if isinstance(remark, str)]
-        said += [f"{path}: {remark}" for remark in contents if isinstance(remark, str)]
+        said += [f"{path}: {remark}" for remark in more if isinstance(remark, str)]
         warnings += said
         words = text.split()
         if not words:
@@ -192,12 +192,13 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     return Loaded(tuple(documents), tuple(warnings))
 
 
-def without_contents(text: str, title: str) -> tuple[str, str, Sequence[str | LeftOut]]:
-    """The text and title without tables of contents, and what the user should know of headings."""
+def read_structure(text: str, title: str) -> tuple[str, str, Sequence[str | LeftOut]]:
+    """The text and title of any format, with speakers before their words and without tables of contents; and remarks."""
     if not text.strip():
         return text, title, []
+    text, title, remarks = read_speech(text, title)
     rest, left_out = leave_out_contents(text)
-    remarks: list[str | LeftOut] = [*left_out]
+    remarks += left_out
     if left_out and title not in rest:  # "Contents" is no title
         title = ""
     if empty := empty_headings(rest, title):

@@ -11,10 +11,11 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise, zip_longest
 
-from byheart.documents.blocks import CODE, ITEM, TEXT, Block, Heading, Line, Outline
+from byheart.documents.blocks import CODE, ITEM, SPEECH, TEXT, Block, Heading, Line, Outline
 from byheart.documents.numbering import ENDED, LED, Numbering, named_labels, paragraph_numbers, titles_between
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
+from byheart.documents.speech.marks import TURN
 from byheart.documents.tables.find import find_tables
 from byheart.documents.tables.sheets import join_sheets
 
@@ -131,7 +132,7 @@ def find_headings(
     """Headings by the index of their (first) line."""
     found: dict[int, Heading] = {}
     for index, line in enumerate(lines):
-        if index in fenced or index in tables or line.blank or line.end - line.start > MAX_HEADING:
+        if index in fenced or index in tables or line.blank or len(line.text) > MAX_HEADING or TURN.match(line.text):
             continue
         if (match := ATX.match(line.text)) and match[2].strip("# \t"):
             found[index] = Heading(line.start, line.end, len(match[1]), match[2].strip())
@@ -157,7 +158,7 @@ def find_plain_headings(
     for index, following in pairwise(written):  # the last line heads nothing
         line = lines[index]
         words = line.text.strip()
-        if len(words) > 120 or index in tables:
+        if len(words) > 120 or index in tables or TURN.match(words):
             continue
         above = is_alone(lines, index, below=False) or (index - 1) in found
         alone = above and is_alone(lines, index, above=False)
@@ -259,6 +260,8 @@ def find_blocks(
         label = ""
         if code:
             kind = CODE
+        elif turn := TURN.match(stripped):
+            kind, label, above = SPEECH, turn[0], ""
         else:
             label = read_label(stripped, letters)
             if open_kind and not may_interrupt(stripped, lines[index - 1].text, open_kind == ITEM):
@@ -282,7 +285,9 @@ def find_blocks(
         start = line.end - len(stripped)
         indented = line.text.expandtabs(4)
         indent = len(indented) - len(indented.lstrip())
-        blocks.append(Block(start, min(start + len(label), end), end, kind, indent, " ".join(label.split())))
+        blocks.append(
+            Block(start, min(start + len(label), end), end, kind, indent, " ".join(label.rstrip(":\u00a0").split()))
+        )
         open_kind = kind
     return blocks
 

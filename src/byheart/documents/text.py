@@ -47,7 +47,7 @@ def read_text(path: Path) -> tuple[str, str, list[str | LeftOut]]:
     text = text[matter.end() :] if matter else text
     title = TITLE_KEY.search(matter[1]) if matter else None
     remarks += [LeftOut("blocks of front matter", 1)] if matter else []
-    if path.suffix.lower() not in (".txt", ".text"):
+    if path.suffix.lower() not in (".txt", ".text", ".srt", ".vtt"):
         text, left_out = read_marks(text)
         remarks += left_out
     return text, title[1] if title else find_title(text), remarks

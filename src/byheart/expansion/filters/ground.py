@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from byheart.documents.blocks import SPEECH
 from byheart.documents.language import document_language, language_of, script_of
 from byheart.expansion.base import Source
 from byheart.expansion.filters.orders import is_order
@@ -31,7 +32,10 @@ class Ground:
         """The chunk with its title, headings, list labels and the lead-ins of its list items."""
         facts = source.facts_of(chunk)
         lead_ins = [source.lead_ins[fact.id] for fact in facts if fact.id in source.lead_ins]
-        around = [source.titles[chunk.document], *chunk.headings, *(fact.label for fact in facts), *lead_ins]
+        labels = [
+            f"the {fact.label}" if fact.kind == SPEECH else fact.label for fact in facts
+        ]  # "the narrator" says it
+        around = [source.titles[chunk.document], *chunk.headings, *labels, *lead_ins]
         document = next(document for document in source.documents if document.id == chunk.document)
         spoken = {fact.language for fact in facts} - {""}
         if spoken <= {document_language(document.text)}:

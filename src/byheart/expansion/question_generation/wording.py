@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ _SENTENCE_END = re.compile(
     r"(?<!\bca\.)(?<!\bSgt\.)(?<!\bCol\.)(?<!\bGen\.)(?<!\bp\.m\.)(?<!\ba\.m\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+(?=[A-Z“\"])"
 )
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
+_SENTENCE_END = re.compile(r"(?<=[a-z\)][.!?])\s+(?=[A-Z“\"])")
+_TITLE_END = re.compile(r"\b(?:Mrs?|Ms|Dr|Prof|St|Rev|Capt|Col|Gen|Lt|Sgt|Hon|Sen|Gov|Mt|vs)\.\Z")
 # Endings of nouns that are hardly ever names.
 _COMMON = ("ing", "tion", "tions", "ment", "ments", "sion", "sions", "ance", "ence", "ity", "ness")
 
@@ -131,7 +134,13 @@ def tidy(text: str) -> str:
 
 def sentences_of(text: str) -> list[str]:
     """The sentences inside a fact that joins several (a term with its definition). Abbreviations do not end one."""
-    return [part for part in _SENTENCE_END.split(text.strip()) if part]
+    ends = _SENTENCE_END.finditer(text := text.strip())
+    cuts = [
+        0,
+        *(end.end() for end in ends if not _TITLE_END.search(text, max(0, end.start() - 6), end.start())),
+        len(text),
+    ]
+    return [part for a, b in pairwise(cuts) if (part := text[a:b].strip())]
 
 
 def capital(text: str) -> str:

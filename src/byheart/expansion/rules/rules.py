@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from byheart.documents.blocks import SPEECH
 from byheart.documents.language import UNSPACED, is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
@@ -27,6 +28,7 @@ from byheart.expansion.rules.questions import (
     fill_neutral_templates,
     fill_templates,
 )
+from byheart.expansion.rules.speech import Speech, spoken
 from byheart.expansion.rules.table_rows import TableRows
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
@@ -64,14 +66,14 @@ class Rules(Quotas):
         english = [fact for fact in facts if is_english(fact.language)]
         lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
         whole = {fact.id for fact in facts if fact.paired or fact.cells}
-        statements = {f.id: f.statement if f.id in whole else state(f.text, lead_ins[f.id], f.closing) for f in facts}
+        statements = {f.id: stated(f, lead_ins[f.id]) for f in facts}
         read = [fact for fact in english if not fact.cells]
         parsed = dict(zip((fact.id for fact in read), parse([statements[fact.id] for fact in read]), strict=True))
         places = {f.id: cite(source.titles[f.document], headings_above(f), f.labels or f.label) for f in facts}
         asked = _asked([fact for fact in english if fact.id not in whole], lead_ins, statements, places)
-        pairs = OwnPairs(facts)
+        pairs, speech = OwnPairs(facts), Speech(facts, parsed)
         rows = TableRows(facts, {fact.document for fact in english}, {fact.id: headings_above(fact) for fact in facts})
-        plain = [fact for fact in facts if fact.id not in whole]
+        plain = [fact for fact in facts if fact.id not in whole and fact.kind != SPEECH]
         clauses = ask_clauses(plain, lead_ins, statements, source.titles, announces)
         lists: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for fact in plain:
@@ -83,6 +85,8 @@ class Rules(Quotas):
                 drafts = pairs.families(fact, place, parsed.get(fact.id))
             elif fact.cells:
                 drafts = rows.families(fact, place)
+            elif fact.kind == SPEECH:
+                drafts = speech.families(fact, place, parsed.get(fact.id), asked.get(fact.id, []))
             elif fact.id in parsed:
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
             else:
@@ -155,6 +159,13 @@ def headings_above(fact: Fact) -> Sequence[str]:
     return fact.headings[:-1] if own else fact.headings
 
 
+def stated(fact: Fact, lead_in: str) -> str:
+    """The words that are read and recited, of any kind of fact."""
+    if fact.paired or fact.cells:
+        return fact.statement
+    return spoken(fact.text) if fact.kind == SPEECH else state(fact.text, lead_in, fact.closing)
+
+
 def state(text: str, lead_in: str, closing: str = "") -> str:
     """The fact as a statement that stands alone: a list item with the words that govern it, ended by a full stop."""
     head = head_of(lead_in)
@@ -218,14 +229,16 @@ def _asked(
     facts: Sequence[Fact], lead_ins: Mapping[str, str], statements: Mapping[str, str], places: Mapping[str, Citation]
 ) -> dict[str, list[Draft]]:
     """By fact id, the questions that people would ask, the best first."""
-    definitions = _definitions(facts)
+    definitions = _definitions([fact for fact in facts if fact.kind != SPEECH])
     announced = {
         fact.id: (lead_ins[fact.id].strip().rstrip(":"), fact.text.rstrip("; "))
         for fact in facts
         if announces(lead_ins[fact.id])
     }
-    readable = {fact.id: read_out(fact.text, lead_ins[fact.id], fact.closing) for fact in facts}
-    generated = ask_facts(readable, definitions, announced, {fact.id: fact.chunk for fact in facts})
+    readable = {fact.id: read_out(_words(fact), lead_ins[fact.id], fact.closing) for fact in facts}
+    # What "it" means is not looked for in another speaker's words.
+    sections = {fact.id: fact.id if fact.kind == SPEECH else fact.chunk for fact in facts}
+    generated = ask_facts(readable, definitions, announced, sections)
     asked = {}
     for fact in facts:
         place, text = places[fact.id], " ".join(fact.text.split())
@@ -236,6 +249,10 @@ def _asked(
         item = ask_item(text, lead_ins[fact.id], fact.label, place)
         asked[fact.id] = item + drafts + ask_abbreviation(statements[fact.id])
     return asked
+
+
+def _words(fact: Fact) -> str:
+    return spoken(fact.text) if fact.kind == SPEECH else fact.text
 
 
 def _definitions(facts: Sequence[Fact]) -> dict[str, tuple[str, str]]:
