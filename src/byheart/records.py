@@ -223,7 +223,7 @@ def counted(count: int, noun: str) -> str:
 
 def counted_of(count: int, nouns: str) -> str:
     """The same for a noun in the plural: "1 running head", "1 line of tags", "1 entry", "2 entries"."""
-    head, *rest = re.split(r"(?= (?:of|in|behind) )", nouns, maxsplit=1)
+    head, *rest = re.split(r"(?= (?:of|in|behind|without) )", nouns, maxsplit=1)
     if count == 1 and head.endswith("s"):
         head = f"{head[:-3]}y" if head.endswith("ies") else head[: -2 if head.endswith("xes") else -1]
     return f"{count:,} {head}{''.join(rest)}"

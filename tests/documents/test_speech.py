@@ -7,6 +7,7 @@ import pytest
 
 from byheart.data.chunks import Chunking
 from byheart.data.facts import find_facts
+from byheart.documents.composition import left_out
 from byheart.documents.load import load_documents
 from byheart.documents.outline import outline
 from byheart.documents.speech.marks import is_small_talk
@@ -98,9 +99,9 @@ def test_names_of_chats_are_kept_as_they_are_typed(tmp_path):
 
 def test_what_is_left_out_is_counted(tmp_path):
     text = each("[{time}] {caps}: {words}") + "\n[00:05:00] MIA FALK: Great, thanks so much for having me."
-    _, warnings = load(tmp_path, text)
+    document, warnings = load(tmp_path, text)
+    assert left_out(document.left_out) == "5 times"
     assert [warning.split(": ", 1)[1] for warning in warnings] == [
-        "left out, as no text to learn: 5 times",
         "small talk, no fact of its own: 1 remark",
     ]
     assert spoken(tmp_path, text) == FACTS, "it stays in the text, and is no fact"
@@ -157,7 +158,8 @@ def test_a_sentence_of_subtitles_runs_over_cues(tmp_path, name, marks):
     assert spoken(tmp_path, text, name) == FACTS
     document, warnings = load(tmp_path, text, name)
     assert not any(sign in document.text for sign in ("-->", "<", "NOTE", "music"))
-    assert "7 times" in warnings[0] and "cue numbers" in warnings[0] and "1 sound" in warnings[0]
+    counts = {part.kind: part.count for part in document.left_out}
+    assert counts["times"] == 7 and counts["sounds"] == 1 and "cue numbers" in counts
     assert document.title == ("Talk" if name == "talk.srt" else "The bells")
 
 
@@ -169,7 +171,7 @@ def test_captions_that_roll_say_each_line_once(tmp_path):
     )
     document, warnings = load(tmp_path, text, "talk.vtt")
     assert " ".join(document.text.split()) == " ".join(lines)
-    assert warnings[0].endswith("text to learn: 8 times, 7 repeated lines") and "no full stops" in warnings[1]
+    assert left_out([*document.left_out]) == "8 times, 7 repeated lines" and "no full stops" in warnings[0]
     assert len(facts(tmp_path, text, "talk.vtt")) > 1
 
 

@@ -89,7 +89,7 @@ def cues(text: str, counts: Counter[str]) -> Iterator[tuple[float, float, list[s
             continue
         line = lines[at].strip()
         if _BLOCK.match(line):
-            counts["notes and styles"] += 1
+            counts["style notes"] += 1
             while at < len(lines) and lines[at].strip():
                 at += 1
         elif line and at + 1 < len(lines) and CUE.match(lines[at + 1]):
