@@ -97,6 +97,11 @@ def test_names_of_chats_are_kept_as_they_are_typed(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("title", ["Transcript: The bells", "PANEL: THE BELLS OF TODAY", "# Roundtable: the bells"])
+def test_a_title_with_a_colon_is_nobodys_turn(tmp_path, title):
+    assert spoken(tmp_path, f"{title}\n\n" + each("{name}: {words}\n"), "talk.md") == FACTS
+
+
 def test_what_is_left_out_is_counted(tmp_path):
     text = each("[{time}] {caps}: {words}") + "\n[00:05:00] MIA FALK: Great, thanks so much for having me."
     document, warnings = load(tmp_path, text)
@@ -164,7 +169,7 @@ def test_a_sentence_of_subtitles_runs_over_cues(tmp_path, name, marks):
 
 
 def test_captions_that_roll_say_each_line_once(tmp_path):
-    lines = [f"line {n} says that house {n} was built of red brick" for n in range(8)]
+    lines = [f"and the house with number {n} was built from these red bricks" for n in range(8)]
     text = "WEBVTT\n\n" + "".join(
         f"00:00:{2 * n:02}.000 --> 00:00:{2 * n + 2:02}.000\n{above}\n{line}\n\n"
         for n, (above, line) in enumerate(zip([" ", *lines], lines, strict=False))

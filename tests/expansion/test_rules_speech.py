@@ -106,3 +106,19 @@ def test_a_teacher_sees_who_says_what(source):
 def test_a_teacher_may_name_the_speakers(source, question, answer):
     ground = Ground.of(source.chunks[0], source)
     assert Filters().refuse(question, answer, "simple", ground) is None
+
+
+def test_letters_are_speakers_and_an_interview_has_two(tmp_path):
+    text = "A: Where is the mill?\nB: The mill stands by the weir.\nA: Who owns it?\nB: I own it.\n"
+    for letters, names in (("AB", ("speaker A", "speaker B")), ("QA", ("the interviewer", "the interviewee"))):
+        own = "".join(f"{letters['AB'.index(line[0])]}{line[1:]}\n" for line in text.splitlines())
+        own = own.replace("I own it.", "I own it. I bought it from my uncle.").replace(
+            "The mill stands", "I see the mill"
+        )
+        (tmp_path / "talk.txt").write_text(own, encoding="utf-8")
+        document = load_documents(["talk.txt"], tmp_path).documents[0]
+        chunks = Chunking().split(document)
+        source = Source((document,), tuple(chunks), tuple(find_facts(document, chunks)))
+        answers = {example.question: example.answer for example in Rules().expand(source).examples}
+        assert answers["Who asks: “Where is the mill?” (Talk)"].rstrip(".").casefold() == names[0].casefold()
+        assert answers["Who says: “I bought it from my uncle”? (Talk)"].rstrip(".").casefold() == names[1].casefold()

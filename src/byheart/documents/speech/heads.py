@@ -36,7 +36,7 @@ _PLAY = re.compile(
 )
 _ALONE = re.compile(rf"[*_]{{0,3}}{_NAME}[*_:]{{0,4}}(?P<behind>{_BEHIND})?{_ASIDE}?[*_:]{{0,4}}[ \t]*$")
 _MARKS = re.compile(r"(?:>>+|[-–—•*](?=[ \t])|#{1,6}(?=[ \t])|\u200e|\u200f|\ufeff)[ \t]*")
-LETTERS = ("q", "a", "question", "answer", "f", "frage", "antwort", "r", "p", "d")
+ENDED = re.compile(r"[.!?…。！？][\"”’»)\]]*$")
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,13 @@ def is_stamp(line: str) -> bool:
 def likely(lines: Sequence[str], heads: Mapping[int, Head], low: set[str], timed: bool) -> dict[int, Head]:
     """Without the names that stand there once and may be any word: "Gearbox: never open it."."""
     counts = Counter(head.name.casefold() for head in heads.values())
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
 
     def kept(at: int, head: Head) -> bool:
-        if head.words.isupper() and counts[head.name.casefold()] == 1:
-            return False  # "PANEL: THE FUTURE OF THE HARBOUR"
+        once = counts[head.name.casefold()] == 1
+        titled = at == first or lines[at].lstrip().startswith("#")
+        if once and head.words and (head.words.isupper() or (titled and not ENDED.search(head.words))):
+            return False  # "PANEL: THE FUTURE OF THE HARBOUR", "# Roundtable: feeding cities"
         if timed or head.times or counts[head.name.casefold()] > 1 or is_role(head.name) or head.name.isupper():
             return True
         begins = at == 0 or not lines[at - 1].strip() or at - 1 in heads

@@ -21,7 +21,7 @@ _FOREIGN_ROLES = frozenset(
 )
 # Labels of documents, records, logs and notes, in any number. None of them is a speaker.
 _FIELDS = frozenset(
-    "note notes nb warning caution danger important attention tip tips hint remark remarks comment comments example examples "
+    "transcript roundtable panel interview podcast episode conversation dialogue note notes nb warning caution danger important attention tip tips hint remark remarks comment comments example examples "
     "problem problems solution solutions question questions answer answers issue issues cause causes fix fixes fixed added "
     "changed removed deprecated security improved new updated update pros cons pro con advantage advantages disadvantage disadvantages "
     "strengths weaknesses opportunities threats input output result results step steps before after do don't dos don'ts claim evidence proof "
@@ -116,9 +116,9 @@ def readable(label: str, text: str) -> str:
 
 
 def named(label: str) -> str:
-    """The speaker within a sentence: "the host", "the interviewer" for "Q", else the name."""
-    if label in ("Q", "A"):
-        return {"Q": "the interviewer", "A": "the interviewee"}[label]
+    """The speaker within a sentence: "the host", "speaker B", else the name."""
+    if len(label) == 1 and label.isalpha() and label.isascii():
+        return f"speaker {label}"
     words = label.split()
     if len(words) > 2 and words[0].casefold() in ROLES and words[1] in ("of", "for"):
         return f"the {label}"

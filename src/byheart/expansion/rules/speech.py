@@ -32,6 +32,7 @@ _OPENING = re.compile(
     r"(?=\S+\s)",
     re.IGNORECASE,
 )
+_LETTERS = {"Q": "the interviewer", "A": "the interviewee"}
 QUOTED = 40  # words of a turn that are quoted whole
 MOST_ANSWER = 40  # words of an answer to a question
 _QUESTION = re.compile(r"[?？؟][\"”’»)]*$")
@@ -68,7 +69,7 @@ class Speech:
             for words in [spoken(fact.text)]
             for end in _ends_of_words(words)
         )
-        bearers = {(fact.document, fact.label) for fact in own}
+        bearers = self._bearers = {(fact.document, fact.label) for fact in own}
         self._speakers = Counter(document for document, _ in bearers)
         self._roles = {
             (document, label)
@@ -103,13 +104,15 @@ class Speech:
         }
         if self._said[fact.document, _plain(words)] == 1:
             if self._speakers[fact.document] > 1:
-                drafts["source"] += _who(words, _stop(capital(who)))
+                drafts["source"] += _who(words, _stop(_first(who)))
             asked_of = _end(f"In which document does {who} {'ask' if asking else 'say'} {_quoted(words)}")
             drafts["source"].append(Draft("reverse", REVERSE, asked_of, place.title, words, cited=False))
         return drafts
 
     def _named(self, fact: Fact) -> str:
         """The speaker within a sentence: "the ferryman", where others call him so."""
+        if fact.label in _LETTERS and all((fact.document, letter) in self._bearers for letter in _LETTERS):
+            return _LETTERS[fact.label]
         return f"the {fact.label.lower()}" if (fact.document, fact.label) in self._roles else named(fact.label)
 
     def _topic(self, fact: Fact, words: str, who: str) -> list[Draft]:
@@ -123,13 +126,14 @@ class Speech:
         """By its first words, as many as no other sentence of the speaker begins with."""
         parts = list(words) if UNSPACED.search(words) else words.split()
         blank = "" if UNSPACED.search(words) else " "
+        speaker = capital(who[4:]) if who.startswith("the ") else _first(who)
         least = min(8, len(parts) // 2) if not blank else 4 if len(parts) > 5 else 2
         for count in range(max(1, least), len(parts)):
             begun = blank.join(parts[:count])
             if self._begun[fact.document, fact.label, begun] == 1:
                 what = f"question that {who} asks" if _asks(words) else f"sentence that {who} says"
                 asked = f"Recite the {what} and that begins “{begun}”."
-                return [Draft("recitation", FORWARD, asked, f"{capital(who.removeprefix('the '))}: {words}", begun)]
+                return [Draft("recitation", FORWARD, asked, f"{speaker}: {words}", begun)]
         return []
 
     def _exchange(self, fact: Fact, who: str) -> list[Draft]:
@@ -139,7 +143,7 @@ class Speech:
             question, answer, other = spoken(fact.text), spoken(reply.text), self._named(reply)
             drafts.append(
                 Draft(
-                    "simple", FORWARD, f"{capital(who)} asks: “{question}” What does {other} answer?", answer, question
+                    "simple", FORWARD, f"{_first(who)} asks: “{question}” What does {other} answer?", answer, question
                 )
             )
             plain = question[:1].lower() + question[1:]
@@ -231,6 +235,11 @@ def _who(words: str, answer: str) -> list[Draft]:
     return drafts
 
 
+def _first(who: str) -> str:
+    """The speaker at the beginning of a sentence; a nickname keeps its small letter."""
+    return capital(who) if who.startswith(("the ", "speaker ")) else who
+
+
 def _what(who: str, asking: bool) -> str:
     return f"the question that {who} asks" if asking else f"what {who} says"
 
@@ -246,7 +255,7 @@ def _blanks(words: str, who: str, phrases: Sequence[tuple[int, int]]) -> list[Dr
         Draft(
             "blank",
             FORWARD,
-            f"Fill in the blank. {capital(who)}: “{words[:a]}{BLANK}{words[b:]}”",
+            f"Fill in the blank. {_first(who)}: “{words[:a]}{BLANK}{words[b:]}”",
             words[a:b],
             words[:a] + words[b:],
         )
