@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from byheart.documents.load import find_documents
+from byheart.documents.load import survey
 from byheart.expansion.base import TeacherExpansion
 from byheart.model.adapters.adapter import Lora
 from byheart.model.embedded import EMBEDDED, HUB_ID, find_embedded
@@ -69,11 +69,14 @@ def title(option: object) -> str:
 
 
 def _documents(config: RunConfig) -> Iterator[Line]:
-    found = [(path, path.stat().st_size) for path in find_documents(config.documents)]
+    files, passed_over = survey(config.documents)
+    found = [(path, path.stat().st_size) for path in files]
     for path, size in found[:SHOWN]:
         yield "document", f"{_size(size)}  {_nearby(path)}"
     if rest := found[SHOWN:]:
         yield "", f"and {len(rest):,} more, {_size(sum(size for _, size in rest))}"
+    for said in passed_over:
+        yield "", said
 
 
 def _nearby(path: Path) -> str:

@@ -15,6 +15,7 @@ from byheart.documents.pdf.words import Line
 
 HYPHENATED = re.compile(r"(\w*[^\W\d_])[-\u00ad\u2010]\Z")
 SENTENCE_END = re.compile(r"[.!?:;。！？][\"”’»)\]\d⁰¹²³⁴⁵⁶⁷⁸⁹]*$")
+TAIL = 100  # letters of a paragraph that tell whether it goes on: all of a hostile one would take hours
 CAPTION = re.compile(
     r"(?:fig(?:ure|\.)?|table|tab\.|abb(?:ildung|\.)|tabelle|tableau|figura|tabla|plate|chart|box)\s*[\dIVX]+", re.I
 )
@@ -166,7 +167,7 @@ def is_code(above: Sequence[Line] | None, row: Sequence[Line], pieces: Sequence[
         return True
     if pieces[-1].bold and all(line.bold for line in row):  # a heading of two lines
         return False
-    ended = bool(SENTENCE_END.search(pieces[-1].text))
+    ended = bool(SENTENCE_END.search(pieces[-1].text[-TAIL:]))
     indented = row[0].x0 > above[0].x0 + row[0].size
     return (
         (ended and indented) or above[0].y - row[0].y > 1.15 * type.step(row[0].size) or pieces[-1].text.endswith(":")
@@ -187,12 +188,12 @@ def starts_paragraph(
 ) -> bool:
     size, step = row[0].size, above[0].y - row[0].y
     usual = type.step(size)
-    ended = bool(SENTENCE_END.search(piece.text))
+    ended = bool(SENTENCE_END.search(piece.text[-TAIL:]))
     if not 0.88 < size / max(piece.size, 0.1) < 1.13 or step < 0:
         return True
     if len(row) > 1 and len(above) > 1:  # what stands in rows without being a table
         return True
-    if HYPHENATED.search(piece.text) and text[:1].islower() and step < 2 * usual:
+    if HYPHENATED.search(piece.text[-TAIL:]) and text[:1].islower() and step < 2 * usual:
         return False
     runs_on = text[:1].islower() and not ended and not (MARKER.match(text) or NOTE.match(text))
     if step > 1.35 * usual and not (runs_on and step < 2.2 * usual):
@@ -205,7 +206,7 @@ def starts_paragraph(
     share = (above[-1].x1 - above[0].x0) / max(right - left, 1.0)
     opens = text[:1].isupper() or not text[:1].isalpha()
     if MARKER.match(text) and (
-        ended or re.search(r"\b(?:and|or)$", piece.text) or (MARKER.match(piece.text) and share < 0.8)
+        ended or re.search(r"\b(?:and|or)$", piece.text[-TAIL:]) or (MARKER.match(piece.text) and share < 0.8)
     ):
         return True
     if ended:
@@ -283,18 +284,20 @@ def joined(pieces: Sequence[Piece], words: Counter[str]) -> list[str]:
 
 
 def is_open(piece: Piece) -> bool:
-    return piece.kind == "text" and not SENTENCE_END.search(piece.text)
+    return piece.kind == "text" and not SENTENCE_END.search(piece.text[-TAIL:])
 
 
 def continues(above: Piece, below: Piece) -> bool:
     if MARKER.match(below.text) or NAMED.match(below.text) or not 0.9 < below.size / max(above.size, 0.1) < 1.1:
         return False
-    return below.text[:1].islower() or bool(HYPHENATED.search(above.text)) or (above.full and len(above.text) > 40)
+    return (
+        below.text[:1].islower() or bool(HYPHENATED.search(above.text[-TAIL:])) or (above.full and len(above.text) > 40)
+    )
 
 
 def join(paragraph: str, line: str, words: Counter[str]) -> str:
     """ "exam-" and "ple" are "example", but "well-" and "known" stay "well-known" where the text has that elsewhere."""
-    broken = HYPHENATED.search(paragraph)
+    broken = HYPHENATED.search(paragraph[-TAIL:])
     if broken and line[:1].islower():
         rest = re.match(r"\w+", line)
         before, after = broken[1].lower(), rest[0].lower() if rest else ""
@@ -302,5 +305,5 @@ def join(paragraph: str, line: str, words: Counter[str]) -> str:
         return (paragraph if keeps else paragraph[:-1]) + line
     if paragraph and line and WIDE_LETTER.match(paragraph[-1]) and WIDE_LETTER.match(line[0]):
         return paragraph + line
-    dashed = re.search(r"\w[-\u2010]$", paragraph) and line[:1].isalnum()  # "COVID-" and "19"
+    dashed = re.search(r"\w[-\u2010]$", paragraph[-2:]) and line[:1].isalnum()  # "COVID-" and "19"
     return paragraph + ("" if dashed else " ") + line
