@@ -161,7 +161,7 @@ def test_a_sentence_of_subtitles_runs_over_cues(tmp_path, name, marks):
     if name == "talk.srt":
         text = text[text.index("1\n") :].replace(".000 ", ",000 ")
     assert spoken(tmp_path, text, name) == FACTS
-    document, warnings = load(tmp_path, text, name)
+    document, _warnings = load(tmp_path, text, name)
     assert not any(sign in document.text for sign in ("-->", "<", "NOTE", "music"))
     counts = {part.kind: part.count for part in document.left_out}
     assert counts["times"] == 7 and counts["sounds"] == 1 and "cue numbers" in counts
