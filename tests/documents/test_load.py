@@ -107,10 +107,10 @@ def test_one_word_one_giant_line_and_five_megabytes_load(tmp_path):
 
 def test_what_a_folder_holds_beside_documents_is_told_not_passed_over_in_silence(tmp_path):
     write(tmp_path, a="The pump needs oil.", empty="")
-    for name in ("talk.docx", "paper.docx", "image.png", ".hidden.docx"):
+    for name in ("talk.key", "paper.key", "image.png", ".hidden.key"):
         (tmp_path / name).write_text("x")
     (warning,) = load_documents([str(tmp_path)]).warnings
-    assert all(words in warning for words in ("4 files left out", "2 .docx", "1 empty", "1 .png"))
+    assert all(words in warning for words in ("4 files left out", "2 .key", "1 empty", "1 .png"))
     assert load_documents(["*.txt"], tmp_path).warnings == ("*.txt: 1 file left out, not read (1 empty)",)
     assert not load_documents(["a.txt"], tmp_path).warnings
 
