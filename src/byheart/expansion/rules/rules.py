@@ -98,7 +98,7 @@ class Rules(Quotas):
             for name, numbered in clauses.get(fact.id, {}).items():
                 drafts[name] = [*numbered, *drafts.get(name, [])]
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
-        ambiguous = _ambiguous(families, places) | _one_of_several(facts, lead_ins, families, places)
+        ambiguous = _ambiguous(families, places) | _one_of_several(plain, lead_ins, families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
         candidates: dict[str, list[Example]] = {}
         uncovered = {}
