@@ -64,7 +64,7 @@ def test_all_that_is_wrong_is_said_at_once_without_opening_a_file(tmp_path):
 
 def test_titles(tmp_path):
     texts = {
-        "atx.md": ("# The *Pump*\n\nOil.", "The *Pump*"),
+        "atx.md": ("# The *Pump*\n\nOil.", "The Pump"),
         "setext.md": ("The Pump\n========\n\nOil.", "The Pump"),
         "front.md": ("---\ntitle: 'The Pump'\ntags: [a]\n---\n\nOil is needed.", "The Pump"),
         "first.txt": ("The Pump Handbook\n\nThe pump needs oil.", "The Pump Handbook"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from byheart.data.chunks import content_ids
-from byheart.documents.blocks import PAIRED, Block
+from byheart.documents.blocks import CAPTION, CODE, FORMULA, NOTE, PAIRED, Block
 from byheart.documents.items import Place, find_places
 from byheart.documents.language import UNSPACED, count_words, document_language, is_english
 from byheart.documents.outline import outline
@@ -18,7 +18,7 @@ from byheart.records import Chunk, Document, Fact
 Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
 LEAST_ELSEWHERE = 2  # in other languages: "Вход свободный.", "자전거는 무료입니다." say all that "Entry is free." does
-WHOLE = ("row", "header", "code", *PAIRED)  # kinds of blocks that are one statement each
+WHOLE = ("row", "header", CODE, FORMULA, CAPTION, NOTE, *PAIRED)  # kinds of blocks that are one statement each
 FORMULA = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
@@ -125,6 +125,7 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
         # An item may open with a term, unless its first words complete "No station shall transmit:".
         term = block.kind == "item" and (not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1])))
         whole = block.kind in WHOLE and count_words(block.answer) <= LONG
+        whole = whole and not (block.kind == NOTE and count_words(text[block.body : block.end]) > LONG)
         spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term, language)
         if block.question:
             spans[0] = (block.start, spans[0][1])

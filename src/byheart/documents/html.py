@@ -1,75 +1,131 @@
-"""Web pages: the main text as Markdown, with headings, lists and tables kept."""
+"""Web pages: what a reader sees as Markdown, with headings, lists and tables kept, and without the furniture of the page."""
 
 import re
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from byheart.documents.html_marks import fold_marks
+from byheart.documents.html_notes import place_notes
 from byheart.documents.html_pairs import mark_pairs
+from byheart.documents.html_seen import drop_furniture, drop_unseen
+from byheart.documents.html_text import Part, join_parts, write_page
 from byheart.documents.language import count_words
 from byheart.documents.text import decode
 from byheart.errors import Problem, UserError
+from byheart.records import counted
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
 
 CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?\s*([\w-]+)", re.IGNORECASE)
-LEAST_SHARE = 0.3  # of the page's words; where the extractor returns fewer, its text is not used
-INLINE = "a b i em strong span code sub sup abbr u q cite".split()
+_MATH_SCRIPT = re.compile(r"math/(?:tex|latex|asciimath)")
+_ENDED = re.compile(r"[.!?。！？:;][\"”’)]*$")
+LEAST_PROSE = 12  # words of a paragraph that is no furniture, wherever it stands
 
 
 def read_html(path: Path) -> tuple[str, str, list[str]]:
     """The text of a page, its title ("" if it has none), and warnings."""
-    from lxml import etree, html
-    from trafilatura import extract
-
     data = path.read_bytes()
     declared = CHARSET.search(data[:4096])
     page, warnings = decode(data, str(path), declared[1].decode("ascii") if declared else "")
-    # lxml refuses a str with an encoding declaration; the text is decoded already.
-    page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page)
-    tree = html.fromstring(page) if page.strip() else None
+    tree = parse(page)
     if tree is None:
         raise UserError(Problem("the page is empty", str(path)))
-    title = first_text(tree, "//title") or first_text(tree, "//h1")
-    fold_marks(tree)
+    title = first_text(tree, "//title[not(ancestor::*[local-name()='svg'])]") or first_text(tree, "//h1")
+    if frames := [frame.get("src") for frame in tree.iter("frame") if frame.get("src")]:
+        warnings.append(f"{path}: the page is made of frames; their text is in {', '.join(frames[:5])}: name those files too")
+    counts: Counter[str] = Counter()
+    text, left_out = page_text(tree, page, counts)
+    said = [counted(number, kind) for kind, number in counts.items()]
+    if left_out:
+        words = ", ".join(f"“{' '.join(part.split()[:6])}”" for part in left_out[:4])
+        said.append(f"{counted(len(left_out), 'short line')} around the text ({words}{', ...' * (len(left_out) > 4)})")
+    if said:
+        warnings.append(f"{path}: left out, as no text to learn: {', '.join(said)}")
+    return text, title, warnings
+
+
+def parse(page: str) -> "HtmlElement | None":
+    from lxml import html
+
+    # lxml refuses a str with an encoding declaration; the text is decoded already.
+    page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page)
+    return html.fromstring(page) if page.strip() else None
+
+
+def page_text(tree: "HtmlElement", page: str, counts: Counter[str]) -> tuple[str, list[str]]:
+    """The text as Markdown, and the lines at both ends that are furniture by their place. Changes the tree."""
+    body = (tree.xpath("//body|//frameset//noframes") or [tree])[0]
+    before = count_words(body.text_content())
+    prepare(tree, counts)
+    drop_furniture(tree, counts)
     mark_pairs(tree)
-    plain = plain_text(tree)
-    etree.strip_tags(tree, "b", "strong", "i", "em", "u", "mark")  # "**two** litres" is no answer to learn
-    text = extract(tree, output_format="markdown", include_tables=True, include_comments=False, favor_recall=True) or ""
-    if "\\<" not in plain:
-        text = text.replace("\\<", "<")  # an escape of the extractor's own
-    if count_words(text) < LEAST_SHARE * count_words(plain):
-        text = plain
-    return re.sub(r"\r\n?", "\n", text), title, warnings
+    parts = write_page(body, counts)
+    if not parts and before:  # all of it looked like furniture
+        again = parse(page)
+        assert again is not None
+        counts.clear()
+        prepare(again, counts)
+        parts = write_page((again.xpath("//body") or [again])[0], counts)
+    parts, left_out = trim_ends(parts, page)
+    return join_parts(parts), left_out
 
 
-def first_text(tree: object, path: str) -> str:
-    texts = (" ".join(element.text_content().split()) for element in tree.xpath(path))  # type: ignore[attr-defined]
-    return next(filter(None, texts), "")
-
-
-def plain_text(tree: object) -> str:
-    """All words of the body: a paragraph for each block element, headings marked as in Markdown."""
+def prepare(tree: "HtmlElement", counts: Counter[str]) -> None:
     from lxml import etree
 
-    blocks: list[str] = []
-    body = (tree.xpath("//body") or [tree])[0]  # type: ignore[attr-defined]
-    for element in body.xpath(".//script|.//style|.//noscript|.//template|.//nav|.//head"):
-        element.drop_tree()
+    for script in tree.xpath("//script[@type]"):
+        if _MATH_SCRIPT.match(script.get("type", "")) and script.text:
+            mark = "$$" if "display" in script.get("type", "") else "$"
+            script.tag, script.text = "span", f"{mark}{script.text.strip()}{mark}"
+    for katex in tree.xpath("//*[contains(@class, 'katex-html') or contains(@class, 'MathJax_Preview')]"):
+        katex.drop_tree()  # the same formula again, for the eye only
+    drop_unseen(tree, counts)
+    place_notes(tree)
+    fold_marks(tree)
+    etree.strip_tags(tree, "b", "strong", "i", "em", "u", "mark")  # "**two** litres" is no answer to learn
 
-    def walk(element: etree._Element, mark: str) -> None:
-        if not isinstance(element.tag, str):  # a comment
-            return
-        level = re.fullmatch(r"h([1-6])", element.tag)
-        mark = "#" * int(level[1]) + " " if level else "- " if element.tag == "li" else mark
-        is_block = element.tag not in INLINE
-        if is_block:
-            blocks.append(mark)
-        blocks[-1] += element.text or ""
-        for child in element:
-            walk(child, "")
-            blocks[-1] += child.tail or ""
-        if is_block:
-            blocks.append("")
 
-    blocks.append("")
-    walk(body, "")
-    lines = [" ".join(block.split()) for block in blocks]
-    return "\n\n".join(line for line in lines if line.strip("#- "))
+def trim_ends(parts: list[Part], page: str) -> tuple[list[Part], list[str]]:
+    """The parts without those at both ends that the extractor does not take for text and that are no prose.
+
+    What stands in <main> or <article>, between parts of the text, or is prose, stays whatever the extractor says.
+    """
+    if len(parts) < 4 or all(part.main for part in parts):
+        return parts, []
+    from trafilatura import extract
+
+    found = bare(extract(page, include_tables=True, include_comments=False, favor_recall=True) or "")
+    kept = [part.main or is_prose(part) or (bool(bare(part.text)) and bare(part.text) in found) for part in parts]
+    if not any(kept):
+        return parts, []
+    first, last = kept.index(True), len(kept) - 1 - kept[::-1].index(True)
+    while first and parts[first - 1].kind == "heading" and not parts[first].kind == "heading":
+        first -= 1
+    return parts[first : last + 1], [part.text for part in (*parts[:first], *parts[last + 1 :])]
+
+
+def is_prose(part: Part) -> bool:
+    if part.kind in ("table", "code"):
+        return True
+    words = count_words(part.text)
+    return words >= LEAST_PROSE or (words >= 4 and bool(_ENDED.search(part.text)) and part.kind != "heading")
+
+
+def bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
+def read_fragment(page: str) -> str:
+    """A piece of HTML as Markdown, such as a table inside a Markdown text."""
+    tree = parse(f"<div>{page}</div>")
+    if tree is None:
+        return ""
+    prepare(tree, Counter())
+    return join_parts(write_page(tree, Counter()))
+
+
+def first_text(tree: "HtmlElement", path: str) -> str:
+    texts = (" ".join(element.text_content().split()) for element in tree.xpath(path))
+    return next(filter(None, texts), "")

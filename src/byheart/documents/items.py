@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from byheart.documents.blocks import Block, Outline
+from byheart.documents.blocks import CAPTION, NOTE, Block, Outline
 from byheart.documents.language import document_language
 from byheart.documents.sentences import Span, statements
 
@@ -42,6 +42,9 @@ def find_places(text: str, shape: Outline) -> list[Place]:
         while next_heading < block.start:
             next_heading = next(headings)
             above, levels = None, []
+        if block.kind in (NOTE, CAPTION):  # they stand between the items of a list and belong to none
+            places.append(Place())
+            continue
         if block.kind == "row":
             places.append(Place(header))
             continue

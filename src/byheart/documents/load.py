@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byheart.documents.folding import fold_typesetting
+from byheart.documents.formulas import join_formulas
 from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.references import leave_out_references
 from byheart.errors import Problem, UserError
 from byheart.records import Document
 
-MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
+MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd")
 PLAIN = (".txt", ".text")
 HTML = (".html", ".htm", ".xhtml")
 SUFFIXES = (*PLAIN, *MARKDOWN, ".pdf", *HTML)
@@ -145,7 +147,8 @@ def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
             problems += error.problems
             continue
         text, title = fold_typesetting(text), fold_typesetting(title)
-        warnings += remarks
+        text, left_out = leave_out_references(join_formulas(text))
+        warnings += [*remarks, *(f"{path}: {remark}" for remark in left_out)]
         words = text.split()
         if not words:
             problems.append(Problem("the file is empty: it holds blanks only", str(path)))

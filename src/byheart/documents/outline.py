@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from itertools import pairwise
 
+from byheart.documents.apart import read_apart
 from byheart.documents.blocks import Block, Heading, Line, Outline
 from byheart.documents.pairs import join_pairs
 from byheart.documents.sentences import VERB
@@ -57,7 +58,14 @@ def outline(text: str, title: str = "") -> Outline:
     if not blocks:
         return Outline((), tuple(find_blocks(lines, fenced, {})))
     ordered = [headings[index] for index in sorted(headings)]
+    blocks = [set_apart(text, block) for block in blocks]
     return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, blocks)))
+
+
+def set_apart(text: str, block: Block) -> Block:
+    """A footnote, caption or formula in place of a paragraph."""
+    found = read_apart(text, block.start, block.end) if block.kind == "text" else None
+    return replace(block, kind=found[0], body=found[1], label=found[2]) if found else block
 
 
 def find_fenced(lines: list[Line]) -> dict[int, bool]:
@@ -104,7 +112,7 @@ def find_plain_headings(lines: list[Line], fenced: dict[int, bool], title: str) 
     for index, following in pairwise(written):  # the last line heads nothing
         line = lines[index]
         words = line.text.strip()
-        if len(words) > 120:
+        if len(words) > 120 or lines[following].text.lstrip().startswith(": "):  # a term above its meaning
             continue
         above = is_alone(lines, index, below=False) or (index - 1) in found
         alone = above and is_alone(lines, index, above=False)
@@ -152,10 +160,13 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
     blocks: list[Block] = []
     open_kind = ""  # the kind of the block that the next line may continue; "" after a blank line or a heading
     heading_end = -1
+    margin = 0  # of the last fence
     for index, line in enumerate(lines):
         if index in headings:
             heading_end = headings[index].end
         code = index in fenced and not fenced[index]
+        if fenced.get(index):
+            margin = len(line.text) - len(line.text.lstrip())
         stripped = line.text if code else line.text.lstrip(" \t>")
         if code and line.blank:
             continue
@@ -179,7 +190,7 @@ def find_blocks(lines: list[Line], fenced: dict[int, bool], headings: dict[int, 
             continue
         start = line.end - len(stripped)
         indented = line.text.expandtabs(4)
-        indent = len(indented) - len(indented.lstrip())
+        indent = margin if code else len(indented) - len(indented.lstrip())
         blocks.append(Block(start, min(start + len(label), end), end, kind, indent, " ".join(label.split())))
         open_kind = kind
     return blocks
