@@ -19,7 +19,7 @@ Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
 LEAST_ELSEWHERE = 2  # in other languages: "Вход свободный.", "자전거는 무료입니다." say all that "Entry is free." does
 WHOLE = ("row", "header", CODE, FORMULA, CAPTION, NOTE, *PAIRED)  # kinds of blocks that are one statement each
-FORMULA = re.compile(
+FOLLOWING = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
     re.IGNORECASE,
@@ -191,6 +191,6 @@ def says_something(text: str, part: Statement) -> bool:
     words = text[part.start : part.end]
     if "\n" in words and not words.rstrip("*_ ").endswith((":", "—", "–")):  # it has swallowed its items
         return True
-    plain = FORMULA.sub("", words.rstrip("*_ "))
+    plain = FOLLOWING.sub("", words.rstrip("*_ "))
     rest = WORD.findall(plain)
     return bool(rest) and max(len(rest), count_words(plain)) >= 8 and not UNFINISHED.match(rest[-1])

@@ -20,7 +20,9 @@ def read_apart(text: str, start: int, end: int) -> tuple[str, int, str] | None:
     if (caption := _CAPTION.match(words)) and len(words) <= 400 and (caption["number"] or ":" in caption[0]):
         return CAPTION, start + caption.end(), caption[0].strip().rstrip(".:：|–— ")
     if words.startswith(("$", "\\")) and (found := find_formulas(words)):
-        rest = "".join(words[a:b] for a, b in zip([0, *(b for _, b in found)], [*(a for a, _ in found), len(words)], strict=True))
+        rest = "".join(
+            words[a:b] for a, b in zip([0, *(b for _, b in found)], [*(a for a, _ in found), len(words)], strict=True)
+        )
         if not any(map(str.isalnum, rest)):
             return FORMULA, start, ""
     return None

@@ -26,7 +26,10 @@ _TEXT = re.compile(r"\\(?:text\w*|mathrm|mbox|operatorname)\s*\{[^{}]*\}")
 _COMMENT = re.compile(r"(?<!\\)%[^\n]*")
 _END = re.compile(r"(?:\\[,;:!]|\s)*([.,;])\s*$")
 _BEFORE = re.compile(r"(?P<line>^[^\n]*)\n(?:[ \t]*\n)?[ \t]*(?=(?P<sign>\ue000[\ue100-\ue109]+\ue001))", re.M)
-_BEHIND = re.compile(r"(?P<sign>\ue000[\ue100-\ue109]+\ue001)(?P<stop>[.,;:]?)[ \t]*\n(?P<blank>[ \t]*\n)?[ \t]*(?=(?P<next>\S))")
+_BEHIND = re.compile(
+    r"(?P<sign>\ue000[\ue100-\ue109]+\ue001)(?P<stop>[.,;:]?)[ \t]*\n(?P<blank>[ \t]*\n)?[ \t]*(?=(?P<next>\S))"
+)
+_ENDED = re.compile(r"[.!?。！？][\"”’)*_]*\s*$")
 _NO_SENTENCE = re.compile(r"\s*(?:#|\||[-=*_]{3,}\s*$|$|\[\^)|.*\|\s*$")
 
 
@@ -37,7 +40,9 @@ def is_formula(inside: str) -> bool:
         return bool(inside.strip())
     if _WORDS.search(bare):
         return False
-    return bool(_TERM.fullmatch(bare) or (_SIGNS.search(bare) and not re.fullmatch(r"[A-Z_]{3,}\W?|\d[\d.,]*\W{0,2}", bare)))
+    return bool(
+        _TERM.fullmatch(bare) or (_SIGNS.search(bare) and not re.fullmatch(r"[A-Z_]{3,}\W?|\d[\d.,]*\W{0,2}", bare))
+    )
 
 
 def find_formulas(text: str) -> list[tuple[int, int]]:
@@ -100,8 +105,11 @@ def join_formulas(text: str, masks: Masks | None = None) -> str:
 
     def before(match: re.Match[str]) -> str:
         above = match["line"]
-        alone = match["sign"] not in signs or _NO_SENTENCE.match(above) or (
-            HIDDEN.fullmatch(above.strip()) and above.strip() not in signs
+        alone = (
+            match["sign"] not in signs
+            or _ENDED.search(above)
+            or _NO_SENTENCE.match(above)
+            or (HIDDEN.fullmatch(above.strip()) and above.strip() not in signs)
         )
         return match[0] if alone else f"{above.rstrip()} "
 
@@ -109,7 +117,9 @@ def join_formulas(text: str, masks: Masks | None = None) -> str:
         if match["sign"] not in signs:
             return match[0]
         head = match["sign"] + match["stop"]
-        goes_on = match["next"].islower() or match["next"] in ",;)" or (not match["blank"] and match["stop"] in tuple(".,;:"))
+        goes_on = (
+            match["next"].islower() or match["next"] in ",;)" or (not match["blank"] and match["stop"] in tuple(".,;:"))
+        )
         rest = text[match.end() : match.end() + 4]
         if goes_on and not re.match(r"[a-z]{1,2}[.)]\s", rest):
             return f"{head} "

@@ -19,6 +19,7 @@ class Cell:
     words: str
     head: bool  # <th>
     whole: bool = False  # it spans all columns
+    picture: bool = False
 
 
 def is_layout(table: "HtmlElement") -> bool:
@@ -29,7 +30,10 @@ def is_layout(table: "HtmlElement") -> bool:
     cells = [cell for row in rows for cell in row if cell.tag in ("td", "th")]
     if any(cell.tag == "th" for cell in cells) or table.find("caption") is not None:
         return False
-    blocks = any(next(cell.iterdescendants(*_BLOCKS), None) is not None or len(list(cell.iterdescendants("p"))) > 1 for cell in cells)
+    blocks = any(
+        next(cell.iterdescendants(*_BLOCKS), None) is not None or len(list(cell.iterdescendants("p"))) > 1
+        for cell in cells
+    )
     return blocks or len(rows) < 2 or max((len(row) for row in rows), default=0) < 2
 
 
@@ -56,7 +60,9 @@ def read_table(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> lis
             title = f"{title}: {rows[0][0].words}"
         rows, heads = rows[1:], heads - 1
     blocks = [title if _TABLE_WORD.match(title) else f"Table: {title}"] if title else []
-    rows = grouped(rows, heads)
+    pictured = [row[0].words for row in rows if row[0].whole and row[0].picture]
+    blocks += [words if _TABLE_WORD.match(words) else f"Figure: {words}" for words in pictured]
+    rows = grouped([row for row in rows if not (row[0].whole and row[0].picture)], heads)
     heads = min(heads, len(rows))
     body = [[cell.words for cell in row] for row in rows[heads:]]
     if not heads and width == 2 and all(row[0].head and not row[1].head and short(row[0].words) for row in rows):
@@ -78,7 +84,14 @@ def grid(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> tuple[lis
     for source in sources:
         row: list[Cell] = []
         cells = [cell for cell in source if cell.tag in ("td", "th")]
-        queue = [(Cell(say(cell), cell.tag == "th"), span(cell, "colspan"), span(cell, "rowspan")) for cell in cells]
+        queue = [
+            (
+                Cell(say(cell), cell.tag == "th", False, cell.find(".//img") is not None),
+                span(cell, "colspan"),
+                span(cell, "rowspan"),
+            )
+            for cell in cells
+        ]
         single = len(queue) == 1 and not waiting and queue[0][1] > 1
         while queue or any(column >= len(row) for column in waiting):
             column = len(row)
@@ -94,7 +107,7 @@ def grid(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> tuple[lis
                 for at in range(column, column + wide):
                     if at in waiting:
                         break
-                    row.append(Cell(cell.words, cell.head, single))
+                    row.append(Cell(cell.words, cell.head, single, cell.picture))
                     if high > 1:
                         waiting[at] = (high - 1, cell)
             else:
@@ -102,7 +115,9 @@ def grid(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> tuple[lis
         if not any(cell.words for cell in row):
             continue
         parent = source.getparent()
-        is_head = (parent is not None and parent.tag == "thead") or (all(cell.head or not cell.words for cell in row) and (len(row) > 1))
+        is_head = (parent is not None and parent.tag == "thead") or (
+            all(cell.head or not cell.words for cell in row) and (len(row) > 1)
+        )
         still = still and is_head and source is not sources[-1]
         heads += still
         rows.append(row)

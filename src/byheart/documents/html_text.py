@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from byheart.documents.html_math import read_math
-from byheart.documents.html_tables import is_layout, own_rows, read_table
+from byheart.documents.html_tables import is_layout, read_table
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -19,17 +19,37 @@ CODE = ("code", "kbd", "samp", "tt")
 DEEPEST = 150  # elements inside one another; what lies deeper is read as plain words
 _HEADING = re.compile(r"h([1-6])")
 _LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight-source|highlight|brush:?)[-\s:]\s?([\w+#-]+)")
-_LABELLED = re.compile(r"(?:figure|fig\.|table|tab\.|abb|tabelle|listing|plate|photo|image|chart|diagram|tableau|figura|图|表)", re.I)
+_LABELLED = re.compile(
+    r"(?:figure|fig\.|table|tab\.|abb|tabelle|listing|plate|photo|image|chart|diagram|tableau|figura|图|表)", re.I
+)
 _ROMAN = ((100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
 
 
 @dataclass(frozen=True)
 class Part:
-    """A block of the page as Markdown. `main`: it stands in <main> or <article>."""
+    """A block of the page as Markdown."""
 
     text: str
     kind: str  # "item", "heading", "code", "table" or ""
-    main: bool = False
+    linked: bool = False  # all its words are links
+    first: bool = False  # the first item of a list that stands in no other
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a name for what follows: a heading, or a few words that are no sentence."""
+        return (
+            not self.linked
+            and (self.kind == "heading" or not self.kind)
+            and len(self.text.split()) <= 5
+            and self.text[-1:] not in ".!?:"
+        )
+
+    @property
+    def says(self) -> bool:
+        """Whether it is text: a sentence, a table, code; no heading, no link, no name."""
+        if self.linked or self.kind == "heading":
+            return False
+        return bool(self.kind) or len(self.text.split()) >= 8 or self.text[-1:] in ".!?。:"
 
 
 @dataclass
@@ -38,6 +58,7 @@ class _List:
     style: str
     number: int
     step: int
+    fresh: bool = True  # no item of it is written yet
 
 
 def write_page(root: "HtmlElement", counts: Counter[str]) -> list[Part]:
@@ -51,7 +72,7 @@ def write_page(root: "HtmlElement", counts: Counter[str]) -> list[Part]:
 def join_parts(parts: list[Part]) -> str:
     text = ""
     for above, part in zip([None, *parts], parts, strict=False):
-        tight = above is not None and above.kind == part.kind == "item"
+        tight = above is not None and above.kind == part.kind == "item" and not part.first
         text += ("\n" if tight else "\n\n" if text else "") + part.text
     return text
 
@@ -63,9 +84,11 @@ class _Writer:
         self._line: list[str] = []
         self._lists: list[_List] = []
         self._marker = ""  # of the item whose first words are still to come
-        self._main = 0
+        self._heading = ""  # the mark of the heading whose words are still to come
+        self._links = 0  # how many are open
+        self._unlinked = self._seen_link = False  # whether words stand in the line that are no link, and such that are
 
-    def flush(self, kind: str = "", mark: str = "") -> None:
+    def flush(self, kind: str = "") -> None:
         """The words so far as a paragraph, or as several where lines are left free between them."""
         words = re.sub(r"[^\S\n]+", " ", "".join(self._line))
         self._line.clear()
@@ -73,8 +96,9 @@ class _Writer:
             lines = [line.strip() for line in paragraph.split("\n") if line.strip()]
             if not lines:
                 continue
-            if mark:
-                self._add(mark + " ".join(lines), kind)
+            if self._heading:
+                self._add(self._heading + " ".join(lines), "heading")
+                self._heading = ""
             elif self._lists and self._marker:
                 inner = "\n" + " " * (len(self._marker) - len(self._marker.lstrip()) + 2)
                 self._add(self._marker + inner.join(lines), "item")
@@ -82,9 +106,20 @@ class _Writer:
             else:
                 indent = " " * 2 * len(self._lists)
                 self._add("\n".join(indent + line for line in lines), kind)
+        self._unlinked = self._seen_link = False
 
     def _add(self, text: str, kind: str) -> None:
-        self.parts.append(Part(text, kind, self._main > 0))
+        linked = self._seen_link and not self._unlinked and kind in ("", "item")
+        self.parts.append(Part(text, kind, linked, kind == "item" and self._lists[0].fresh and len(self._lists) == 1))
+        if kind == "item":
+            for each in self._lists:
+                each.fresh = False
+
+    def _say(self, words: str) -> None:
+        self._line.append(words)
+        if any(map(str.isalnum, words)):
+            self._seen_link = self._seen_link or self._links > 0
+            self._unlinked = self._unlinked or not self._links
 
     def walk(self, element: "HtmlElement", depth: int) -> None:
         if not isinstance(element.tag, str):
@@ -93,19 +128,18 @@ class _Writer:
             self._line.append(element.text_content())
             return
         tag = element.tag
-        inside = tag in ("main", "article") or element.get("role") == "main"
-        self._main += inside
+        self._links += tag == "a"
         self._block(element, depth) if tag not in INLINE else self._inline(element, depth)
-        self._main -= inside
+        self._links -= tag == "a"
 
     def _children(self, element: "HtmlElement", depth: int) -> None:
-        self._line.append(_plain(element.text))
+        self._say(_plain(element.text))
         above: HtmlElement | None = None
         for child in element:
             if above is not None and _glued(above, child):
                 self._line.append(" ")
             self.walk(child, depth + 1)
-            self._line.append(_plain(child.tail))
+            self._say(_plain(child.tail))
             above = child
 
     def _block(self, element: "HtmlElement", depth: int) -> None:
@@ -123,9 +157,10 @@ class _Writer:
             self.flush()
         if level := _HEADING.fullmatch(tag):
             self.flush()
-            self._marker = ""
+            self._marker, self._heading = "", "#" * int(level[1]) + " "
             self._children(element, depth)
-            self.flush("heading", "#" * int(level[1]) + " ")
+            self.flush()
+            self._heading = ""
             return
         if tag in ("ul", "ol", "menu", "dir"):
             self._list(element, depth)
@@ -141,7 +176,7 @@ class _Writer:
             self.flush()
             self._marker = marker
             if len(self.parts) > start and not _LABELLED.match(self.parts[start].text.strip()):
-                self.parts[start] = Part(f"{_shown(element)}: {self.parts[start].text.strip()}", "", self._main > 0)
+                self.parts[start] = Part(f"{_shown(element)}: {self.parts[start].text.strip()}", "")
             return
         if tag != "hr":
             self._children(element, depth)
@@ -154,7 +189,7 @@ class _Writer:
         elif tag in ("del", "s", "strike"):
             self._counts["struck-out passage"] += 1
         elif tag == "math":
-            self._line.append(read_math(element))
+            self._say(read_math(element))
         elif tag == "img":
             self._picture(element)
         elif tag in CODE:
@@ -180,7 +215,7 @@ class _Writer:
             self._children(element, depth)
         else:
             mark = "``" if "`" in words else "`"
-            self._line.append(f"{mark}{words}{mark}")
+            self._say(f"{mark}{words}{mark}")
 
     def _code(self, element: "HtmlElement") -> None:
         for line in element.xpath(".//br"):
@@ -203,10 +238,22 @@ class _Writer:
             self._line.append(f"${inside}$")
             return
         parent = element.getparent()
-        before = (element.getprevious().tail if element.getprevious() is not None else parent.text if parent is not None else "") or ""
+        before = (
+            element.getprevious().tail
+            if element.getprevious() is not None
+            else parent.text
+            if parent is not None
+            else ""
+        ) or ""
         behind = (element.tail or "").strip()
         # In the middle of a sentence a small picture stands for a word: "Press <img alt="Save"> to keep it."
-        if alt and len(alt.split()) <= 3 and before.strip() and before.strip()[-1] not in ".!?:" and re.match(r"[a-z,.;)]", behind):
+        if (
+            alt
+            and len(alt.split()) <= 3
+            and before.strip()
+            and before.strip()[-1] not in ".!?:"
+            and re.match(r"[a-z,.;)]", behind)
+        ):
             self._line.append(alt)
         else:
             self._counts["picture"] += 1
@@ -218,20 +265,27 @@ class _Writer:
         inner.flush()
         words = ""
         for part in inner.parts:
-            text = re.sub(r"^\s*(?:[-#]+|\|)\s+", "", part.text).replace("\n", " ")
+            text = re.sub(r"^\s*[-#]+\s+", "", part.text).replace("\n", " ")
+            if part.kind == "table":
+                text = re.sub(r"\|(?:---\|)+", "", text).replace(" | ", ", ").replace("|", "")
             listed = words and part.kind == "item" and re.match(r"\s*-", part.text)
             words += ("; " if listed and not words.endswith(":") else " " if words else "") + text
-        return " ".join(re.sub(r"\|(?:---\|)+", "", words).replace("|", "").split()) if inner.parts else ""
+        return " ".join(words.split())
 
     def _list(self, element: "HtmlElement", depth: int) -> None:
         self.flush()
         items = [child for child in element if child.tag == "li"]
         step = -1 if "reversed" in element.attrib else 1
         start = _whole(element.get("start"), len(items) if step < 0 else 1)
-        styled = re.search(r"list-style(?:-type)?:\s*(lower-alpha|lower-latin|upper-alpha|upper-latin|lower-roman|upper-roman)", element.get("style", ""))
+        styled = re.search(
+            r"list-style(?:-type)?:\s*(lower-alpha|lower-latin|upper-alpha|upper-latin|lower-roman|upper-roman)",
+            element.get("style", ""),
+        )
         style = element.get("type", "1")
         if styled:
-            style = {"lower-a": "a", "lower-l": "a", "upper-a": "A", "upper-l": "A", "lower-r": "i", "upper-r": "I"}[styled[1][:7]]
+            style = {"lower-a": "a", "lower-l": "a", "upper-a": "A", "upper-l": "A", "lower-r": "i", "upper-r": "I"}[
+                styled[1][:7]
+            ]
         self._lists.append(_List(element.tag == "ol", style, start, step))
         self._children(element, depth)
         self.flush()
@@ -282,15 +336,15 @@ def _shown(element: "HtmlElement") -> str:
     figure = element.getparent()
     if figure is None:
         return "Figure"
-    return "Table" if figure.find(".//table") is not None else "Listing" if figure.find(".//pre") is not None else "Figure"
+    return (
+        "Table" if figure.find(".//table") is not None else "Listing" if figure.find(".//pre") is not None else "Figure"
+    )
 
 
 def _glued(above: "HtmlElement", below: "HtmlElement") -> bool:
     """Whether two labels that a page sets apart by its style would be one word: <span>Telephone</span><span>0555</span>."""
-    if above.tail or above.tag != "span" or below.tag not in ("span", "a") or not (above.get("class") and below.get("class")):
+    classes = above.tag == below.tag == "a" or (above.get("class") and below.get("class"))
+    if above.tail or above.tag not in ("span", "a") or below.tag not in ("span", "a") or not classes:
         return False
     first, second = above.text_content(), below.text_content()
     return len(first.strip()) > 1 and len(second.strip()) > 1 and first[-1:].isalnum() and second[:1].isalnum()
-
-
-__all__ = ["Part", "join_parts", "own_rows", "write_page"]

@@ -15,7 +15,9 @@ from byheart.documents.markdown_notes import place_notes
 from byheart.documents.masks import Masks
 from byheart.records import counted
 
-_COMMENT = re.compile(r"<!--(?:[^-]|-(?!->))*-->|%%(?:[^%]|%(?!%))*%%|\{#-?[ \t](?:[^#]|#(?!\}))*#\}|\{/\*(?:[^*]|\*(?!/))*\*/\}")
+_COMMENT = re.compile(
+    r"<!--(?:[^-]|-(?!->))*-->|%%(?:[^%]|%(?!%))*%%|\{#-?[ \t](?:[^#]|#(?!\}))*#\}|\{/\*(?:[^*]|\*(?!/))*\*/\}"
+)
 _COMMENTED = re.compile(r"^[ ]{0,3}\[(?://|comment|#)\]:[ \t]*(?:#|<>)?.*$", re.M | re.I)
 _LIQUID = re.compile(r"\{%-?[ \t]*comment[ \t]*-?%\}.*?\{%-?[ \t]*endcomment[ \t]*-?%\}", re.S)
 _HIGHLIGHT = re.compile(r"\{%-?[ \t]*highlight[ \t]+(\w+)[^%]*%\}\n?(.*?)\{%-?[ \t]*endhighlight[ \t]*-?%\}", re.S)
@@ -37,7 +39,11 @@ def read_marks(text: str, counts: Counter[str] | None = None) -> tuple[str, list
     """The text without the marks, and how many of each kind were left out, in words. `counts`: what is left out already."""
     counts = Counter() if counts is None else counts
     masks = Masks()
-    text = _HIGHLIGHT.sub(lambda found: f"```{found[1]}\n{found[2].strip()}\n```", text) if "endhighlight" in text else text
+    text = (
+        _HIGHLIGHT.sub(lambda found: f"```{found[1]}\n{found[2].strip()}\n```", text)
+        if "endhighlight" in text
+        else text
+    )
     text = masks.hide_code(unfence(_GITLAB.sub(r"$\1$", read_lines(text, counts))))
     text = hide_formulas(join_formulas(_ANCHOR.sub(r"\1", text), masks), masks)
     text = drop(_LIQUID, text, counts, "comment") if "endcomment" in text else text
@@ -78,4 +84,3 @@ def as_heading(line: re.Match[str]) -> str:
     """A line that is all bold and stands alone is seen as a heading, unless it is a sentence or a warning."""
     words = line[2].strip()
     return f"###### {words.rstrip(':')}" if words[-1] not in ".!?。,;" else line[0]
-

@@ -11,14 +11,19 @@ from byheart.documents.masks import Masks
 _BLOCKS = "address article aside blockquote center dd details div dl dt fieldset figcaption figure footer form header hgroup hr legend li main nav ol p picture section summary table tbody td tfoot th thead tr ul".split()
 _INLINE = "a abbr acronym b bdi bdo big cite data del dfn em font i img ins label map mark nobr o q rp rt ruby s samp small source span strike strong sub sup time tt u var video audio wbr input button svg path g".split()
 _HEADINGS = "h1 h2 h3 h4 h5 h6".split()
-_TAG = re.compile(rf"<(?P<close>/?)(?P<name>{'|'.join([*_BLOCKS, *_INLINE, *_HEADINGS, 'br'])})(?P<rest>(?:\s[^<>]{{0,1000}})?)/?>", re.I)
+_TAG = re.compile(
+    rf"<(?P<close>/?)(?P<name>{'|'.join([*_BLOCKS, *_INLINE, *_HEADINGS, 'br'])})(?P<rest>(?:\s[^<>]{{0,1000}})?)/?>",
+    re.I,
+)
 _ELEMENT = re.compile(r"<([a-z][a-z\d]*)\b[^<>]{0,1000}>", re.I)
 _HIDES = re.compile(r"\shidden\b(?!-)|display:\s?none|visibility:\s?hidden", re.I)
 _UNSEEN = "script style template svg video audio iframe noscript".split()
 _STRUCK = "del s strike".split()
 _WORDS = "h1 h2 h3 h4 h5 h6 kbd code samp tt sup sub q summary pre table".split()
 _FIGURES = re.compile(r"[\d+\-−=()n]{1,12}")
-_COMPONENT = re.compile(r"</?(?P<name>[A-Z][A-Za-z\d.]*)(?:\s+(?:[\w-]+(?:=(?:\"[^\"]*\"|'[^']*'|\{[^{}]*\}))?\s*){0,12})?\s*/?>")
+_COMPONENT = re.compile(
+    r"</?(?P<name>[A-Z][A-Za-z\d.]*)(?:\s+(?:[\w-]+(?:=(?:\"[^\"]*\"|'[^']*'|\{[^{}]*\}))?\s*){0,12})?\s*/?>"
+)
 
 
 def read_tags(text: str, masks: Masks, counts: Counter[str]) -> str:
@@ -100,7 +105,7 @@ def _rewritten(name: str, tag: str, inside: str, masks: Masks, counts: Counter[s
         counts["struck-out passage"] += 1
         return ""
     if name == "table":
-        from byheart.documents.html import read_fragment
+        from byheart.documents.html_page import read_fragment
 
         return f"\n\n{read_fragment(masks.show(f'{tag}{inside}</table>'))}\n\n"
     if name in _HEADINGS:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 LONGEST = 20_000  # characters of a paragraph that is read; the parser takes seconds on a hostile one
 _MARK = re.compile(r"[\\*_\[\]<>&~^!]|:\w")
-_DEFINED = re.compile(r"^ {0,3}\[(?!\^)((?:[^\]\[\n\\]|\\.){1,200})\]:[ \t]*\n?[ \t]*(<[^>\n]*>|[^\s<]\S*)(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^)\n]*\)))?[ \t]*$", re.M)
+_DEFINED = re.compile(
+    r"^ {0,3}\[(?!\^)((?:[^\]\[\n\\]|\\.){1,200})\]:[ \t]*\n?[ \t]*(<[^>\n]*>|[^\s<]\S*)(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^)\n]*\)))?[ \t]*$",
+    re.M,
+)
 _ABBREVIATION = re.compile(r"^\*\[([^\]\n]{1,60})\]:[ \t]*(\S.*)$", re.M)
 _ADDRESS = re.compile(r"(?:[a-z][a-z\d+.-]{1,20}:|[./#?<]|www\.)|[^\s/]+[./][^\s]+|\S+$", re.I)
 _STRUCTURE = re.compile(r"[ \t]*(?:\\[#>|+*-]|\d{1,3}\\[.)])(?=[ \t])")
@@ -24,8 +27,13 @@ _RAISED = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 _LINK = r"\[[^\[\]\n]{1,200}\]\([^()\n]{1,300}\)"
 _CONTENTS = re.compile(
     r"(?:^(?:#{1,6}[ \t]+|\*\*)?(?:table of contents|contents|toc|on this page|inhalt(?:sverzeichnis)?|sommaire|índice|indice)[:*# \t]*\n(?:[ \t]*\n){0,2})?"
-    r"(?:^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+[*_`]{0,2}\[[^\[\]\n]{1,200}\]\(#[^()\n]{0,300}\)[*_`]{0,2}[ \t]*(?:\n(?:[ \t]*\n)?|\Z)){3,}", re.M | re.I)
-_LINK_LINE = re.compile(rf"^[ \t]*[*_]{{0,2}}{_LINK}[*_]{{0,2}}(?:[ \t]*[|·•∙/–—-][ \t]*[*_]{{0,2}}{_LINK}[*_]{{0,2}})+[ \t]*[|·•]?[ \t]*$\n?", re.M)
+    r"(?:^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+[*_`]{0,2}\[[^\[\]\n]{1,200}\]\(#[^()\n]{0,300}\)[*_`]{0,2}[ \t]*(?:\n(?:[ \t]*\n)?|\Z)){3,}",
+    re.M | re.I,
+)
+_LINK_LINE = re.compile(
+    rf"^[ \t]*[*_]{{0,2}}{_LINK}[*_]{{0,2}}(?:[ \t]*[|·•∙/–—-][ \t]*[*_]{{0,2}}{_LINK}[*_]{{0,2}})+[ \t]*[|·•]?[ \t]*$\n?",
+    re.M,
+)
 _BLANKS = {" ": "\u2000", "\t": "\u2001"}  # what the parser would strip at the head of a line
 _DUNDER = re.compile(r"(?<![\w*])__[a-z][a-z\d_]*__(?![\w*])")
 
@@ -81,14 +89,17 @@ def _paragraph(text: str, references: dict[str, dict[str, str]], masks: Masks, c
         bare = line.lstrip(" \t")
         indent = line[: len(line) - len(bare)]
         # "1\. May" is a sentence: what is escaped so that it is no mark stays escaped.
-        if match := _STRUCTURE.match(bare):
-            bare = masks.keep(match[0]) + bare[match.end() :]
-        elif match := _ASKS.match(bare):  # "**May I?** Yes." is read as a pair
+        if (match := _STRUCTURE.match(bare)) or (match := _ASKS.match(bare)):
             bare = masks.keep(match[0]) + bare[match.end() :]
         if "|" in bare and "\\|" in bare:
             bare = bare.replace("\\|", masks.keep("\\|"))
         lines[at] = "".join(_BLANKS[blank] for blank in indent) + bare.rstrip()
-    source = _emoji(_SCRIPT.sub(lambda found: (found[1] or "").translate(_LOWERED) + (found[2] or "").translate(_RAISED), re.sub(r"(?<=\S)\\\\ (?=\S)", " ", "\n".join(lines))))
+    source = _emoji(
+        _SCRIPT.sub(
+            lambda found: (found[1] or "").translate(_LOWERED) + (found[2] or "").translate(_RAISED),
+            re.sub(r"(?<=\S)\\ (?=\S)", " ", "\n".join(lines)),
+        )
+    )
     tokens = parser().parseInline(source, {"references": references})[0].children or []
     said = "".join(_said(tokens, counts))
     return said.replace("\u2000", " ").replace("\u2001", "\t")

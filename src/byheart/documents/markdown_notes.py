@@ -74,7 +74,7 @@ def _taken(text: str) -> tuple[str, dict[str, list[str]]]:
 def anchor_of(before: str) -> str:
     """The last words of the sentence before the mark, at most ten."""
     ended = before.rstrip()
-    last = ended.rstrip(".!?。\"”’)*_")  # the mark may stand behind the full stop
+    last = ended.rstrip('.!?。"”’)*_')  # the mark may stand behind the full stop
     starts = [match.end() for match in _SENTENCE.finditer(last[-600:])]
     sentence = last[-600:][starts[-1] if starts else 0 :]
     if len(sentence.split()) < 3:  # "p. 33." and the like say nothing

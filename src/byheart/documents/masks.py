@@ -67,11 +67,6 @@ class Masks:
             last = fence.end
         return self.hide(SPAN, "".join([*out, text[last:]]))
 
-    def is_block(self, sign: str) -> bool:
-        """Whether what the sign stands for has lines of its own."""
-        match = HIDDEN.fullmatch(sign)
-        return bool(match) and "\n" in self._at(match[1])
-
     def show(self, text: str) -> str:
         while True:  # what was hidden may hold signs itself
             shown = HIDDEN.sub(lambda match: self._at(match[1]) or match[0], text)

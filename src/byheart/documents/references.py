@@ -13,14 +13,27 @@ _NAMES = (
     r"r[ée]f[ée]rences(?: bibliographiques)?|bibliograf[íi]a|referencias(?: bibliogr[áa]ficas)?|riferimenti(?: bibliografici)?|"
     r"refer[êe]ncias(?: bibliogr[áa]ficas)?|literatuur(?:lijst)?|bibliografie|källor|litteratur|источники|(?:список )?литератур[аы]|参考文献|文献|引用文献|참고문헌"
 )
-_HEADING = re.compile(rf"^(?:#{{1,6}}[ \t]+)?(?:\**)(?:\d{{1,2}}(?:\.\d{{1,2}})*\.?[ \t]+|[A-Z]\.[ \t]+)?(?:{_NAMES}):?(?:\**)[ \t]*#*[ \t]*$", re.I | re.M)
-_MARKER = re.compile(r"[ \t]*(?:\[(?P<number>\d{1,3})\]|\[\w{1,20}[+\d]{1,6}\]|(?P<point>\d{1,3})\.(?=\s)|[-*•])[ \t]*(?:\^[ \t]*)?")
+_HEADING = re.compile(
+    rf"^(?:#{{1,6}}[ \t]+)?(?:\**)(?:\d{{1,2}}(?:\.\d{{1,2}})*\.?[ \t]+|[A-Z]\.[ \t]+)?(?:{_NAMES}):?(?:\**)[ \t]*#*[ \t]*$",
+    re.I | re.M,
+)
+_MARKER = re.compile(
+    r"[ \t]*(?:\[(?P<number>\d{1,3})\]|\[\w{1,20}[+\d]{1,6}\]|(?P<point>\d{1,3})\.(?=\s)|[-*•])[ \t]*(?:\^[ \t]*)?"
+)
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
-_PLACE = re.compile(r"https?://|\bdoi\b|\barXiv\b|\bISBN\b|\bISSN\b|\bpp?\.\s?\d|\bS\.\s?\d|\bvol\.|\bBd\.|\d+\s?\(\d+\)|:\s?\d+[–-]\d+|\d+[–-]{1,2}\d+")
-_AUTHOR = re.compile(r"\b[A-ZÀ-Þ]\.[ -]?(?:[A-ZÀ-Þ]\.[ -]?){0,3}[A-ZÀ-Þ][\w’'-]+|\b[A-ZÀ-Þ][\w’'-]+,\s(?:[A-ZÀ-Þ]\.|[A-ZÀ-Þ][a-zà-ÿ]+[.,(;:])|\bet al\b|\bu\. ?a\.|^[A-ZÀ-Þ][\w’'-]+ [A-ZÀ-Þ][\w’'-]+[:,(]")
-_WORK = re.compile(r"\b(?:Press|Publish\w+|Journal|J\.|Proc\.|Proceedings|Conference|Conf\.|University|Universit\w+|Verlag|Trans\.|Ann\.|Rev\.|Eds?\.|[Ee]ds?\.|Hrsg\.|edn?\.|Aufl\.|Retrieved|Abgerufen|Accessed|archived?|thesis|Dissertation|Magazine)|[\"“„«][^\"”“»]{8,}[\"”“»]|\*[^*]{6,}\*")
+_PLACE = re.compile(
+    r"https?://|\bdoi\b|\barXiv\b|\bISBN\b|\bISSN\b|\bpp?\.\s?\d|\bS\.\s?\d|\bvol\.|\bBd\.|\d+\s?\(\d+\)|:\s?\d+[–-]\d+|\d+[–-]{1,2}\d+"
+)
+_AUTHOR = re.compile(
+    r"\b[A-ZÀ-Þ]\.[ -]?(?:[A-ZÀ-Þ]\.[ -]?){0,3}[A-ZÀ-Þ][\w’'-]+|\b[A-ZÀ-Þ][\w’'-]+,\s(?:[A-ZÀ-Þ]\.|[A-ZÀ-Þ][a-zà-ÿ]+[.,(;:])|\bet al\b|\bu\. ?a\.|^[A-ZÀ-Þ][\w’'-]+ [A-ZÀ-Þ][\w’'-]+[:,(]"
+)
+_WORK = re.compile(
+    r"\b(?:Press|Publish\w+|Journal|J\.|Proc\.|Proceedings|Conference|Conf\.|University|Universit\w+|Verlag|Trans\.|Ann\.|Rev\.|Eds?\.|[Ee]ds?\.|Hrsg\.|edn?\.|Aufl\.|Retrieved|Abgerufen|Accessed|archived?|thesis|Dissertation|Magazine)|[\"“„«][^\"”“»]{8,}[\"”“»]|\*[^*]{6,}\*"
+)
 _CITED = re.compile(r"(?P<before>[\w)\"”’.,])[ \t]?\[(?P<numbers>\d{1,3}(?:[ \t]?[,;–-][ \t]?\d{1,3}){0,12})\]")
-_GOVERNS = re.compile(r"\b(?:in|of|see|by|from|to|and|or|with|cf|at|ref|refs|reference|references|siehe|vgl|than|as|following)\.?$", re.I)
+_GOVERNS = re.compile(
+    r"\b(?:in|of|see|by|from|to|and|or|with|cf|at|ref|refs|reference|references|siehe|vgl|than|as|following)\.?$", re.I
+)
 LEAST = 2  # entries; a lone one is left out where it bears a number
 MOST_SHARE = 0.5  # of the words; a text that is a bibliography is read
 
@@ -121,7 +134,9 @@ def _without_marks(text: str, numbers: set[str]) -> tuple[str, int]:
     def cited(match: re.Match[str]) -> str:
         nonlocal marks
         named = re.findall(r"\d+", match["numbers"])
-        governed = match["before"].isalpha() and _GOVERNS.search(match.string[max(0, match.start() - 12) : match.start() + 1])
+        governed = match["before"].isalpha() and _GOVERNS.search(
+            match.string[max(0, match.start() - 12) : match.start() + 1]
+        )
         if not set(named) <= numbers or governed:
             return match[0]
         marks += 1

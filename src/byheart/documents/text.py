@@ -156,4 +156,6 @@ def find_title(text: str) -> str:
     alone = len(lines) > 1 and not lines[1].strip()
     starts_well = first[:1].isalnum() or first[:1] in "\"'“‘«¡¿§"
     short = len(first) <= 80 and len(first.split()) <= 12
-    return first if alone and starts_well and short and "::" not in first and first[-1] not in ".,;:。，；：！？" else ""
+    return (
+        first if alone and starts_well and short and "::" not in first and first[-1] not in ".,;:。，；：！？" else ""
+    )

@@ -17,6 +17,8 @@ _PERCENT = ("%", "percent")
 
 def is_person(noun: "Token") -> bool:
     """Is "who" the word to ask for it?"""
+    if noun.lower_.startswith("zqx"):  # the sign for code or a formula (expansion/rules/signs.py)
+        return False
     quoted = noun.i > 0 and noun.nbor(-1).text in ('"', "“", "'", "‘")
     acronym = noun.text.isupper() and len(noun.text) > 1 and noun.dep_ in ("nsubj", "pobj")
     if acronym or (noun.ent_type_ == "PERSON" and not quoted):

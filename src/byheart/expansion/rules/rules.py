@@ -16,6 +16,7 @@ from byheart.expansion.question_generation.definitions import is_meaning, is_ter
 from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.question_generation.wording import small
 from byheart.expansion.quotas import Quotas, choose, shortfalls
+from byheart.expansion.rules.apart import Apart, is_sentence
 from byheart.expansion.rules.other_languages import note_languages
 from byheart.expansion.rules.own_pairs import OwnPairs
 from byheart.expansion.rules.questions import (
@@ -27,6 +28,7 @@ from byheart.expansion.rules.questions import (
     fill_neutral_templates,
     fill_templates,
 )
+from byheart.expansion.rules.signs import Signs
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
@@ -58,25 +60,33 @@ class Rules(Quotas):
             raise ValueError(f"families must be some of {', '.join(FAMILIES)}, got {list(self.families)}")
 
     def expand(self, source: Source) -> ExpansionResult:
-        facts = source.facts
+        signs = Signs()
+        facts = [signs.hide_in(fact) for fact in source.facts]
         foreign = {document.id for document in source.documents if not is_english(document_language(document.text))}
         english = [fact for fact in facts if fact.document not in foreign]
-        lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
+        lead_ins = {fact.id: signs.hide(source.lead_ins.get(fact.id, "")) for fact in facts}
         statements = {f.id: f.statement if f.paired else state(f.text, lead_ins[f.id]) for f in facts}
         read = [statements[fact.id] for fact in english]
         parsed = dict(zip((fact.id for fact in english), parse(read), strict=True))
         places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
-        asked = _asked([fact for fact in english if not fact.paired], lead_ins, statements, places)
-        pairs = OwnPairs(facts)
+        asked = _asked(
+            [fact for fact in english if not fact.paired and is_sentence(fact)], lead_ins, statements, places
+        )
+        pairs, apart = OwnPairs(facts), Apart(source.facts)
         families = {}
         for fact in facts:
             place = places[fact.id]
             if fact.paired:
                 drafts = pairs.families(fact, place, parsed.get(fact.id))
+            elif not is_sentence(fact):
+                drafts = {}
             elif fact.id in parsed:
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
             else:
                 drafts = fill_neutral_templates(statements[fact.id], place)
+            drafts = {name: signs.show_in(drafts[name]) for name in drafts}
+            for name, more in apart.families(fact, place).items():
+                drafts[name] = [*more, *drafts.get(name, [])]
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
         ambiguous = _ambiguous(families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
