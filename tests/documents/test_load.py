@@ -134,7 +134,7 @@ def test_broken_files_are_named_together(tmp_path):
 def test_looking_for_files_loads_no_library():
     code = (
         "import sys; from byheart.documents.load import find_documents; "
-        "heavy = {'pypdf', 'pypdfium2_raw', 'trafilatura', 'lxml', 'charset_normalizer', 'tokenizers', 'nupunkt', 'torch'}; "
+        "heavy = {'pypdf', 'pypdfium2_raw', 'lxml', 'charset_normalizer', 'tokenizers', 'nupunkt', 'torch'}; "
         "print(*heavy & set(sys.modules))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

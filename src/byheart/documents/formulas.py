@@ -10,7 +10,7 @@ from byheart.documents.masks import HIDDEN, SPAN, Masks, find_fences
 _ENVIRONMENTS = r"equation|align|alignat|aligned|gather|gathered|multline|eqnarray|displaymath|math|split|flalign"
 DISPLAY = re.compile(
     r"(?<![\\$])\$\$(?!\$)(?P<dollars>(?:[^$\\]|\\.){1,4000}?)\$\$(?!\$)|\\\[(?P<brackets>[^\]]{1,4000}?)\\\]"
-    rf"|\\begin\{{(?P<name>(?:{_ENVIRONMENTS})\*?)\}}(?P<body>(?:[^\\]|\\(?!end)){{1,4000}}?)\\end\{{(?P=name)\}}",
+    rf"|\\begin\{{(?P<name>(?:{_ENVIRONMENTS})\*?)\}}(?P<body>(?:[^\\]|\\(?!end|begin\{{(?P=name)\}})){{1,4000}}?)\\end\{{(?P=name)\}}",
     re.S,
 )
 # As Pandoc has it: no blank inside the dollars, no figure behind them.

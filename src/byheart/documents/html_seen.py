@@ -34,7 +34,7 @@ _ROLES = "navigation banner contentinfo search menu menubar toolbar alertdialog 
 _CONTENT = ("main", "article")
 _NAMED = {
     "cookie": "cookie banner", "consent": "cookie banner", "gdpr": "cookie banner", "comment": "comment section", "respond": "comment section", "disqus": "comment section",
-    "nav": "navigation block", "menu": "navigation block", "breadcrumb": "navigation", "pager": "navigation block", "pagination": "navigation block", "toc": "navigation block",
+    "nav": "navigation block", "menu": "navigation block", "breadcrumb": "navigation block", "pager": "navigation block", "pagination": "navigation block", "toc": "navigation block",
 }  # fmt: skip
 
 

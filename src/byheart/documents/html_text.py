@@ -18,7 +18,7 @@ INLINE = frozenset(
 CODE = ("code", "kbd", "samp", "tt")
 DEEPEST = 150  # elements inside one another; what lies deeper is read as plain words
 _HEADING = re.compile(r"h([1-6])")
-_LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight-source|highlight|brush:?)[-\s:]\s?([\w+#-]+)")
+_LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight-source|highlight|brush)[-:]\s?([\w+#-]+)")
 _LABELLED = re.compile(
     r"(?:figure|fig\.|table|tab\.|abb|tabelle|listing|plate|photo|image|chart|diagram|tableau|figura|图|表)", re.I
 )
@@ -265,9 +265,11 @@ class _Writer:
         inner.flush()
         words = ""
         for part in inner.parts:
-            text = re.sub(r"^\s*[-#]+\s+", "", part.text).replace("\n", " ")
+            text = re.sub(r"^\s*[-#]+\s+", "", part.text)
             if part.kind == "table":
-                text = re.sub(r"\|(?:---\|)+", "", text).replace(" | ", ", ").replace("|", "")
+                rows = [row.strip("| ").replace(" | ", ", ") for row in text.split("\n") if not row.startswith("|---")]
+                text = "; ".join(rows)
+            text = text.replace("\n", " ")
             listed = words and part.kind == "item" and re.match(r"\s*-", part.text)
             words += ("; " if listed and not words.endswith(":") else " " if words else "") + text
         return " ".join(words.split())

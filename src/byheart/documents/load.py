@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byheart.documents.folding import fold_typesetting
-from byheart.documents.formulas import join_formulas
 from byheart.documents.language import UNSPACED, count_words
-from byheart.documents.references import leave_out_references
 from byheart.errors import Problem, UserError
 from byheart.records import Document
 
@@ -136,6 +134,9 @@ def suggest(path: Path) -> str:
 
 def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     """The documents that the patterns name. Of several with the same words the first is kept."""
+    from byheart.documents.formulas import join_formulas
+    from byheart.documents.references import leave_out_references
+
     documents: list[Document] = []
     files, warnings = survey(patterns, base)
     problems: list[Problem] = []

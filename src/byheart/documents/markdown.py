@@ -15,19 +15,17 @@ from byheart.documents.markdown_notes import place_notes
 from byheart.documents.masks import Masks
 from byheart.records import counted
 
-_COMMENT = re.compile(
-    r"<!--(?:[^-]|-(?!->))*-->|%%(?:[^%]|%(?!%))*%%|\{#-?[ \t](?:[^#]|#(?!\}))*#\}|\{/\*(?:[^*]|\*(?!/))*\*/\}"
-)
+_COMMENTS = (("<!--", "-->"), ("%%", "%%"), ("{/*", "*/}"))
 _COMMENTED = re.compile(r"^[ ]{0,3}\[(?://|comment|#)\]:[ \t]*(?:#|<>)?.*$", re.M | re.I)
 _LIQUID = re.compile(r"\{%-?[ \t]*comment[ \t]*-?%\}.*?\{%-?[ \t]*endcomment[ \t]*-?%\}", re.S)
 _HIGHLIGHT = re.compile(r"\{%-?[ \t]*highlight[ \t]+(\w+)[^%]*%\}\n?(.*?)\{%-?[ \t]*endhighlight[ \t]*-?%\}", re.S)
-_SHORTCODE = re.compile(r"\{\{[<%](?:[^}\n]|\}(?!\})){0,400}\}\}|\{%-?[^%\n]{1,400}%\}")
-_WIKI_PICTURE = re.compile(r"!\[\[[^\]\n]*\]\]")
-_WIKI = re.compile(r"\[\[(?:[^\]|\n]*\|)?([^\]|\n]+)\]\]")
+_SHORTCODE = re.compile(r"\{\{[<%](?:[^{}\n]|\}(?!\})){0,400}\}\}|\{%-?[^%\n]{1,400}%\}")
+_WIKI_PICTURE = re.compile(r"!\[\[[^\[\]\n]*\]\]")
+_WIKI = re.compile(r"\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]+)\]\]")
 # At the end of a line, behind a sentence or alone: elsewhere "#fff" is a colour and "#include" is code.
 _TAGS = re.compile(r"(?:^|(?<=[.!?:)\]]))(?:[ \t]*(?<![\w#])#[^\W\d_][\w/-]*)+[ \t]*$", re.M)
 _MARKED = re.compile(r"==(?=\S)([^=\n]+?)(?<=\S)==")
-_ANCHOR = re.compile(r"(?:[ \t]+|(?<=[)\]\ue001]))\{[#.:][^{}\n]{0,200}\}[ \t]*(#*)[ \t]*$", re.M)
+_ANCHOR = re.compile(r"(?:(?<![ \t])[ \t]+|(?<=[)\]\ue001]))\{[#.:][^{}\n]{0,200}\}[ \t]*(#*)[ \t]*$", re.M)
 _BLOCK_ID = re.compile(r"[ \t]\^(?=[\w-]*\d|[a-z]+-)[A-Za-z\d-]{3,40}[ \t]*$", re.M)
 _TASK_TAGS = re.compile(r"^([ \t]*[-*+] \[.\] [^#\n]*?)(?:[ \t]+#[^\W\d_][\w/-]*)+[ \t]*$", re.M)
 _CITATION = re.compile(r"[ \t]?\[(?:[^\[\]@\n]{0,80}-?@[\w:.#$%&+?<>~/-]+[^\[\]\n@]{0,80}){1,8}\](?!\()")
@@ -47,8 +45,10 @@ def read_marks(text: str, counts: Counter[str] | None = None) -> tuple[str, list
     text = masks.hide_code(unfence(_GITLAB.sub(r"$\1$", read_lines(text, counts))))
     text = hide_formulas(join_formulas(_ANCHOR.sub(r"\1", text), masks), masks)
     text = drop(_LIQUID, text, counts, "comment") if "endcomment" in text else text
+    for opens, closes in _COMMENTS:
+        text, number = drop_between(text, opens, closes)
+        counts.update({"comment": number} if number else {})
     for kind, pattern in (
-        ("comment", _COMMENT),
         ("comment", _COMMENTED),
         ("picture", _WIKI_PICTURE),
         ("tag line", _TAGS),
@@ -62,7 +62,7 @@ def read_marks(text: str, counts: Counter[str] | None = None) -> tuple[str, list
     text = read_tags(text, masks, counts)
     text = place_notes(text, counts)
     text = read_inline(text, masks, counts)
-    text = re.sub(r"[ \t]+$", "", masks.show(text), flags=re.M)
+    text = re.sub(r"(?<![ \t])[ \t]+$", "", masks.show(text), flags=re.M)
     text = re.sub(r"\n{3,}", "\n\n", text)
     return text, left_out(counts)
 
@@ -71,6 +71,16 @@ def left_out(counts: Counter[str]) -> list[str]:
     """A remark for the user, if there is something to say."""
     said = ", ".join(counted(number, kind) for kind, number in counts.items())
     return [f"left out, as no text to learn: {said}"] if said else []
+
+
+def drop_between(text: str, opens: str, closes: str) -> tuple[str, int]:
+    """The text without all that stands between two signs, the signs included, and how often. A sign that nothing closes is
+    none; a regular expression would look for its end from each of them."""
+    out, last, number = [], 0, 0
+    while (start := text.find(opens, last)) >= 0 and (end := text.find(closes, start + len(opens))) >= 0:
+        out.append(text[last:start])
+        last, number = end + len(closes), number + 1
+    return "".join([*out, text[last:]]), number
 
 
 def drop(pattern: re.Pattern[str], text: str, counts: Counter[str], kind: str) -> str:

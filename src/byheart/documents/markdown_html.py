@@ -11,10 +11,8 @@ from byheart.documents.masks import Masks
 _BLOCKS = "address article aside blockquote center dd details div dl dt fieldset figcaption figure footer form header hgroup hr legend li main nav ol p picture section summary table tbody td tfoot th thead tr ul".split()
 _INLINE = "a abbr acronym b bdi bdo big cite data del dfn em font i img ins label map mark nobr o q rp rt ruby s samp small source span strike strong sub sup time tt u var video audio wbr input button svg path g".split()
 _HEADINGS = "h1 h2 h3 h4 h5 h6".split()
-_TAG = re.compile(
-    rf"<(?P<close>/?)(?P<name>{'|'.join([*_BLOCKS, *_INLINE, *_HEADINGS, 'br'])})(?P<rest>(?:\s[^<>]{{0,1000}})?)/?>",
-    re.I,
-)
+_KNOWN = frozenset([*_BLOCKS, *_INLINE, *_HEADINGS, "br"])
+_TAG = re.compile(r"<(?P<close>/?)(?P<name>[a-z][a-z\d]*)(?P<rest>(?:\s[^<>]{0,1000})?)/?>", re.I)
 _ELEMENT = re.compile(r"<([a-z][a-z\d]*)\b[^<>]{0,1000}>", re.I)
 _HIDES = re.compile(r"\shidden\b(?!-)|display:\s?none|visibility:\s?hidden", re.I)
 _UNSEEN = "script style template svg video audio iframe noscript".split()
@@ -38,6 +36,8 @@ def read_tags(text: str, masks: Masks, counts: Counter[str]) -> str:
 
     def tag(match: re.Match[str]) -> str:
         name = match["name"].lower()
+        if name not in _KNOWN:
+            return match[0]
         if name == "img":
             counts["picture"] += 1
             return ""

@@ -35,6 +35,7 @@ _LINK_LINE = re.compile(
     re.M,
 )
 _BLANKS = {" ": "\u2000", "\t": "\u2001"}  # what the parser would strip at the head of a line
+_TIMES = re.compile(r"(?<=[\d)])\*(?=[\d(])")
 _DUNDER = re.compile(r"(?<![\w*])__[a-z][a-z\d_]*__(?![\w*])")
 
 
@@ -94,12 +95,9 @@ def _paragraph(text: str, references: dict[str, dict[str, str]], masks: Masks, c
         if "|" in bare and "\\|" in bare:
             bare = bare.replace("\\|", masks.keep("\\|"))
         lines[at] = "".join(_BLANKS[blank] for blank in indent) + bare.rstrip()
-    source = _emoji(
-        _SCRIPT.sub(
-            lambda found: (found[1] or "").translate(_LOWERED) + (found[2] or "").translate(_RAISED),
-            re.sub(r"(?<=\S)\\ (?=\S)", " ", "\n".join(lines)),
-        )
-    )
+    plain = _TIMES.sub(r"\\*", "\n".join(lines))  # "2*3*4" is no emphasis, whatever the standard says
+    plain = _SCRIPT.sub(lambda found: (found[1] or "").translate(_LOWERED) + (found[2] or "").translate(_RAISED), plain)
+    source = _emoji(re.sub(r"(?<=\S)\\ (?=\S)", " ", plain))
     tokens = parser().parseInline(source, {"references": references})[0].children or []
     said = "".join(_said(tokens, counts))
     return said.replace("\u2000", " ").replace("\u2001", "\t")

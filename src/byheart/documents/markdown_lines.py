@@ -38,6 +38,9 @@ def read_lines(text: str, counts: Counter[str]) -> str:
     at = 0
     while at < len(lines):
         line, at = lines[at], at + 1
+        if not line:
+            out.append(line)
+            continue
         if admonition and line.strip() and not fence:
             admonition = bool(_INDENTED.match(line))
             line = dedented(line) if admonition else line
@@ -82,6 +85,10 @@ def unquoted(lines: list[str]) -> list[str]:
     out: list[str] = []
     fence, inside = "", False
     for line in lines:
+        if not line:
+            inside = False
+            out.append(line)
+            continue
         quote = _QUOTE.match(line)
         if fence and not inside:  # code may begin its lines with ">"
             quote = None

@@ -4,9 +4,10 @@ import re
 from collections import Counter
 
 _DEFINED = re.compile(r" {0,3}\[\^([^\]\n]{1,80})\]:[ \t]*")
-_REFERENCE = re.compile(r"[ \t]*\[\^([^\]\n\s]{1,80})\]")
-_INLINE = re.compile(r"[ \t]*\^\[((?:[^\[\]]|\[[^\[\]]*\]){1,2000})\]")
-_SENTENCE = re.compile(r"(?<=[.!?])[\"”’)*_]*\s+|\n(?=[ \t]*(?:[-*+|]|\d+[.)])[ \t])|[。！？]")
+_MARK = re.compile(
+    r"(?<![ \t])[ \t]*(?:\[\^(?P<name>[^\]\n\s]{1,80})\]|\^\[(?P<note>(?:[^\[\]]|\[[^\[\]]*\]){1,2000})\])"
+)
+_SENTENCE = re.compile(r"(?<=[.!?])(?<!\d\.)[\"”’)*_]*\s+|\n(?=[ \t]*(?:[-*+|]|\d+[.)])[ \t])|[。！？]")
 _MARKS = re.compile(r"^[ \t]*(?:#{1,6}|[-*+]|\d{1,3}[.)])[ \t]+|[*_`|]|\[[ xX]\][ \t]")
 MOST_WORDS = 10  # of the text that a note is on
 NOTE_MARK = re.compile(r"\[\^(“[^”\n]{1,200}”|[^\]\n]{1,80})\]:[ \t]+(?=\S)")
@@ -23,24 +24,26 @@ def place_notes(text: str, counts: Counter[str]) -> str:
         found: list[tuple[str, list[str]]] = []
 
         def reference(match: re.Match[str], of: str = paragraph, found: list[tuple[str, list[str]]] = found) -> str:
-            name = match[1]
-            if match[0].lstrip().startswith("^["):
-                found.append((anchor_of(of[: match.start()]), [" ".join(name.split())]))
+            name = match["name"]
+            if match["note"]:
+                found.append(
+                    (anchor_of(of[max(0, match.start() - 800) : match.start()]), [" ".join(match["note"].split())])
+                )
             elif name not in notes:
                 counts["missing note"] += 1
             elif name not in placed:
                 placed.add(name)
-                found.append((anchor_of(of[: match.start()]), notes[name]))
+                found.append((anchor_of(of[max(0, match.start() - 800) : match.start()]), notes[name]))
             return ""
 
-        plain = _REFERENCE.sub(reference, _INLINE.sub(reference, paragraph)) if "^" in paragraph else paragraph
+        plain = _MARK.sub(reference, paragraph) if "^" in paragraph else paragraph
         out.append(plain)
         for anchor, note in found:
             name = f"“{anchor}”" if anchor else "note"
-            out += [f"\n\n[^{name}]: {_REFERENCE.sub('', part)}" for part in note]
+            out += [f"\n\n[^{name}]: {_MARK.sub('', part)}" for part in note]
     for name, note in notes.items():  # nothing refers to them
         if name not in placed:
-            out += [f"\n\n[^{name}]: {_REFERENCE.sub('', part)}" for part in note]
+            out += [f"\n\n[^{name}]: {_MARK.sub('', part)}" for part in note]
     return "".join(out)
 
 
@@ -73,11 +76,11 @@ def _taken(text: str) -> tuple[str, dict[str, list[str]]]:
 
 def anchor_of(before: str) -> str:
     """The last words of the sentence before the mark, at most ten."""
-    ended = before.rstrip()
+    ended = _MARK.sub("", before).rstrip()
     last = ended.rstrip('.!?。"”’)*_')  # the mark may stand behind the full stop
     starts = [match.end() for match in _SENTENCE.finditer(last[-600:])]
     sentence = last[-600:][starts[-1] if starts else 0 :]
     if len(sentence.split()) < 3:  # "p. 33." and the like say nothing
         sentence = " ".join(last[-600:].split()[-MOST_WORDS:])
-    words = _REFERENCE.sub("", _MARKS.sub("", sentence)).replace("“", "").replace("”", "").replace("]", "").split()
+    words = _MARKS.sub("", sentence).replace("“", "").replace("”", "").replace("]", "").split()
     return " ".join(words[-MOST_WORDS:])

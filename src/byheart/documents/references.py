@@ -28,7 +28,7 @@ _AUTHOR = re.compile(
     r"\b[A-ZÀ-Þ]\.[ -]?(?:[A-ZÀ-Þ]\.[ -]?){0,3}[A-ZÀ-Þ][\w’'-]+|\b[A-ZÀ-Þ][\w’'-]+,\s(?:[A-ZÀ-Þ]\.|[A-ZÀ-Þ][a-zà-ÿ]+[.,(;:])|\bet al\b|\bu\. ?a\.|^[A-ZÀ-Þ][\w’'-]+ [A-ZÀ-Þ][\w’'-]+[:,(]"
 )
 _WORK = re.compile(
-    r"\b(?:Press|Publish\w+|Journal|J\.|Proc\.|Proceedings|Conference|Conf\.|University|Universit\w+|Verlag|Trans\.|Ann\.|Rev\.|Eds?\.|[Ee]ds?\.|Hrsg\.|edn?\.|Aufl\.|Retrieved|Abgerufen|Accessed|archived?|thesis|Dissertation|Magazine)|[\"“„«][^\"”“»]{8,}[\"”“»]|\*[^*]{6,}\*"
+    r"\b(?:Press|Publish\w+|Journal|J\.|Proc\.|Proceedings|Conference|Conf\.|University|Universit\w+|Verlag|Trans\.|Ann\.|Rev\.|Eds?\.|[Ee]ds?\.|Hrsg\.|edn?\.|Aufl\.|Retrieved|Abgerufen|Accessed|archived?|thesis|Dissertation|Magazine)|\[(?:[MJDCNRSG]|EB/OL|DB/OL)\]|出版社|学报|雑誌|論文|[\"“„«][^\"”“»]{8,}[\"”“»]|\*[^*]{6,}\*"
 )
 _CITED = re.compile(r"(?P<before>[\w)\"”’.,])[ \t]?\[(?P<numbers>\d{1,3}(?:[ \t]?[,;–-][ \t]?\d{1,3}){0,12})\]")
 _GOVERNS = re.compile(
@@ -121,7 +121,7 @@ def _entries(text: str, start: int) -> list[_Entry]:
 
 def cites(words: str) -> bool:
     """Whether the words name a work: at least two of author, year, place in a volume or on the web, publisher or title."""
-    if not 3 <= len(words.split()) <= 120:
+    if not 3 <= count_words(words) <= 120:
         return False
     signs = [bool(pattern.search(words)) for pattern in (_YEAR, _PLACE, _AUTHOR, _WORK)]
     return sum(signs) >= 2 and (signs[0] or signs[1])
