@@ -40,7 +40,7 @@ class Apart:
 
     @staticmethod
     def _key(fact: Fact) -> tuple[str, tuple[str, ...], str, str]:
-        return fact.document, fact.headings, fact.kind, fact.label if fact.kind == CAPTION else ""
+        return fact.document, fact.headings, fact.kind, fact.label if fact.kind in (CAPTION, NOTE) else ""
 
     def families(self, fact: Fact, place: Citation) -> dict[str, list[Draft]]:
         """Drafts by the names of the rules' families; none for other kinds. Those of notes and captions come before those
@@ -52,7 +52,7 @@ class Apart:
         if fact.kind == FORMULA:
             return _about_formula(" ".join(fact.text.split()), place, alone, before)
         if fact.kind == NOTE:
-            return {"asked": _about_note(fact, place)}
+            return {"asked": _about_note(fact, place)[0 if alone else 1 :]}  # a note of two paragraphs has one label
         return {"asked": _about_caption(fact, place, alone)} if fact.kind == CAPTION else {}
 
 
@@ -146,7 +146,10 @@ def _about_formula(formula: str, place: Citation, alone: bool, before: str) -> d
 def _about_note(fact: Fact, place: Citation) -> list[Draft]:
     note = " ".join(fact.text.split())
     if fact.label == "note":
-        return [_draft("recitation", FORWARD, f"What does the note in {_where(place)} say?", note)]
+        return [
+            _draft("recitation", FORWARD, f"What does the note in {_where(place)} say?", note),
+            _source(f"the note “{note}”", place),
+        ]
     words = fact.label.removeprefix("note on ")
     return [
         _draft("recitation", FORWARD, f"What does the {fact.label} in {place.title} say?", note),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from byheart.documents.blocks import NOTE
 from byheart.documents.language import document_language, is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
@@ -203,7 +204,9 @@ def _asked(
         if announces(lead_ins[fact.id])
     }
     readable = {fact.id: read_out(fact.text, lead_ins[fact.id]) for fact in facts}
-    generated = ask_facts(readable, definitions, announced, {fact.id: fact.chunk for fact in facts})
+    # A pronoun of a note looks back to no sentence: it may mean any word of the one that the note is on.
+    within = {fact.id: fact.id if fact.kind == NOTE else fact.chunk for fact in facts}
+    generated = ask_facts(readable, definitions, announced, within)
     asked = {}
     for fact in facts:
         place, text = places[fact.id], " ".join(fact.text.split())
