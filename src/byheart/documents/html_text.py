@@ -153,8 +153,6 @@ class _Writer:
             self.flush()
             self._code(element)
             return
-        if tag == "table" or tag in ("td", "th", "tr"):  # of a layout
-            self.flush()
         if level := _HEADING.fullmatch(tag):
             self.flush()
             self._marker, self._heading = "", "#" * int(level[1]) + " "
