@@ -221,6 +221,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def all_left_out(counts: Mapping[str, int]) -> list[LeftOut]:
+    """What was counted under nouns in the singular, where there is any."""
+    return [LeftOut(counted(2, noun).removeprefix("2 "), count) for noun, count in counts.items() if count]
+
+
 def counted_of(count: int, nouns: str) -> str:
     """The same for a noun in the plural: "1 running head", "1 line of tags", "1 entry", "2 entries"."""
     head, *rest = re.split(r"(?= (?:of|in|behind|without) )", nouns, maxsplit=1)

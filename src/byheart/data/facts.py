@@ -7,7 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from byheart.data.chunks import content_ids
-from byheart.documents.blocks import CODE, HEADER, ITEM, PAIRED, RECORD, ROW, SPEECH, TEXT, Block
+from byheart.documents.blocks import (
+    CAPTION,
+    CODE,
+    FORMULA,
+    HEADER,
+    ITEM,
+    NOTE,
+    PAIRED,
+    RECORD,
+    ROW,
+    SPEECH,
+    TEXT,
+    Block,
+)
 from byheart.documents.items import Place, find_places
 from byheart.documents.language import UNSPACED, count_words, is_english
 from byheart.documents.mixed import block_languages
@@ -21,8 +34,9 @@ from byheart.records import Chunk, Document, Fact
 Span = tuple[int, int]
 LEAST_WORDS = 3  # a shorter statement joins its neighbour
 LEAST_ELSEWHERE = 2  # in other languages: "Вход свободный.", "자전거는 무료입니다." say all that "Entry is free." does
-WHOLE = (ROW, RECORD, HEADER, CODE, *PAIRED)  # kinds of blocks that are one statement each
-FORMULA = re.compile(
+# Kinds of blocks that are one statement each.
+WHOLE = (ROW, RECORD, HEADER, CODE, FORMULA, CAPTION, NOTE, *PAIRED)
+FOLLOWING = re.compile(
     r"(?:[,;]?\s+(?:as|in|by|with|under|to|for|of|when|if|on|from|subject to|according to)\b[^,;:]{0,40}?)?"
     r"\s*\b(?:(?:the|these|any of the|one of the|all of the|each of the)\s+)?(?:following|below)\b[^:—–]*[:—–]?$",
     re.IGNORECASE,
@@ -140,6 +154,7 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
         # An item may open with a term, unless its first words complete "No station shall transmit:".
         term = block.kind == ITEM and (not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1])))
         whole = block.kind in WHOLE and count_words(block.answer) <= LONG
+        whole = whole and not (block.kind == NOTE and count_words(text[block.body : block.end]) > LONG)
         spans = [(block.body, block.end)] if whole else statements(text, block.body, block.end, term, languages[index])
         if block.question:
             spans[0] = (block.start, spans[0][1])
@@ -254,7 +269,7 @@ def says_something(text: str, part: Statement) -> bool:
         return True
     if not FINISHED.search(words):  # "The Owner may withdraw where the Charterer", before "(a) fails to pay"
         return False
-    plain = FORMULA.sub("", words.rstrip("*_ "))
+    plain = FOLLOWING.sub("", words.rstrip("*_ "))
     rest = WORD.findall(plain)
     if not rest or UNFINISHED.match(rest[-1]) or BARE_VERB.search(plain):
         return False

@@ -1,4 +1,4 @@
-"""Small marks of web pages: raised and lowered figures, references to notes, links to edit, and what no reader sees."""
+"""Small marks of web pages: raised and lowered figures, references to notes, links to edit."""
 
 import re
 from typing import TYPE_CHECKING
@@ -10,16 +10,10 @@ if TYPE_CHECKING:
 
 _SIGNS = {"sup": (re.compile(r"[\d+\-−=()n]+"), RAISED), "sub": (re.compile(r"[\d+\-−=()]+"), LOWERED)}
 _NOTE = re.compile(r"\[?(?:\d{1,3}|[a-z]|note \d+|citation needed)\]?", re.I)  # "[3]", "a", "[note 2]"
-_UNSEEN = (
-    "//*[@hidden or contains(translate(@style, ' ', ''), 'display:none')"
-    " or contains(translate(@style, ' ', ''), 'visibility:hidden')]"
-)
 
 
 def fold_marks(tree: "HtmlElement") -> None:
-    """Changes the tree: "m<sup>2</sup>" becomes "m²", and references, links to edit and hidden elements go."""
-    for element in tree.xpath(_UNSEEN):
-        _drop(element)
+    """Changes the tree: "m<sup>2</sup>" becomes "m²", and references and links to edit go."""
     for element in tree.xpath("//*[contains(@class, 'editsection')]"):
         _drop(element)
     for link in tree.xpath("//a[starts-with(@href, '#')]"):
@@ -29,7 +23,7 @@ def fold_marks(tree: "HtmlElement") -> None:
             continue
         if parent is not None and parent.tag == "sup" and parent.text_content().strip("[]() ,") == said.strip("[]"):
             _drop(parent)
-        elif said.startswith("[") or _take_brackets(link):
+        elif said.startswith("[") or take_brackets(link):
             _drop(link)
     for element in list(tree.iter("sup", "sub")):
         pattern, table = _SIGNS[element.tag]
@@ -46,7 +40,7 @@ def _drop(element: "HtmlElement") -> None:
         element.drop_tree()
 
 
-def _take_brackets(link: "HtmlElement") -> bool:
+def take_brackets(link: "HtmlElement") -> bool:
     """Whether the link stood in brackets, "[<a>1</a>]", which are then gone."""
     before = link.getprevious()
     parent = link.getparent()

@@ -41,6 +41,10 @@ def rewrite_list(dl: "_Element") -> None:
     entries = [each for child in dl for each in (child if child.tag == "div" else [child])]
     if any(each.tag not in ("dt", "dd") for each in entries) or any(unfit(each) for each in entries):
         return
+    if not any(each.tag == "dt" for each in entries):  # only indented
+        for each in (dl, *entries):
+            each.tag = "div"
+        return
     for above, below in pairwise(entries):
         if above.tag == below.tag == "dt":  # two names of one thing
             below.text = f"{said(above)}, {below.text or ''}"

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from byheart.documents.blocks import CODE, HEADER, ITEM, RECORD, ROW, TEXT, Block, Outline
+from byheart.documents.blocks import CAPTION, CODE, HEADER, ITEM, NOTE, RECORD, ROW, TEXT, Block, Outline
 from byheart.documents.language import document_language, is_english
 from byheart.documents.numbering import NAMED
 from byheart.documents.sentences import VERB, Span, statements
@@ -57,6 +57,9 @@ def find_places(text: str, shape: Outline) -> list[Place]:
         while next_heading < block.start:
             next_heading = next(headings)
             above, levels, header = None, [], ()
+        if block.kind in (NOTE, CAPTION):  # they stand between the items of a list and belong to none
+            places.append(Place())
+            continue
         if block.kind in (ROW, RECORD) and block.cells:
             places.append(Place(header))
             continue

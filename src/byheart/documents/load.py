@@ -19,7 +19,7 @@ from byheart.documents.speech.read import read_speech
 from byheart.errors import Problem, UserError
 from byheart.records import Document, LeftOut, counted
 
-MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
+MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd")
 PLAIN = (".txt", ".text", ".srt", ".vtt")
 HTML = (".html", ".htm", ".xhtml")
 TABLES = (".csv", ".tsv")
@@ -155,6 +155,7 @@ def suggest(path: Path) -> str:
 
 def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     """The documents that the patterns name. Of several with the same words the first is kept."""
+
     documents: list[Document] = []
     files, warnings = survey(patterns, base)
     problems: list[Problem] = []
@@ -196,9 +197,10 @@ def read_structure(text: str, title: str) -> tuple[str, str, Sequence[str | Left
     """The text and title of any format, with speakers before their words and without tables of contents; and remarks."""
     if not text.strip():
         return text, title, []
-    text, title, remarks = read_speech(text, title)
+    text, title, remarks = read_speech(join_formulas(text), title)
+    text, references = leave_out_references(text)
     rest, left_out = leave_out_contents(text)
-    remarks += left_out
+    remarks += [*references, *left_out]
     if left_out and title not in rest:  # "Contents" is no title
         title = ""
     if empty := empty_headings(rest, title):

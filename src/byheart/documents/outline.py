@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise, zip_longest
 
+from byheart.documents.apart import read_apart
 from byheart.documents.blocks import CODE, ITEM, SPEECH, TEXT, Block, Heading, Line, Outline
 from byheart.documents.numbering import ENDED, LED, Numbering, named_labels, paragraph_numbers, titles_between
 from byheart.documents.pairs import join_pairs
@@ -83,6 +84,7 @@ def outline(text: str, title: str = "") -> Outline:
     if not blocks:
         return Outline((), tuple(find_blocks(lines, fenced, {}, tables)))
     ordered = [headings[index] for index in sorted(headings)]
+    blocks = [set_apart(text, block) for block in blocks]
     return Outline(tuple(ordered), tuple(join_pairs(text, title, ordered, join_sheets(text, ordered, blocks))))
 
 
@@ -106,6 +108,12 @@ def has_text(line: str) -> bool:
 
 def lines_of(text: str) -> list[Line]:
     return [Line(match.start(), match.end(), match.group()) for match in re.finditer(r"[^\n]+|(?<=\n)(?=\n)", text)]
+
+
+def set_apart(text: str, block: Block) -> Block:
+    """A footnote, caption or formula in place of a paragraph."""
+    found = read_apart(text, block.start, block.end) if block.kind == TEXT else None
+    return replace(block, kind=found[0], body=found[1], label=found[2]) if found else block
 
 
 def find_fenced(lines: list[Line]) -> dict[int, bool]:
@@ -159,6 +167,8 @@ def find_plain_headings(
         line = lines[index]
         words = line.text.strip()
         if len(words) > 120 or index in tables or TURN.match(words):
+            continue
+        if lines[following].text.lstrip().startswith(": "):  # a term above its meaning
             continue
         above = is_alone(lines, index, below=False) or (index - 1) in found
         alone = above and is_alone(lines, index, above=False)
@@ -239,6 +249,7 @@ def find_blocks(
     blocks: list[Block] = []
     open_kind = ""  # the kind of the block that the next line may continue; "" after a blank line or a heading
     heading_end = -1
+    margin = 0  # of the last fence
     for index, line in enumerate(lines):
         if index in headings:
             heading_end = headings[index].end
@@ -249,6 +260,8 @@ def find_blocks(
             open_kind = above = ""
             continue
         code = index in fenced and not fenced[index]
+        if fenced.get(index):
+            margin = len(line.text) - len(line.text.lstrip())
         stripped = line.text if code else line.text.lstrip(" \t>")
         if code and line.blank:
             continue
@@ -284,7 +297,7 @@ def find_blocks(
             continue
         start = line.end - len(stripped)
         indented = line.text.expandtabs(4)
-        indent = len(indented) - len(indented.lstrip())
+        indent = margin if code else len(indented) - len(indented.lstrip())
         blocks.append(
             Block(start, min(start + len(label), end), end, kind, indent, " ".join(label.rstrip(":\u00a0").split()))
         )

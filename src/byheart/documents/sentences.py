@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import pairwise
 
+from byheart.documents.formulas import mask
 from byheart.documents.language import ENGLISH, count_words, is_english
 from byheart.documents.other_languages import split_sentences
 
@@ -32,6 +33,7 @@ OPENER = re.compile(
     r"|\W*the\s+(?:\S+\s+){3}",
     re.IGNORECASE,
 )
+ALONE = re.compile(r"(?:Xx{2,}[\s.,;:]*)+")  # formulas only, masked
 WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
 
 
@@ -47,10 +49,10 @@ def segmenter() -> Callable[[str], Iterable[Span]]:
 def sentences(text: str, start: int, end: int, language: str = ENGLISH) -> list[Span]:
     """The spans of the sentences of `text[start:end]`, trimmed, in order, with nothing but blanks between them."""
     # The same length, so offsets hold: a line break inside a paragraph is only a blank.
-    prose = text[start:end].replace("\n", " ")
+    prose = mask(text[start:end]).replace("\n", " ")
     if not is_english(language):
         own = (trim(text, start + first, start + last) for first, last in split_sentences(prose, language))
-        return [(a, b) for a, b in own if a < b]
+        return join_formulas_alone(text, [(a, b) for a, b in own if a < b])
     spans: list[list[int]] = []
     for first, last in segmenter()(prose):
         if spans and (not prose[first - 1].isspace() or CONTINUES.match(prose, first)):
@@ -62,7 +64,18 @@ def sentences(text: str, start: int, end: int, language: str = ENGLISH) -> list[
         ends = [match.end() for end in (CJK_END, UNIT_END) for match in end.finditer(prose, first, last)]
         cuts = [first, *sorted(end for end in ends if end < last), last]
         found += [trim(text, start + a, start + b) for a, b in pairwise(cuts)]
-    return [(a, b) for a, b in found if a < b]
+    return join_formulas_alone(text, [(a, b) for a, b in found if a < b])
+
+
+def join_formulas_alone(text: str, spans: list[Span]) -> list[Span]:
+    """The sentences, where one that is only a formula belongs to the sentence before it."""
+    joined: list[Span] = []
+    for start, end in spans:
+        if joined and text[start] in "$\\" and ALONE.fullmatch(mask(text[start:end])):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def statements(text: str, start: int, end: int, item: bool, language: str = ENGLISH) -> list[Span]:

@@ -4,6 +4,7 @@ import codecs
 import re
 from pathlib import Path
 
+from byheart.documents.front_matter import read_front_matter
 from byheart.documents.markdown import read_marks
 from byheart.documents.outline import outline
 from byheart.errors import Problem, UserError
@@ -25,10 +26,6 @@ MAGIC = {
 }
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 BREAKS = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-FRONT_MATTER = re.compile(
-    r"---[ \t]*\n((?:(?:[A-Za-z_][\w -]*:.*|[ \t]+.*|- .*|#.*|)\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|$)"
-)
-TITLE_KEY = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 GUESS_CHAOS = 0.1  # charset-normalizer's "mess"; a guess above this is not used
 # Left to itself, charset-normalizer takes "Café" for UTF-16 and koi8-r for Japanese.
 LIKELY = (
@@ -43,14 +40,13 @@ def read_text(path: Path) -> tuple[str, str, list[str | LeftOut]]:
     text, warnings = decode(path.read_bytes(), str(path))
     remarks: list[str | LeftOut] = [*warnings]
     text = BREAKS.sub("\n", text)
-    matter = FRONT_MATTER.match(text)
-    text = text[matter.end() :] if matter else text
-    title = TITLE_KEY.search(matter[1]) if matter else None
-    remarks += [LeftOut("blocks of front matter", 1)] if matter else []
-    if path.suffix.lower() not in (".txt", ".text", ".srt", ".vtt"):
+    markdown = path.suffix.lower() not in (".txt", ".text", ".srt", ".vtt")
+    text, title, settings = read_front_matter(text, markdown)
+    remarks += [LeftOut("blocks of front matter", 1)] if settings else []
+    if markdown:
         text, left_out = read_marks(text)
         remarks += left_out
-    return text, title[1] if title else find_title(text), remarks
+    return text, title or find_title(text), remarks
 
 
 def decode(data: bytes, where: str, declared: str = "") -> tuple[str, list[str]]:
@@ -162,4 +158,6 @@ def find_title(text: str) -> str:
     alone = len(lines) > 1 and not lines[1].strip()
     starts_well = first[:1].isalnum() or first[:1] in "\"'“‘«¡¿§"
     short = len(first) <= 80 and len(first.split()) <= 12
-    return first if alone and starts_well and short and first[-1] not in ".,;:。，；：！？" else ""
+    return (
+        first if alone and starts_well and short and "::" not in first and first[-1] not in ".,;:。，；：！？" else ""
+    )

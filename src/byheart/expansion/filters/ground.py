@@ -1,5 +1,6 @@
 """The text of a chunk, prepared for the filters."""
 
+import re
 from collections.abc import Sequence
 
 from byheart.documents.blocks import SPEECH
@@ -12,6 +13,15 @@ from byheart.records import Chunk
 LANGUAGE_SAMPLE = 4000  # characters of the document from which its language is found
 
 
+_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{(\d{1,9})\}|(\d))\s*(?:\{(\d{1,9})\}|(\d))")
+
+
+def fractions(text: str) -> set[str]:
+    """Those of formulas as a plain text has them: "1/2" for "\\frac{1}{2}" and "\\frac12"."""
+    parts = [(a or b, c or d) for a, b, c, d in _FRACTION.findall(text)]
+    return {f"{above}/{below}" for above, below in parts} | {part for pair in parts for part in pair}
+
+
 class Ground:
     """A chunk's words, numbers, language and orders, computed once."""
 
@@ -21,7 +31,7 @@ class Ground:
         self.language = language_of(text) if language is None else language
         self.script = script_of(text)
         self.stems = {*content_stems(self.text, self.language)}
-        self.numbers = numbers(self.text) | written_numbers(self.text)
+        self.numbers = numbers(self.text) | written_numbers(self.text) | fractions(self.text)
         self.orders = [fact for fact in facts if is_order(fact)]
         sound = "\n".join([*around, *(fact for fact in facts if not is_order(fact))]) if self.orders else self.text
         self.sound_stems = {*content_stems(sound, self.language)}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 NAME = "Zorvex"  # no word of any language; the parser takes it for a name
+SIGN = "zqx"  # begins a word that stands for code or a formula already (`expansion/rules/signs.py`)
 _MARK = re.compile(
     r"`[^`\n]{1,80}`|“[^“”.!?]{1,40}”|(?<![\w\"])\"[^\".!?]{1,40}\"(?!\w)"
     r"|(?<![\w/])--?[A-Za-z][\w-]*(?:=[\w./-]+)?(?![\w-])|(?<!\S)(?:https?://|~/|\.{0,2}/)[\w~./?=&%#:+-]*[\w/]"
@@ -45,4 +46,4 @@ class Marks:
 
 
 def is_mark(word: str) -> bool:
-    return word.startswith(NAME)
+    return word.startswith(NAME) or word.lower().startswith(SIGN)
