@@ -142,6 +142,37 @@ def source_of(path: Path) -> Source:
             id="numbered paragraphs without full stops",
         ),
         pytest.param(
+            "Section 2.01 Transfers. No member may sell shares unless:\n\n(a) the board agrees; and\n\n(b) a month has passed.\n\n"
+            "Section 2.02 Void Transfers. Any sale in breach of this is void.",
+            [
+                ("Section 2.01(a)", "Transfers. No member may sell shares unless the board agrees."),
+                ("Section 2.01(b)", "Transfers. No member may sell shares unless a month has passed."),
+                ("Section 2.02", "Void Transfers. Any sale in breach of this is void."),
+            ],
+            id="sections with names that run in",
+        ),
+        pytest.param(
+            "1 Keeping of bees\n(1) A person who keeps bees on land that is not his own must—\n(a) mark each hive with a number; and\n(b) inspect it each month.\n\n"
+            "2 Offences\nA person commits an offence if he—\n(a) hides a diseased hive, or\n(b) moves a hive by day,\nand is liable to a fine.",
+            [
+                ("(1)(a)", "A person who keeps bees on land that is not his own must mark each hive with a number."),
+                ("(1)(b)", "A person who keeps bees on land that is not his own must inspect it each month."),
+                ("(a)", "A person commits an offence if he hides a diseased hive, and is liable to a fine."),
+                ("(b)", "A person commits an offence if he moves a hive by day, and is liable to a fine."),
+            ],
+            id="an act",
+        ),
+        pytest.param(
+            "1. Предмет договора\n1.1. Лодка стоит у причала номер пять.\n2. Обязанности\n2.1. Арендатор обязан:\n"
+            "2.1.1. платить 900 рублей в день;\n2.1.2. возвращать лодку с полным баком.",
+            [
+                ("1.1", "Лодка стоит у причала номер пять."),
+                ("2.1.1", "Арендатор обязан платить 900 рублей в день."),
+                ("2.1.2", "Арендатор обязан возвращать лодку с полным баком."),
+            ],
+            id="Russian",
+        ),
+        pytest.param(
             "- [ ] Switch on:\n  - [ ] the grinder in the hall\n  - [ ] the boiler, which needs twenty minutes\n☐ Count the float of 150 euros",
             [
                 ("", "Switch on the grinder in the hall."),

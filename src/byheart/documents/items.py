@@ -20,7 +20,7 @@ FIRST = re.compile(r"\(?[aiAI1][.)]+|\d{1,3}(?:\.\d{1,3})*\.1[.)]?")
 CHINESE = re.compile(r"（?[一二三四五六七八九十]{1,3}[）、]|（\d{1,3}）|\d{1,3}、|[①-⑳]")
 ABSOLUTE = re.compile(r"\d{1,3}(?:\.\d{1,3})+")
 LEADS = re.compile(r"[:：—–][\"”*_]*$")
-SINGLE = re.compile(r"\(?([A-Za-z]{1,6}|\d{1,3}(?:\.\d{1,3})*)[.)]?")
+SINGLE = re.compile(r"\(?([A-Za-z]{1,6}|[а-яё]|\d{1,3}(?:\.\d{1,3})*)[.)]?")
 ROMAN_DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
 
@@ -129,7 +129,8 @@ def joined(labels: list[str]) -> str:
     path = ""
     for label in labels:
         absolute = ABSOLUTE.match(label) or NAMED.match(f"{label} A")
-        path = label.rstrip(".):") if absolute else path + label
+        apart = " " if path[-1:].isdigit() and label[:1].isdigit() else ""  # "1." in a list below "1.3"
+        path = label.rstrip(".):") if absolute else path + apart + label
     return path
 
 

@@ -10,7 +10,7 @@ Number = tuple[int, ...]
 DOTTED = re.compile(r"(\d{1,3}(?:\.\d{1,3})+)[.)]?[ \t]+(?=\S)")
 LEADING = re.compile(r"(?:[^\W\d_]{1,12}\.?[ \t]+|§+[ \t]*)?(\d{1,3}(?:\.\d{1,3})*)(?![\d:,])")
 TITLED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,4})\.?[ \t]+(?=[\"“]?[^\W\d_])")
-ENDED = re.compile(r"(?:[.:;!?。：；！？।۔؟]|[,，、][ \t]*(?:and|or)|\b(?:and|or))[\"”’)*_]*[ \t]*$")
+ENDED = re.compile(r"(?:[.:;!?—–。：；！？।۔؟]|[,，、][ \t]*(?:and|or)|\b(?:and|or))[\"”’)*_]*[ \t]*$")
 LED = re.compile(r"[:—–：][\"”*_]*[ \t]*$")
 # "§ 3 Abs. 2 gilt" and "Section 4 BGB" begin a sentence about a section; "§ 3 The fee is 5 euros." is one.
 NAMED = re.compile(
@@ -83,7 +83,7 @@ def named_labels(lines: Sequence[Line], written: Iterable[int]) -> dict[int, str
         if match and (index == 0 or lines[index - 1].blank or ENDED.search(lines[index - 1].text)):
             found[index] = match
     kinds = {index: (match["name"] or match["cjk"][-1]).casefold() for index, match in found.items()}
-    numbers = {(kinds[index], match["number"]) for index, match in found.items() if match["number"]}
+    numbers = {(kinds[index], number_of(match["number"])) for index, match in found.items() if match["number"]}
     many = {kind for kind, count in Counter(kinds.values()).items() if count > 1}
     return {
         index: match.group()
@@ -106,9 +106,9 @@ def paragraph_numbers(lines: Sequence[Line], written: Iterable[int]) -> dict[int
     return {index: match.group() for run in runs if len(run) > 2 for index, match in run}
 
 
-def has_neighbour(kind: str, number: str, numbers: set[tuple[str, str]]) -> bool:
-    head, dot, last = number.rpartition(".")
-    return any((kind, f"{head}{dot}{int(last) + step}") in numbers for step in (-1, 1))
+def has_neighbour(kind: str, number: str, numbers: set[tuple[str, Number]]) -> bool:
+    *head, last = number_of(number)
+    return any((kind, (*head, last + step)) in numbers for step in (-1, 1))
 
 
 def titles_between(

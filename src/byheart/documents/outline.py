@@ -30,7 +30,7 @@ RULE = re.compile(r" {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|(?
 TABLE_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-*:?\s*)*$")
 
 ROMAN = r"[ivxlc]{2,6}|[IVXLC]{2,6}"
-NUMBER = rf"(?:\d{{1,3}}|[A-Za-z]|aa|bb|cc|dd|ee|{ROMAN})"
+NUMBER = rf"(?:\d{{1,3}}|[A-Za-zа-яё]|aa|bb|cc|dd|ee|{ROMAN})"
 TITLE_WORD = r"[\"“(]?(?:[A-Z][a-z]{2,}|A|An|In|If|On|At|It|No|To)\b"
 MARKER = re.compile(
     rf"(?:(?:[-*+•‣▪·–—][ \t]+)?(?:\[[ xX]\][ \t]+)|[-*+•‣▪·–—][ \t]+|[◦○●■□▶►➢➤✓✔☐☑☒][ \t]*"
@@ -44,6 +44,7 @@ TERM = re.compile(
     r"[\"“„«]([^\"“”„«»]{1,60})[\"”“»],?\s+(?:means?|has|have|shall|refers?|includes?|is|are|bedeutet|bezeichnet|désigne)\b"
 )
 LEADS_ON = re.compile(r"(?:\(?\w{1,4}[.)]|\d{1,3}(?:\.\d{1,3})+)[ \t]+[a-zß-ÿ]")
+RUNS_IN = re.compile(r"\w{3,}\.\s+[A-Z]\w*(?:\s+\w+){2}")
 GOES_ON = re.compile(r"[;,][ \t]*(?:and|or|und|oder|et|ou)?[ \t]*$")
 DONE = re.compile(r"[.!?。！？][\"”’)]*\s*$")
 DANGLES = re.compile(
@@ -65,7 +66,7 @@ NAMED = re.compile(
     re.IGNORECASE,
 )
 CHAPTER = re.compile(r"第\s?[\d一二三四五六七八九十百〇零]+\s?([编編部篇章节節条條])")  # of Chinese and Japanese texts
-NUMBERED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,4})\.?[ \t]+(?=[\"“]?[A-Z])")
+NUMBERED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,4})\.?[ \t]+(?=[\"“]?[A-ZÀ-ÞА-ЯЁ\u3400-\u9fff가-힣])")
 NAMED_LEVEL = {"part": 1, "title": 1, "book": 1, "chapter": 2, "appendix": 2, "annex": 2, "schedule": 2, "subpart": 2}
 NAMED_LEVEL |= dict.fromkeys("teil partie parte часть titre título titulo titolo 编 編 部 篇".split(), 1)
 NAMED_LEVEL |= dict.fromkeys("kapitel chapitre capítulo capitulo capitolo глава раздел 章".split(), 2)
@@ -180,7 +181,12 @@ def find_plain_headings(
             ruled = NAMED.match(lines[following].text.strip()) or VERB.search(words)
             if not (words.endswith(".") and len(words.split()) > 3 and ruled):
                 level = NAMED_LEVEL.get(match[1].lower(), SECTION_LEVEL)
-        elif alone and words[-1] not in ".,;:!?。，；：！？" and (match := CHAPTER.match(words)) and len(words) <= 40:
+        elif (
+            above
+            and words[-1] not in ".,;:!?。，；：！？"
+            and is_chapter(words, alone)
+            and (match := CHAPTER.match(words))
+        ):
             level = NAMED_LEVEL.get(match[1], SECTION_LEVEL)
         elif (above or ends_well) and is_numbered_above(words, lines[following].text):
             level = NUMBERED_LEVEL + words.split()[0].strip(".").count(".")
@@ -205,10 +211,17 @@ def find_plain_headings(
     return found
 
 
+def is_chapter(words: str, alone: bool) -> bool:
+    """Whether a line like "第三条（目的）" is a heading: a short one also where its text follows on the next line."""
+    return bool(CHAPTER.match(words)) and len(words) <= (40 if alone else 20) and not re.search("[，。；：、]", words)
+
+
 def names_section(words: str, lines: list[Line], index: int, above: bool) -> bool:
     """Whether a line that begins like "Section 4" is a heading, and not the first line of a sentence. Where no blank line
     stands `above`, it must be short."""
     if len(words.split()) > (15 if above else 6) or words[-1] in ",;" or (not above and words[-1] in ".:"):
+        return False
+    if RUNS_IN.search(words):  # "Section 2.01 Transfers. No member may sell"
         return False
     below = lines[index + 1].text.strip() if index + 1 < len(lines) else ""
     return not (below and (below[0].islower() or DANGLES.search(words)))
@@ -220,8 +233,13 @@ def is_numbered_above(words: str, below: str) -> bool:
     short = len(words.split()) <= 12 and words[-1] not in ".,;:!"
     # Below "3.3 The Owner may withdraw where the Charterer", "3.3.1 fails to pay" goes on with the sentence.
     child = rf"{re.escape(match[1])}\.1[.)]?\s+(?P<first>\S)" if match and short else ""
-    found = re.match(child, below.lstrip()) if child else None
-    return found is not None and not found["first"].islower()
+    found = re.match(rf"{child}|\(1\)\s+(?P<inner>\S)", below.lstrip()) if child else None
+    if found is None:
+        # "1. The court" above "The court is twelve metres long.": a line that was not broken for want of room.
+        below = below.strip()
+        titled = bool(child) and len(words.split()) <= 6 and not VERB.search(words) and len(words) < 0.6 * len(below)
+        return titled and below[:1].isupper() and not NUMBERED.match(below) and not MARKER.match(below)
+    return not (found["first"] or found["inner"]).islower()
 
 
 def is_caption(words: str, below: str) -> bool:

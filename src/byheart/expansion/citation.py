@@ -79,11 +79,13 @@ def cite(title: str, headings: Sequence[str], labels: str = "") -> Citation:
     match = _NUMBERED.match(section)
     number = (match["named"] or match["bare"]) if match else ""
     topic = (match["topic"] or "") if match else section
+    if not match and labels.startswith("(") and (bare := re.match(r"(\d{1,3})\s+(?=[A-Z])", section)):
+        number, topic = bare[1], section[bare.end() :]  # "3 Meetings" above "(a)"
     item = _item(number, labels)
     if match and match["named"] and _NAMED_ITEM.match(labels):  # "Art. 5." below the heading of article 4
         section = number = re.match(r"[^(（]+", item)[0].strip()  # type: ignore[index]
         topic = ""
-    elif match and match["bare"]:
+    elif number[:1].isdigit() or (match and match["bare"]):
         number = f"{'clause' if item.startswith('clause') else 'section'} {number}"
     outer = [found.group() for heading in sections if (found := _OUTER.match(heading))]
     if outer and item.startswith("clause"):

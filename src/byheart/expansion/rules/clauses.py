@@ -19,7 +19,7 @@ LONGEST = 80  # words of several sentences or items that are recited in one
 LONGEST_LEAD = 25  # words of a lead-in that is quoted
 _WORD = re.compile(r"[^\W_]+")
 _ENDING = re.compile(
-    r"[;,，；]*\s*(?:[;,，；]\s*(?P<word>and/or|and|or|und|oder|et|ou)|\b(?P<bare>and|or|und|oder|et|ou))?\s*$"
+    r"[;,，；]*\s*(?:[;,，；]\s*(?P<word>and/or|and|or|und|oder|et|ou|y|e|o|и|или|en|of)|\b(?P<bare>and|or|und|oder|et|ou))?\s*$"
 )
 _LAST = re.compile(r"\([^()]*\)$|\.\d+$|[^\s().]+[.)]$")
 _INNER_LEAD = re.compile(r"\s*[:—–]\s+(?=[a-z(])")
@@ -116,7 +116,7 @@ def ancestors(labels: str) -> list[str]:
     found = []
     while labels:
         found.append(labels)
-        labels = labels[: match.start()] if (match := _LAST.search(labels)) else ""
+        labels = labels[: match.start()].rstrip() if (match := _LAST.search(labels)) else ""
     return found
 
 
