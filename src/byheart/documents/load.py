@@ -197,6 +197,9 @@ def read_structure(text: str, title: str) -> tuple[str, str, Sequence[str | Left
     """The text and title of any format, with speakers before their words and without tables of contents; and remarks."""
     if not text.strip():
         return text, title, []
+    from byheart.documents.formulas import join_formulas
+    from byheart.documents.references import leave_out_references
+
     text, title, remarks = read_speech(join_formulas(text), title)
     text, references = leave_out_references(text)
     rest, left_out = leave_out_contents(text)

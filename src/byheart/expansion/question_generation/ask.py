@@ -102,8 +102,8 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
         yield asked(share[0], group, share[1])
     if not some and not clause.nobody:
         yield from _about_core(clause, f"{word} {agreed}")
-    complements = [part.head for part in parts if part.role == "complement"]
-    many = copula and any(nouns.is_plural(head) or child_of(head, "conj") is not None for head in complements)
+    complements = [part for part in parts if part.role == "complement"]
+    many = copula and any(nouns.is_plural(part.head) or ", and " in part.text for part in complements)
     if noun.lemma_.lower() in ("person", "people") and nouns.has_number(noun):
         return  # "How many people ...?" asks for it
     verbs = group if many and clause.plural and not clause.modal and word == "what" else agreed

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Token
 
 _ROLES = {"dobj": "object", "dative": "object", "attr": "complement", "oprd": "complement", "acomp": "quality"}
+_TIGHT = ("object", "complement", "quality", "infinitive")  # roles that no comma stands before
 # Dependents that are no part: of the verb itself, of the subject, or clauses of their own.
 _NO_PARTS = (*SUBJECTS, *"aux auxpass neg prt punct cc conj mark intj csubj expl preconj parataxis dep".split())
 _REASONS = ("because of", "due to", "owing to", "for the purpose of", "in order to", "as a result of", "thanks to")
@@ -50,7 +51,7 @@ def parts_of(verb: "Token", subject: "Token", lender: "Token", taken: set[int]) 
         if part := part_of(child, fronted, [by] if by is not None else []):
             comma = not fronted and child.left_edge.i > 0 and child.doc[child.left_edge.i - 1].text == ","
             remark = comma and part.role == "adverb"  # "..., nearly twice as much as planned"
-            part = replace(_focused(part, child, taken), lead=", " if comma else "")
+            part = replace(_focused(part, child, taken), lead=", " if comma and part.role not in _TIGHT else "")
             yield replace(part, role="aside") if remark else part
         if by is not None and (agent := part_of(by, fronted)):
             yield replace(agent, role="agent")
@@ -120,7 +121,7 @@ def part_of(child: "Token", fronted: bool, without: "Sequence[Token]" = ()) -> P
         if "TO" in tags and doer is not None:
             return Part("enabling", text, child, "", fronted, text_of(doer))
         finite = text.lower().startswith("that ") or child.tag_ in FINITE or not {"MD", *FINITE}.isdisjoint(tags)
-        return Part("that" if finite else "aside", text, child, "", fronted)
+        return Part("that" if finite else "kept", text, child, "", fronted)
     idiom = child.lower_ in WORDS["light_objects"] and child.head.lemma_ in WORDS["light_verbs"]
     role = _ROLES.get(child.dep_, "")
     if child.dep_ in ("npadvmod", "advmod"):

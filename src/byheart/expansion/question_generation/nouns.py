@@ -47,7 +47,7 @@ def is_person(noun: "Token") -> bool:
         if any(t.dep_ == "compound" and t.lower_ in WORDS["people"] and t.pos_ == "PROPN" for t in noun.lefts):
             return True  # "Bishop Anselm"
         return is_full_name(noun) or any(is_title(t) for t in noun.lefts if t.dep_ in ("compound", "nmod"))
-    men = noun.lower_.endswith("men") and is_plural(noun)  # not "specimen"
+    men = noun.lower_.endswith("men") and lemma.endswith("man")  # not "specimen"
     return (
         men
         or re.search(

@@ -66,7 +66,8 @@ def _short(clause: Clause, part: Part, wh_words: str, answer: str) -> Iterator[W
 
 def _plain_answer(part: Part) -> str:
     """The answer as one gives it: "Edinburgh", "12 May 1999", "the outbreak of the war", where the question says the rest."""
-    if part.focused or JOINED_AGAIN.search(part.bare):
+    focused = part.focused or part.bare.partition(" ")[0].lower() in WORDS["focus"]  # "only in 1954"
+    if focused or JOINED_AGAIN.search(part.bare):
         return part.text  # "on Mondays and on holidays"
     if part.preposition in ("in", "on", "at") and part.role in ("time", "place"):
         named = part.head.ent_type_ in ("GPE", "LOC") or (part.role == "time" and part.head.pos_ == "PROPN")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from byheart.expansion.question_generation.marks import is_mark
 from byheart.expansion.question_generation.wording import FINITE, NOUNS, SUBJECTS, VERBS, WORDS, child_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def mend(doc: "Doc") -> None:
     """Reattaches what hangs on the wrong word, in place."""
     for token in doc:
         _mend_subjects(token)
+        _mend_named(token)
         _mend_joined(token)
         _mend_numbers(token)
         if token.dep_ == "ccomp" and token.head.lemma_ not in _QUESTIONING:
@@ -68,6 +70,18 @@ def _mend_subjects(verb: "Token") -> None:
     subjects = [child for child in verb.children if child.dep_ in SUBJECTS and child.i < verb.i]
     if len(subjects) == 2 and subjects[0].right_edge.i + 1 == subjects[1].i == subjects[1].left_edge.i:
         _attach(subjects[1], subjects[0], "appos")
+
+
+def _mend_named(verb: "Token") -> None:
+    """ "The option `--jobs` sets the number": a name behind its noun, taken for the subject of a relative clause."""
+    subject, noun = child_of(verb, *SUBJECTS), verb.head
+    named = subject is not None and is_mark(subject.text) and subject.i == noun.i + 1
+    if subject is not None and named and verb.dep_ == "relcl" and noun.dep_ == "ROOT":
+        verb.head, verb.dep_ = verb, "ROOT"
+        noun.head, noun.dep_ = verb, subject.dep_
+        subject.head, subject.dep_ = noun, "appos"
+        for stop in [child for child in noun.children if child.i > verb.i]:
+            stop.head = verb
 
 
 def _mend_joined(token: "Token") -> None:
@@ -111,6 +125,7 @@ def _is_impossible(token: "Token") -> bool:
         )
         or (token.dep_ in SUBJECTS and token.i < token.head.i < token.right_edge.i)
         or _has_no_subject(token)
+        or (token.dep_ in SUBJECTS and token.tag_ in FINITE)
         or _is_subordinate(token)
         or _disagrees(token)
         or _is_second_half(token)
@@ -210,6 +225,13 @@ def _is_half_joined(preposition: "Token") -> bool:
 def _is_repeated(preposition: "Token") -> bool:
     """ "for four weeks and films for one week": a second phrase whose verb is not repeated."""
     joined = preposition.head
+    if preposition.dep_ == "prep" and joined.pos_ in VERBS:
+        twins = [
+            c for c in joined.children if c.dep_ == "prep" and c.lower_ == preposition.lower_ and c.i < preposition.i
+        ]
+        return any(
+            child_of(noun, "conj") is not None for twin in twins for noun in twin.children if noun.dep_ == "pobj"
+        )
     if preposition.dep_ != "prep" or joined.dep_ != "conj" or joined.head.dep_ != "pobj":
         return False
     return joined.head.head.lower_ == preposition.lower_ != "of"

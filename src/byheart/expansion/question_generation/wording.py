@@ -84,7 +84,7 @@ def is_name(first: "Token") -> bool:
     if many or (first.dep_ == "compound" and first.head.pos_ == "NOUN" and first.ent_type_ == "PERSON"):
         return False  # "Bush varieties"
     joined = behind is not None and behind.pos_ == "PROPN" and first.head in (behind, behind.head)
-    if not joined and _is_dictionary_noun(first):
+    if not joined and (first.dep_ == "compound" or first.lower_.endswith("s")) and _is_dictionary_noun(first):
         return False  # "Brake pads are ..."
     kinds = ("PERSON", "GPE", "LOC", "ORG", "FAC", "PRODUCT", "NORP")
     return first.pos_ == "PROPN" and (joined or first.dep_ == "compound" or first.ent_type_ in kinds)

@@ -8,24 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-<<<<<<< HEAD
-from byheart.documents.blocks import SPEECH
+from byheart.documents.blocks import NOTE, SPEECH
 from byheart.documents.language import UNSPACED, is_english
-=======
-from byheart.documents.blocks import NOTE
-from byheart.documents.language import document_language, is_english
->>>>>>> wt-marks
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
 from byheart.expansion.question_generation.definitions import is_meaning, is_term
 from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.quotas import Quotas, choose, shortfalls
-<<<<<<< HEAD
-from byheart.expansion.rules.clauses import ask_clauses, body_of, completed, explains, head_of, needs_all, tell_apart
-=======
 from byheart.expansion.rules.apart import Apart, is_sentence
->>>>>>> wt-marks
+from byheart.expansion.rules.clauses import ask_clauses, body_of, completed, explains, head_of, needs_all, tell_apart
 from byheart.expansion.rules.other_languages import note_languages
 from byheart.expansion.rules.own_pairs import OwnPairs
 from byheart.expansion.rules.questions import (
@@ -37,12 +29,9 @@ from byheart.expansion.rules.questions import (
     fill_neutral_templates,
     fill_templates,
 )
-<<<<<<< HEAD
+from byheart.expansion.rules.signs import Signs
 from byheart.expansion.rules.speech import Speech, spoken
 from byheart.expansion.rules.table_rows import TableRows
-=======
-from byheart.expansion.rules.signs import Signs
->>>>>>> wt-marks
 from byheart.records import FORWARD, REVERSE, Example, Fact
 
 MANNERS = (5, 3, 2)  # how often a question has its source behind it, "Under § 97.25 of ...," or "According to ...,"
@@ -75,68 +64,48 @@ class Rules(Quotas):
             raise ValueError(f"families must be some of {', '.join(FAMILIES)}, got {list(self.families)}")
 
     def expand(self, source: Source) -> ExpansionResult:
-<<<<<<< HEAD
-        facts = source.facts
-        english = [fact for fact in facts if is_english(fact.language)]
-        lead_ins = {fact.id: source.lead_ins.get(fact.id, "") for fact in facts}
-        whole = {fact.id for fact in facts if fact.paired or fact.cells}
-        statements = {f.id: stated(f, lead_ins[f.id]) for f in facts}
-        read = [fact for fact in english if not fact.cells]
-        parsed = dict(zip((fact.id for fact in read), parse([statements[fact.id] for fact in read]), strict=True))
-        places = {f.id: cite(source.titles[f.document], headings_above(f), f.labels or f.label) for f in facts}
-        asked = _asked([fact for fact in english if fact.id not in whole], lead_ins, statements, places)
-        pairs, speech = OwnPairs(facts), Speech(facts, parsed)
-        rows = TableRows(facts, {fact.document for fact in english}, {fact.id: headings_above(fact) for fact in facts})
-        plain = [fact for fact in facts if fact.id not in whole and fact.kind != SPEECH]
-        clauses = ask_clauses(plain, lead_ins, statements, source.titles, announces)
-        lists: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for fact in plain:
-            lists[(fact.document, *fact.headings, lead_ins[fact.id])].append(fact.text)
-=======
         signs = Signs()
         facts = [signs.hide_in(fact) for fact in source.facts]
-        foreign = {document.id for document in source.documents if not is_english(document_language(document.text))}
-        english = [fact for fact in facts if fact.document not in foreign]
+        english = {fact.id for fact in facts if is_english(fact.language)}
         lead_ins = {fact.id: signs.hide(source.lead_ins.get(fact.id, "")) for fact in facts}
-        statements = {f.id: f.statement if f.paired else state(f.text, lead_ins[f.id]) for f in facts}
-        read = [statements[fact.id] for fact in english]
-        parsed = dict(zip((fact.id for fact in english), parse(read), strict=True))
-        places = {f.id: cite(source.titles[f.document], headings_above(f), f.label) for f in facts}
-        asked = _asked(
-            [fact for fact in english if not fact.paired and is_sentence(fact)], lead_ins, statements, places
-        )
-        pairs, apart = OwnPairs(facts), Apart(source.facts)
->>>>>>> wt-marks
+        statements = {f.id: stated(f, lead_ins[f.id]) for f in facts}
+        places = {f.id: cite(source.titles[f.document], headings_above(f), f.labels or f.label) for f in facts}
+        prose = [fact for fact in facts if not (fact.paired or fact.cells) and is_sentence(fact)]
+        sentences = {fact.id for fact in prose}
+        read = [fact for fact in facts if fact.id in english and (fact.paired or fact.id in sentences)]
+        parsed = dict(zip((fact.id for fact in read), parse([statements[fact.id] for fact in read]), strict=True))
+        asked = _asked([fact for fact in prose if fact.id in english], lead_ins, statements, places)
+        pairs, speech, apart = OwnPairs(facts), Speech(facts, parsed), Apart(source.facts)
+        in_english = {fact.document for fact in facts if fact.id in english}
+        rows = TableRows(facts, in_english, {fact.id: headings_above(fact) for fact in facts})
+        items = [fact for fact in prose if fact.kind != SPEECH]
+        clauses = ask_clauses(items, lead_ins, statements, source.titles, announces)
+        lists: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for fact in items:
+            lists[(fact.document, *fact.headings, lead_ins[fact.id])].append(fact.text)
         families = {}
         for fact in facts:
             place = places[fact.id]
             if fact.paired:
                 drafts = pairs.families(fact, place, parsed.get(fact.id))
-<<<<<<< HEAD
             elif fact.cells:
                 drafts = rows.families(fact, place)
             elif fact.kind == SPEECH:
                 drafts = speech.families(fact, place, parsed.get(fact.id), asked.get(fact.id, []))
-=======
             elif not is_sentence(fact):
                 drafts = {}
->>>>>>> wt-marks
             elif fact.id in parsed:
                 drafts = {"asked": asked[fact.id], **fill_templates(parsed[fact.id], place)}
             else:
                 drafts = fill_neutral_templates(statements[fact.id], place)
-<<<<<<< HEAD
             lead, beside = lead_ins[fact.id], lists[(fact.document, *fact.headings, lead_ins[fact.id])]
             if lead and len(beside) > 1:
                 kept = [name for name in drafts if name not in READINGS or not needs_all(lead, beside)]
                 drafts = {name: tell_apart(drafts[name], fact, lead) for name in kept}
-            for name, numbered in clauses.get(fact.id, {}).items():
-                drafts[name] = [*numbered, *drafts.get(name, [])]
-=======
             drafts = {name: signs.show_in(drafts[name]) for name in drafts}
-            for name, more in apart.families(fact, place).items():
-                drafts[name] = [*more, *drafts.get(name, [])]
->>>>>>> wt-marks
+            for more in (clauses.get(fact.id, {}), apart.families(fact, place)):
+                for name, first in more.items():
+                    drafts[name] = [*signs.show_in(first), *drafts.get(name, [])]
             families[fact.id] = {name: drafts[name] for name in drafts if name in self.families}
         ambiguous = _ambiguous(families, places) | _one_of_several(items, lead_ins, families, places)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
@@ -275,17 +244,10 @@ def _asked(
         for fact in facts
         if announces(lead_ins[fact.id])
     }
-<<<<<<< HEAD
     readable = {fact.id: read_out(_words(fact), lead_ins[fact.id], fact.closing) for fact in facts}
-    # What "it" means is not looked for in another speaker's words.
-    sections = {fact.id: fact.id if fact.kind == SPEECH else fact.chunk for fact in facts}
+    # What "it" means is not looked for in another speaker's words, nor behind a note: it may mean any word that it is on.
+    sections = {fact.id: fact.id if fact.kind in (NOTE, SPEECH) else fact.chunk for fact in facts}
     generated = ask_facts(readable, definitions, announced, sections)
-=======
-    readable = {fact.id: read_out(fact.text, lead_ins[fact.id]) for fact in facts}
-    # A pronoun of a note looks back to no sentence: it may mean any word of the one that the note is on.
-    within = {fact.id: fact.id if fact.kind == NOTE else fact.chunk for fact in facts}
-    generated = ask_facts(readable, definitions, announced, within)
->>>>>>> wt-marks
     asked = {}
     for fact in facts:
         place, text = places[fact.id], " ".join(fact.text.split())
