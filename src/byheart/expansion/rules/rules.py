@@ -141,7 +141,7 @@ class Rules(Quotas):
 def headings_above(fact: Fact) -> Sequence[str]:
     """Those that say where a fact stands; the heading that is the question of a pair, or the name of a record, is none."""
     above = fact.headings[-1] if fact.headings else ""
-    own = fact.paired and fact.question in above or fact.cells[:1] == (("", above),)
+    own = (fact.paired and fact.question in above) or fact.cells[:1] == (("", above),)
     return fact.headings[:-1] if own else fact.headings
 
 
