@@ -16,6 +16,7 @@ from byheart.records import FORWARD, REVERSE, Fact, row_in_words
 ANSWERS = dict.fromkeys("✓✔☑✅", "Yes") | dict.fromkeys("✗✘☒❌✕✖", "No")
 ANSWERS |= {"yes": "Yes", "no": "No", "true": "True", "false": "False"}
 CHOICES = {"yes": "yes or no", "no": "yes or no", "true": "true or false", "false": "true or false"}
+TICKS = {"x", "•", "●"}
 LONG = 12  # words of a value that a question does not repeat
 MOST_KEYS = 6  # columns among which those are sought that tell the rows apart
 Cell = tuple[str, str]
@@ -38,26 +39,27 @@ class Rows:
     def __init__(self, rows: Sequence[Cells]):
         self.rows = list(dict.fromkeys(rows))  # what stands twice says the same
         self.keys = find_keys(self.rows)
+        self.counts = Counter(map(self.key_of, self.rows))
         self.values: dict[Cell, set[str]] = defaultdict(set)  # who has this value in this column
+        self.places: dict[Cell, set[int]] = defaultdict(set)  # and in which rows it is
         self.answers: dict[tuple[Cells, str], set[str]] = defaultdict(set)
-        self.columns: dict[str, set[str]] = defaultdict(set)
-        for row in self.rows:
+        said: dict[str, set[str]] = defaultdict(set)
+        for at, row in enumerate(self.rows):
             for column, value in row[1:]:
                 self.values[column, value.casefold()].add(row[0][1])
+                self.places[column, value.casefold()].add(at)
                 self.answers[self.key_of(row), column].add(value)
-                self.columns[column].add(value)
+                said[column].add(value.casefold())
+        # columns that hold "x" where something is so, and nothing where it is not
+        self.ticked = {column for column, own in said.items() if {word for word in own if says(word)} <= TICKS}
 
     def key_of(self, row: Cells) -> Cells:
         return tuple(cell for at, cell in enumerate(row) if at == 0 or (cell[0] in self.keys and cell[0]))
 
     def owners(self, cells: Sequence[Cell]) -> set[str]:
         """The names of the rows that have all these values."""
-        wanted = {(column, value.casefold()) for column, value in cells}
-        return {row[0][1] for row in self.rows if wanted <= {(column, value.casefold()) for column, value in row[1:]}}
-
-    def ticks(self, column: str) -> bool:
-        """Whether a column holds "x" where something is so, and nothing where it is not."""
-        return {value.casefold() for value in self.columns[column] if says(value)} <= {"x", "•", "●"}
+        places = sorted((self.places.get((column, value.casefold()), set()) for column, value in cells), key=len)
+        return {self.rows[at][0][1] for at in places[0].intersection(*places[1:])}
 
 
 def says(value: str) -> bool:
@@ -102,10 +104,10 @@ class TableRows:
         first: list[Draft] = []
         again: list[Draft] = []
         for column, value in named:
-            drafts = ask(columns[column], value, subject, rows.ticks(column), place)
+            drafts = ask(columns[column], value, subject, column in rows.ticked, place)
             first, again = [*first, *drafts[:1]], [*again, *drafts[1:]]
         asked = [draft for pair in zip_longest(first, ask_back(rows, cells, columns)) for draft in pair if draft]
-        alone = sum(rows.key_of(row) == subject.cells for row in rows.rows) == 1
+        alone = rows.counts[subject.cells] == 1
         whole = ask_whole(own, subject, rows) if alone else []
         again = again if self._shared[self._group(fact)[:-1], cells[0][1]] == 1 else []
         return {
