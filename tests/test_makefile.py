@@ -15,6 +15,7 @@ PROMISED = {
     "help",
     "setup",
     "learn",
+    "learn-rules",
     "expand",
     "check",
     "smoke",

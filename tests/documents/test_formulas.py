@@ -89,7 +89,8 @@ def test_rules_tear_no_formula_and_lose_no_back_quote(spring):
             assert not set("$`\\{}") & set(text), text
             assert "zq" not in text.lower()
     pairs = {(example.question, example.answer) for example in examples}
-    assert ("What is the ratio? (Springs)", r"$$\zeta = \frac{c}{2\sqrt{mk}}$$.") in pairs
+    assert ("Complete the sentence: “The ratio is …” (Springs)", r"$$\zeta = \frac{c}{2\sqrt{mk}}$$.") in pairs
+    assert "When does a mass $m$ hang? (Springs)" not in dict(pairs)
     assert any("`--rate N. x`" in question for question, _ in pairs)
 
 
@@ -104,7 +105,7 @@ def test_rules_tear_no_formula_and_lose_no_back_quote(spring):
     ],
 )
 def test_a_teachers_formulas_pass_the_filters_where_they_are_those_of_the_text(answer, passes):
-    ground = Ground(NOTE, [NOTE], ["Springs"], NOTE * 3)
+    ground = Ground(NOTE, [NOTE], ["Springs"], "en")
     assert (Filters().refuse("What is the ratio of a spring?", answer, "simple", ground) is None) == passes
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from byheart.data.chunks import Chunking
 from byheart.data.facts import find_facts, lead_ins
+from byheart.documents.composition import left_out
 from byheart.documents.load import load_documents
 
 BODY = "<p>The lake lies in the north of the county and gives water to four towns.</p>"
@@ -15,7 +16,8 @@ def read(tmp_path, body: str, head: str = ""):
     page = f"<html><head><title>Lake</title>{head}</head><body>{body}</body></html>"
     (tmp_path / "a.html").write_text(page, encoding="utf-8")
     loaded = load_documents([str(tmp_path / "a.html")])
-    return loaded.documents[0], " ".join(loaded.warnings)
+    document = loaded.documents[0]
+    return document, " ".join([left_out(document.left_out), *loaded.warnings])
 
 
 LOST = {  # what no reader sees, or what is furniture of the page -> what the warning says

@@ -6,13 +6,15 @@ import pytest
 
 from byheart.data.chunks import Chunking
 from byheart.data.facts import find_facts
+from byheart.documents.composition import left_out
 from byheart.documents.load import load_documents
 
 
 def read(tmp_path, text: str, name: str = "note.md"):
     (tmp_path / name).write_text(text, encoding="utf-8")
     loaded = load_documents([str(tmp_path / name)])
-    return loaded.documents[0], " ".join(loaded.warnings)
+    document = loaded.documents[0]
+    return document, " ".join([left_out(document.left_out), *loaded.warnings])
 
 
 def facts(document):
@@ -105,7 +107,10 @@ def test_a_note_between_items_breaks_no_list(tmp_path):
 )
 def test_settings_at_the_head_give_the_title(tmp_path, head):
     document, warning = read(tmp_path, f"{head}\nThe pump needs oil.")
-    assert (document.title, document.text.strip()) == ("Pumps", "The pump needs oil.") and "1 settings block" in warning
+    assert (document.title, document.text.strip()) == (
+        "Pumps",
+        "The pump needs oil.",
+    ) and "1 block of front matter" in warning
 
 
 @pytest.mark.parametrize(

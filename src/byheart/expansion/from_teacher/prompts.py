@@ -6,7 +6,6 @@ from pathlib import Path
 from string import Template
 
 from byheart.config.folders import conf_folder
-from byheart.documents.blocks import SPEECH
 from byheart.errors import Problem, UserError
 from byheart.expansion.base import Source
 from byheart.records import Chunk, Fact
@@ -96,8 +95,7 @@ def shown_text(chunk: Chunk, source: Source) -> str:
 
 def shown_fact(fact: Fact) -> str:
     """A fact on one line, with who says it."""
-    said = f"{fact.label}: " if fact.kind == SPEECH and fact.label else ""
-    return fenced(said + fact.statement)
+    return fenced(fact.statement)
 
 
 def list_schema(name: str, **fields: dict[str, object]) -> dict[str, object]:

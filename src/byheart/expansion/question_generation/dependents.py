@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.clauses import Part
-from byheart.expansion.question_generation.nouns import is_place, is_time
+from byheart.expansion.question_generation.nouns import is_no_day, is_place, is_time
 from byheart.expansion.question_generation.wording import FINITE, NOUNS, SUBJECTS, WORDS, after_comma, child_of, text_of
 
 if TYPE_CHECKING:
@@ -185,7 +185,9 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
     if takes_part:
         return Part("preposition", text, noun, preposition, fronted, text_of(child, without, headless=True))
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]
-    timed = preposition in WORDS["time_prepositions"] and is_time(noun)
+    timed = (
+        preposition in WORDS["time_prepositions"] and is_time(noun) and not (preposition == "on" and is_no_day(noun))
+    )
     clock = child.dep_ == "agent" and (
         noun.pos_ == "NUM" or (is_time(noun) and noun.left_edge != noun)
     )  # "must be vacated by 10:00"

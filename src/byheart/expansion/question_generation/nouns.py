@@ -122,6 +122,11 @@ def is_title(noun: "Token") -> bool:
     return (word in WORDS["people"] or profession is not None) and (noun.text.islower() or noun.i == 0)
 
 
+def is_no_day(noun: "Token") -> bool:
+    """Whether nothing happens "on" it: a mass hangs on a spring all the year."""
+    return noun.lemma_.lower() in WORDS["no_days"]
+
+
 def is_time(noun: "Token") -> bool:
     if noun.text.startswith("°"):
         return False
