@@ -55,7 +55,7 @@ def test_all_that_is_left_out_is_counted_in_one_warning(tmp_path):
     document, warning = read(tmp_path, text)
     assert (document.title, " ".join(document.text.split())) == ("Pumps", "The pump has a lid and one key.")
     for said in (
-        "1 settings block",
+        "1 block of front matter",
         "1 comment",
         "2 pictures",
         "1 contents list",

@@ -4,6 +4,7 @@
 """
 
 import re
+from bisect import bisect_right
 
 from byheart.documents.masks import HIDDEN, SPAN, Masks, find_fences
 
@@ -52,10 +53,13 @@ def find_formulas(text: str) -> list[tuple[int, int]]:
     code = [match.span() for match in SPAN.finditer(text)] if "`" in text else []
     found: list[tuple[int, int]] = []
     for pattern in (DISPLAY, INLINE):
+        taken = sorted([*found, *code])
+        ends = [end for _, end in taken]
         for match in pattern.finditer(text):
             inside = next(group for group in match.groups() if group is not None)
-            taken = any(a < match.end() and match.start() < b for a, b in (*found, *code))
-            if not taken and (pattern is DISPLAY or is_formula(inside)):
+            after = bisect_right(ends, match.start())  # the first that ends behind its beginning
+            free = after == len(taken) or taken[after][0] >= match.end()
+            if free and (pattern is DISPLAY or is_formula(inside)):
                 found.append(match.span())
     return sorted(found)
 

@@ -202,7 +202,7 @@ def find_plain_headings(
             elif len(letters) >= 4 and words.upper() == words and words.lower() != words and not MARKER.match(words):
                 level = CAPITALS_LEVEL
             elif is_caption(words, "" if following in tables else lines[following].text) and (
-                ends_well or index_above in found
+                (ends_well or index_above in found) and not read_apart(words, 0, len(words))
             ):
                 level = CAPTION_LEVEL
         index_above, ends_well = index, words.endswith(SENTENCE_ENDS)
