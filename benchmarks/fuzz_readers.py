@@ -142,7 +142,7 @@ def lost(path: Path, loaded: object) -> str:
         return ""
     if plain.startswith(("---", "+++")):  # front matter
         return ""
-    from byheart.documents.folding import fold_typesetting
+    from byheart.documents.languages.folding import fold_typesetting
 
     asked, given = (Counter(re.findall(r"[^\W_]{4,}", text)) for text in (fold_typesetting(plain), documents[0].text))
     gone = asked - given

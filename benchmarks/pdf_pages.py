@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pypdf import PdfReader
 
-from byheart.documents.outline import outline
 from byheart.documents.pdf.read import read_pdf
+from byheart.documents.structure.outline import outline
 from byheart.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byheart.data.chunks import Chunking, count_tokens
+from byheart.documents.languages.tokens import LONGEST_TOKEN, packaged_tokenizer
 from byheart.documents.load import load_documents
-from byheart.documents.outline import outline
-from byheart.documents.tokens import LONGEST_TOKEN, packaged_tokenizer
+from byheart.documents.structure.outline import outline
 from byheart.errors import UserError
 from byheart.records import Document
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from byheart.data.chunks import Chunking, count_tokens
 from byheart.data.facts import find_facts, lead_ins
 from byheart.documents.load import load_documents
-from byheart.documents.outline import outline
+from byheart.documents.structure.outline import outline
 from byheart.records import Document, Fact
 
 PIECES = [

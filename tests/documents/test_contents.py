@@ -5,9 +5,9 @@ import time
 import pytest
 
 from byheart.data.chunks import Chunking
-from byheart.documents.contents import leave_out_contents
 from byheart.documents.load import load_documents
-from byheart.documents.outline import outline
+from byheart.documents.structure.contents import leave_out_contents
+from byheart.documents.structure.outline import outline
 from byheart.records import LeftOut
 
 BODY = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from byheart.documents.folding import fold_typesetting
+from byheart.documents.languages.folding import fold_typesetting
 from byheart.documents.load import load_documents
 from byheart.evaluation.recall import compare
 

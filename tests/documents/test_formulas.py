@@ -4,8 +4,8 @@ import pytest
 
 from byheart.data.chunks import Chunking
 from byheart.data.facts import find_facts
-from byheart.documents.formulas import find_formulas, join_formulas
 from byheart.documents.load import load_documents
+from byheart.documents.structure.formulas import find_formulas, join_formulas
 from byheart.expansion.base import Source
 from byheart.expansion.filters.checks import Filters
 from byheart.expansion.filters.ground import Ground

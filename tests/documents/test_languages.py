@@ -12,8 +12,8 @@ import toys
 from byheart import cli
 from byheart.data.chunks import Chunking
 from byheart.data.contamination import ContaminationFinder
-from byheart.documents.language import count_words, document_language
-from byheart.documents.other_languages import split_sentences
+from byheart.documents.languages.language import count_words, document_language
+from byheart.documents.languages.other_languages import split_sentences
 from byheart.expansion.filters.checks import (
     ALONE,
     GIVEN_AWAY,

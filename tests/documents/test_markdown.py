@@ -3,7 +3,7 @@
 import pytest
 
 from byheart.documents.load import load_documents
-from byheart.documents.markdown import read_marks
+from byheart.documents.markdown.read import read_marks
 
 NOTE = """# Tea
 

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from byheart.documents.load import find_documents, load_documents
-from byheart.documents.outline import outline
+from byheart.documents.structure.outline import outline
 from byheart.errors import UserError
 
 from .office_files import (
@@ -33,7 +33,8 @@ NOTES = (
 
 def read(path):
     loaded = load_documents([str(path)])
-    return loaded.documents[0], " ".join(loaded.warnings)
+    document = loaded.documents[0]
+    return document, " ".join([left_out(document.left_out), *loaded.warnings]).strip()
 
 
 def refused(path):

@@ -5,7 +5,7 @@ import pytest
 from byheart.data.chunks import Chunking
 from byheart.data.facts import find_facts
 from byheart.documents.load import load_documents
-from byheart.documents.outline import outline
+from byheart.documents.structure.outline import outline
 
 HOURS = ("When is the pool open?", "From six to ten.")
 WATER = ("How warm is the water?", "It has 27 degrees. On Mondays it has 30.")

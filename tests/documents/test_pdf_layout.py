@@ -10,7 +10,7 @@ import pytest
 
 from byheart.documents.composition import left_out
 from byheart.documents.load import load_documents
-from byheart.documents.outline import outline
+from byheart.documents.structure.outline import outline
 from byheart.errors import UserError
 
 from .pages import write_pdf, write_placed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from byheart.documents.references import leave_out_references
+from byheart.documents.structure.references import leave_out_references
 from byheart.records import LeftOut
 
 BODY = "The dam is made of granite [1]. It is 210 m long [1, 2]. As shown in [2], it leaks. The list [9] is open.\n"

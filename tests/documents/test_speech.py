@@ -9,9 +9,9 @@ from byheart.data.chunks import Chunking
 from byheart.data.facts import find_facts
 from byheart.documents.composition import left_out
 from byheart.documents.load import load_documents
-from byheart.documents.outline import outline
 from byheart.documents.speech.marks import is_small_talk
 from byheart.documents.speech.read import read_speech
+from byheart.documents.structure.outline import outline
 
 TURNS = (
     ("Mia Falk", "Where do you keep the old bells?"),

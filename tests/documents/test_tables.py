@@ -9,7 +9,7 @@ import pytest
 from byheart.data.chunks import Chunking
 from byheart.data.facts import find_facts, lead_ins
 from byheart.documents.load import load_documents
-from byheart.documents.outline import outline
+from byheart.documents.structure.outline import outline
 from byheart.errors import UserError
 
 CASES = Path(os.environ.get("BYHEART_DATA", "shared/data")).parent / "cases" / "documents"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from byheart.documents.language import language_of
+from byheart.documents.languages.language import language_of
 from byheart.errors import UserError
 from byheart.expansion.filters import checks
 from byheart.expansion.filters.checks import Filters, Ground

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import count, pairwise
 
 from byheart.documents.blocks import HEADER, ITEM, Block, Heading
-from byheart.documents.mixed import block_languages
-from byheart.documents.outline import outline
-from byheart.documents.sentences import statements, trim
-from byheart.documents.tokens import LONGEST_TOKEN, count_tokens, token_starts
+from byheart.documents.languages.mixed import block_languages
+from byheart.documents.languages.sentences import statements, trim
+from byheart.documents.languages.tokens import LONGEST_TOKEN, count_tokens, token_starts
+from byheart.documents.structure.outline import outline
 from byheart.errors import Problem, UserError
 from byheart.records import Chunk, Document
 

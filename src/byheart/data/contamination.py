@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from byheart.documents.language import UNSPACED
+from byheart.documents.languages.language import UNSPACED
 from byheart.records import Example
 
 ALIKE = 90  # rapidfuzz ratio, 0 to 100

@@ -21,14 +21,14 @@ from byheart.documents.blocks import (
     TEXT,
     Block,
 )
-from byheart.documents.items import Place, find_places
-from byheart.documents.language import UNSPACED, count_words, is_english
-from byheart.documents.mixed import block_languages
-from byheart.documents.outline import outline
-from byheart.documents.pairs import LONG
-from byheart.documents.sentences import VERB, WORD, statements, trim
+from byheart.documents.languages.language import UNSPACED, count_words, is_english
+from byheart.documents.languages.mixed import block_languages
+from byheart.documents.languages.sentences import VERB, WORD, statements, trim
+from byheart.documents.languages.tokens import count_tokens
+from byheart.documents.pairs.find import LONG
 from byheart.documents.speech.marks import is_small_talk
-from byheart.documents.tokens import count_tokens
+from byheart.documents.structure.items import Place, find_places
+from byheart.documents.structure.outline import outline
 from byheart.records import Chunk, Document, Fact
 
 Span = tuple[int, int]

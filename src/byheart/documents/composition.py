@@ -20,8 +20,8 @@ from byheart.documents.blocks import (
     SPEECH,
     TEXT,
 )
-from byheart.documents.mixed import languages_of
-from byheart.documents.outline import outline
+from byheart.documents.languages.mixed import languages_of
+from byheart.documents.structure.outline import outline
 from byheart.records import Document, LeftOut, counted, counted_of
 
 ONE = {  # what a person calls a block; here and on the ledger's page

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from byheart.documents.contents import leave_out_contents
-from byheart.documents.folding import fold_typesetting
-from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.languages.folding import fold_typesetting
+from byheart.documents.languages.language import UNSPACED, count_words
 from byheart.documents.office import formats as office
-from byheart.documents.outline import empty_headings
 from byheart.documents.speech.read import read_speech
+from byheart.documents.structure.contents import leave_out_contents
+from byheart.documents.structure.outline import empty_headings
 from byheart.errors import Problem, UserError
 from byheart.records import Document, LeftOut, counted
 
@@ -197,8 +197,8 @@ def read_structure(text: str, title: str) -> tuple[str, str, Sequence[str | Left
     """The text and title of any format, with speakers before their words and without tables of contents; and remarks."""
     if not text.strip():
         return text, title, []
-    from byheart.documents.formulas import join_formulas
-    from byheart.documents.references import leave_out_references
+    from byheart.documents.structure.formulas import join_formulas
+    from byheart.documents.structure.references import leave_out_references
 
     text, title, remarks = read_speech(join_formulas(text), title)
     text, references = leave_out_references(text)
@@ -219,7 +219,7 @@ def reader_of(path: Path) -> Reader:
     if path.suffix.lower() == ".pdf":
         from byheart.documents.pdf.read import read_pdf as read
     elif path.suffix.lower() in HTML:
-        from byheart.documents.html import read_html as read
+        from byheart.documents.html.read import read_html as read
     elif path.suffix.lower() in office.SUFFIXES:
         from byheart.documents.office.read import read_office as read
     elif path.suffix.lower() in TABLES:

@@ -4,9 +4,9 @@ import codecs
 import re
 from pathlib import Path
 
-from byheart.documents.front_matter import read_front_matter
-from byheart.documents.markdown import read_marks
-from byheart.documents.outline import outline
+from byheart.documents.markdown.front_matter import read_front_matter
+from byheart.documents.markdown.read import read_marks
+from byheart.documents.structure.outline import outline
 from byheart.errors import Problem, UserError
 from byheart.records import LeftOut
 

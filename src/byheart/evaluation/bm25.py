@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from math import log
 
-from byheart.documents.language import MARKS
+from byheart.documents.languages.language import MARKS
 
 K1, B = 1.2, 0.75
 _WORD = re.compile(rf"[\u2e80-\U0003ffff]|[^\W\u2e80-\U0003ffff](?:[^\W\u2e80-\U0003ffff]|[{MARKS}])*")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar
 
-from byheart.documents.folding import fold_for_comparison
-from byheart.documents.language import MARKS, UNSPACED
+from byheart.documents.languages.folding import fold_for_comparison
+from byheart.documents.languages.language import MARKS, UNSPACED
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import means
 from byheart.records import Answer, Probe

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar
 
-from byheart.documents.folding import fold_for_comparison
+from byheart.documents.languages.folding import fold_for_comparison
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import means
 from byheart.evaluation.recall import token_f1

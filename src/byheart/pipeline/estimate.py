@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
 
-from byheart.documents.tokens import count_tokens
+from byheart.documents.languages.tokens import count_tokens
 from byheart.evaluation.forgetting import Forgetting, general_paragraphs
 from byheart.evaluation.questions import load_questions
 from byheart.evaluation.recall import Recall

@@ -9,9 +9,9 @@ from pathlib import Path
 from byheart.data.facts import find_facts, lead_ins
 from byheart.data.split import read_split
 from byheart.documents.composition import describe, with_kinds
-from byheart.documents.language import UNSPACED, count_words, is_english, language_name, language_names
+from byheart.documents.languages.language import UNSPACED, count_words, is_english, language_name, language_names
+from byheart.documents.languages.mixed import languages_of
 from byheart.documents.load import load_documents
-from byheart.documents.mixed import languages_of
 from byheart.errors import Problem, UserError
 from byheart.evaluation.questions import load_questions
 from byheart.expansion.base import Expansion, ExpansionResult, Source, TeacherExpansion

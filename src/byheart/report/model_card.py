@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from byheart.data.split import read_split
-from byheart.documents.language import document_language
+from byheart.documents.languages.language import document_language
 from byheart.records import Json
 from byheart.report import probes
 from byheart.report.loading import Saved

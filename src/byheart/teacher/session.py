@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 
-from byheart.documents.tokens import count_tokens
+from byheart.documents.languages.tokens import count_tokens
 from byheart.errors import UserError
 from byheart.locks import ProcessLock
 from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request, Requests

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from byheart.documents.html_marks import fold_marks
-from byheart.documents.html_pairs import mark_pairs
+from byheart.documents.html.marks import fold_marks
+from byheart.documents.html.pairs import mark_pairs
 from byheart.documents.office.formats import damaged
 from byheart.documents.office.markup import Markdown, write_markup
 from byheart.documents.office.package import Read, open_package, part_of

@@ -9,11 +9,11 @@ from byheart.documents.office.formats import advice, damaged
 from byheart.documents.office.package import Read
 from byheart.documents.text import find_title
 from byheart.errors import Problem, UserError
-from byheart.records import counted
+from byheart.records import LeftOut, all_left_out
 
 
-def read_office(path: Path) -> tuple[str, str, list[str]]:
-    """The text as Markdown, the title, and warnings: what was left out is counted. Raises UserError."""
+def read_office(path: Path) -> tuple[str, str, list[str | LeftOut]]:
+    """The text as Markdown, the title, and remarks: warnings, and what was left out. Raises UserError."""
     suffix, where = path.suffix.lower(), str(path)
     if (wrong := advice(suffix))[0]:
         raise UserError(Problem(wrong[0], where, fix=wrong[1]))
@@ -28,14 +28,8 @@ def read_office(path: Path) -> tuple[str, str, list[str]]:
     if not re.search(r"\w", found.text):
         fix = "if it holds pictures of pages, save it as a PDF and run OCR: ocrmypdf --skip-text in.pdf out.pdf"
         raise UserError(Problem("no text in it", where, fix=fix))
-    remarks = list(found.remarks)
-    if said := ", ".join(counted(count, noun) for noun, count in found.left_out.items() if count):
-        remarks.insert(0, f"left out, as no text to learn: {said}")
-    return (
-        found.text,
-        found.title or " ".join(find_title(found.text).split()),
-        [f"{where}: {remark}" for remark in remarks],
-    )
+    title = found.title or " ".join(find_title(found.text).split())
+    return found.text, title, [*all_left_out(found.left_out), *(f"{where}: {remark}" for remark in found.remarks)]
 
 
 def reader_of(suffix: str) -> Callable[[Path], Read]:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byheart.documents.anchors import note_line
+from byheart.documents.markdown.notes import anchor_of
 from byheart.documents.office.markup import Markdown, write_markup
 from byheart.documents.office.package import Read, open_office, part_of, title_of
 from byheart.documents.office.word_xml import CLASSES, clean_notes, clean_text, read_styles, words_in
@@ -95,10 +95,10 @@ def place_notes(body: "HtmlElement") -> None:
         mark.drop_tree()
         if note:
             paragraph = body.makeelement("p")
-            paragraph.text = note_line(before, note)
+            paragraph.text = f"[^“{anchor_of(before)}”]: {note}" if before.strip() else f"[^note]: {note}"
             last.get(block, block).addnext(paragraph)
             last[block] = paragraph
     for note in notes.values():
         paragraph = body.makeelement("p")
-        paragraph.text = note_line("", note)
+        paragraph.text = f"[^note]: {note}"
         body.append(paragraph)

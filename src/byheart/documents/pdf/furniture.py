@@ -4,9 +4,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from byheart.documents.outline import BULLET
 from byheart.documents.pdf.layout import rows_of
 from byheart.documents.pdf.words import Line
+from byheart.documents.structure.outline import BULLET
 from byheart.records import LeftOut
 
 EDGE_ROWS = 3  # at the top and the bottom of a page

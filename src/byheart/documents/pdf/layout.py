@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
-from byheart.documents.outline import MARKER
 from byheart.documents.pdf.leaders import DOTS, part_at, without_leaders
 from byheart.documents.pdf.tables import INFINITE, Gap, Rule, Table, cut, read_table, rules_across
 from byheart.documents.pdf.words import RIGHT_TO_LEFT, Line
+from byheart.documents.structure.outline import MARKER
 
 LEAST_GUTTER = 0.9  # of the font's size
 BULLET_ONLY = re.compile(r"[-*+•‣▪·–—◦○●■□►]|\(?\w{1,4}[.)]")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from byheart.documents.folding import RAISED
 from byheart.documents.grids import table_row, table_text
-from byheart.documents.outline import BULLET, MARKER, NAMED
+from byheart.documents.languages.folding import RAISED
 from byheart.documents.pdf.layout import Layout, Region, Table
 from byheart.documents.pdf.words import Line
+from byheart.documents.structure.outline import BULLET, MARKER, NAMED
 
 HYPHENATED = re.compile(r"(\w*[^\W\d_])[-\u00ad\u2010]\Z")
 SENTENCE_END = re.compile(r"[.!?:;。！？][\"”’»)\]\d⁰¹²³⁴⁵⁶⁷⁸⁹]*$")

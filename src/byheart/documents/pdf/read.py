@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
-from byheart.documents.folding import LIGATURES
+from byheart.documents.languages.folding import LIGATURES
 from byheart.documents.pdf.furniture import count_furniture, without_furniture
 from byheart.documents.pdf.layout import Layout, lay_out
 from byheart.documents.pdf.paragraphs import write_text

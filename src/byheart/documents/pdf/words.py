@@ -12,7 +12,7 @@ from math import atan2, degrees, hypot
 from statistics import median
 from typing import Any
 
-from byheart.documents.folding import LIGATURES, LOWERED, RAISED
+from byheart.documents.languages.folding import LIGATURES, LOWERED, RAISED
 
 SOFT = re.compile(r"\u00ad(?=.)|[\u200b\u2060\ufeff]")
 SYMBOL_BULLETS = (0xF0B7, 0xF0A7, 0xF0D8, 0xF076, 0xF06E)  # of the fonts Symbol and Wingdings

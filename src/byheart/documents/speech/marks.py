@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from byheart.documents.language import UNSPACED
-from byheart.documents.question_words import ASKING
+from byheart.documents.languages.language import UNSPACED
+from byheart.documents.pairs.question_words import ASKING
 
 # The blank behind the colon is one at which no line breaks. It tells a turn from any other "Word: words": the reader
 # has decided that somebody speaks, with times and names before it, which the text that it returns no longer shows.

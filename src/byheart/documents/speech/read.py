@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from byheart.documents.blocks import Heading, Line
-from byheart.documents.outline import find_fenced, find_headings, outline
-from byheart.documents.question_words import ROLES as LABELS_OF_PAIRS
+from byheart.documents.pairs.question_words import ROLES as LABELS_OF_PAIRS
 from byheart.documents.speech.heads import STAMP, Head, find_heads, is_stamp, read_stamp, unknown_labels, without_marks
 from byheart.documents.speech.marks import TURN, is_small_talk, join_lines, without_lookalikes, write_turn
 from byheart.documents.speech.subtitles import UNPUNCTUATED, is_subtitles, is_unpunctuated, pieces, read_subtitles
 from byheart.documents.speech.words import readable
+from byheart.documents.structure.outline import find_fenced, find_headings, outline
 from byheart.records import LeftOut, counted
 
 _BRACKETED = re.compile(r"[_*]{0,2}(?:\[[^\[\]]*\]|\([^()]*\))[_*]{0,2}[.]?")

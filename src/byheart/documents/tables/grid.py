@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from byheart.documents.blocks import CAPTION, HEADER, TEXT, Block, Cell
-from byheart.documents.language import count_words
-from byheart.documents.lines import bare
+from byheart.documents.languages.language import count_words
+from byheart.documents.pairs.lines import bare
 
 LONG = 60  # words; a longer cell is prose of its own, and its sentences are facts
 LEAST_SAID = 8  # words of a caption that says something by itself

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from byheart.documents.blocks import ITEM, RECORD, TEXT, Block, Cell, Heading
-from byheart.documents.lines import rows_of
+from byheart.documents.pairs.lines import rows_of
 from byheart.documents.tables.grid import column_name, read_words
 from byheart.documents.tables.stanzas import FIELD, MOST_NAME, Field, are_records
 

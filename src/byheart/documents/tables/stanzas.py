@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from byheart.documents.blocks import RECORD, Block, Cell, Line
-from byheart.documents.question_words import ROLES
+from byheart.documents.pairs.question_words import ROLES
 from byheart.documents.tables.grid import column_name, is_figure, read_words
 
 FIELD = re.compile(

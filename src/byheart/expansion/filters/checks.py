@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from byheart.documents.language import UNSPACED, count_words, is_english
+from byheart.documents.languages.language import UNSPACED, count_words, is_english
 from byheart.errors import gather, wrong_numbers
 from byheart.expansion.filters.alone import GENERIC, not_alone
 from byheart.expansion.filters.ground import Ground

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from byheart.documents.blocks import SPEECH
-from byheart.documents.language import document_language, language_of, script_of
+from byheart.documents.languages.language import document_language, language_of, script_of
 from byheart.expansion.base import Source
 from byheart.expansion.filters.orders import is_order
 from byheart.expansion.filters.words import content_stems, numbers, written_numbers

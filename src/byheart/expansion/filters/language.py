@@ -6,7 +6,7 @@ languages recognized (7 by counting each language's common words).
 
 import re
 
-from byheart.documents.language import are_related, language_name, language_of, script_of
+from byheart.documents.languages.language import are_related, language_name, language_of, script_of
 from byheart.expansion.filters.ground import Ground
 
 _WORD = re.compile(r"[^\W\d_]+")

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from byheart.documents.folding import fold_digits
-from byheart.documents.language import MARKS
+from byheart.documents.languages.folding import fold_digits
+from byheart.documents.languages.language import MARKS
 
 # Scripts that put no space between words are compared by pairs of letters.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.languages.language import UNSPACED, count_words
 from byheart.errors import Check
 from byheart.expansion.base import Source, Tally, example_id
 from byheart.expansion.filters.checks import REPEATED, Filters

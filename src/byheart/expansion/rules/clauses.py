@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.languages.language import UNSPACED, count_words
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.question_generation.wording import WORDS, capital, small
 from byheart.expansion.rules.phrases import CONDITION_WORDS

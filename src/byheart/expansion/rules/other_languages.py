@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from byheart.documents.language import SAMPLE, document_language, is_english, language_name, language_names
-from byheart.documents.mixed import languages_of
+from byheart.documents.languages.language import SAMPLE, document_language, is_english, language_name, language_names
+from byheart.documents.languages.mixed import languages_of
 from byheart.records import Document
 
 NAMED = 3  # documents, each by its name; more are counted

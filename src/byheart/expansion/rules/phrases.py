@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from byheart.documents.language import MARKS
+from byheart.documents.languages.language import MARKS
 from byheart.expansion.question_generation.wording import WORDS, small
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.languages.language import UNSPACED, count_words
 from byheart.expansion.citation import Citation
 from byheart.expansion.question_generation.wording import capital, sentences_of, small, with_article
 from byheart.expansion.rules.phrases import VERBISH, Span, cuts, find_condition, key_phrases, number_phrases

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from byheart.documents.blocks import NOTE, SPEECH
-from byheart.documents.language import UNSPACED, is_english
+from byheart.documents.languages.language import UNSPACED, is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation, cite
 from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from byheart.documents.formulas import find_formulas
-from byheart.documents.masks import SPAN
+from byheart.documents.markdown.masks import SPAN
+from byheart.documents.structure.formulas import find_formulas
 from byheart.expansion.rules.questions import Draft
 from byheart.records import Fact
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from byheart.documents.blocks import SPEECH
-from byheart.documents.language import UNSPACED, count_words
+from byheart.documents.languages.language import UNSPACED, count_words
 from byheart.documents.speech.words import named
 from byheart.expansion.citation import Citation
 from byheart.expansion.question_generation.wording import FINITE, NOUNS, SUBJECTS, capital, child_of, small, text_of

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from byheart.documents.language import count_words
+from byheart.documents.languages.language import count_words
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

@@ -3,8 +3,8 @@
 import re
 
 from byheart.documents.blocks import CAPTION, FORMULA, NOTE
-from byheart.documents.formulas import find_formulas
-from byheart.documents.markdown_notes import NOTE_MARK
+from byheart.documents.markdown.notes import NOTE_MARK
+from byheart.documents.structure.formulas import find_formulas
 
 _CAPTION = re.compile(
     r"(?P<word>Figure|Fig\.?|Table|Plate|Chart|Diagram|Exhibit|Listing|Scheme|Photo|Abbildung|Abb\.|Tabelle|Tab\.|Figura|Tabla|Tableau|Figuur|Tabel"

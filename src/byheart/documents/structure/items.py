@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, field, replace
 
 from byheart.documents.blocks import CAPTION, CODE, HEADER, ITEM, NOTE, RECORD, ROW, TEXT, Block, Outline
-from byheart.documents.language import document_language, is_english
-from byheart.documents.numbering import NAMED
-from byheart.documents.sentences import VERB, Span, statements
+from byheart.documents.languages.language import document_language, is_english
+from byheart.documents.languages.sentences import VERB, Span, statements
+from byheart.documents.structure.numbering import NAMED
 
 # Behind such a word, and behind a comma, an item with a small letter goes on with the sentence.
 OPEN_END = re.compile(

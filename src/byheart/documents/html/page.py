@@ -4,12 +4,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from byheart.documents.html_marks import fold_marks
-from byheart.documents.html_notes import place_notes
-from byheart.documents.html_pairs import mark_pairs
-from byheart.documents.html_seen import drop_furniture, drop_unseen, name_panels
-from byheart.documents.html_text import Part, join_parts, write_page
-from byheart.documents.language import count_words
+from byheart.documents.html.marks import fold_marks
+from byheart.documents.html.notes import place_notes
+from byheart.documents.html.pairs import mark_pairs
+from byheart.documents.html.seen import drop_furniture, drop_unseen, name_panels
+from byheart.documents.html.text import Part, join_parts, write_page
+from byheart.documents.languages.language import count_words
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

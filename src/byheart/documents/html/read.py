@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byheart.documents.html_page import page_text, parse
+from byheart.documents.html.page import page_text, parse
 from byheart.documents.text import decode
 from byheart.errors import Problem, UserError
 from byheart.records import LeftOut, all_left_out

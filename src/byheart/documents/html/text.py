@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from byheart.documents.html_math import read_math
-from byheart.documents.html_tables import is_layout, read_table
+from byheart.documents.html.math import read_math
+from byheart.documents.html.tables import is_layout, read_table
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

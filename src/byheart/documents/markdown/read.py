@@ -7,12 +7,12 @@ counted. Code and formulas stay as they are.
 import re
 from collections import Counter
 
-from byheart.documents.formulas import hide_formulas, join_formulas, unfence
-from byheart.documents.markdown_html import read_tags
-from byheart.documents.markdown_inline import read_inline
-from byheart.documents.markdown_lines import read_lines
-from byheart.documents.markdown_notes import place_notes
-from byheart.documents.masks import Masks
+from byheart.documents.markdown.inline import read_inline
+from byheart.documents.markdown.lines import read_lines
+from byheart.documents.markdown.masks import Masks
+from byheart.documents.markdown.notes import place_notes
+from byheart.documents.markdown.tags import read_tags
+from byheart.documents.structure.formulas import hide_formulas, join_formulas, unfence
 from byheart.records import LeftOut, all_left_out
 
 _COMMENTS = (("<!--", "-->"), ("%%", "%%"), ("{/*", "*/}"))

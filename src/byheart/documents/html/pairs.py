@@ -6,8 +6,8 @@ The extractor makes list items of <dt> and <dd> alike, and forgets where a <deta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from byheart.documents.pairs import MOST_WORDS
-from byheart.documents.question_words import asks
+from byheart.documents.pairs.find import MOST_WORDS
+from byheart.documents.pairs.question_words import asks
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

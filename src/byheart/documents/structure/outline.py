@@ -11,12 +11,12 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise, zip_longest
 
-from byheart.documents.apart import read_apart
 from byheart.documents.blocks import CODE, ITEM, SPEECH, TEXT, Block, Heading, Line, Outline
-from byheart.documents.numbering import ENDED, LED, Numbering, named_labels, paragraph_numbers, titles_between
-from byheart.documents.pairs import join_pairs
-from byheart.documents.sentences import VERB
+from byheart.documents.languages.sentences import VERB
+from byheart.documents.pairs.find import join_pairs
 from byheart.documents.speech.marks import TURN
+from byheart.documents.structure.apart import read_apart
+from byheart.documents.structure.numbering import ENDED, LED, Numbering, named_labels, paragraph_numbers, titles_between
 from byheart.documents.tables.find import find_tables
 from byheart.documents.tables.sheets import join_sheets
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import pairwise
 
-from byheart.documents.formulas import mask
-from byheart.documents.language import ENGLISH, count_words, is_english
-from byheart.documents.other_languages import split_sentences
+from byheart.documents.languages.language import ENGLISH, count_words, is_english
+from byheart.documents.languages.other_languages import split_sentences
+from byheart.documents.structure.formulas import mask
 
 Span = tuple[int, int]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from byheart.documents.blocks import DEFINITION, ENTRY, PAIR
-from byheart.documents.lines import Found, Row, bare, cut, outer
-from byheart.documents.question_words import MEANS
+from byheart.documents.pairs.lines import Found, Row, bare, cut, outer
+from byheart.documents.pairs.question_words import MEANS
 
 LEAST_TERMS = 5
 MOST_LINES = 20  # of one entry

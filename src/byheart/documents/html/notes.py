@@ -3,9 +3,9 @@
 import re
 from typing import TYPE_CHECKING
 
-from byheart.documents.html_marks import take_brackets
-from byheart.documents.markdown_notes import anchor_of
-from byheart.documents.references import cites
+from byheart.documents.html.marks import take_brackets
+from byheart.documents.markdown.notes import anchor_of
+from byheart.documents.structure.references import cites
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

@@ -6,7 +6,7 @@
 import re
 from bisect import bisect_right
 
-from byheart.documents.masks import HIDDEN, SPAN, Masks, find_fences
+from byheart.documents.markdown.masks import HIDDEN, SPAN, Masks, find_fences
 
 _ENVIRONMENTS = r"equation|align|alignat|aligned|gather|gathered|multline|eqnarray|displaymath|math|split|flalign"
 DISPLAY = re.compile(

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from byheart.documents.folding import LOWERED, RAISED
+from byheart.documents.languages.folding import LOWERED, RAISED
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

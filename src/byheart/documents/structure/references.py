@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from byheart.documents.language import count_words
-from byheart.documents.masks import Masks
+from byheart.documents.languages.language import count_words
+from byheart.documents.markdown.masks import Masks
 from byheart.records import LeftOut, all_left_out
 
 _NAMES = (

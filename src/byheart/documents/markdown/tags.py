@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from html import unescape
 
-from byheart.documents.folding import LOWERED, RAISED
-from byheart.documents.masks import Masks
+from byheart.documents.languages.folding import LOWERED, RAISED
+from byheart.documents.markdown.masks import Masks
 
 _BLOCKS = "address article aside blockquote center dd details div dl dt fieldset figcaption figure footer form header hgroup hr legend li main nav ol p picture section summary table tbody td tfoot th thead tr ul".split()
 _INLINE = "a abbr acronym b bdi bdo big cite data del dfn em font i img ins label map mark nobr o q rp rt ruby s samp small source span strike strong sub sup time tt u var video audio wbr input button svg path g".split()
@@ -105,7 +105,7 @@ def _rewritten(name: str, tag: str, inside: str, masks: Masks, counts: Counter[s
         counts["struck-out passage"] += 1
         return ""
     if name == "table":
-        from byheart.documents.html_page import read_fragment
+        from byheart.documents.html.page import read_fragment
 
         return f"\n\n{read_fragment(masks.show(f'{tag}{inside}</table>'))}\n\n"
     if name in _HEADINGS:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from byheart.documents.blocks import ENTRY, ITEM, PAIR, TEXT, Block, Heading
-from byheart.documents.glossaries import kind_of_terms, terms
-from byheart.documents.language import count_words
-from byheart.documents.lines import Found, Row, bare, cut, outer, rows_of
-from byheart.documents.question_words import ASIDE, CONTEXT, FOLLOW_UP, GLOSSARY, ROLES, SPEAKS, asks
+from byheart.documents.languages.language import count_words
+from byheart.documents.pairs.glossaries import kind_of_terms, terms
+from byheart.documents.pairs.lines import Found, Row, bare, cut, outer, rows_of
+from byheart.documents.pairs.question_words import ASIDE, CONTEXT, FOLLOW_UP, GLOSSARY, ROLES, SPEAKS, asks
 
 LONG = 60  # words; the sentences of a longer answer are also facts by themselves
 MOST_WORDS = 200  # of an answer; what is longer is an article, not an answer

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from byheart.documents.blocks import ITEM, NOTE, SPEECH, TEXT, Block
-from byheart.documents.language import (
+from byheart.documents.languages.language import (
     ENGLISH,
     LEAST_ENGLISH,
     are_related,
@@ -15,7 +15,7 @@ from byheart.documents.language import (
     language_of,
     script_of,
 )
-from byheart.documents.outline import outline
+from byheart.documents.structure.outline import outline
 from byheart.records import Document
 
 TOLD = 12  # words of Latin letters from which a block may be of another language than its document

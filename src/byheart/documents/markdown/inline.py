@@ -5,7 +5,7 @@ from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING
 
-from byheart.documents.masks import Masks
+from byheart.documents.markdown.masks import Masks
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
