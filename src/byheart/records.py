@@ -216,19 +216,26 @@ def row_in_words(cells: Sequence[tuple[str, str]], whole: bool = True) -> str:
     return words if words.endswith(_ENDS) else f"{words}."
 
 
+_PREPOSITION = re.compile(r"(?= (?:of|in|on|around|behind|without) )")
+
+
 def counted(count: int, noun: str) -> str:
     """ "1 fact", "1,200 facts"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def all_left_out(counts: Mapping[str, int]) -> list[LeftOut]:
-    """What was counted under nouns in the singular, where there is any."""
-    return [LeftOut(counted(2, noun).removeprefix("2 "), count) for noun, count in counts.items() if count]
+    """What was counted under nouns in the singular, where there is any: "line of tags" becomes "lines of tags"."""
+    found = []
+    for noun, count in counts.items():
+        head, *rest = _PREPOSITION.split(noun, maxsplit=1)
+        found += [LeftOut(counted(2, head).removeprefix("2 ") + "".join(rest), count)] if count else []
+    return found
 
 
 def counted_of(count: int, nouns: str) -> str:
     """The same for a noun in the plural: "1 running head", "1 line of tags", "1 entry", "2 entries"."""
-    head, *rest = re.split(r"(?= (?:of|in|behind|without) )", nouns, maxsplit=1)
+    head, *rest = _PREPOSITION.split(nouns, maxsplit=1)
     if count == 1 and head.endswith("s"):
         head = f"{head[:-3]}y" if head.endswith("ies") else head[: -2 if head.endswith("xes") else -1]
     return f"{count:,} {head}{''.join(rest)}"

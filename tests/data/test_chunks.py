@@ -168,5 +168,5 @@ def test_the_packaged_tokenizer_counts():
     assert count_tokens(["", "hello world", "<|im_end|>"])[:2] == [0, 2]
     assert count_tokens(["<|im_end|>"])[0] > 1, "what a document quotes is text"
     assert max(len(token) for token in packaged_tokenizer().get_vocab()) <= LONGEST_TOKEN
-    notice = Path(__file__).parents[2] / "src/byheart/documents/NOTICE"
+    notice = Path(__file__).parents[2] / "src/byheart/documents/languages/NOTICE"
     assert "Apache" in notice.read_text()
