@@ -100,6 +100,9 @@ def test_an_unwatched_run_is_advised_what_can_be_held_out():
 
 def test_a_teacher_is_advised_where_most_is_wrong_and_none_wrote():
     assert "teacher=openai" in commands(training(), answers=rows(9))[0]
+    chosen = ("documents=a.txt", "expansion=file", "expansion.file.path=p.jsonl")
+    kept = commands(training(), answers=rows(9), overrides=chosen)[0]
+    assert "expansion=[file,ladder]" in kept and "expansion.file.path=p.jsonl" in kept, "options of a member need it"
     for answers, about in ((rows(10), {}), (rows(0, 9), {}), (rows(0), {"teacher": True})):
         assert commands(training(), answers=answers, **about) == [LAST]
 

@@ -86,7 +86,10 @@ class Started:
         tally = found and (found.said or found.picked)
         if self.teacher or not tally or tally.asked < LEAST or 2 * tally.after >= tally.asked:
             return []
-        changes = ("expansion=[rules,ladder]", "teacher=openai", "teacher.model=NAME", "estimate=true")
+        chosen = [each.partition("=")[2] for each in self.overrides or () if each.startswith("expansion=")]
+        members = [*(each.strip() for each in (chosen or ["rules"])[-1].strip("[]").split(",")), "ladder"]
+        expansion = f"expansion=[{','.join(dict.fromkeys(members))}]"  # what was chosen stays: its options stay too
+        changes = (expansion, "teacher=openai", "teacher.model=NAME", "estimate=true")
         what = "Most answers in its own words" if found and found.said else "Most picked options"
         return [(f"{what} are still wrong. What a teacher's examples would cost:", *changes)]
 
