@@ -10,7 +10,8 @@ from byheart.data.chunks import Chunking
 from byheart.data.facts import find_facts, lead_ins
 from byheart.documents.load import load_documents
 from byheart.expansion.base import Source
-from byheart.expansion.rules.rules import Rules, state
+from byheart.expansion.rules.by_kind import state
+from byheart.expansion.rules.rules import Rules
 from byheart.records import FORWARD, REVERSE, Document
 
 LEASE = Path(__file__).parent / "clauses/lease.txt"
