@@ -155,7 +155,6 @@ def suggest(path: Path) -> str:
 
 def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
     """The documents that the patterns name. Of several with the same words the first is kept."""
-
     documents: list[Document] = []
     files, warnings = survey(patterns, base)
     problems: list[Problem] = []
