@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from byheart.model.as_found import kept_modes
+from byheart.model.as_found import kept_modes, plainly
 from byheart.model.chat import Chat, Stops, pad
 from byheart.model.memory import in_batches, rows_that_fit
 from byheart.model.random_state import kept_random_state
@@ -321,22 +321,6 @@ class LanguageModel:
         finally:
             if hook is not None:
                 hook.remove()
-
-
-@contextmanager
-def plainly(model: "PreTrainedModel | PeftModel") -> Iterator[None]:
-    """Inside the `with` block `generate` inherits nothing: no repetition penalty, no beams, no suppressed tokens."""
-    from transformers import GenerationConfig
-
-    base: Any = model
-    if hasattr(base, "get_base_model"):  # peft's wrapper
-        base = base.get_base_model()
-    inherited = base.generation_config
-    base.generation_config = GenerationConfig(bos_token_id=inherited.bos_token_id)
-    try:
-        yield
-    finally:
-        base.generation_config = inherited
 
 
 def _log_probabilities(logits_BTV: "torch.Tensor", tokens_BT: "torch.Tensor") -> "torch.Tensor":

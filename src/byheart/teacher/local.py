@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from byheart.errors import AT_LEAST_1, Problem, UserError, gather, wrong_numbers
+from byheart.model.as_found import plainly
 from byheart.model.base_model import BaseModel
 from byheart.model.chat import Chat, pad
 from byheart.model.embedded import EMBEDDED
 from byheart.model.files.tokenizer import OFFER_PLAIN
-from byheart.model.language import plainly
 from byheart.model.memory import is_out_of_memory, release_memory
 from byheart.store import content_key
 from byheart.teacher.base import (

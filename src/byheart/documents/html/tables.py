@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from byheart.documents.grids import table_row
+
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
@@ -70,8 +72,8 @@ def read_table(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> lis
     header = merged([[cell.words for cell in row] for row in rows[:heads]])
     if not header and is_header(body):
         header, body = body[0], body[1:]
-    lines = [line(header), "|" + "---|" * len(header)] if header and any(header) else []
-    lines += [line(row) for row in body if any(row)]
+    lines = [table_row(header), "|" + "---|" * len(header)] if header and any(header) else []
+    lines += [table_row(row) for row in body if any(row)]
     return [*blocks, "\n".join(lines)] if lines else blocks
 
 
@@ -158,7 +160,3 @@ def is_header(rows: list[list[str]]) -> bool:
 
 def short(words: str) -> bool:
     return 0 < len(words.split()) <= 8 and len(words) <= 80
-
-
-def line(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from byheart.documents.blocks import CAPTION, CODE, FORMULA, NOTE
 from byheart.expansion.citation import Citation
-from byheart.expansion.rules.questions import Draft
+from byheart.expansion.rules.questions import Draft, place_in_words, uncited
 from byheart.records import FORWARD, REVERSE, Fact
 
 QUOTED = 14  # words of what stands before, or of a caption
@@ -65,21 +65,21 @@ def is_sentence(fact: Fact) -> bool:
 
 
 def _about_code(code: str, place: Citation, alone: bool, before: str) -> dict[str, list[Draft]]:
-    where = _where(place)
+    where = place_in_words(place)
     asked = []
     if alone and place.section:
         asked += [
-            _draft("recitation", FORWARD, f"Which code stands in {where}?", code),
-            _draft("detailed", FORWARD, f"Write out the code that {where} gives.", code),
+            uncited("recitation", FORWARD, f"Which code stands in {where}?", code),
+            uncited("detailed", FORWARD, f"Write out the code that {where} gives.", code),
         ]
     if before:
-        asked.append(_draft("simple", FORWARD, f"Which code in {place.title} follows the words “{before}”?", code))
+        asked.append(uncited("simple", FORWARD, f"Which code in {place.title} follows the words “{before}”?", code))
         asked.append(
-            _draft("reverse", REVERSE, f"What does {place.title} say before the code “{_shown(code)}”?", before)
+            uncited("reverse", REVERSE, f"What does {place.title} say before the code “{_shown(code)}”?", before)
         )
     if not asked:
         asked.append(
-            _draft(
+            uncited(
                 "recitation",
                 FORWARD,
                 f"Which code in {place.title} begins with “{code.split(chr(10))[0].strip()}”?",
@@ -91,16 +91,16 @@ def _about_code(code: str, place: Citation, alone: bool, before: str) -> dict[st
     if len(lines) > 1:
         half = (len(lines) + 1) // 2
         begun, rest = "\n".join(lines[:half][-SHOWN:]), "\n".join(lines[half:])
-        completions.append(_draft("completion", FORWARD, f"Which code follows in {where}?\n{begun}", rest))
+        completions.append(uncited("completion", FORWARD, f"Which code follows in {where}?\n{begun}", rest))
         last = lines[-1].strip()
         if [line.strip() for line in lines].count(last) == 1:
             earlier.append(
-                _draft("reverse", REVERSE, f"Which line stands before “{last}” in the code of {where}?", lines[-2])
+                uncited("reverse", REVERSE, f"Which line stands before “{last}” in the code of {where}?", lines[-2])
             )
     elif len(words := lines[0].split()) > 2:
         begun, rest = " ".join(words[:2]), " ".join(words[2:])
         completions.append(
-            _draft("completion", FORWARD, f"How does the line of code “{begun} …” in {where} go on?", rest)
+            uncited("completion", FORWARD, f"How does the line of code “{begun} …” in {where} go on?", rest)
         )
     return {
         "asked": asked,
@@ -119,7 +119,7 @@ def _values(lines: Sequence[str], where: str) -> list[Draft]:
         if match and len(match["value"]) <= 60 and sum(each.startswith(match["before"]) for each in lines) == 1:
             gapped = f"{match['before'].strip()} ____"
             drafts.append(
-                _draft(
+                uncited(
                     "blank", FORWARD, f"Fill in the blank in the code of {where}: “{gapped}”", match["value"].strip()
                 )
             )
@@ -127,19 +127,19 @@ def _values(lines: Sequence[str], where: str) -> list[Draft]:
 
 
 def _about_formula(formula: str, place: Citation, alone: bool, before: str) -> dict[str, list[Draft]]:
-    where, asked = _where(place), []
+    where, asked = place_in_words(place), []
     if alone and place.section:
-        asked.append(_draft("recitation", FORWARD, f"Which formula stands in {where}?", formula))
+        asked.append(uncited("recitation", FORWARD, f"Which formula stands in {where}?", formula))
     if before:
         asked.append(
-            _draft("simple", FORWARD, f"Which formula in {place.title} follows the words “{before}”?", formula)
+            uncited("simple", FORWARD, f"Which formula in {place.title} follows the words “{before}”?", formula)
         )
         asked.append(
-            _draft("reverse", REVERSE, f"Which words stand before the formula {formula} in {place.title}?", before)
+            uncited("reverse", REVERSE, f"Which words stand before the formula {formula} in {place.title}?", before)
         )
     head, equals, _ = formula.strip("$\\[] ").partition("=")
     if equals and 0 < len(head.strip()) <= 40:
-        asked.append(_draft("detailed", FORWARD, f"What is ${head.strip()}$ equal to in {where}?", formula))
+        asked.append(uncited("detailed", FORWARD, f"What is ${head.strip()}$ equal to in {where}?", formula))
     return {"asked": asked, "source": [_source(f"the formula {formula}", place)]}
 
 
@@ -147,47 +147,38 @@ def _about_note(fact: Fact, place: Citation) -> list[Draft]:
     note = " ".join(fact.text.split())
     if fact.label == "note":
         return [
-            _draft("recitation", FORWARD, f"What does the note in {_where(place)} say?", note),
+            uncited("recitation", FORWARD, f"What does the note in {place_in_words(place)} say?", note),
             _source(f"the note “{note}”", place),
         ]
     words = fact.label.removeprefix("note on ")
     return [
-        _draft("recitation", FORWARD, f"What does the {fact.label} in {place.title} say?", note),
-        _draft("reverse", REVERSE, f"On which words of {place.title} is there this note: “{note}”", words),
+        uncited("recitation", FORWARD, f"What does the {fact.label} in {place.title} say?", note),
+        uncited("reverse", REVERSE, f"On which words of {place.title} is there this note: “{note}”", words),
     ]
 
 
 def _about_caption(fact: Fact, place: Citation, alone: bool) -> list[Draft]:
     words, label = " ".join(fact.text.split()), fact.label
-    where, title = _where(place), place.title
+    where, title = place_in_words(place), place.title
     if any(map(str.isdigit, label)):
         return [
-            _draft("recitation", FORWARD, f"What is the caption of {label} of {title}?", words),
-            _draft("reverse", REVERSE, f"What in {title} has the caption “{words.rstrip('.')}”?", f"{label}."),
+            uncited("recitation", FORWARD, f"What is the caption of {label} of {title}?", words),
+            uncited("reverse", REVERSE, f"What in {title} has the caption “{words.rstrip('.')}”?", f"{label}."),
         ]
     drafts = [_source(f"the {label.lower()} “{words.rstrip('.')}”", place)]
     if alone:
         drafts.insert(
-            0, _draft("recitation", FORWARD, f"What is the caption of the {label.lower()} in {where}?", words)
+            0, uncited("recitation", FORWARD, f"What is the caption of the {label.lower()} in {where}?", words)
         )
     return drafts
 
 
 def _source(what: str, place: Citation) -> Draft:
     if place.section:
-        return _draft("reverse", REVERSE, f"Which section of {place.title} has {what}?", f"{place.section}.")
-    return _draft("reverse", REVERSE, f"Which document has {what}?", place.title)
-
-
-def _draft(angle: str, direction: str, question: str, answer: str) -> Draft:
-    return Draft(angle, direction, question, answer, question, cited=False)
+        return uncited("reverse", REVERSE, f"Which section of {place.title} has {what}?", f"{place.section}.")
+    return uncited("reverse", REVERSE, f"Which document has {what}?", place.title)
 
 
 def _shown(code: str) -> str:
     lines = code.strip().split("\n")
     return "\n".join(lines[:SHOWN]) + ("\n…" if len(lines) > SHOWN else "")
-
-
-def _where(place: Citation) -> str:
-    named = place.section if place.number or not place.section else f"the section “{place.section}”"
-    return f"{named} of {place.title}" if named else place.title

@@ -173,3 +173,13 @@ def _find_condition(bare: str) -> Condition | None:
         if len(match["condition"].split()) >= 3 and VERBISH.search(result) and VERBISH.search(match["condition"]):
             return Condition(match["word"].lower(), match["condition"].strip(), small(result), fronted=False)
     return None
+
+
+def stopped(words: str) -> str:
+    """With a full stop, unless they end like a sentence."""
+    return words if words.endswith((".", "!", "?", "。")) else f"{words}."
+
+
+def bare_words(text: str) -> str:
+    """The words in lower case without marks, by which two texts are the same."""
+    return " ".join(re.findall(r"\w+", text.casefold()))

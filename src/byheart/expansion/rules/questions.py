@@ -192,10 +192,15 @@ def name_sources(statement: str, place: Citation) -> list[Draft]:
     return drafts
 
 
-def where(place: Citation) -> str:
+def place_in_words(place: Citation) -> str:
     """ "§ 97.25 License term of FCC Part 97", "the section “Prices” of Pumps", or the title alone."""
     named = place.section if place.number or not place.section else f"the section “{place.section}”"
     return f"{named} of {place.title}" if named else place.title
+
+
+def uncited(angle: str, direction: str, question: str, answer: str, subject: str = "") -> Draft:
+    """A draft whose question says itself where its answer stands."""
+    return Draft(angle, direction, question, answer, subject or question, cited=False)
 
 
 def _reorderings(statement: str) -> list[Draft]:

@@ -12,7 +12,7 @@ from byheart.documents.languages.language import UNSPACED, count_words
 from byheart.documents.speech.words import named
 from byheart.expansion.citation import Citation
 from byheart.expansion.question_generation.wording import FINITE, NOUNS, SUBJECTS, capital, child_of, small, text_of
-from byheart.expansion.rules.phrases import cuts, key_phrases, number_phrases
+from byheart.expansion.rules.phrases import bare_words, cuts, key_phrases, number_phrases, stopped
 from byheart.expansion.rules.questions import BLANK, Draft
 from byheart.records import FORWARD, REVERSE, Fact
 
@@ -57,12 +57,12 @@ class Speech:
         own = [fact for fact in facts if fact.kind == SPEECH]
         self._topics = {fact.id: topic for fact in own if fact.id in parsed and (topic := topic_of(parsed[fact.id]))}
         self._told = Counter(
-            (fact.document, fact.label, _plain(topic)) for fact in own if (topic := self._topics.get(fact.id, ""))
+            (fact.document, fact.label, bare_words(topic)) for fact in own if (topic := self._topics.get(fact.id, ""))
         )
         texts: dict[str, str] = defaultdict(str)
         for fact in facts if own else ():
             texts[fact.document] += f"{fact.text}\n"
-        self._said = Counter((fact.document, _plain(spoken(fact.text))) for fact in own)
+        self._said = Counter((fact.document, bare_words(spoken(fact.text))) for fact in own)
         self._begun = Counter(
             (fact.document, fact.label, words[:end])
             for fact in own
@@ -102,9 +102,9 @@ class Speech:
             "before": [] if asking else _before(words, who),
             "source": [],
         }
-        if self._said[fact.document, _plain(words)] == 1:
+        if self._said[fact.document, bare_words(words)] == 1:
             if self._speakers[fact.document] > 1:
-                drafts["source"] += _who(words, _stop(_first(who)))
+                drafts["source"] += _who(words, stopped(_first(who)))
             asked_of = _end(f"In which document does {who} {'ask' if asking else 'say'} {_quoted(words)}")
             drafts["source"].append(Draft("reverse", REVERSE, asked_of, place.title, words, cited=False))
         return drafts
@@ -118,7 +118,7 @@ class Speech:
     def _topic(self, fact: Fact, words: str, who: str) -> list[Draft]:
         """ "What does Petra Lindqvist say about a black plug?", where she says one thing about it."""
         topic = self._topics.get(fact.id)
-        if not topic or self._told[fact.document, fact.label, _plain(topic)] > 1 or _PERSONAL.search(words):
+        if not topic or self._told[fact.document, fact.label, bare_words(topic)] > 1 or _PERSONAL.search(words):
             return []
         return [Draft("detailed", FORWARD, f"What does {who} say about {topic}?", words, topic)]
 
@@ -157,7 +157,7 @@ class Speech:
                 drafts.insert(0, Draft("simple", FORWARD, asked, answer, question))
         if asked_by := self._questions.get(fact.id):
             asking, words = self._named(asked_by), spoken(fact.text)
-            if len(words.split()) <= QUOTED and self._said[fact.document, _plain(words)] == 1:
+            if len(words.split()) <= QUOTED and self._said[fact.document, bare_words(words)] == 1:
                 asked = _end(f"Which question of {asking} does {who} answer with {_quoted(words)}")
                 drafts.append(Draft("reverse", REVERSE, asked, spoken(asked_by.text), words))
         return drafts
@@ -284,11 +284,3 @@ def _end(question: str) -> str:
 
 def _asks(words: str) -> bool:
     return _QUESTION.search(words.rstrip()) is not None
-
-
-def _stop(words: str) -> str:
-    return words if words.endswith((".", "!", "?", "。")) else f"{words}."
-
-
-def _plain(words: str) -> str:
-    return " ".join(re.findall(r"\w+", words.casefold()))

@@ -9,7 +9,7 @@ from itertools import combinations, zip_longest
 from byheart.documents.tables.grid import NOTHING, is_figure
 from byheart.expansion.citation import Citation
 from byheart.expansion.question_generation.columns import MANY, ONE, Column, read_column
-from byheart.expansion.rules.questions import BLANK, Draft, name_sources, where
+from byheart.expansion.rules.questions import BLANK, Draft, name_sources, place_in_words
 from byheart.records import FORWARD, REVERSE, Fact, row_in_words
 
 # What a cell ticks, and what it says then.
@@ -161,7 +161,7 @@ def shown(value: str) -> str:
 
 def ask(column: Column, value: str, subject: Subject, ticks: bool, place: Citation) -> list[Draft]:
     """A cell asked for by its row and column, and again in other words."""
-    who, looked = subject.words, f"Look up {subject.short} in {where(place)}:"
+    who, looked = subject.words, f"Look up {subject.short} in {place_in_words(place)}:"
     if word := ("Yes" if ticks else ANSWERS.get(value.casefold())):
         choice = CHOICES.get(value.casefold(), "")
         asked = f"Is {column.quoted} {f'given as {choice}' if choice else 'ticked'} for {who}?"
