@@ -49,7 +49,7 @@ def _files(config: Config) -> list[str]:
     documents = config.documents
     names = [documents] if isinstance(documents, str) else list(documents or ())
     try:
-        found = [str(path) for path in find_documents(tuple(names))]
+        found = [str(path) for path in find_documents(tuple(names), follow_links=bool(config.get("follow_links")))]
     except UserError:  # where the documents vary, each trial checks its own
         found = []
     return [*found, *([str(config.questions)] if config.questions else [])]
