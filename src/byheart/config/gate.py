@@ -21,7 +21,11 @@ from byheart.config.trust import foreign_targets, leaves, secrets_in
 from byheart.errors import Problem, UserError
 
 RESOLVERS = ("now", "hydra", "run_name", "python_version")  # that a config may call
-CLOSED = {"oc.env": oc.env, "oc.create": oc.create, "oc.decode": oc.decode}  # they make what no check has seen
+CLOSED: dict[str, Any] = {  # they make what no check has seen
+    "oc.env": oc.env,
+    "oc.create": oc.create,
+    "oc.decode": oc.decode,
+}
 NO_ENVIRONMENT = "a config may not read the environment, which holds keys and passwords"
 NO_RESOLVER = "a config may not call this resolver"
 
@@ -103,7 +107,7 @@ def _resolvers(config: Any) -> list[Problem]:
         for name in _called(value) if isinstance(value, str) and "${" in value else ():
             what = NO_ENVIRONMENT if name == "oc.env" else NO_RESOLVER
             fix = f"write the value itself; allowed are {', '.join(RESOLVERS)} and ${{other.key}}"
-            problems += [] if name in RESOLVERS else [Problem(what, where, value, fix)]
+            problems += [] if name in RESOLVERS else [Problem(what, where, str(value), fix)]
     return problems
 
 
