@@ -148,10 +148,12 @@ def _show_checked(checked: Checked, estimate: RunEstimate | None) -> None:
 
 def _read_ahead(run_config: RunConfig) -> Loaded:
     """The documents, so that what is wrong with them is said now; none where to read them takes more than a moment."""
-    size = sum(path.stat().st_size for path in find_documents(run_config.documents))
+    size = sum(
+        path.stat().st_size for path in find_documents(run_config.documents, follow_links=run_config.follow_links)
+    )
     if size > READ_AHEAD:
         return Loaded(())
-    loaded = load_documents(run_config.documents)
+    loaded = load_documents(run_config.documents, follow_links=run_config.follow_links)
     return replace(loaded, documents=tuple(map(with_kinds, loaded.documents)))
 
 
@@ -160,7 +162,7 @@ def _other_languages(run_config: RunConfig, loaded: Loaded) -> Sequence[str]:
         return ()
     if loaded.documents:
         return note_languages(loaded.documents)
-    return find_other_languages(find_documents(run_config.documents))
+    return find_other_languages(find_documents(run_config.documents, follow_links=run_config.follow_links))
 
 
 def _joined(parts: Sequence[str]) -> list[str]:

@@ -138,4 +138,6 @@ def broken_config(composer: Composer, name: str, error: Exception) -> Problem:
 
 def first_line(error: Exception) -> str:
     lines = [line for line in str(error.__cause__ or error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].rstrip().endswith("while composing config:"):
+        lines = lines[1:]  # it says only where
     return lines[0].strip() if lines else type(error).__name__

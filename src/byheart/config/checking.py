@@ -24,8 +24,9 @@ from byheart.config.advice import (
 )
 from byheart.config.compose import PRIMARY, Composer, Request, run_hydra
 from byheart.config.folders import conf_folder
+from byheart.config.gate import gate, variables_sent
 from byheart.config.keys import dotted_keys
-from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
+from byheart.config.trust import secrets_in_overrides
 from byheart.errors import Problem, UserError
 
 MOST_VARIANTS = 40  # of a sweep are checked one by one before the start
@@ -78,9 +79,10 @@ def compose_checked(composer: Composer, request: Request) -> Composed:
     else:
         configs, found = _compose_variants(composer, request.config_name, fixed, [*_swept_in(config, parsed), *swept])
         problems += found
+    typed = {override.get_key_element().lstrip("+~") for override in parsed}
     for config in configs:
         whole = OmegaConf.to_container(config, resolve=False)
-        problems += secrets_in(whole) + foreign_targets(whole) + _unknown_top_level(composer, config)
+        problems += gate(whole, typed) + variables_sent(whole, typed) + _unknown_top_level(composer, config)
     return Composed(tuple(configs), tuple(dict.fromkeys(problems)), multirun)
 
 
@@ -112,7 +114,11 @@ def _with_known_options(composer: Composer, overrides: Sequence[Override]) -> tu
 def show(request: Request) -> None:
     """--cfg, --info, --hydra-help and completion: Hydra prints, nothing runs. Secrets are refused, not printed."""
     try:
-        if secrets_in_overrides(request.overrides):
+        composer = Composer(request.flags.config_dir)
+        whole = OmegaConf.to_container(
+            composer.compose(request.config_name, request.overrides, bool(request.flags.multirun)), resolve=False
+        )
+        if secrets_in_overrides(request.overrides) or gate(whole):
             raise HydraException("a secret would be printed")
         run_hydra(request, lambda config: None)
     except HydraException:

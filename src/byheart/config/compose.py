@@ -24,6 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from byheart.config.folders import conf_folder
+from byheart.config.gate import closed_resolvers, refuse_packages
 from byheart.config.quoting import quote_overrides
 from byheart.errors import Problem, UserError
 
@@ -98,6 +99,9 @@ def read_request(arguments: Sequence[str]) -> Request:
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
     flags = parser.parse_intermixed_args(list(arguments))
+    if flags.experimental_rerun:
+        fix = "continue a run with resume=DIR"
+        raise UserError(Problem("this flag loads a pickle, which runs what is in it", "--experimental-rerun", fix=fix))
     if flags.config_path and not flags.config_dir:
         # -cp would replace our conf/ and with it every group; a user who writes it means "look in my folder too"
         flags.config_dir, flags.config_path = flags.config_path, None
@@ -123,7 +127,10 @@ class Composer:
     def compose(self, name: str, overrides: Sequence[str] = (), multirun: bool = False) -> DictConfig:
         """The whole config, with its `hydra` node."""
         mode = RunMode.MULTIRUN if multirun else RunMode.RUN
-        return self.loader.load_configuration(name, list(overrides), run_mode=mode)
+        if self.config_dir:
+            refuse_packages(self.config_dir / f"{name}.yaml")
+        with closed_resolvers():
+            return self.loader.load_configuration(name, list(overrides), run_mode=mode)
 
     def changed(self, config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
         """A copy with other values for some keys. The options of groups and the `hydra.overrides` stay as they are."""
@@ -191,7 +198,10 @@ def run_hydra(request: Request, task: Callable[[DictConfig], object]) -> None:
     sys.argv = [sys.argv[0], *_flags(request.flags), *request.overrides]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=PRIMARY)(task)()
+        if request.flags.config_dir:
+            refuse_packages(Path(request.flags.config_dir) / f"{request.config_name}.yaml")
+        with closed_resolvers():
+            hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=PRIMARY)(task)()
     finally:
         sys.argv = before_arguments
         if before_error is None:

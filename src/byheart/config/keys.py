@@ -31,6 +31,8 @@ def known_keys() -> Mapping[str, object]:
 
 def known_name(key: str) -> str:
     """`Batch-Size` as `batch_size`; of a key that is not known, _ for each -."""
+    if key == "documents.follow_links":  # `documents` is a plain key, which can hold no other
+        return "follow_links"
     if head(key) in (*known_keys(), "hydra"):
         return key
     plain = key.replace("-", "_")

@@ -12,9 +12,10 @@ from omegaconf.errors import OmegaConfBaseException
 from byheart.config.advice import did_you_mean, wrong_options
 from byheart.config.checking import parse_overrides
 from byheart.config.compose import Composer, Request
+from byheart.config.gate import closed_resolvers, gate, variables_sent
 from byheart.config.keys import dotted_keys
 from byheart.config.schema import shown
-from byheart.config.trust import foreign_targets, secrets_in, secrets_in_overrides
+from byheart.config.trust import secrets_in_overrides
 from byheart.errors import Problem, UserError
 from byheart.store import write_text
 
@@ -51,7 +52,7 @@ def saved_config(folder: Path, key: str) -> DictConfig:
     if not isinstance(config, DictConfig) or "documents" not in config:
         raise UserError(Problem("this is not the config of a run", str(where), fix=ANEW))
     whole = OmegaConf.to_container(config, resolve=False)
-    if problems := foreign_targets(whole) + secrets_in(whole):
+    if problems := gate(whole):
         raise UserError(*problems)
     return config
 
@@ -60,7 +61,8 @@ def started_in(folder: Path) -> Path:
     """Where the run was started: the relative paths in its config are meant from there."""
     hydra = folder / ".hydra" / "hydra.yaml"
     try:
-        said = OmegaConf.select(OmegaConf.load(hydra), "hydra.runtime.cwd") if hydra.is_file() else None
+        with closed_resolvers():
+            said = OmegaConf.select(OmegaConf.load(hydra), "hydra.runtime.cwd") if hydra.is_file() else None
     except Exception as error:  # any error of the YAML parser or OmegaConf on a damaged file
         what, fix = f"cannot be read: {str(error).splitlines()[0]}", "remove the file: paths are then meant from here"
         raise UserError(Problem(what, str(hydra), fix=fix)) from None
@@ -145,7 +147,10 @@ def change_resumed(config: DictConfig, request: Request, folder: Path) -> tuple[
         OmegaConf.update(config, key, None, force_add=True)  # a setting that is newer than the run
     problems += _choose_members(composer, config, groups)
     problems += _set_values(config, [override for override in asked if override not in groups])
-    problems += foreign_targets(OmegaConf.to_container(config, resolve=False))
+    whole = OmegaConf.to_container(config, resolve=False)
+    typed = {override.key_or_group for override in parsed}
+    asks_nobody = (folder / "split.json").exists() and config.get("rounds", 1) == 1
+    problems += gate(whole, typed) + ([] if asks_nobody else variables_sent(whole, typed))
     keys = {override.key_or_group: override.input_line or "" for override in asked}
     changes = [line for key, line in keys.items() if OmegaConf.select(before, key) != OmegaConf.select(config, key)]
     return config, changes, list(dict.fromkeys(problems))
@@ -188,7 +193,7 @@ def change_saved(config: DictConfig, request: Request) -> DictConfig:
     problems += _choose_members(composer, config, groups)
     problems += _set_values(config, [override for override in changed if override not in groups])
     whole = OmegaConf.to_container(config, resolve=False)
-    problems += foreign_targets(whole)
+    problems += gate(whole)
     if problems:
         raise UserError(*dict.fromkeys(problems))
     return config

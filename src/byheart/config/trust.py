@@ -50,7 +50,7 @@ def secrets_in_overrides(overrides: Sequence[str]) -> dict[str, Problem]:
 
 def secrets_in(config: object, path: str = "") -> list[Problem]:
     """Credentials anywhere in a composed config (a plain container, not resolved)."""
-    return [problem for where, value in _leaves(config, path) for problem in _secret(where, value)]
+    return [problem for where, value in leaves(config, path) for problem in _secret(where, value)]
 
 
 def _secret(where: str, value: object) -> list[Problem]:
@@ -74,13 +74,13 @@ def without_secrets(problem: Problem) -> Problem:
 
 def foreign_targets(config: object, path: str = "") -> list[Problem]:
     """Every `_target_` that is neither byheart's own class nor one of the few libraries that a config may name."""
-    targets = [(where, str(value)) for where, value in _leaves(config, path) if where.rpartition(".")[2] == "_target_"]
+    targets = [(where, str(value)) for where, value in leaves(config, path) if where.rpartition(".")[2] == "_target_"]
     foreign = [each for each in targets if not FOREIGN.fullmatch(each[1]) and not is_own_class(each[1])]
     return [Problem(FOREIGN_CODE, where, value, f"allowed are {TRUSTED}") for where, value in foreign]
 
 
 def is_own_class(target: str) -> bool:
-    """Whether it names a class that byheart itself defines: `byheart.store.os.system` and re-exports are not."""
+    """Whether it names an option that byheart itself defines, a dataclass: `byheart.store.os.system` and re-exports are none."""
     module, _, name = current_path(target).rpartition(".")
     if not re.fullmatch(r"byheart(\.[a-z]\w*)*", module):
         return False
@@ -90,15 +90,18 @@ def is_own_class(target: str) -> bool:
     except ModuleNotFoundError:
         return False
     found = getattr(importlib.import_module(module), name, None)
-    return isinstance(found, type) and found.__module__.partition(".")[0] == "byheart"
+    return (
+        isinstance(found, type) and found.__module__.partition(".")[0] == "byheart" and dataclasses.is_dataclass(found)
+    )
 
 
-def _leaves(config: object, path: str = "") -> Iterator[tuple[str, object]]:
+def leaves(config: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Each plain value with its dotted path."""
     if isinstance(config, dict):
         for key, value in config.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+            yield from leaves(value, f"{path}.{key}" if path else str(key))
     elif isinstance(config, list):
         for index, value in enumerate(config):
-            yield from _leaves(value, f"{path}.{index}" if path else str(index))
+            yield from leaves(value, f"{path}.{index}" if path else str(index))
     else:
         yield path, config

@@ -41,18 +41,21 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
 
-def find_documents(patterns: Sequence[str], base: Path | None = None) -> list[Path]:
+def find_documents(patterns: Sequence[str], base: Path | None = None, follow_links: bool = False) -> list[Path]:
     """The files that the patterns name, each once, without opening one. Relative names start at `base`.
 
     A pattern is a file, a folder (all readable files in it, sorted, hidden ones skipped), or a glob. What exists under
-    exactly that name is meant, whatever characters it has.
+    exactly that name is meant, whatever characters it has. A link in a folder that leads out of it is left out, unless
+    `follow_links`: a folder of somebody else's must not have other files read, and sent to a teacher.
     """
-    return survey(patterns, base)[0]
+    return survey(patterns, base, follow_links)[0]
 
 
-def survey(patterns: Sequence[str], base: Path | None = None) -> tuple[list[Path], list[str]]:
-    """The files, and a warning for each folder and glob that holds files of other kinds. Walks each folder once. Raises
-    UserError with all that is wrong."""
+def survey(
+    patterns: Sequence[str], base: Path | None = None, follow_links: bool = False
+) -> tuple[list[Path], list[str]]:
+    """The files, and a warning for each folder and glob that holds files of other kinds or links that lead out of it. Walks
+    each folder once. Raises UserError with all that is wrong."""
     found: dict[Path, Path] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
@@ -67,6 +70,9 @@ def survey(patterns: Sequence[str], base: Path | None = None) -> tuple[list[Path
             found.setdefault(path.resolve(), path)
         elif path.is_dir() or glob.has_magic(pattern):
             files = files_among(pattern, base)
+            outside = [] if follow_links else links_outside(files, pattern, base)
+            files = [file for file in files if file not in outside]
+            warnings += _told(outside, pattern)
             readable = [file for file in files if is_readable(file)]
             for file in readable:
                 found.setdefault(file.resolve(), file)
@@ -94,6 +100,23 @@ def files_among(pattern: str, base: Path | None) -> list[Path]:
     whole = str(located(pattern, base and Path(glob.escape(str(base)))))
     matches = [Path(name) for name in sorted(glob.glob(whole, recursive=True))]  # noqa: PTH207
     return [file for match in matches for file in (visible_files(match) if match.is_dir() else [match])]
+
+
+def links_outside(files: Sequence[Path], pattern: str, base: Path | None) -> list[Path]:
+    """The files that lie elsewhere than their path says: a link, or a folder that is one, leads out of what was named."""
+    start = located(pattern, base)
+    while glob.has_magic(str(start)) and not start.exists():
+        start = start.parent
+    home = start.resolve()
+    return [file for file in files if not file.resolve().is_relative_to(home)]
+
+
+def _told(outside: Sequence[Path], pattern: str) -> list[str]:
+    if not outside:
+        return []
+    first = f"{outside[0]} -> {outside[0].resolve()}"
+    links = "1 link that leads" if len(outside) == 1 else f"{len(outside)} links that lead"
+    return [f"{pattern}: left out {links} out of the folder ({first}); follow_links=true reads such files"]
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
@@ -153,10 +176,10 @@ def suggest(path: Path) -> str:
     return f"did you mean {close[0]}?" if close else "give the path as seen from the folder you are in"
 
 
-def load_documents(patterns: Sequence[str], base: Path | None = None) -> Loaded:
+def load_documents(patterns: Sequence[str], base: Path | None = None, follow_links: bool = False) -> Loaded:
     """The documents that the patterns name. Of several with the same words the first is kept."""
     documents: list[Document] = []
-    files, warnings = survey(patterns, base)
+    files, warnings = survey(patterns, base, follow_links)
     problems: list[Problem] = []
     first_with: dict[bytes, str] = {}
     for path in files:

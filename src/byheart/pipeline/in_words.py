@@ -69,7 +69,7 @@ def title(option: object) -> str:
 
 
 def _documents(config: RunConfig) -> Iterator[Line]:
-    files, passed_over = survey(config.documents)
+    files, passed_over = survey(config.documents, follow_links=config.follow_links)
     found = [(path, path.stat().st_size) for path in files]
     for path, size in found[:SHOWN]:
         yield "document", f"{_size(size)}  {_nearby(path)}"

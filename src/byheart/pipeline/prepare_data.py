@@ -120,7 +120,7 @@ def read_prepared_data(folder: Path) -> PreparedData:
 
 def _read(config: RunConfig, run: Run) -> Source:
     with run.stage("documents", "Reading documents") as note:
-        loaded = load_documents(config.documents)
+        loaded = load_documents(config.documents, follow_links=config.follow_links)
         documents, chunks, facts, governed = list[Document](), list[Chunk](), list[Fact](), dict[str, str]()
         for document in loaded.documents:
             documents.append(with_kinds(document))

@@ -49,6 +49,7 @@ RULES = {
         bool,
         "documents=handbook.pdf, or try the example: make learn",
     ),
+    "follow_links": Rule(bool, "true or false"),
     "name": Rule(str | None, "a plain name for a folder", lambda name: name is None or _is_folder_name(name)),
     "seed": Rule(int, f"a whole number from 0 to {MOST_SEED}", lambda seed: 0 <= seed <= MOST_SEED),
     "questions": Rule(str | None, "the path of a JSONL file"),
@@ -84,6 +85,7 @@ class RunConfig:
     chunks: Chunking = field(default_factory=Chunking)
     rows: Rows = field(default_factory=Rows)
     stopping: Stopping = field(default_factory=Stopping)
+    follow_links: bool = False
     questions: str | None = None
     dev: float = 0.0
     name: str | None = None
@@ -156,7 +158,7 @@ class RunConfig:
         from byheart.evaluation.questions import check_questions
 
         try:
-            find_documents(self.documents)
+            find_documents(self.documents, follow_links=self.follow_links)
         except UserError as error:
             yield from error.problems
         if self.questions:

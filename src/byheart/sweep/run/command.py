@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from byheart.config.advice import did_you_mean
 from byheart.config.compose import Request, run_hydra
 from byheart.config.folders import sweeps_folder
+from byheart.config.gate import gate
 from byheart.config.quoting import quote_overrides, quoted
 from byheart.config.saved import saved_config, started_in
 from byheart.errors import Problem, UserError
@@ -69,6 +70,8 @@ def pick(words: Sequence[str], config_of: ConfigOf, progress: Progress) -> Sweep
         raise UserError(Problem("no sweep lies here", "pick", str(folder), fix))
     config = OmegaConf.load(record)
     assert isinstance(config, DictConfig)
+    if problems := gate(OmegaConf.to_container(config, resolve=False)):
+        raise UserError(*problems)
     trial = next((each.parent for each in sorted(folder.glob("*/.hydra/config.yaml"))), None)
     if trial is None:
         raise UserError(Problem("this sweep has no trial yet", "pick", str(folder)))

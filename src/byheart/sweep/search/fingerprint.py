@@ -14,7 +14,7 @@ from byheart.sweep.search.space import Space
 
 # Where and how fast it is computed, and what only describes the result: none of it changes a trial's numbers.
 MAY_DIFFER = (
-    "hydra", "logger", "name", "run", "resume", "estimate", "evaluation", "retrain",
+    "hydra", "logger", "name", "run", "resume", "estimate", "evaluation", "retrain", "follow_links",
     "trainer.device", "trainer.threads", "trainer.layout", "trainer.rows_at_once",
     "trainer.gradient_checkpointing",
 )  # fmt: skip
@@ -49,7 +49,7 @@ def _files(config: Config) -> list[str]:
     documents = config.documents
     names = [documents] if isinstance(documents, str) else list(documents or ())
     try:
-        found = [str(path) for path in find_documents(tuple(names))]
+        found = [str(path) for path in find_documents(tuple(names), follow_links=bool(config.get("follow_links")))]
     except UserError:  # where the documents vary, each trial checks its own
         found = []
     return [*found, *([str(config.questions)] if config.questions else [])]
