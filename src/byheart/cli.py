@@ -1,9 +1,10 @@
 """The command line: `byheart <command> ...`.
 
 Exit codes: 0 done, 1 a bug in byheart, 2 an error that the user can fix, 75 a batch is still running at the teacher
-(give the same command again later), 130 stopped by Ctrl-C.
+(give the same command again later), 130 stopped by Ctrl-C, 143 by SIGTERM, 129 because the terminal was closed.
 """
 
+import contextlib
 import os
 import shlex
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from byheart.errors import Diverged, Problem, Unfinished, UserError
 from byheart.help import Command, overview, page
+from byheart.interrupt import exit_code, on_signals, stop
 
 SETTINGS = "[key=value ...]"
 COMMANDS = (
@@ -134,7 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = words[0] if words else ""
     try:
-        return _run(words)
+        with on_signals(stop):
+            return _run(words)
     except Unfinished as error:
         _print_problems(command, error.problems, "no error: the batch is not finished yet")
         print(f"\n  later: {shlex.join(['byheart', *words])}", file=sys.stderr)
@@ -145,10 +148,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Diverged as error:
         print(f"\nbyheart: training failed: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt as stop:
-        print("\nbyheart: stopped; finished stages are saved", file=sys.stderr)
-        print(f"  continue with: {_again(words, getattr(stop, 'run_folder', None))}", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stopped:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print("\nbyheart: stopped; finished stages are saved", file=sys.stderr)
+            print(f"  continue with: {_again(words, getattr(stopped, 'run_folder', None))}", file=sys.stderr)
+        return exit_code()
     except BrokenPipeError:  # `byheart --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -17,6 +17,7 @@ from byheart.documents.composition import describe, with_kinds
 from byheart.documents.load import Loaded, find_documents, load_documents
 from byheart.errors import Problem, UserError
 from byheart.expansion.rules.other_languages import find_other_languages, note_languages
+from byheart.interrupt import exit_code
 from byheart.pipeline.in_words import details, summary
 from byheart.pipeline.learn import learn
 from byheart.pipeline.run_config import RunConfig
@@ -96,7 +97,7 @@ def _run(run: Callable[[Progress], Result]) -> int:
     terminal = Terminal()
     result = run(terminal)
     terminal.result(result)
-    return 130 if result.state == INTERRUPTED else 0
+    return exit_code() if result.state == INTERRUPTED else 0
 
 
 def _sweep(run: Callable[[Progress], SweepResult | None]) -> int:

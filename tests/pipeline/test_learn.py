@@ -154,21 +154,24 @@ def test_few_rows_are_sampled_and_replayed_several_times(capsys, monkeypatch):
     assert f"{len(sampled) / 2:.2g} times an epoch" in capsys.readouterr().out
 
 
-def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_saves_what_was_learned_and_the_run_goes_on(number, code, capsys, monkeypatch):
     drawn, seen = Terminal.curve, []
 
     def press_ctrl_c(self, point, points):
         seen.append(point)
         drawn(self, point, points)
         if len(seen) == 3:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     with monkeypatch.context() as patch:
         patch.setattr(Terminal, "curve", press_ctrl_c)
-        assert learn("run") == 130
+        assert learn("run") == code
     shown = capsys.readouterr().out
     assert "\n    byheart learn resume=run\n" in shown and "\n    byheart evaluate run=run\n" in shown
     assert read_json("run/run.json")["state"] == "interrupted"
+    if number != signal.SIGINT:
+        return
 
     assert cli.main(["evaluate", "run=run", "evaluation=[recall]"]) == 0  # scored, if the user wishes
     assert read_json("run/evaluations/again/scores.json")["tuned"]["contains"]["count"] == len(NAMES)
@@ -180,12 +183,15 @@ def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(capsys, monkeypatch):
     assert curve("run") == curve("whole")
 
 
-def test_ctrl_c_before_training_says_how_to_go_on(capsys, monkeypatch):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_before_training_says_how_to_go_on(number, code, capsys, monkeypatch):
     def press_ctrl_c(*words):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
 
+    before = signal.getsignal(number)
     monkeypatch.setattr("byheart.pipeline.learn.collect_probes", press_ctrl_c)
-    assert learn("run") == 130
+    assert learn("run") == code and signal.getsignal(number) == before
+    assert read_json("run/run.json")["state"] == "interrupted"
     assert shlex.join(["byheart", "learn", f"resume={Path('run').absolute()}"]) in capsys.readouterr().err
 
 

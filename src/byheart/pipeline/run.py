@@ -66,10 +66,9 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.record["state"] == "running" or error is not None:
-            self.record["state"] = (
-                "finished" if kind is None else "interrupted" if kind is KeyboardInterrupt else "failed"
-            )
-            if error is not None and kind is not KeyboardInterrupt:
+            stopped = isinstance(error, KeyboardInterrupt)
+            self.record["state"] = "finished" if kind is None else "interrupted" if stopped else "failed"
+            if error is not None and not stopped:
                 self.record["error"] = str(error).splitlines()[0] if str(error) else type(error).__name__
         self.send(RunEnded(failed=error is not None))
         self.record["finished"] = datetime.now().isoformat(timespec="seconds")

@@ -1,6 +1,8 @@
 """Training in Lightning: the module that takes optimizer steps, and the callback that validates and saves between them."""
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -137,6 +139,12 @@ class CheckCallback(L.Callback):
     def __init__(self, state: TrainState, hooks: Hooks, keep_best: bool):
         self.state, self.hooks, self.keep_best = state, hooks, keep_best
         self.stopped = False  # by request
+        self.on_sigterm = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Lightning has put a handler around ours, which would end the training before the step is saved."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.on_sigterm)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int

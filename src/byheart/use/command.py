@@ -11,6 +11,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from byheart.errors import Problem, UserError
+from byheart.interrupt import CTRL_C, exit_code
 from byheart.use.screen import WIDTH, Writer, bold, dim, note, plain
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def ask(words: Sequence[str]) -> int:
         conversation = Conversation(_load(asked), asked.switches)
         conversation.answer(question)
         return 0
-    return 130
+    return exit_code()
 
 
 def chat(words: Sequence[str]) -> int:
@@ -74,7 +75,7 @@ def chat(words: Sequence[str]) -> int:
             elif line:
                 _answer_until_ctrl_c(conversation, line)
         return 0
-    return 130
+    return exit_code()
 
 
 def _answer_until_ctrl_c(conversation: "Conversation", question: str) -> None:
@@ -82,7 +83,7 @@ def _answer_until_ctrl_c(conversation: "Conversation", question: str) -> None:
     try:
         conversation.answer(question)
     except KeyboardInterrupt:
-        if not sys.stdin.isatty():
+        if not sys.stdin.isatty() or exit_code() != CTRL_C:
             raise
         print()
         note("stopped; this question is no part of the conversation")

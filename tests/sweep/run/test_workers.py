@@ -137,12 +137,13 @@ def test_no_process_outlives_the_first_and_the_same_command_finishes(here, quick
 @pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
-def test_ctrl_c_saves_what_both_train(here, quick, slowly):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_what_both_train(number, code, here, quick, slowly):
     folder = here / "outputs/sweeps/batch_lr_epochs-a"
     first = slowly([*LONG, *quick, TWO])
     until(lambda: len(list(folder.glob("*/curve.csv"))) == 4)
-    os.killpg(first.pid, signal.SIGINT)  # as a terminal sends it: to both
-    assert first.wait(PATIENCE_S) == 130
+    os.killpg(first.pid, number)  # as a terminal or a cluster sends it: to both
+    assert first.wait(PATIENCE_S) == code
     assert StudyLocks(folder).other_sweepers() == 0, "the other has ended too"
     assert len(list(folder.glob("[0-3]/checkpoint/packed.pt"))) == 4, "all was saved"
 

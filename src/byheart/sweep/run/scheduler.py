@@ -1,14 +1,13 @@
 """Gives the trials of a study to a launcher and tells the study their results."""
 
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from byheart.errors import Problem, UserError
+from byheart.interrupt import Stopped, on_signals
 from byheart.model.memory import is_out_of_memory
 from byheart.progress import Progress, Said
 from byheart.records import CurvePoint
@@ -118,24 +117,20 @@ class Scheduler:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Ctrl-C ends the trials after their step; a second one ends the process at once."""
+        """Ctrl-C and SIGTERM end the trials after their step; a second one ends the process at once."""
 
-        def on_interrupt(number: int, frame: FrameType | None) -> None:
+        def on_signal(name: str) -> None:
+            if self.worker.number > 1:  # a terminal sends it to all workers: the first one ends the others
+                return
             if self.stop:
-                raise KeyboardInterrupt
+                raise Stopped
             self.stop = True
             self.on_stop()
-            self.progress(Said("Ctrl-C: saving after this step, then ending (press it again to end at once)"))
+            again = " (press it again to end at once)" if name == "Ctrl-C" else ""
+            self.progress(Said(f"{name}: saving after this step, then ending{again}"))
 
-        try:  # a terminal sends it to all workers: the others ignore it, and the first one ends them
-            before = signal.signal(signal.SIGINT, on_interrupt if self.worker.number == 1 else signal.SIG_IGN)
-        except ValueError:  # not in the main thread
+        with on_signals(on_signal):
             yield
-            return
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
     def _on_step(self, number: int, step: int, steps: int) -> None:
         self.progress(TrialAdvanced(number, step / max(1, steps)))

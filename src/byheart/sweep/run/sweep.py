@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 
 from byheart.config.compose import Config
 from byheart.errors import Problem, UserError
+from byheart.interrupt import Stopped
 from byheart.pipeline.library_log import library_log
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.progress import Said, only_warnings
@@ -97,7 +98,7 @@ def run_sweep(task: TrialTask, launcher: Launcher, config: Config) -> SweepResul
             if scheduler.stop:
                 processes.wait()
                 progress(Said(f"Stopped. The same command continues; finished trials are in {setup.folder}"))
-                raise KeyboardInterrupt
+                raise Stopped
             return conclude(study, task)
 
 
