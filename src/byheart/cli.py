@@ -65,6 +65,30 @@ COMMANDS = (
         ),
     ),
     Command(
+        "bases",
+        "rank base models on sample questions before a training, and recommend one",
+        f"byheart bases models=[...] documents=... [questions=FILE] {SETTINGS}",
+        (
+            (
+                "byheart bases models=[smollm2_135m,DIR] documents=handbook.pdf questions=exam.jsonl",
+                "which of the two to train; run it again to continue",
+            ),
+            (
+                "byheart bases models=[DIR,OWNER/NAME] documents=docs/ steps=0",
+                "without training: only what they know and read",
+            ),
+        ),
+        settings=False,
+        arguments=(
+            ("models=[...]", "folders, hub ids, and names of shipped models (byheart learn --help --all)"),
+            ("documents=...", "a file, a folder, a glob, or a list of them"),
+            ("questions=FILE", "JSONL as for learn; without it, wordings that no row teaches are asked"),
+            ("steps=50", "optimizer steps of training for each base, on the same rows; 0 trains none"),
+            ("sample=40", "questions at most, always the same ones"),
+            ("estimate=true", "print the expected time, memory and download of each base, and stop"),
+        ),
+    ),
+    Command(
         "evaluate",
         "score a run again, on its own or on other questions",
         "byheart evaluate run=DIR [questions=FILE] [evaluation... trainer...]",
@@ -124,6 +148,7 @@ MEANT = {  # what other programs call our commands
     "check": ("validate", "verify", "lint", "dryrun"),
     "sweep": ("search", "optimize", "tuner", "grid", "hpo"),
     "evaluate": ("eval", "test", "score", "benchmark"),
+    "bases": ("base", "models", "rank", "recommend", "choose"),
     "ask": ("predict", "inference", "infer", "query"),
 }
 COMPLETION = ("-sc", "--shell-completion")
@@ -208,7 +233,7 @@ def _complete(words: list[str]) -> int:
         if len(before) <= ours:
             found = [name for name in (_sweeps() if len(before) == 2 else names) if name.startswith(last)]
         else:
-            found = _files_for(last)
+            found = _files_for(last) or (_of_bases(last) if before[1] == "bases" else [])
         if found or len(before) < 2 or before[1] not in names:
             print(" ".join(found))
             return 0
@@ -237,6 +262,23 @@ def _files_for(word: str) -> list[str]:
     found = sorted(Path(f"{folder}{slash}" or ".").expanduser().glob(f"{stem}*"))
     shown = [f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found]
     return [f"{key}={name}" for name in shown if " " not in name]
+
+
+def _of_bases(word: str) -> list[str]:
+    """The words of `byheart bases` that no other command has; after `models=`, shipped models and folders."""
+    key, equals, start = word.partition("=")
+    if not equals:
+        return [each for each in ("models=", "steps=", "sample=") if word and each.startswith(word)]
+    if key != "models":
+        return []
+    from byheart.config.folders import conf_folder
+
+    head, comma, last = start.rpartition(",")
+    last = last.lstrip("[")
+    before = f"{head}{comma}" or "[" * start.startswith("[")
+    names = sorted(path.stem for path in (conf_folder() / "model").glob(f"{last}*.yaml"))
+    folders = [each.removeprefix("path=") for each in _files_for(f"path={last}") if each.endswith("/")]
+    return [f"models={before}{name}" for name in (*names, *folders)]
 
 
 def _unknown_command(name: str, rest: list[str], asks: bool) -> Problem:
