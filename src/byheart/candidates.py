@@ -40,6 +40,12 @@ def read_bases(words: Sequence[str]) -> Plan:
     rest = [word for word in rest if word not in (*misspelled, *refused)]
     if not names and not any(word.startswith(ITS_OWN[:2]) for word in refused):
         problems.append(Problem("which bases are to be compared?", "models", fix=f"name two or more: {EXAMPLE}"))
+    request = read_request(rest)
+    folder = Path(request.value("hydra.run.dir") or "") if folder_is_given(request) else None
+    if folder and (folder / ".hydra").is_dir():
+        problems.append(
+            Problem("this folder contains a run", "hydra.run.dir", str(folder), "choose another, or leave it out")
+        )
     candidates, found = _candidates(names or ["smollm2_135m"], rest)
     problems += found
     lost = [Problem(each.reason, "models", each.name, each.fix) for each in candidates if each.reason]
@@ -47,8 +53,6 @@ def read_bases(words: Sequence[str]) -> Plan:
         raise UserError(*dict.fromkeys([*problems, *(lost if names else ())]))
     if len(lost) == len(candidates):
         raise UserError(*lost)
-    request = read_request(rest)
-    folder = Path(request.value("hydra.run.dir") or "") if folder_is_given(request) else None
     return Plan(tuple(candidates), steps, sample, tuple(rest), folder)
 
 

@@ -225,6 +225,8 @@ def _complete(words: list[str]) -> int:
     """Tab completion of commands, sweep names and files; the rest is Hydra's, which must not see our command word."""
     line = os.environ.get("COMP_LINE", "")
     if "query=" in " ".join(words) and line:
+        from byheart.config.completion import words_of_bases
+
         before, last = line.split(), ""
         if not line.endswith(" "):
             last = before.pop()
@@ -233,7 +235,7 @@ def _complete(words: list[str]) -> int:
         if len(before) <= ours:
             found = [name for name in (_sweeps() if len(before) == 2 else names) if name.startswith(last)]
         else:
-            found = _files_for(last) or (_of_bases(last) if before[1] == "bases" else [])
+            found = _files_for(last) or (words_of_bases(last) if before[1] == "bases" else [])
         if found or len(before) < 2 or before[1] not in names:
             print(" ".join(found))
             return 0
@@ -262,23 +264,6 @@ def _files_for(word: str) -> list[str]:
     found = sorted(Path(f"{folder}{slash}" or ".").expanduser().glob(f"{stem}*"))
     shown = [f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found]
     return [f"{key}={name}" for name in shown if " " not in name]
-
-
-def _of_bases(word: str) -> list[str]:
-    """The words of `byheart bases` that no other command has; after `models=`, shipped models and folders."""
-    key, equals, start = word.partition("=")
-    if not equals:
-        return [each for each in ("models=", "steps=", "sample=") if word and each.startswith(word)]
-    if key != "models":
-        return []
-    from byheart.config.folders import conf_folder
-
-    head, comma, last = start.rpartition(",")
-    last = last.lstrip("[")
-    before = f"{head}{comma}" or "[" * start.startswith("[")
-    names = sorted(path.stem for path in (conf_folder() / "model").glob(f"{last}*.yaml"))
-    folders = [each.removeprefix("path=") for each in _files_for(f"path={last}") if each.endswith("/")]
-    return [f"models={before}{name}" for name in (*names, *folders)]
 
 
 def _unknown_command(name: str, rest: list[str], asks: bool) -> Problem:

@@ -12,7 +12,8 @@ import pytest
 import byheart
 from byheart import cli
 from byheart.candidates import read_bases
-from byheart.choosing import compare as comparison
+from byheart.choosing import measure as measuring
+from byheart.choosing.measure import Texts
 from byheart.choosing.page import render
 from byheart.choosing.records import AFTER, CLOSED, OPEN, BasesResult, Measured
 from byheart.choosing.verdict import verdict
@@ -20,8 +21,10 @@ from byheart.errors import UserError
 from byheart.model.base_model import BaseModel
 from byheart.progress import StageBegan
 from byheart.records import Value
+from byheart.results import Needs, RunEstimate
 from byheart.store import read_json
 from sweep.toy import furnished, make_model
+from tiny_folder import change
 
 TOWNS = {"Ada": "Bern", "Otto": "Graz", "Mia": "Lyon", "Karl": "Bonn", "Nora": "Oslo", "Emil": "Rome"}
 WORDS = (
@@ -57,6 +60,10 @@ def bases(tmp_path_factory, toy_model):
     shutil.copytree(toy_model, folder / "broken")
     weights = folder / "broken/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:2000])
+    shutil.copytree(toy_model, folder / "mute")
+    (folder / "mute/chat_template.jinja").unlink()
+    shutil.copytree(toy_model, folder / "encoder")
+    change(folder / "encoder/config.json", architectures=["BertModel"], model_type="bert")
     lines = [json.dumps({"question": f"Where was {who} born?", "answers": [town]}) for who, town in TOWNS.items()]
     (folder / "exam.jsonl").write_text("\n".join(lines))
     pairs = [json.dumps({"question": f"Who was born in {town}?", "answer": who}) for who, town in TOWNS.items()]
@@ -137,28 +144,39 @@ def test_the_same_command_again_measures_nothing_and_a_further_base_alone(here, 
     shutil.rmtree(more.folder)
 
 
-def test_a_command_that_was_stopped_goes_on(here, shown, monkeypatch):
-    """Killed while the second base is measured: the first is not measured again."""
-    real, seen = comparison.measure, []
-
-    def stopping(candidate, *rest):
-        seen.append(candidate.name)
-        if len(seen) == 2:
-            raise KeyboardInterrupt
-        return real(candidate, *rest)
-
-    words = (*WORDS, "steps=0", "hydra.run.dir=stopped")
-    with monkeypatch.context() as patch:
-        patch.setattr(comparison, "measure", stopping)
-        assert cli.main(["bases", "models=[knows,model]", *words]) == 130
+def test_a_command_that_was_stopped_goes_on(here, shown):
+    """Stopped while the second base is scored: what was computed is not computed again."""
     stages = []
-    result = byheart.bases(
-        ["knows", "model"], *words[:-2], "hydra.run.dir=stopped", steps=0,
-        progress=lambda event: stages.extend([event.name] if isinstance(event, StageBegan) else []),
-    )  # fmt: skip
-    assert stages == ["model", "score_untuned", "score_open_book", "speed"]
+
+    def until(last):
+        def listen(event):
+            if isinstance(event, StageBegan):
+                stages.append(event.name)
+                if stages == last:
+                    raise KeyboardInterrupt
+
+        return listen
+
+    others = [word for word in WORDS if not word.startswith("evaluation")]
+    words = (*others, "hydra.run.dir=stopped", "evaluation=[forgetting]")  # what decides is asked all the same
+    one = ["model", "score_untuned", "score_open_book", "speed"]
+    first = ["documents", "expansion", "split", *one, *one[:3]]
+    with pytest.raises(KeyboardInterrupt):
+        byheart.bases(["knows", "model"], *words, steps=0, progress=until(first))
+    stages.clear()
+    result = byheart.bases(["knows", "model"], *words, steps=0, progress=until([]))
+    assert stages == ["model", "score_open_book", "speed"]
     assert result.recommended == "knows" and "without training" in result.sentence
     assert result.bases[0].training is None and AFTER not in result.bases[0].right
+
+
+def test_a_base_that_does_not_fit_into_memory_is_not_loaded(here, tmp_path, monkeypatch):
+    plan = read_bases(["models=[model]", *WORDS])
+    needs = RunEstimate(needs=Needs(1, memory=2**40, free=2**30))
+    monkeypatch.setattr(measuring, "estimate_of", lambda *given: needs)
+    texts = Texts(None, (), 1)
+    found = measuring.measure(plan.candidates[0], texts, tmp_path, "key", lambda event: None, None)
+    assert found.reason == "it needs about 1024.0 GiB of memory, and 1.0 are free" and "smaller" in found.fix
 
 
 def test_an_estimate_trains_nothing(here, shown, capsys):
@@ -173,7 +191,10 @@ def test_an_estimate_trains_nothing(here, shown, capsys):
     ("line", "answers"),
     [
         ("documents=a.txt", ["models: which bases", "models=[smollm2_135m"]),
-        ("models=[smollm2_135,broken] documents=a.txt", ["did you mean smollm2_135m", "cut off"]),
+        (
+            "models=[smollm2_135,broken,mute,encoder] documents=a.txt",
+            ["did you mean smollm2_135m", "cut off", "no chat template", "both directions"],
+        ),
         ("model=[model,knows] documents=a.txt -m", ["models=[model,knows]", "byheart sweep"]),
         (
             "models=[model] documents=none.txt steps=-1 sample=0 step=5 resume=x lr=-1",

@@ -41,6 +41,7 @@ def compare(plan: Plan, progress: Progress = no_progress) -> BasesResult:
     """
     shared = _shared_key(plan)
     folder = plan.folder or _begun(content_key(shared, _names(plan))) or HOME / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / FILE).is_file():
         write_json(folder / FILE, {"key": content_key(shared, _names(plan)), "state": "running"})
@@ -90,9 +91,9 @@ def estimate(plan: Plan, progress: Progress = no_progress) -> BasesResult:
             if each.config is None:
                 found[each.name] = Problem(each.reason, "models", each.name, each.fix)
             elif texts is not None:
-                found[each.name] = estimate_of(config_for(each.config, plan.steps), texts)
+                found[each.name] = estimate_of(config_for(each.config, texts.probes, plan.steps), texts)
             else:
-                found[each.name] = estimate_run(config_for(each.config, plan.steps), source, None, quickly=False)
+                found[each.name] = estimate_run(config_for(each.config, (), plan.steps), source, None, quickly=False)
     return BasesResult(ESTIMATED, plan.folder or HOME, estimates=found)
 
 
@@ -107,7 +108,7 @@ def _texts(plan: Plan, place: Path, progress: Progress) -> tuple[Texts, int]:
     with Run(place, without_end(progress), name=plan.config.name, seed=plan.config.seed) as run:
         config = plan.config
         data = prepare_data(config, run)
-        probes = collect_probes(config_for(config, plan.steps), data).final
+        probes = collect_probes(replace(config, dev=0.0), data).final
         source = QUESTIONS if config.questions else GENERATED
         asked = [probe for probe in probes if probe.source == source]
         if not asked:

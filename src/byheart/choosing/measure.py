@@ -13,7 +13,9 @@ from byheart.choosing.probability import NAME, AnswerProbability
 from byheart.choosing.records import AFTER, CLOSED, OPEN, Candidate, Measured
 from byheart.errors import Diverged, Problem, UserError
 from byheart.evaluation.base import Scored
-from byheart.evaluation.summary import right
+from byheart.evaluation.choice import Choice
+from byheart.evaluation.recall import Recall
+from byheart.evaluation.summary import headline, right
 from byheart.interrupt import Interrupt
 from byheart.model.language import LanguageModel
 from byheart.model.memory import is_out_of_memory, release_memory
@@ -30,6 +32,7 @@ from byheart.progress import Checked, Progress, RunEnded
 from byheart.records import Probe
 from byheart.results import Estimated, Needs, RunEstimate
 from byheart.store import is_done, mark_done, read_jsonl, write_jsonl, write_text
+from byheart.training.hardware import expected_place
 from byheart.training.layout import Row
 
 RESULT, KEY = "base.jsonl", "key"
@@ -59,7 +62,7 @@ def measure(
     if (place / KEY).is_file() and (place / KEY).read_text(encoding="utf-8") != key:
         shutil.rmtree(place)  # of another state of the same model
     write_text(place / KEY, key)
-    config = config_for(candidate.config, texts.steps)
+    config = config_for(candidate.config, texts.probes, texts.steps)
     told = without_end(progress)
     try:
         with Run(place, told, name=candidate.name, seed=config.seed, model=config.model.path) as run:
@@ -79,9 +82,13 @@ def measure(
     return measured
 
 
-def config_for(config: RunConfig, steps: int) -> RunConfig:
-    """So many steps, the same rows for each base, and only what asks the probes."""
+def config_for(config: RunConfig, probes: Sequence[Probe], steps: int) -> RunConfig:
+    """So many steps, the same rows for each base, and only what asks the probes; at least what decides right or wrong."""
     members = {name: member for name, member in config.evaluation.items() if member.asks_probes}
+    for probe in probes:
+        decides = Choice(blind=False) if headline(probe) == "choice_norm" else Recall()
+        if not any(isinstance(member, type(decides)) for member in members.values()):
+            members[type(decides).__name__.lower()] = decides
     return replace(
         config,
         evaluation={**members, NAME: AnswerProbability()},
@@ -101,7 +108,8 @@ def estimate_of(config: RunConfig, texts: Texts) -> RunEstimate:
     if texts.steps or found.needs is None:
         return replace(found, training=None)
     sizes = sizes_of(config.model)
-    memory = None if sizes is None else sizes.weight_bytes(4, config.model.quantization)
+    where = expected_place(config.trainer.device, config.trainer.precision, config.trainer.threads)
+    memory = None if sizes is None else sizes.weight_bytes(where.itemsize, config.model.quantization)
     return replace(found, training=None, needs=replace(found.needs, share=0.0, memory=memory, recompute=False))
 
 
@@ -111,7 +119,7 @@ def refuse_too_large(config: RunConfig, texts: Texts, run: Run) -> None:
     run.send(Estimated(estimate))
     needs: Needs | None = estimate.needs
     if needs and needs.memory is not None and needs.free is not None and needs.memory > needs.free:
-        what = f"it needs about {needs.memory / 2**30:.3g} GiB of memory, and {needs.free / 2**30:.3g} are free"
+        what = f"it needs about {needs.memory / 2**30:.1f} GiB of memory, and {needs.free / 2**30:.1f} are free"
         raise UserError(Problem(what, "model.path", config.model.path, FREE))
 
 

@@ -3,11 +3,12 @@
 import shlex
 from typing import TYPE_CHECKING
 
-from byheart.choosing.records import BasesResult
+from byheart.choosing.records import FILE, BasesResult
 from byheart.choosing.words import asked, cells
 from byheart.errors import Problem
 from byheart.records import counted
 from byheart.report.asking import estimate_line, rough
+from byheart.report.next_steps import from_here
 from byheart.report.tables import printable
 from byheart.report.terminal import Terminal
 
@@ -36,7 +37,7 @@ def show(result: BasesResult, terminal: Terminal) -> None:
     terminal.say("")
     for line in Text(printable(result.sentence), style="bold").wrap(console, console.width - 2):
         console.print(Text.assemble("  ", line), soft_wrap=True)
-    terminal.say(f"\nreport   {result.report}\nrecords  {result.folder / 'bases.json'}")
+    terminal.say(f"\nreport   {from_here(result.report)}\nrecords  {from_here(result.folder / FILE)}")
     terminal.next_steps(("Train it:", result.command))
 
 
