@@ -121,7 +121,7 @@ def _candidates(names: Sequence[str], rest: Sequence[str]) -> tuple[list[Candida
         first, *others = own
         fix = did_you_mean(name, shipped, first.fix) if not file_exists(name) else first.fix
         more = f"; {'; '.join(problem.what for problem in others)}" if others else ""
-        candidates.append(Candidate(name, setting, None, f"{first.what}{more}", fix))
+        candidates.append(Candidate(name, setting, None, f"{first.what}{more}", fix.replace("model.path=", "")))
     return candidates, common
 
 

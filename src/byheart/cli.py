@@ -66,7 +66,7 @@ COMMANDS = (
     ),
     Command(
         "bases",
-        "rank base models on sample questions before a training, and recommend one",
+        "rank base models before a training, and recommend one",
         f"byheart bases models=[...] documents=... [questions=FILE] {SETTINGS}",
         (
             (

@@ -80,10 +80,13 @@ def carry_out(command: str, words: Sequence[str], commands: Sequence[str] = ()) 
 
 def _other_problems(typed: Typed) -> list[Problem]:
     """What is wrong with the words that were understood, so that one fault hides no other."""
-    if typed.command not in TRAINING:
+    if typed.command not in (*TRAINING, "bases"):
         return []
     words = typed.words
     try:
+        if typed.command == "bases":
+            read_bases(words)
+            return []
         if typed.sweep:
             from byheart.sweep.run.command import sweep_words
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from byheart.choosing.measure import KEY, RESULT, Texts, config_for, estimate_of, measure, without_end
+from byheart.choosing.measure import KEY, RESULT, Texts, config_for, estimate_of, measure, of_a_base, without_end
 from byheart.choosing.page import write_page
 from byheart.choosing.records import FILE, BasesResult, Candidate, Measured, Plan
 from byheart.choosing.verdict import verdict
@@ -93,7 +93,8 @@ def estimate(plan: Plan, progress: Progress = no_progress) -> BasesResult:
             elif texts is not None:
                 found[each.name] = estimate_of(config_for(each.config, texts.probes, plan.steps), texts)
             else:
-                found[each.name] = estimate_run(config_for(each.config, (), plan.steps), source, None, quickly=False)
+                config = config_for(each.config, (), plan.steps)
+                found[each.name] = of_a_base(config, estimate_run(config, source, None, quickly=False))
     return BasesResult(ESTIMATED, plan.folder or HOME, estimates=found)
 
 

@@ -34,6 +34,7 @@ from byheart.results import Estimated, Needs, RunEstimate
 from byheart.store import is_done, mark_done, read_jsonl, write_jsonl, write_text
 from byheart.training.hardware import expected_place
 from byheart.training.layout import Row
+from byheart.training.memory import LIBRARIES
 
 RESULT, KEY = "base.jsonl", "key"
 WRITTEN, PROMPTS = 32, 8  # tokens of each of so many answers, by which the speed of writing is measured
@@ -104,13 +105,22 @@ def config_for(config: RunConfig, probes: Sequence[Probe], steps: int) -> RunCon
 def estimate_of(config: RunConfig, texts: Texts) -> RunEstimate:
     """What measuring one base takes. `config`: as `config_for` gives it."""
     data = replace(texts.data, split=replace(texts.data.split, test=("",) * len(texts.probes), untaught=()))
-    found = estimate_run(replace(config, questions=None), None, data, quickly=True)
-    if texts.steps or found.needs is None:
-        return replace(found, training=None)
-    sizes = sizes_of(config.model)
-    where = expected_place(config.trainer.device, config.trainer.precision, config.trainer.threads)
-    memory = None if sizes is None else sizes.weight_bytes(where.itemsize, config.model.quantization)
-    return replace(found, training=None, needs=replace(found.needs, share=0.0, memory=memory, recompute=False))
+    return of_a_base(config, estimate_run(replace(config, questions=None), None, data, quickly=True))
+
+
+def of_a_base(config: RunConfig, estimate: RunEstimate) -> RunEstimate:
+    """An estimate of a training as that of so many steps, or of none."""
+    needs = estimate.needs
+    if needs is None:
+        return estimate
+    if config.budget is None:  # no training
+        sizes, trainer = sizes_of(config.model), config.trainer
+        where = expected_place(trainer.device, trainer.precision, trainer.threads)
+        weights = sizes.weight_bytes(where.itemsize, config.model.quantization) if sizes else None
+        needs = replace(needs, share=0.0, memory=None if weights is None else weights + LIBRARIES, recompute=False)
+    if needs.seconds is not None:
+        needs = replace(needs, epochs=1, once_s=needs.seconds, epoch_s=0.0, share=1.0)
+    return replace(estimate, training=None, needs=needs)
 
 
 def refuse_too_large(config: RunConfig, texts: Texts, run: Run) -> None:
@@ -128,7 +138,7 @@ def reason_of(error: BaseException) -> tuple[str, str]:
     if isinstance(error, UserError):
         first, *others = error.problems
         more = f"; and {len(others)} more" if others else ""
-        return f"{first.what.rstrip('.')}{more}", first.fix
+        return f"{first.what.rstrip('.')}{more}", first.fix.replace("model.path=", "")
     if isinstance(error, Diverged):
         return f"its training failed: {error}", ""
     return "the memory of the device is full", FREE

@@ -1,6 +1,7 @@
 """What the terminal shows when a comparison of bases ends, and of its estimate."""
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from byheart.choosing.records import FILE, BasesResult
@@ -11,6 +12,7 @@ from byheart.report.asking import estimate_line, rough
 from byheart.report.next_steps import from_here
 from byheart.report.tables import printable
 from byheart.report.terminal import Terminal
+from byheart.results import RunEstimate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,13 +52,13 @@ def show_estimate(result: BasesResult, words: list[str], terminal: Terminal) -> 
         if isinstance(about, Problem):
             terminal.warn(f"cannot be used: {about.what}{f'; {about.fix}' if about.fix else ''}")
             continue
-        terminal.say(f"  {estimate_line(about)}")
+        terminal.say(f"  {estimate_line(replace(about, asking={}))}")
         seconds = about.needs.seconds if about.needs else None
         total, known = total + (seconds or 0.0), known and seconds is not None
     count = sum(not isinstance(each, Problem) for each in result.estimates.values())
     terminal.say(f"in all {f'about {rough(total)}' if known else 'time not known'} for {counted(count, 'base')}")
     if asking:
-        terminal.say("  the teacher is paid once for all bases; no request was sent")
+        terminal.say(f"and once for all of them: {estimate_line(RunEstimate(asking.asking))}; no request was sent")
     kept = [word for word in words if not word.startswith("estimate=")]
     terminal.next_steps(("Start it:", shlex.join(["byheart", "bases", *kept])))
 
