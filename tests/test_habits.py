@@ -80,7 +80,7 @@ def folder(tmp_path, monkeypatch):
         ("pick outputs/sweeps/x trial 3", "pick outputs/sweeps/x trial=3"),
         ("pick outputs/sweeps/x 3", "pick outputs/sweeps/x trial=3"),
         ("bases qwen3_0_6b Qwen/Qwen3-0.6B a.txt", "bases 'models=[qwen3_0_6b,Qwen/Qwen3-0.6B]' documents=a.txt"),
-        ("bases --models [smollm2_135m, x] --steps 5 a.txt", "bases 'models=[smollm2_135m,x]' steps=5 documents=a.txt"),
+        ("bases models=[smollm2_135m, x] --steps 5 a.txt", "bases 'models=[smollm2_135m,x]' steps=5 documents=a.txt"),
         (f"evaluate {TIME} exam.jsonl", f"evaluate run={TIME} questions=exam.jsonl"),
         (f"evaluate --run {TIME} --questions=exam.jsonl", f"evaluate run={TIME} questions=exam.jsonl"),
     ],

@@ -70,7 +70,7 @@ COMMANDS = (
         f"byheart bases models=[...] documents=... [questions=FILE] {SETTINGS}",
         (
             (
-                "byheart bases models=[smollm2_135m,DIR] documents=handbook.pdf questions=exam.jsonl",
+                "byheart bases models=[smollm2_135m,DIR] documents=docs/ questions=exam.jsonl",
                 "which of the two to train; run it again to continue",
             ),
             (

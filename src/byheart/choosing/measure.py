@@ -117,7 +117,7 @@ def of_a_base(config: RunConfig, estimate: RunEstimate) -> RunEstimate:
         sizes, trainer = sizes_of(config.model), config.trainer
         where = expected_place(trainer.device, trainer.precision, trainer.threads)
         weights = sizes.weight_bytes(where.itemsize, config.model.quantization) if sizes else None
-        needs = replace(needs, share=0.0, memory=None if weights is None else weights + LIBRARIES, recompute=False)
+        needs = replace(needs, share=0.0, memory=None if weights is None else int(weights + LIBRARIES), recompute=False)
     if needs.seconds is not None:
         needs = replace(needs, epochs=1, once_s=needs.seconds, epoch_s=0.0, share=1.0)
     return replace(estimate, training=None, needs=needs)
