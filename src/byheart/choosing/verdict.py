@@ -56,7 +56,7 @@ def verdict(bases: Sequence[Measured], groups: Mapping[str, str], steps: int) ->
     at = lead(chosen, others[0], by, groups)
     told = f"{when} {points(at.value)} points against {others[0].name}, {points(at.low)} to {points(at.high)}"
     shown = f"{_joined([chosen.name, *(base.name for base in others)])}: no difference that these {count} questions can show"
-    sentence = f"{shown} ({told}); {_cost(chosen, others, chosen is best, steps)}."
+    sentence = f"{shown} ({told}); {_cost(chosen, others, chosen is best, at.value == 0, steps)}."
     return Verdict((*ranked, *lost), chosen, sentence)
 
 
@@ -67,12 +67,13 @@ def lead(one: Measured, other: Measured, by: str, groups: Mapping[str, str]) -> 
     return paired_difference(before, after, [groups[each] for each in ids])
 
 
-def _cost(chosen: Measured, others: Sequence[Measured], is_best: bool, steps: int) -> str:
+def _cost(chosen: Measured, others: Sequence[Measured], is_best: bool, level: bool, steps: int) -> str:
     """Why it is taken among bases that answer equally well."""
     does = "to train on the documents once" if steps else "to write as much as the documents hold"
     own, other = chosen.reading_s, min(base.reading_s for base in others) if is_best else others[0].reading_s
     if other <= EQUAL_COST * own:
-        return f"they cost about the same ({rough(own)} {does}), so the better in this sample is taken, {chosen.name}"
+        better = "that gives right answers the higher probability" if level else "that is the better in this sample"
+        return f"they cost about the same ({rough(own)} {does}), so the one {better} is taken, {chosen.name}"
     return f"{CHEAPER}, {chosen.name}: {rough(own)} {does}, against {rough(other)}"
 
 
