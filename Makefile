@@ -11,6 +11,7 @@ ARGS ?=
 TORCH_INDEX ?=
 BENCH ?= startup training_speed exam squad
 
+MODELS ?= [smollm2_135m,smollm2_360m]
 SWEEP ?= batch_lr_epochs
 STUDY ?= $(shell ls -td outputs/sweeps/*/study.db 2>/dev/null | head -n 1 | xargs -r dirname)
 
@@ -25,7 +26,7 @@ RECORDED := expansion=file expansion.file.path=examples/ham_radio/examples.jsonl
 BYHEART := $(BIN)/byheart
 FAILED = { tail -n 25 $(LOG); echo "The installation failed; all of its output is in $(LOG)."; exit 1; }
 
-.PHONY: help setup learn learn-rules expand check smoke sweep lr-ladder batch-size dashboard wandb-sync test lint format bench bench-gpu wheel clean
+.PHONY: help setup learn learn-rules expand check smoke bases sweep lr-ladder batch-size dashboard wandb-sync test lint format bench bench-gpu wheel clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +49,9 @@ check: $(INSTALLED) ## check the settings of `make learn` and spend nothing
 
 smoke: $(INSTALLED) ## the whole way of `make learn`, cut to a minute
 	@$(BYHEART) learn $(EXAMPLE) name=smoke epochs=1 expansion.rules.max_examples=40 'evaluation=[choice]' $(ARGS)
+
+bases: $(INSTALLED) ## which base learns the ham-radio rules best? MODELS=[smollm2_135m,DIR] names them
+	@$(BYHEART) bases 'models=$(MODELS)' $(EXAMPLE) $(ARGS)
 
 sweep: $(INSTALLED) ## batch sizes and rates on the ham-radio rules, hours on two cores; SWEEP=NAME takes another
 	@$(BYHEART) sweep $(SWEEP) $(EXAMPLE) $(ARGS)

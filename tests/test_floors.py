@@ -21,8 +21,8 @@ FLOORS = [
     ("evaluation",),
     ("report", "results"),
     ("pipeline", "use"),
-    ("sweep",),
-    ("checked", "dispatch", "interface", "cli", "commands", "help"),
+    ("sweep", "choosing"),
+    ("checked", "candidates", "dispatch", "interface", "cli", "commands", "help"),
 ]
 INSIDE = {  # rooms within a room, lowest first
     "sweep": [("search",), ("report",), ("run",), ("packed",)],

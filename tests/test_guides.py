@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 import byheart
 import toys
 import zoo
+from byheart.candidates import read_bases
 from byheart.config.compose import read_request
 from byheart.config.folders import conf_folder, sweeps_folder
 from byheart.dispatch import check
@@ -40,7 +41,7 @@ def commands():
     for guide in GUIDES:
         for block in blocks(guide.read_text(encoding="utf-8")):
             for line in block.splitlines():
-                if re.match(r"byheart (learn|expand|check|sweep) ", line):
+                if re.match(r"byheart (learn|expand|check|sweep|bases) ", line):
                     yield pytest.param(line, id=f"{guide.stem}: {line[8:60]}")
 
 
@@ -62,8 +63,10 @@ def test_every_command_shown_is_understood(line, tmp_path, monkeypatch):
         name, *words = words
         folder = tmp_path if name.endswith(".yaml") else sweeps_folder()
         words = ["-cd", str(folder), "-cn", name.removesuffix(".yaml"), *words]
+    Path("docs").mkdir()
+    Path("docs/rules.md").write_text("The ball is round.\n")
     try:
-        check(read_request(words))
+        read_bases(words) if command == "bases" else check(read_request(words))
     except UserError as error:
         faults = [
             problem

@@ -79,6 +79,8 @@ def folder(tmp_path, monkeypatch):
         ("pick outputs/sweeps/x --trial 3", "pick outputs/sweeps/x trial=3"),
         ("pick outputs/sweeps/x trial 3", "pick outputs/sweeps/x trial=3"),
         ("pick outputs/sweeps/x 3", "pick outputs/sweeps/x trial=3"),
+        ("bases qwen3_0_6b Qwen/Qwen3-0.6B a.txt", "bases 'models=[qwen3_0_6b,Qwen/Qwen3-0.6B]' documents=a.txt"),
+        ("bases models=[smollm2_135m, x] --steps 5 a.txt", "bases 'models=[smollm2_135m,x]' steps=5 documents=a.txt"),
         (f"evaluate {TIME} exam.jsonl", f"evaluate run={TIME} questions=exam.jsonl"),
         (f"evaluate --run {TIME} --questions=exam.jsonl", f"evaluate run={TIME} questions=exam.jsonl"),
     ],
@@ -173,12 +175,12 @@ def test_a_dry_run_starts_nothing_and_tells_how_to_start(capsys):
     assert [path.name for path in Path("outputs").iterdir()] == ["handbook"]
 
 
-COMMANDS = ["learn", "expand", "check", "sweep", "pick", "evaluate", "cache", "ask", "chat"]
+COMMANDS = ["learn", "expand", "check", "bases", "sweep", "pick", "evaluate", "cache", "ask", "chat"]
 CLOSE = {
     "lern": "learn", "leran": "learn", "learning": "learn", "lean": "learn", "expnad": "expand", "expansion": "expand",
     "chek": "check", "ckeck": "check", "swep": "sweep", "sweeps": "sweep", "pik": "pick", "picks": "pick",
     "eval": "evaluate", "evalute": "evaluate", "evaluation": "evaluate", "cach": "cache", "caches": "cache",
-    "aks": "ask", "chta": "chat", "Evaluate": "evaluate",
+    "aks": "ask", "base": "bases", "baes": "bases", "chta": "chat", "Evaluate": "evaluate",
 }  # fmt: skip
 FAR = (
     "compare train clean extend validate cash catch peek serve export list report delete init status help version choose "

@@ -19,6 +19,7 @@ PROMISED = {
     "expand",
     "check",
     "smoke",
+    "bases",
     "sweep",
     "lr-ladder",
     "batch-size",

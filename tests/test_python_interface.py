@@ -39,7 +39,7 @@ def test_importing_byheart_loads_nothing_heavy():
     )
     assert not {"torch", "hydra", "omegaconf", "transformers", "peft", "lightning", "rich"} & loaded
     assert {name for name in loaded if name.startswith("byheart")} == {"byheart"}
-    assert {"learn", "expand", "evaluate", "sweep", "ask"} == set(byheart.__all__)
+    assert {"learn", "expand", "evaluate", "sweep", "bases", "ask"} == set(byheart.__all__)
     with pytest.raises(AttributeError):
         byheart.lern  # noqa: B018
 

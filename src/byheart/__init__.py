@@ -1,11 +1,11 @@
-"""Teaches a language model documents by heart, and proves it: `from byheart import learn, expand, evaluate, sweep, ask`."""
+"""Teaches a language model documents by heart, and proves it: `from byheart import learn, expand, bases, ...`."""
 
 TYPE_CHECKING = False  # as type checkers know it; typing takes a third of the time of `byheart --help`
 
 if TYPE_CHECKING:
-    from byheart.interface import ask, evaluate, expand, learn, sweep
+    from byheart.interface import ask, bases, evaluate, expand, learn, sweep
 
-__all__ = ["ask", "evaluate", "expand", "learn", "sweep"]
+__all__ = ["ask", "bases", "evaluate", "expand", "learn", "sweep"]
 
 
 def __getattr__(name: str) -> object:

@@ -67,6 +67,30 @@ COMMANDS = (
         ),
     ),
     Command(
+        "bases",
+        "rank base models before a training, and recommend one",
+        f"byheart bases models=[...] documents=... [questions=FILE] {SETTINGS}",
+        (
+            (
+                "byheart bases models=[smollm2_135m,DIR] documents=docs/ questions=exam.jsonl",
+                "which of the two to train; run it again to continue",
+            ),
+            (
+                "byheart bases models=[DIR,OWNER/NAME] documents=docs/ steps=0",
+                "without training: only what they know and read",
+            ),
+        ),
+        settings=False,
+        arguments=(
+            ("models=[...]", "folders, hub ids, and names of shipped models (byheart learn --help --all)"),
+            ("documents=...", "a file, a folder, a glob, or a list of them"),
+            ("questions=FILE", "JSONL as for learn; without it, wordings that no row teaches are asked"),
+            ("steps=50", "optimizer steps of training for each base, on the same rows; 0 trains none"),
+            ("sample=40", "questions at most, always the same ones"),
+            ("estimate=true", "print the expected time, memory and download of each base, and stop"),
+        ),
+    ),
+    Command(
         "evaluate",
         "score a run again, on its own or on other questions",
         "byheart evaluate run=DIR [questions=FILE] [evaluation... trainer...]",
@@ -126,6 +150,7 @@ MEANT = {  # what other programs call our commands
     "check": ("validate", "verify", "lint", "dryrun"),
     "sweep": ("search", "optimize", "tuner", "grid", "hpo"),
     "evaluate": ("eval", "test", "score", "benchmark"),
+    "bases": ("base", "models", "rank", "recommend", "choose"),
     "ask": ("predict", "inference", "infer", "query"),
 }
 COMPLETION = ("-sc", "--shell-completion")
@@ -204,6 +229,8 @@ def _complete(words: list[str]) -> int:
     """Tab completion of commands, sweep names and files; the rest is Hydra's, which must not see our command word."""
     line = os.environ.get("COMP_LINE", "")
     if "query=" in " ".join(words) and line:
+        from byheart.config.completion import words_of_bases
+
         before, last = line.split(), ""
         if not line.endswith(" "):
             last = before.pop()
@@ -212,7 +239,7 @@ def _complete(words: list[str]) -> int:
         if len(before) <= ours:
             found = [name for name in (_sweeps() if len(before) == 2 else names) if name.startswith(last)]
         else:
-            found = _files_for(last)
+            found = _files_for(last) or (words_of_bases(last) if before[1] == "bases" else [])
         if found or len(before) < 2 or before[1] not in names:
             print(" ".join(found))
             return 0

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from textwrap import wrap
 
 from byheart import dispatch
+from byheart.candidates import read_bases
 from byheart.config.checking import show
 from byheart.config.compose import Request, read_request
 from byheart.config.typed import TRAINING, Typed, read_typed
@@ -26,7 +27,7 @@ from byheart.report.asking import estimate_lines
 from byheart.report.next_steps import from_here
 from byheart.report.tables import printable
 from byheart.report.terminal import WIDTH, Terminal
-from byheart.results import INTERRUPTED, RunEstimate, SweepResult
+from byheart.results import ESTIMATED, INTERRUPTED, RunEstimate, SweepResult
 
 READ_AHEAD = 400_000  # bytes of documents that `check` reads: hardly a second, of any format
 NAMES = 14  # columns of what a line of `check` is about
@@ -46,6 +47,8 @@ def carry_out(command: str, words: Sequence[str], commands: Sequence[str] = ()) 
         if command == "pick":
             return _sweep(lambda progress: pick(words, dispatch.config_of, progress))
         words, command = sweep_words(words), "learn"
+    if command == "bases":
+        return _bases(words)
     if typed.dry_run or command == "check":
         command, meant = "check", ("learn", *meant[1:]) if meant[0] == "check" else meant
     request = read_request(words)
@@ -78,10 +81,13 @@ def carry_out(command: str, words: Sequence[str], commands: Sequence[str] = ()) 
 
 def _other_problems(typed: Typed) -> list[Problem]:
     """What is wrong with the words that were understood, so that one fault hides no other."""
-    if typed.command not in TRAINING:
+    if typed.command not in (*TRAINING, "bases"):
         return []
     words = typed.words
     try:
+        if typed.command == "bases":
+            read_bases(words)
+            return []
         if typed.sweep:
             from byheart.sweep.run.command import sweep_words
 
@@ -107,6 +113,18 @@ def _sweep(run: Callable[[Progress], SweepResult | None]) -> int:
     result = run(LiveTable(terminal))
     if result is not None:
         terminal.result(result)
+    return 0
+
+
+def _bases(words: list[str]) -> int:
+    from byheart.choosing.screen import show, show_estimate
+
+    plan, terminal = read_bases(words), Terminal()
+    result = dispatch.compare_bases(plan, terminal)
+    if result.state == ESTIMATED:
+        show_estimate(result, words, terminal)
+    else:
+        show(result, terminal)
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from byheart.checked import Checked, check, config_of, folder_is_given, is_given
+from byheart.choosing.records import BasesResult, Plan
 from byheart.config.compose import (
     Composer,
     Config,
@@ -124,6 +125,13 @@ def run_sweep(request: Request, setup: "SweepConfig", progress: Progress) -> Swe
     from byheart.sweep.run.command import sweep
 
     return sweep(request, setup, config_of, progress)
+
+
+def compare_bases(plan: Plan, progress: Progress) -> BasesResult:
+    """What `bases` does, once its words are read."""
+    from byheart.choosing.compare import compare, estimate
+
+    return estimate(plan, progress) if plan.config.estimate else compare(plan, progress)
 
 
 def _claim(folder: Path, multirun: bool, is_given: bool) -> None:

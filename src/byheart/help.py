@@ -80,6 +80,11 @@ def page(command: Command, every: bool = False) -> str:
         flags = [flag for flag in FLAGS if not (command.sweeps and "multirun" in flag[0])]
         lines += ["", _bold("flags"), *_table(flags if every else flags[:3], least=20)]
         lines += ["", "`--key value` is read as key=value."]
+    if command.name == "bases":
+        lines += [
+            "",
+            *wrap("All keys and groups of `byheart learn --help` can be used here too, but for model.", WIDTH),
+        ]
     if command.name == "evaluate":
         lines += ["", "All other settings stay as in the run."]
     return "\n".join(lines)

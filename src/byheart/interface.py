@@ -1,4 +1,4 @@
-"""The Python interface, which the command line uses too: `from byheart import learn, expand, evaluate, sweep, ask`.
+"""The Python interface, which the command line uses too: `from byheart import learn, expand, evaluate, sweep, bases, ask`.
 
     result = learn(documents="handbook.pdf", lr=3e-4, overrides={"adapter.rank": 8})
     result.scores["tuned"]["contains"]["value"]
@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack, cast
 
+from byheart.candidates import SAMPLE, STEPS, read_bases
+from byheart.choosing.records import BasesResult
 from byheart.config.compose import read_request
 from byheart.config.quoting import in_hydras_grammar, quoted
-from byheart.dispatch import check, run_one, run_sweep, score_again
+from byheart.dispatch import check, compare_bases, run_one, run_sweep, score_again
 from byheart.errors import Problem, UserError
 from byheart.progress import Progress, no_progress
 from byheart.results import EvaluateResult, ExpandResult, LearnResult, SweepResult
@@ -70,6 +72,23 @@ def evaluate(
 ) -> EvaluateResult:
     """Scores a finished run again; `questions`, `evaluation` and `trainer` may change."""
     return score_again(read_request([f"run={run}", *_words(words, options)]), progress)
+
+
+def bases(
+    models: Names | Sequence[str | Path],
+    *words: str,
+    steps: int = STEPS,
+    sample: int = SAMPLE,
+    progress: Progress = no_progress,
+    **options: Unpack[Options],
+) -> BasesResult:
+    """Ranks base models on sample questions, and recommends one. `models`: folders, hub ids, names of shipped models.
+
+    `steps`: of training for each, 0 for none. `sample`: questions at most. The same call again goes on where it stopped.
+    """
+    names = [models] if isinstance(models, str) else [str(model) for model in models]
+    own = [*(f"models={name}" for name in names), f"steps={steps}", f"sample={sample}"]
+    return compare_bases(read_bases([*own, *_words(words, options)]), progress)
 
 
 def sweep(

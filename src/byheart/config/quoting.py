@@ -69,7 +69,7 @@ def _quote_paths(value: str, multirun: bool, several: bool) -> str:
     inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
     # One path key takes one path: names with commas between them are a sweep, if one of them exists.
     listed = (inner != value or "," in value) if several else multirun and kind == "other" and inner == value
-    if listed and (names := _names_in(inner)) is not None:
+    if listed and (names := names_in(inner)) is not None:
         joined = ",".join(map(_quote_if_needed, names))
         return joined if multirun and inner == value else f"[{joined}]"
     if kind == "list" or (kind == "sweep" and (multirun or "(" in value)):
@@ -77,7 +77,7 @@ def _quote_paths(value: str, multirun: bool, several: bool) -> str:
     return quoted(value)
 
 
-def _names_in(text: str) -> list[str] | None:
+def names_in(text: str) -> list[str] | None:
     """The names in a comma-separated list, where at least one of them exists; a name may itself hold commas."""
     parts, names, start = text.split(","), [], 0
     while start < len(parts):

@@ -20,12 +20,13 @@ from byheart.errors import Problem
 
 DRY_RUN = ("dry_run", "dryrun", "dry")
 TRAINING = ("learn", "expand", "sweep", "check")
-WITH_SETTINGS = (*TRAINING, "evaluate", "pick")  # the other commands have words of their own
+WITH_SETTINGS = (*TRAINING, "evaluate", "pick", "bases")  # the other commands have words of their own
 SEVERAL = ("multirun", "multi_run")
 BOOLEANS = ("true", "false", "yes", "no", "on", "off", "0", "1")
 CURLY = str.maketrans({**dict.fromkeys("“”„", '"'), **dict.fromkeys("‘’‚", "'")})  # a word processor's quotes
 KEY = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*")
 DOCUMENT = re.compile(r"[/*?]|\.(pdf|te?xt|md|markdown|x?html?|docx?|rtf|odt|epub|pptx?)$", re.I)
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+", re.A)
 QUESTIONS = re.compile(r"\.(jsonl|ndjson)$", re.I)
 
 
@@ -233,6 +234,8 @@ def _bare(typed: Typed, word: str, rest: list[str], commands: Sequence[str]) -> 
     elif command == "pick":
         number = rest.pop(0) if word == "trial" and rest and rest[0].isdigit() else word
         typed.take(f"trial={number}" if number.isdigit() else word)
+    elif command == "bases" and _is_model(word):
+        _add_model(typed, word)
     elif not is_there and (name := _with_blanks(word, rest)):
         del rest[: name.count(" ") - word.count(" ")]
         typed.documents.append(name)
@@ -285,6 +288,23 @@ def _is_sweep(word: str) -> bool:
     return word.endswith((".yaml", ".yml")) or any(
         (folder / f"{word}.yaml").is_file() for folder in (Path("sweeps"), sweeps_folder())
     )
+
+
+def _is_model(word: str) -> bool:
+    """Whether a word alone is a base: a shipped model, a folder with a model, or a hub id that is no file."""
+    if file_exists(word):
+        return (Path(word).expanduser() / "config.json").is_file()
+    shipped = options().get(word, "").startswith("model=")
+    return shipped or bool(HUB_ID.fullmatch(word) and not re.search(r"\.[A-Za-z]{2,5}$", word))
+
+
+def _add_model(typed: Typed, word: str) -> None:
+    """A base that was named without a key, after those of `models=`."""
+    said = next((each for each in typed.words if each.startswith("models=")), "")
+    names = re.sub(r"^\[(.*)\]$", r"\1", said.partition("=")[2])
+    for words in (typed.words, typed.line):
+        words[:] = [each for each in words if not said or each != said]
+        words.append(f"models=[{f'{names},{word}' if names else word}]")
 
 
 def is_document(word: str) -> bool:

@@ -1,0 +1,1 @@
+"""Compares base models on sample questions before any long training, and recommends one."""
