@@ -21,7 +21,7 @@ class Consistency:
     """consistent, wordings_mean and wordings_worst, over `sample` taught facts, always the same ones.
 
     Wordings are examples on one fact in one direction with equal answers, trained and held out alike. `consistent`: the
-    answers to all of them are equal once normalised, right or wrong. `wordings_worst`: each contains the answer. A fact
+    answers to all of them are equal once normalised, right or wrong, and not empty. `wordings_worst`: each contains the answer. A fact
     with one wording only is left out.
     """
 
@@ -53,7 +53,7 @@ class Consistency:
             texts, answer, name = [next(said).strip() for _ in group], group[0].answer, PREFIX + group[0].facts[0]
             right = [contains(text, answer) for text in texts]
             metrics = {
-                "consistent": float(len({normalise(text) for text in texts}) == 1),
+                "consistent": float(len({normalise(text) for text in texts}) == 1 and any(texts)),
                 "wordings_mean": sum(right) / len(right),
                 "wordings_worst": float(all(right)),
             }

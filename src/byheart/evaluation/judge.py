@@ -152,12 +152,12 @@ class _Sitting:
 
     def account(self, asked: Sequence[Probe]) -> dict[str, Any]:
         """What scores.json says of the judge beside its figures."""
-        audit = audit_counts(self.items, self.audited)
+        audit = audit_counts(self.items, self.audited) if self.audited or not self.error else {}
         found = doubts(audit)
         matches = [compare(case.given, accepted(probe)) for probe, case in zip(asked, self.cases, strict=True)]
         return {
             "model": self.judge.title,
-            "trusted": not found,
+            "trusted": not found if audit else None,
             "doubts": found,
             "audit": audit,
             "judged": len(self.verdicts),

@@ -97,7 +97,7 @@ def agreement(pairs: Sequence[tuple[bool, bool]]) -> Json:
     first, second = (sum(pair[side] for pair in pairs) / count for side in (0, 1))
     by_chance = first * second + (1 - first) * (1 - second)
     kappa = None if by_chance == 1 else (same / count - by_chance) / (1 - by_chance)
-    return {**asdict(wilson(same, count)), "kappa": kappa, "both": dict(Counter(_cell(*pair) for pair in pairs))}
+    return {**asdict(wilson(same, count)), "kappa": kappa, "counts": dict(Counter(_cell(*pair) for pair in pairs))}
 
 
 def judged(conditions: Mapping[str, Scored]) -> Json:

@@ -1,8 +1,10 @@
 """What the terminal and the page say of the judge: whether it can be trusted, and how far it agrees with matching."""
 
+from collections.abc import Sequence
+
 from byheart.evaluation.judge_audit import KINDS, NAME, UNREAD
 from byheart.evaluation.verdict import CORRECT
-from byheart.records import Json
+from byheart.records import Json, counted
 from byheart.report.tables import MODELS, percent
 
 MATCHES = {"exact_match": "exact answer", "contains": "contains the answer"}
@@ -15,11 +17,11 @@ def doubted(scores: Json) -> bool:
 
 def mark(scores: Json, metric: str) -> str:
     """What stands behind the name of a metric."""
-    return " (not to be trusted)" if metric.startswith("judged_") and doubted(scores) else ""
+    return " (not trusted)" if metric.startswith("judged_") and doubted(scores) else ""
 
 
-def told(scores: Json) -> list[str]:
-    """The sentences on the judge; empty where there was none."""
+def told(scores: Json, models: Sequence[str] = tuple(MODELS)) -> list[str]:
+    """The sentences on the judge and on these models' answers; empty where there was none."""
     account = scores.get(NAME) or {}
     if not account:
         return []
@@ -31,8 +33,11 @@ def told(scores: Json) -> list[str]:
         for kind, count in account["audit"].items()
         if kind in KINDS
     ]
-    lines.append(f"Judge {account['model']}. Put to the test, it called correct: {', '.join(counts)}.")
+    tested = f" Put to the test, it called correct: {', '.join(counts)}." if counts else ""
+    lines.append(f"Judge {account['model']}.{tested}{_cost(account['bill'])}")
     for name, own in account["answers"].items():
+        if name not in models and not own["error"]:
+            continue
         lines += _of_a_model(MODELS.get(name, name), own)
     return lines
 
@@ -50,3 +55,9 @@ def _of_a_model(name: str, own: Json) -> list[str]:
     missing = f"; {own[UNREAD]} answers were not judged" if own[UNREAD] else ""
     agrees = f"the judge agrees in {' and '.join(found)}" if found else "no answer was judged"
     return [f"{name.capitalize()}: of {own['judged']} answers {agrees}{missing}."]
+
+
+def _cost(bill: Json) -> str:
+    sent, tokens = bill["requests"], bill["input_tokens"] + bill["output_tokens"]
+    cost = "" if bill["cost"] is None else f", cost {bill['cost']:.2f}"
+    return f" {counted(sent, 'request')} sent, {tokens:,} tokens{cost}." if sent else " All its verdicts were known."
