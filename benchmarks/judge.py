@@ -91,7 +91,7 @@ def scripted(model: str) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             fields = json.loads(body["messages"][-1]["content"])
             given = fields["given_answer"]

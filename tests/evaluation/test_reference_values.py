@@ -52,7 +52,9 @@ def test_where_a_reader_sees_no_difference_there_is_none(said, gold, metric, our
 class Knows(ToyRecaller):
     """Gives each token of a reply a probability by a table."""
 
-    table = {"Alaska": [0.5, 0.25], "in Alaska": [0.5, 0.9, 0.9], "": []}
+    def __init__(self):
+        super().__init__()
+        self.table = {"Alaska": [0.5, 0.25], "in Alaska": [0.5, 0.9, 0.9]}
 
     def likelihoods(self, asked):
         return [[(sum(map(log, self.table[text])), len(self.table[text])) for text in texts] for _, texts in asked]
