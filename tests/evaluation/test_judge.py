@@ -157,7 +157,8 @@ def test_a_judge_that_dies_costs_its_own_figures_only_and_the_rest_is_paid_later
         scored = combine(recall, broken)
         assert scored.metrics["contains"].value == 0.5 and "judged_correct" not in scored.metrics
         assert not scored.whole and "out of memory" in scored.notes[0] and "evaluation.judge" not in scored.metrics
-        assert "have no verdict" in shown.told(summarise(MANY, {"untuned": scored, "tuned": scored}))[1]
+        told = shown.told(summarise(MANY, {"untuned": scored, "tuned": scored}))
+        assert "no verdicts (untuned, tuned): " in told[-1] and "out of memory" in told[-1]
         server.script = fair
         before = len(server.calls)
         again = judge(server).score(model, MANY)

@@ -116,7 +116,7 @@ class _Sitting:
             # An empty answer needs no judge.
             self.verdicts = dict.fromkeys(range(len(self.cases)) - said.keys(), NOT_ATTEMPTED) | found
         except Exception as error:  # a server that fails in whatever way must not cost the other scores of an hour
-            told = str(error.problems[0]) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            told = error.problems[0].what if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             self.error = _named(" ".join(told.split()))
 
     def _find_room(self) -> None:
@@ -178,7 +178,7 @@ class _Sitting:
         asked = counted(len(self.cases), "answer")
         if self.error:
             again = "byheart evaluate on this run asks again, and pays only for the verdicts that are missing"
-            return (f"the judge failed, so {asked} have no verdict: {self.error} ({again})",)
+            return (f"the judge {self.judge.title} failed, so {asked} have no verdict: {self.error}; {again}",)
         found = []
         if why := doubts(audit_counts(self.items, self.audited)):
             found.append(
@@ -197,4 +197,4 @@ def _metrics(verdict: str | None) -> dict[str, float]:
 
 def _named(text: str) -> str:
     """A message of the teachers' client, with the keys that the judge has."""
-    return re.sub(r"\bteacher\.(?=[a-z])", f"{WHERE}.", re.sub(r"\bteacher (?=\S+ at http)", "judge ", text))
+    return re.sub(r"\bteacher\.(?=[a-z])", f"{WHERE}.", text)

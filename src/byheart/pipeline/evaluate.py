@@ -162,8 +162,7 @@ def score_model(
             parts.append(member.score(asked, probes, partial(_report, run, title, unit), probe_set.material))
         scored = combine(*parts)
         write_jsonl(file, [scored])
-        if scored.whole:
-            mark_done(file, key)
+        mark_done(file, key if scored.whole else "")  # a marker of other settings must not stand beside it
         # With the count: generated probes are included here, and left out of the table at the end.
         found = {metric: scored.metrics[metric] for metric in ("choice_norm", "contains") if metric in scored.metrics}
         note("; ".join(f"{METRICS[metric]} {at.value:.2f} of {at.count}" for metric, at in found.items()))

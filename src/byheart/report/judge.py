@@ -35,16 +35,18 @@ def told(scores: Json, models: Sequence[str] = tuple(MODELS)) -> list[str]:
     ]
     tested = f" Put to the test, it called correct: {', '.join(counts)}." if counts else ""
     lines.append(f"Judge {account['model']}.{tested}{_cost(account['bill'])}")
+    failed: dict[str, list[str]] = {}
     for name, own in account["answers"].items():
-        if name not in models and not own["error"]:
-            continue
-        lines += _of_a_model(MODELS.get(name, name), own)
-    return lines
+        if own["error"]:
+            failed.setdefault(own["error"], []).append(MODELS.get(name, name))
+        elif name in models:
+            lines.append(_of_a_model(MODELS.get(name, name), own))
+    return lines + [
+        f"It failed, so there are no verdicts ({', '.join(whose)}): {why}." for why, whose in failed.items()
+    ]
 
 
-def _of_a_model(name: str, own: Json) -> list[str]:
-    if own["error"]:
-        return [f"The {name} model's answers have no verdict: {own['error']}."]
+def _of_a_model(name: str, own: Json) -> str:
     found = []
     for metric, words in MATCHES.items():
         if at := own["agreement"].get(metric):
@@ -54,10 +56,10 @@ def _of_a_model(name: str, own: Json) -> list[str]:
             )
     missing = f"; {own[UNREAD]} answers were not judged" if own[UNREAD] else ""
     agrees = f"the judge agrees in {' and '.join(found)}" if found else "no answer was judged"
-    return [f"{name.capitalize()}: of {own['judged']} answers {agrees}{missing}."]
+    return f"{name.capitalize()}: of {own['judged']} answers {agrees}{missing}."
 
 
 def _cost(bill: Json) -> str:
     sent, tokens = bill["requests"], bill["input_tokens"] + bill["output_tokens"]
     cost = "" if bill["cost"] is None else f", cost {bill['cost']:.2f}"
-    return f" {counted(sent, 'request')} sent, {tokens:,} tokens{cost}." if sent else " All its verdicts were known."
+    return f" {counted(sent, 'request')} sent, {tokens:,} tokens{cost}." if sent else ""
