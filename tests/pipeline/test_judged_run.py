@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from byheart import cli
 from byheart.store import read_json
 from byheart.teacher import sender
@@ -10,6 +12,7 @@ from sweep.toy import QUICK, TEXT
 from teacher.chat_server import ChatServer, Say, answer, error
 
 
+@pytest.mark.slow
 def test_a_judge_that_dies_ends_no_run_and_is_asked_for_the_rest_later(tmp_path, monkeypatch, toy_model, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BYHEART_CACHE", str(tmp_path / "cache"))
@@ -26,7 +29,7 @@ def test_a_judge_that_dies_ends_no_run_and_is_asked_for_the_rest_later(tmp_path,
         fields = json.loads(call.said)
         verdict = "correct" if fields["given_answer"] in fields["right_answers"] else "incorrect"
         return (
-            error("out of memory", 500) if dead and call.number > 20 else Say(answer(json.dumps({"verdict": verdict})))
+            error("out of memory", 500) if dead and call.number > 5 else Say(answer(json.dumps({"verdict": verdict})))
         )
 
     judged = ["evaluation=[recall,judge]", "evaluation.judge.model=toy", "evaluation.judge.retries=0"]
@@ -40,7 +43,7 @@ def test_a_judge_that_dies_ends_no_run_and_is_asked_for_the_rest_later(tmp_path,
         assert "contains" in scores["tuned"] and "judged_correct" not in scores["tuned"]
         assert "judge toy at" in shown and "failed" in shown and "out of memory" in Path("run/report.html").read_text()
         dead = False
-        paid = {call.said for call in server.calls[:21]}
+        paid = {call.said for call in server.calls[:6]}
         sent = len(server.calls)
         assert cli.main(["evaluate", "run=run", *judged]) == 0
         assert paid.isdisjoint(call.said for call in server.calls[sent:])
