@@ -338,6 +338,8 @@ def test_every_shipped_option_builds(option, monkeypatch):
     extra = ["expansion.file.path=pairs.jsonl"] if "file" in option else []
     if any(f"[{asking}]" in option for asking in ("ladder", "angles", "rewrites")):
         extra = ["teacher=openai"]
+    if "[judge]" in option:
+        extra = ["evaluation.judge.model=toy", "evaluation.judge.base_url=http://localhost:8000/v1"]
     if {"teacher=openai", "teacher=batch"} & {option, *extra}:
         extra += ["teacher.model=toy", "teacher.base_url=http://localhost:8000/v1"]
     assert run_config("documents=a.txt", option, *extra)

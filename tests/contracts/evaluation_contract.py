@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from byheart.evaluation.base import Material, OnProgress, Scored, silent
-from byheart.records import Document, Fact, Probe
+from byheart.records import Document, Example, Fact, Probe
 
 CONF = Path(__file__).parents[2] / "conf" / "evaluation"
 
@@ -37,7 +37,14 @@ _FACTS = [
     Fact(f"lamps:{i}", "lamps", "lamps:0", _TEXT.index(each), _TEXT.index(each) + len(each), each, 20)
     for i, each in enumerate(_SENTENCES)
 ]
-MATERIAL = Material((Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2])
+_WORDINGS = {
+    fact.id: [
+        Example(f"{fact.id}-{n}", f"{words}{probe.question}", probe.answers[0], (fact.id,), "simple", "forward", "file")
+        for n, words in enumerate(("", "Tell me: ", "Once more: "))
+    ]
+    for fact, probe in zip(_FACTS[::2], PROBES, strict=False)
+}
+MATERIAL = Material((Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2], {}, _WORDINGS)
 
 
 @dataclass

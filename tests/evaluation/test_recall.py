@@ -52,7 +52,7 @@ class TestRecall(EvaluationContract):
 def test_exact_match_and_f1_agree_with_torchmetrics(data):
     from torchmetrics.functional.text import squad
 
-    rows = [json.loads(line) for line in (data / "squad" / "questions.jsonl").read_text().splitlines()][::4]
+    rows = [json.loads(line) for line in (data / "squad" / "questions.jsonl").read_text().splitlines()][::16]
     cases = []
     for row, other in zip(rows, rows[1:] + rows[:1], strict=True):
         gold = row["answers"]

@@ -4,12 +4,13 @@ A member is a frozen dataclass in a file of its own, with one YAML of the same s
 Open book needs no member: its caller hands over probes whose question already carries the passage (`retrieval.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from byheart.errors import Problem, UserError
-from byheart.records import Answer, Document, Fact, Probe, Value
+from byheart.records import Answer, Document, Example, Fact, Probe, Value
+from byheart.teacher.base import Estimate
 
 OnProgress = Callable[[int, int], None]  # (done, of how many)
 METRICS = {  # the one name of each, on the screen, the page and in the docs; in the order in which they are shown
@@ -20,6 +21,14 @@ METRICS = {  # the one name of each, on the screen, the page and in the docs; in
     "contains": "contains the answer",
     "exact_match": "exact answer",
     "f1": "overlap of words (F1)",
+    "rouge_l": "words in the answer's order (ROUGE-L)",
+    "probability": "probability of the answer, per token",
+    "judged_correct": "correct, by the judge",
+    "judged_incorrect": "incorrect, by the judge",
+    "judged_not_attempted": "not attempted, by the judge",
+    "consistent": "same answer in every wording",
+    "wordings_mean": "right, over all wordings",
+    "wordings_worst": "right in every wording",
     "perplexity_ratio": "general text, times as hard to predict",
     "verbatim": "goes on word for word",
     "paraphrase": "goes on in other words",
@@ -68,11 +77,16 @@ class Recaller(Protocol):
 
 @dataclass(frozen=True)
 class Material:
-    """What a run taught, for members that audit the training: the facts that rows teach, and those that none teaches."""
+    """What a run taught, for members that audit the training: the facts that rows teach, and those that none teaches.
+
+    `asked`: the probes by id, each with its bare question. `wordings`: Fact.id -> the examples on a taught fact.
+    """
 
     documents: Sequence[Document] = ()
     taught: Sequence[Fact] = ()
     untaught: Sequence[Fact] = ()
+    asked: Mapping[str, Probe] = field(default_factory=dict)
+    wordings: Mapping[str, Sequence[Example]] = field(default_factory=dict)
 
 
 NOTHING = Material()
@@ -84,6 +98,9 @@ class Scored:
 
     metrics: dict[str, Value] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what the user is to be warned of
+    accounts: dict[str, dict[str, Any]] = field(default_factory=dict)  # member -> what scores.json says of it, as JSON
+    whole: bool = True  # False: a part failed, and the next command scores again
 
 
 class Evaluation(Protocol):
@@ -98,6 +115,17 @@ class Evaluation(Protocol):
     def score(
         self, model: Recaller, probes: Sequence[Probe], on_progress: OnProgress = ..., material: Material = ...
     ) -> Scored: ...
+
+
+@runtime_checkable
+class Paid(Protocol):
+    """An evaluation that sends the answers to a server: it can say beforehand what is wrong, and what it may cost."""
+
+    def problems(self) -> Sequence[Problem]: ...
+
+    def expected(self, probes: Sequence[Probe], models: int) -> Estimate:
+        """The most that the answers of so many models would take. Nothing is sent."""
+        ...
 
 
 def require_count(where: str, value: object, least: int = 1) -> None:
@@ -115,8 +143,10 @@ def combine(*parts: Scored) -> Scored:
     """The scores of several evaluations of one model as one; the answers to one probe are merged."""
     metrics: dict[str, Value] = {}
     answers: dict[str, Answer] = {}
+    accounts: dict[str, dict[str, Any]] = {}
     for part in parts:
         metrics |= part.metrics
+        accounts |= part.accounts
         for probe, new in part.answers.items():
             old = answers.get(probe, Answer(probe=probe, text=""))
             answers[probe] = replace(
@@ -125,4 +155,23 @@ def combine(*parts: Scored) -> Scored:
                 metrics=old.metrics | new.metrics,
                 chosen=old.chosen if new.chosen is None else new.chosen,
             )
-    return Scored(metrics, answers)
+    notes = tuple(note for part in parts for note in part.notes)
+    return Scored(metrics, answers, notes, accounts, all(part.whole for part in parts))
+
+
+class AskedOnce:
+    """A model that is asked each question once: members that want the same answers share them."""
+
+    def __init__(self, model: Recaller):
+        self.model = model
+        self.said: dict[tuple[str, int], str] = {}
+
+    def answer(self, questions: Sequence[str], max_new_tokens: int, on_progress: OnProgress = silent) -> list[str]:
+        new = [each for each in dict.fromkeys(questions) if (each, max_new_tokens) not in self.said]
+        known = len(questions) - len(new)
+        texts = self.model.answer(new, max_new_tokens, lambda done, _: on_progress(known + done, len(questions)))
+        self.said |= {(question, max_new_tokens): text for question, text in zip(new, texts, strict=True)}
+        return [self.said[question, max_new_tokens] for question in questions]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SLICE = 8
 LOWEST = 0.2  # share of the tokens, of Min-K%
 LEAST = 10  # facts of each kind, below which no curve is drawn
-FALSE_ALARMS = 0.01
+PER_FALSE_ALARM = 100  # facts that were not taught, for each that may be taken for taught
 PREFIX = "member-"
 SCORES = {"membership": "loss", "membership_zlib": "zlib", "membership_min_k": "min_k"}
 
@@ -103,16 +103,6 @@ def curve(answers: Mapping[str, Answer], score: str) -> tuple[Value, Value]:
     scores = np.array([row[score] for row in rows])
     taught, other = (scores[[row["taught"] == kind for row in rows]] for kind in (1.0, 0.0))
 
-    def area(a: "np.ndarray", b: "np.ndarray") -> float:
-        ordered = np.sort(b)
-        above = len(b) - np.searchsorted(ordered, a, side="right")
-        equal = np.searchsorted(ordered, a, side="right") - np.searchsorted(ordered, a, side="left")
-        return float((above + equal / 2).mean() / len(b))
-
-    def found(a: "np.ndarray", b: "np.ndarray") -> float:
-        allowed = int(FALSE_ALARMS * len(b))  # so many of the others may lie below the limit
-        return float((a < np.sort(b)[allowed]).mean())
-
     random = np.random.default_rng(SEED)
     draws = [(random.choice(taught, len(taught)), random.choice(other, len(other))) for _ in range(DRAWS)]
 
@@ -121,7 +111,25 @@ def curve(answers: Mapping[str, Answer], score: str) -> tuple[Value, Value]:
         low, high = np.percentile([statistic(*drawn) for drawn in draws], (2.5, 97.5))
         return Value(at, len(scores), min(float(low), at), max(float(high), at))
 
-    return value(area), value(found)
+    return value(area_under), value(found_at)
+
+
+def area_under(taught: "np.ndarray", other: "np.ndarray") -> float:
+    """The area under the ROC curve of scores that are lower for what was taught."""
+    import numpy as np
+
+    ordered = np.sort(other)
+    above = len(other) - np.searchsorted(ordered, taught, side="right")
+    equal = np.searchsorted(ordered, taught, side="right") - np.searchsorted(ordered, taught, side="left")
+    return float((above + equal / 2).mean() / len(other))
+
+
+def found_at(taught: "np.ndarray", other: "np.ndarray") -> float:
+    """The share of what was taught that is found where 1 % of the others, at most, are taken for it."""
+    import numpy as np
+
+    allowed = len(other) // PER_FALSE_ALARM  # so many of the others may lie below the limit
+    return float((taught < np.sort(other)[allowed]).mean())
 
 
 def _some(facts: Sequence[Fact], count: int) -> list[Fact]:

@@ -7,34 +7,43 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from math import exp
 from typing import ClassVar
 
 from byheart.documents.languages.folding import fold_for_comparison
 from byheart.documents.languages.language import MARKS, UNSPACED
+from byheart.errors import Problem, UserError
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import means
 from byheart.records import Answer, Probe
 
 ON_THE_CURVE = "f1"  # long answers are seldom complete: `contains` stays at 0 while F1 already rises
 _LETTER = rf"[\w{MARKS}]"
+_WORD = re.compile(rf"(?:[^\W_]|[{MARKS}])+")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
 
 
 @dataclass(frozen=True)
 class Recall:
-    """exact_match, f1 and contains of the model's greedy answers, each the best over the accepted answers.
+    """exact_match, f1, contains and rouge_l of the model's greedy answers, each the best over the accepted answers.
 
     Normalisation, exact match and F1 are those of SQuAD v1.1 (Rajpurkar et al. 2016), after signs that mean the same are
     folded: quotation marks, dashes, ligatures, full-width forms, digits of any script, thousands separators, "three" and "3".
+    ROUGE-L is the F-measure of Lin (2004) without stemming, after the same folding. `probability` adds the probability of
+    the accepted answer itself, P(answer | question) ** (1 / tokens) as in TOFU (arXiv 2401.06121), without its end of turn.
     `sample` asks that many probes only, always the same ones, wherever they stand in the file.
     """
 
     max_new_tokens: int = 32
     sample: int | None = None
+    probability: bool = False
     asks_probes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_count("evaluation.recall.max_new_tokens", self.max_new_tokens)
+        if not isinstance(self.probability, bool):
+            where, value = "evaluation.recall.probability", repr(self.probability)
+            raise UserError(Problem("must be true or false", where, value, "write true"))
         if self.sample is not None:
             require_count("evaluation.recall.sample", self.sample)
 
@@ -48,7 +57,13 @@ class Recall:
         asked = self.asked(probes)
         on_progress(0, len(asked))
         texts = model.answer([probe.question for probe in asked], self.max_new_tokens, on_progress) if asked else []
-        return self.scored(asked, texts)
+        scored = self.scored(asked, texts)
+        if not self.probability or not asked:
+            return scored
+        pairs = model.likelihoods([(probe.question, accepted(probe)) for probe in asked])
+        for probe, found in zip(asked, pairs, strict=True):
+            scored.answers[probe.id].metrics["probability"] = max(exp(total / max(n, 1)) for total, n in found)
+        return Scored(means(asked, scored.answers), scored.answers)
 
     def asked(self, probes: Sequence[Probe]) -> list[Probe]:
         """Those that it asks, in its order."""
@@ -98,11 +113,12 @@ def sampled(probes: Sequence[Probe], count: int | None) -> list[Probe]:
 
 
 def compare(text: str, golds: Sequence[str]) -> dict[str, float]:
-    """The three metrics of one answer."""
+    """The metrics of one answer's words."""
     return {
         "exact_match": max(float(normalise(text) == normalise(gold)) for gold in golds),
         "f1": max(token_f1(text, gold) for gold in golds),
         "contains": max(float(contains(text, gold)) for gold in golds),
+        "rouge_l": max(rouge_l(text, gold) for gold in golds),
     }
 
 
@@ -122,6 +138,16 @@ def token_f1(text: str, gold: str) -> float:
         return float(said == wanted)
     shared = sum((Counter(said) & Counter(wanted)).values())
     return 2 * shared / (len(said) + len(wanted))
+
+
+def rouge_l(text: str, gold: str) -> float:
+    """The F-measure of the longest common subsequence of words, 0 to 1. Marks part words, so that "don't" is two."""
+    from rapidfuzz.distance import LCSseq
+
+    said, wanted = (_WORD.findall(_spaced(fold_for_comparison(each))) for each in (text, gold))
+    if not said or not wanted:
+        return 0.0
+    return 2 * LCSseq.similarity(said, wanted) / (len(said) + len(wanted))
 
 
 def contains(text: str, gold: str) -> bool:

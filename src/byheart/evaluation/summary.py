@@ -7,6 +7,7 @@ from typing import Any
 from byheart.evaluation.base import Scored
 from byheart.evaluation.forgetting import ratio
 from byheart.evaluation.intervals import differences, means
+from byheart.evaluation.judge_audit import judged
 from byheart.evaluation.membership import against
 from byheart.evaluation.recall import accepted
 from byheart.records import Answer, Probe
@@ -28,6 +29,7 @@ def summarise(
         "untaught"                                  the block of the questions on facts that no row teaches, if any
         "halves" "by_document" "by_angle"           {name: block}; halves and documents of the headline set,
                                                     angles of all probes that have one
+        "judge"            what is known of the judge, if there was one: its audit, its agreement with matching, its cost
         "probes"           "questions" or "generated": what the headline set is
         "headline"         the metric that decides right or wrong; where some probes have options and others have not,
                            `right`, a metric of its own in every block: each probe by its own rule
@@ -62,6 +64,8 @@ def summarise(
     result["halves"] = _by(lambda probe: str(probe.tags.get("half", "")), head, block)
     result["by_document"] = _by(lambda probe: probe.document or str(probe.tags.get("document", "")), head, block)
     result["by_angle"] = _by(lambda probe: probe.angle, [*questions, *generated], block)
+    if account := judged(conditions):
+        result["judge"] = account
     result["probes"] = QUESTIONS if questions else GENERATED
     result["headline"] = headline_of(head)
     found = [how[probe.id] for probe in head if how and probe.id in how]

@@ -17,8 +17,10 @@ from byheart.expansion.file import File, read_pairs
 from byheart.expansion.rules.rules import Rules
 from byheart.model.replay import ANSWER_TOKENS, DISTINCT, QUESTION_TOKENS, TEXT_TOKENS
 from byheart.model.sizes import ModelSizes, download_bytes, of_model, sizes_of
+from byheart.pipeline.evaluate import collect_probes
 from byheart.pipeline.prepare_data import PreparedData, estimate_teacher
 from byheart.pipeline.run_config import RunConfig
+from byheart.records import Probe
 from byheart.results import Needs, RunEstimate, TrainingEstimate
 from byheart.training.hardware import Place, expected_place
 from byheart.training.job import TrainJob, TrainResult
@@ -88,6 +90,8 @@ def estimate_run(config: RunConfig, source: Source | None, data: PreparedData | 
     a measurement, where it is needed, loads it."""
     cost = estimate_teacher(config, source) if source is not None else {}
     rows = _Rows.of_data(config, data) if data else _Rows.of_source(config, source) if source else None
+    for name, member in config.paid.items():
+        cost[name] = member.expected(_probes(config, data, rows.probes if rows else 0), _models(config))
     return RunEstimate(cost, _training(config, data) if data else None, _needs(config, rows, quickly, bool(data)))
 
 
@@ -189,7 +193,7 @@ def _once(
     """Seconds beside the training."""
     answers = next((m.max_new_tokens for m in config.evaluation.values() if isinstance(m, Recall)), 0)
     general = any(isinstance(member, Forgetting) for member in config.evaluation.values())
-    models = 3 if config.retrain == "none" else 4  # untuned, open book, tuned
+    models = _models(config)
     scored = models * pace.writing(rows.probes, answers, itemsize)
     scored += pace.reading(rows.probes * (models * (TURNS + WORDING) + rows.passage))
     if general:
@@ -202,6 +206,23 @@ def _once(
     loaded = models * sizes.parameters * itemsize / READ_S
     rules = any(isinstance(member, Rules) for member in config.expansion.values()) and not made
     return START_S + loaded + scored + sampled + (RULES_S + FACT_S * rows.facts if rules else 0.0)
+
+
+def _models(config: RunConfig) -> int:
+    """Untuned, open book, tuned, and retrained where it is asked for."""
+    return 3 if config.retrain == "none" else 4
+
+
+def _probes(config: RunConfig, data: PreparedData | None, count: int) -> list[Probe]:
+    """The probes that the models will be asked; those that are not written yet are as long as usual."""
+    if data:
+        return list(collect_probes(config, data).final)
+    asked = load_questions(config.questions) if config.questions else []
+    kept = asked[: round((1 - config.dev) * len(asked))]
+    return kept + [
+        Probe(f"{n}", " ".join([f"{n}", *["question"] * WORDING]), (" ".join([f"a{n}"] * WORDING),))
+        for n in range(max(0, count - len(kept)))
+    ]
 
 
 def _speed(place: Place, quickly: bool) -> Speed | None:

@@ -1,11 +1,11 @@
 """Scoring: the same probes for the untuned model, open book, and the trained adapters."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from byheart.evaluation.base import METRICS, NOTHING, Material, Scored, combine
+from byheart.evaluation.base import METRICS, NOTHING, AskedOnce, Material, Scored, combine
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.recall import sampled
 from byheart.evaluation.retrieval import OpenBook
@@ -17,7 +17,7 @@ from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Advanced
-from byheart.records import Json, Probe
+from byheart.records import Example, Json, Probe
 from byheart.report.next_steps import from_here
 from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
 
@@ -77,18 +77,29 @@ def probes_of(data: PreparedData, ids: Sequence[str], source: str = GENERATED) -
 
 def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> ProbeSet:
     open_book, how = OpenBook(data.documents, data.chunks, data.facts).open(probes.final)
-    return ProbeSet(config, probes.final, tuple(open_book), how, material_of(data))
+    return ProbeSet(config, probes.final, tuple(open_book), how, material_of(data, probes.final))
 
 
-def material_of(data: PreparedData) -> Material:
-    """What rows teach, and what was held out whole, for members that audit the training."""
+def material_of(data: PreparedData, probes: Sequence[Probe] = ()) -> Material:
+    """What rows teach, and what was held out whole, for members that audit the training; the probes as they were asked."""
     taught = {fact for example in data.examples_of(data.split.train) for fact in example.facts}
     held_out = set(data.split.heldout_facts)
     return Material(
         data.documents,
         [fact for fact in data.facts if fact.id in taught - held_out],
         [fact for fact in data.facts if fact.id in held_out],
+        {probe.id: probe for probe in probes},
+        wordings_of(data, taught - held_out),
     )
+
+
+def wordings_of(data: PreparedData, facts: Collection[str]) -> dict[str, list[Example]]:
+    """Fact.id -> all examples on it alone, trained and held out."""
+    found: dict[str, list[Example]] = {}
+    for example in data.examples_of((*data.split.train, *data.split.validation, *data.split.test)):
+        if len(example.facts) == 1 and example.facts[0] in facts:
+            found.setdefault(example.facts[0], []).append(example)
+    return found
 
 
 def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeSet:
@@ -105,7 +116,7 @@ def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeS
         with run.stage("speed", f"Timing the untuned model on {TIMED} questions"):
             for title, member in config.evaluation.items():
                 if member.asks_probes:
-                    member.score(model, some, partial(_report, run, title, "questions"))
+                    member.score(model, some, partial(_report, run, title, "questions"), probe_set.material)
         fit = probes_that_fit(config, run, (time.monotonic() - began) / TIMED)
         count = run.record["probes_asked"] = min(len(probes), max(TIMED, int(fit)))
     if count >= len(probes):
@@ -144,17 +155,19 @@ def score_model(
             f"{cut} {what} are longer than the {model.longest} tokens that the model reads: their beginning was cut"
         )
     with run.stage(f"score_{name}", TITLES.get(name, f"Scoring the {name} model")) as note:
-        parts = []
+        parts, asked = [], AskedOnce(model)
         for title, member in members.items():
             unit = "questions" if member.asks_probes else "texts"
             run.send(Advanced(title, 0, None, unit=unit))
-            parts.append(member.score(model, probes, partial(_report, run, title, unit), probe_set.material))
+            parts.append(member.score(asked, probes, partial(_report, run, title, unit), probe_set.material))
         scored = combine(*parts)
         write_jsonl(file, [scored])
-        mark_done(file, key)
+        mark_done(file, key if scored.whole else "")  # a marker of other settings must not stand beside it
         # With the count: generated probes are included here, and left out of the table at the end.
         found = {metric: scored.metrics[metric] for metric in ("choice_norm", "contains") if metric in scored.metrics}
         note("; ".join(f"{METRICS[metric]} {at.value:.2f} of {at.count}" for metric, at in found.items()))
+    for line in scored.notes:
+        run.note(line)
     return scored
 
 

@@ -54,6 +54,7 @@ def details(config: RunConfig, made_of: Sequence[str] = ()) -> Iterator[Line]:
     if config.retrain != "none":
         yield "then", f"a second training for the best number of epochs, learning rate {config.retrain}"
     yield "scores", ", ".join(config.evaluation) or "none"
+    yield from ((name, title(member)) for name, member in config.paid.items())
     trainer = config.trainer
     place = expected_place(trainer.device, trainer.precision, trainer.threads)
     cores = f", {counted(place.cores, 'core')}" if place.device == "cpu" else ""

@@ -9,7 +9,7 @@ from byheart.data.chunks import Chunking
 from byheart.data.rows import Rows
 from byheart.data.split import Forms
 from byheart.errors import Problem, UserError
-from byheart.evaluation.base import Evaluation
+from byheart.evaluation.base import Evaluation, Paid
 from byheart.expansion.base import Expansion, TeacherExpansion
 from byheart.model.adapters.adapter import Adapter, Full
 from byheart.model.adapters.variants import Dora, Pissa
@@ -112,8 +112,16 @@ class RunConfig:
     def unverified(self) -> list[str]:
         """Sentences on models that are neither on this machine nor known to be on the hub, and on a key that only a run needs."""
         said = [getattr(part, "unverified", "") for part in (self.model, self.teacher)]
-        said += [f"{NO_KEY}, and a run needs it" for each in self.teacher.problems() if each.what == NO_KEY]
+        parts: dict[str, Teacher | Paid] = {"": self.teacher, **self.paid}
+        for name, part in parts.items():
+            whose = f"{name}: " if name else ""
+            said += [f"{whose}{NO_KEY}, and a run needs it" for each in part.problems() if each.what == NO_KEY]
         return [line for line in said if line]
+
+    @property
+    def paid(self) -> dict[str, Paid]:
+        """The evaluations that ask a server, by name."""
+        return {name: member for name, member in self.evaluation.items() if isinstance(member, Paid)}
 
     def problems(self) -> list[Problem]:
         """All that can be known before any work, without torch or a token spent. Only a hub id that is not here is asked
@@ -172,7 +180,8 @@ class RunConfig:
         if asking and isinstance(self.teacher, NoTeacher):
             yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)
         # An estimate sends nothing, so it needs no key.
-        yield from (each for each in self.teacher.problems() if not (self.estimate and each.what == NO_KEY))
+        asked: tuple[Teacher | Paid, ...] = (self.teacher, *self.paid.values())
+        yield from (each for part in asked for each in part.problems() if not (self.estimate and each.what == NO_KEY))
         for name, logger in self.logger.items():
             yield from (Problem(message, f"logger.{name}") for message in logger.problems())
         yield from self.optimizer.problems()

@@ -1,13 +1,15 @@
 """What the terminal shows of an estimate, and of the ledger once a teacher was asked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
+from byheart.evaluation.judge_audit import NAME as JUDGE
 from byheart.expansion.from_teacher.observed import amount
 from byheart.records import Json, counted
 from byheart.report.tables import printable
 from byheart.results import Needs, RunEstimate, TrainingEstimate
+from byheart.teacher.base import Estimate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,14 +21,19 @@ def estimate_line(estimate: RunEstimate) -> str:
     """What a run will take, in one line: "up to 30 epochs, about 20 s each: 12 min in all · 1.4 of 23.5 GiB"."""
     needs = estimate.needs
     parts = [_time(needs), _memory(needs), _download(needs) if needs.download != 0 else ""] if needs else []
-    known = [about.cost for about in estimate.asking.values()]
-    if known and None not in known:
-        currency = next((f" {about.currency}" for about in estimate.asking.values() if about.currency), "")
-        parts.append(f"teacher at most {_money(sum(cost or 0.0 for cost in known))}{currency}")
-    elif known:
-        tokens = sum(about.input_tokens + about.output_tokens for about in estimate.asking.values())
-        parts.append(f"teacher at most {amount(tokens)} tokens, price not known")
+    teacher = [about for name, about in estimate.asking.items() if name != JUDGE]
+    parts += [_bill("teacher", teacher), _bill(JUDGE, [estimate.asking[JUDGE]] if JUDGE in estimate.asking else [])]
     return " · ".join(filter(None, parts))
+
+
+def _bill(whom: str, asking: Sequence[Estimate]) -> str:
+    """ "teacher at most 1.20 USD"; nothing where nobody is asked."""
+    known = [about.cost for about in asking]
+    if known and None not in known:
+        currency = next((f" {about.currency}" for about in asking if about.currency), "")
+        return f"{whom} at most {_money(sum(cost or 0.0 for cost in known))}{currency}"
+    tokens = sum(about.input_tokens + about.output_tokens for about in asking)
+    return f"{whom} at most {amount(tokens)} tokens, price not known" if known else ""
 
 
 def estimate_lines(estimate: RunEstimate) -> list[str]:
@@ -42,15 +49,16 @@ def estimate_lines(estimate: RunEstimate) -> list[str]:
         lines.append(
             f"  about {amount(about.input_tokens)} tokens in, at most {amount(about.output_tokens)} tokens out"
         )
+        keys = "teacher" if name != JUDGE else f"evaluation.{JUDGE}"
         if about.cost is not None:
             lines.append(f"  cost: at most {_money(about.cost)}{f' {about.currency}' if about.currency else ''}")
             if about.as_of:
-                lines.append(f"  (prices of {about.as_of}; teacher.price_in and teacher.price_out come before them)")
+                lines.append(f"  (prices of {about.as_of}; {keys}.price_in and {keys}.price_out come before them)")
         else:
-            lines.append("  cost: price not known; set teacher.price_in and teacher.price_out, of a million tokens")
-    if estimate.asking:
+            lines.append(f"  cost: price not known; set {keys}.price_in and {keys}.price_out, of a million tokens")
+    if estimate.asking.keys() - {JUDGE}:
         return [*lines, "Pairs that the filters refuse are requested again, which costs more. No request was sent."]
-    return [*lines, "teacher: no requests, no cost"]
+    return [*lines, "teacher: no requests, no cost" + ("; no request was sent" if estimate.asking else "")]
 
 
 def _time(needs: Needs) -> str:

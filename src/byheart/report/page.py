@@ -12,7 +12,7 @@ from pathlib import Path
 
 from byheart.data.split import read_split
 from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json, Split
-from byheart.report import curve, probes, tables
+from byheart.report import curve, judge, probes, tables
 from byheart.report.learning import UNWATCHED
 from byheart.report.sections import Sections
 from byheart.store import read_json, read_records, write_text
@@ -106,6 +106,7 @@ def render(folder: Folder) -> str:
         monitors=WORDS,
         tables=tables,
         probes=probes,
+        judge=judge,
         title=_joined([str(title) for title in titles.values()]) or folder.run.get("name") or "byheart",
         titles=titles,
         result=probes.result(folder.answers),

@@ -15,11 +15,12 @@ from typing import TextIO
 
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
+from byheart.report import judge
 from byheart.report.asking import estimate_line, estimate_lines, ledger_tables
 from byheart.report.live import Stage, clock
 from byheart.report.next_steps import ask_it, ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
-from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
+from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, headline, lines, printable
 from byheart.results import UNFINISHED, Estimated, EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 WIDTH = 80
@@ -223,14 +224,19 @@ class Terminal:
             table.add_column(MODELS[name], justify="right", style="bold" if name == "tuned" else "")
         found = [line for line in lines(scores) if line.metric not in SPECIAL]
         for line in found:
-            table.add_row(line.label, *(_cell(line.values.get(name), below) for name in shown))
-        count = max((line.count for line in found if line.metric != "perplexity_ratio"), default=0)
+            table.add_row(
+                line.label + judge.mark(scores, line.metric), *(_cell(line.values.get(name), below) for name in shown)
+            )
+        first = headline(scores)  # other measures count facts or paragraphs
+        count = first.count if first else 0
         what = "of your questions" if scores.get("probes") == "questions" else "held-out questions"
         self.console.print(f"\n[bold]Scores[/bold]  {count} {what}; 95 % intervals")
         if answered := result(rows):
             for sentence in answered.sentences:
                 self._indented("".join(sentence), "bold")
         self.console.print(table)
+        for text in judge.told(scores, ("tuned", "retrained")):
+            self._indented(text, "yellow" if judge.doubted(scores) else "")
         if gain := entry(scores, "paired", scores.get("headline", "")):
             change = f"{gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
             self.console.print(f"  tuned minus untuned, question by question: {change}")

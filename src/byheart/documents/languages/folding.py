@@ -17,7 +17,9 @@ _DASHES = dict.fromkeys("‐‑‒–—―−﹣－", "-")
 # Vowel signs of Arabic and Hebrew, which writers leave out, with the sign that stretches a word; joiners; and two
 # letters that Arabic and Persian keyboards write differently.
 _VOWELS = dict.fromkeys([*range(0x064B, 0x0653), 0x0640, 0x0670, *range(0x0591, 0x05BE), 0x200C, 0x200D], "")
-_ALIKE = str.maketrans({**_QUOTES, **_DASHES, "…": "...", "ي": "ی", "ك": "ک"}) | _VOWELS
+# Marks of direction, which have no width: models write them around Latin words and numbers in Arabic and Hebrew.
+_DIRECTIONS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "")
+_ALIKE = str.maketrans({**_QUOTES, **_DASHES, "…": "...", "ي": "ی", "ك": "ک"}) | _VOWELS | _DIRECTIONS
 _SEPARATORS = str.maketrans("٫٬٪", ".,%")  # of Arabic numbers
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")  # \d of any script
 _THOUSANDS = re.compile(r"(?<![\d.,'])\d{1,3}(?:([,' ])\d{3})(?:\1\d{3})*(?!\d|[,']\d)")
