@@ -10,7 +10,7 @@ from hashlib import sha256
 from byheart.data.contamination import ALIKE
 from byheart.data.split import NEVER_HELD_OUT
 from byheart.evaluation.recall import normalise, token_f1
-from byheart.records import Example
+from byheart.records import Example, Probe
 
 USERS = "questions"
 TRAINED_WORDING, OTHER_ANSWER = "trained_wording", "other_answer"
@@ -30,6 +30,11 @@ OF_SOURCE = {USERS: USERS, "trained": TRAINED_WORDING, "untaught": HELDOUT_FACT}
 SAME = 0.8  # F1 of two answers that say the same
 MOST_TRAINED = 100  # trained rows that are asked again, at most
 ALONE = 24  # of them, where nothing is held out with which they could be paired
+
+
+def kind(probe: Probe) -> str:
+    """One of KINDS; "" where a run of an older byheart did not tell it."""
+    return probe.kind or OF_SOURCE.get(probe.source, "")
 
 
 def kinds_of(held_out: Sequence[Example], trained: Sequence[Example]) -> dict[str, str]:
