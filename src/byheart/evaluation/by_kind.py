@@ -21,9 +21,9 @@ Answers = Mapping[str, Mapping[str, Answer]]  # condition -> Probe.id -> answer
 Scores = dict[str, Any]  # plain JSON
 TESTS = (("tuned", "untuned"), ("tuned", "open_book"), ("tuned_open_book", "open_book"))
 SHORT = 5  # words: an answer of as many is a name, a number or a term; a longer one is a statement
-DECLINED = re.compile(
-    r"\b(?:do(?:es)? ?n[o'’]t know|unknown|not (?:sure|known|stated|mentioned|specified|provided)|no (?:information|mention)"
-    r"|can(?:no|['’])t (?:answer|say|tell)|unable to (?:answer|say))\b",
+DECLINED = re.compile(  # in English; in other languages a refusal counts as an answer
+    r"\bI (?:do not|don['’]t) know\b|\bI(?: am|['’]m) not sure\b|\bI (?:cannot|can['’]t|am unable to) (?:answer|say|tell)\b"
+    r"|\bnot (?:known|stated|mentioned|specified|provided)\b|^\W*unknown\W*$",
     re.IGNORECASE,
 )
 

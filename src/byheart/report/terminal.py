@@ -16,8 +16,7 @@ from typing import TextIO
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
 from byheart.report.asking import estimate_line, estimate_lines, ledger_tables
-from byheart.report.kinds import LEARNED as HEADLINE
-from byheart.report.kinds import findings, kinds_table
+from byheart.report.kinds import HEADLINE, findings, kinds_table
 from byheart.report.live import Stage, clock
 from byheart.report.next_steps import ask_it, ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
