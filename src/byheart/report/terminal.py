@@ -251,7 +251,8 @@ class Terminal:
             self.console.print("\n[bold]Right, in %, by kind of probe[/bold]; 95 % intervals over facts")
             self.console.print(table)
         for found in findings(scores):
-            self._indented(f"{found.name}: {found.figure} {found.why}.", "bold" if found.name == HEADLINE else "")
+            why = found.why.replace("\u202f%", "%")  # lines are wrapped at that blank too
+            self._indented(f"{found.name}: {found.figure} {why}.", "bold" if found.name == HEADLINE else "")
 
     def probes(self, rows: Sequence[Json], count: int = 10) -> None:
         """`count` probes before and after, each kind of outcome in its true proportion."""
