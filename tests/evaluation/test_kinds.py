@@ -126,6 +126,10 @@ def test_the_headline_is_what_the_untuned_model_got_wrong(scores):
 def test_the_gaps_are_those_worked_by_hand(scores):
     derived = scores["derived"]
     assert share(derived["overfit_gap"]) == (0.25, 4)  # f2 alone: right as it was trained, wrong in other words
+    assert share(derived["angle_gap"]) == (
+        0.5,
+        4,
+    )  # t0, t1 and t2 against r0; the long one's fact has no trained wording
     # Short answers: 2 of 4 forward, 1 of 4 reverse. The long one has no reverse to be compared with, and is left out.
     assert share(derived["reversal_gap"]) == (0.25, 8)
     assert share(derived["invention_rate"]) == (0.75, 4) and share(derived["declined"]) == (0, 4)
