@@ -15,6 +15,7 @@ SCORING = 0.4  # of the time that is left: scoring of all models
 SAMPLING = 0.25  # of the time that is left for training: sampling of replayed rows
 # Scoring, in times of the untuned model's: prompts are longer with open book, and an adapter's products cost time.
 OPEN_BOOK, USUAL, TUNED = 2.0, 1.6, 2.2  # TUNED: at most
+LEAST_OPEN_BOOK, MOST_OPEN_BOOK = 8, 32  # probes; fewer tell nothing, more make a short run half a minute longer
 LOADING_S = 60.0  # at most
 SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 FORWARD = 1 / 3  # of a training step: the forward pass alone
@@ -31,8 +32,8 @@ def plan_of(config: RunConfig, run: Run) -> Plan:
         *(["replay"] if config.rows.replay else []),
         "training",
         *(["retraining"] if again else []),
-        "score_tuned",
         *(["score_retrained"] if again else []),
+        *("score_tuned", "score_tuned_open_book"),
     ]
     return Plan(tuple(stages), expected, config.limit.seconds)
 
@@ -42,6 +43,8 @@ def expected(stage: str, record: Mapping[str, Any]) -> float | None:
     timings = record["timings"]
     if stage in ("score_tuned", "score_retrained") and "score_untuned" in timings:
         return USUAL * timings["score_untuned"] + _loading(record)
+    if stage == "score_tuned_open_book" and "score_open_book" in timings:
+        return USUAL * timings["score_open_book"]
     return timings.get("training") if stage == "retraining" else None
 
 
@@ -59,6 +62,20 @@ def probes_that_fit(config: RunConfig, run: Run, seconds_each: float) -> float:
     assert config.limit.seconds is not None
     left = max(0.0, config.limit.seconds - run.seconds)
     return SCORING * left / (max(seconds_each, 1e-9) * (1 + OPEN_BOOK + TUNED * adapters_scored(config)))
+
+
+def open_book_that_fits(config: RunConfig, run: Run, probes: int) -> int:
+    """Of so many probes, how many the tuned model may be asked with open book in what is left of a budget of time.
+
+    Time is kept for the slowest scoring of the tuned model: what that has not used is spent here, no training time is.
+    """
+    if config.limit.seconds is None:
+        return probes
+    timings = run.record["timings"]
+    slower = timings.get("score_tuned", 0.0) / max(timings.get("score_untuned", 0.0), 1e-9)
+    each = timings.get("score_open_book", 0.0) * max(1.0, slower) / max(1, probes)
+    fit = int(max(0.0, config.limit.seconds - run.seconds - SAVING_S) / max(each, 1e-9))
+    return min(probes, fit, MOST_OPEN_BOOK) if fit >= LEAST_OPEN_BOOK else 0
 
 
 def training_ends(config: RunConfig, run: Run) -> float:
