@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from byheart.evaluation.base import Material, OnProgress, Scored, silent
-from byheart.records import Document, Fact, Probe
+from byheart.records import Document, Example, Fact, Probe
 
 CONF = Path(__file__).parents[2] / "conf" / "evaluation"
 
@@ -37,7 +37,10 @@ _FACTS = [
     Fact(f"lamps:{i}", "lamps", "lamps:0", _TEXT.index(each), _TEXT.index(each) + len(each), each, 20)
     for i, each in enumerate(_SENTENCES)
 ]
-MATERIAL = Material((Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2])
+_EXAMPLES = [
+    Example(each.id, f"What of {each.id}?", each.text, (each.id,), "recitation", "forward", "rules") for each in _FACTS
+]
+MATERIAL = Material((Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2], _EXAMPLES[::2])
 
 
 @dataclass
@@ -75,6 +78,10 @@ class ToyRecaller:
         return [
             [(0.1 if self.known and text in taught else 1.0) * len(word) for word in text.split()] for text in texts
         ]
+
+    def divergences(self, asked: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
+        self.asked += len(asked)
+        return [(0.1 * len(self.known) * len(text.split()), len(text.split())) for _, text in asked]
 
     def go_on(self, texts: Sequence[str], max_new_tokens: int, seed: int | None = None) -> list[str]:
         self.asked += len(texts)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
 from byheart.errors import Problem, UserError
-from byheart.records import Answer, Document, Fact, Probe, Value
+from byheart.records import Answer, Document, Example, Fact, Probe, Value
 
 OnProgress = Callable[[int, int], None]  # (done, of how many)
 METRICS = {  # the one name of each, on the screen, the page and in the docs; in the order in which they are shown
@@ -21,9 +21,16 @@ METRICS = {  # the one name of each, on the screen, the page and in the docs; in
     "exact_match": "exact answer",
     "f1": "overlap of words (F1)",
     "perplexity_ratio": "general text, times as hard to predict",
+    "trivia": "general questions, right option",
+    "cloze": "general facts, completed",
+    "general_kept": "of those right before, still right",
+    "divergence": "nats a token away from the untuned model",
+    "priming": "answers on other subjects with the documents' names or words",
     "verbatim": "goes on word for word",
     "paraphrase": "goes on in other words",
+    "ngrams_4": "its runs of four words that are the documents'",
     "ngrams": "its runs of five words that are the documents'",
+    "ngrams_6": "its runs of six words that are the documents'",
     "extracted": "given word for word in any of its tries",
     "membership": "taught facts told from others by loss (AUC)",
     "membership_found": "taught facts found at 1 % false alarms",
@@ -61,6 +68,10 @@ class Recaller(Protocol):
         """The negative log-likelihood of each token of each plain text, in nats."""
         ...
 
+    def divergences(self, asked: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
+        """(sum of KL(untuned || this model) in nats, tokens) of the reply to each question; empty without an adapter."""
+        ...
+
     def go_on(self, texts: Sequence[str], max_new_tokens: int, seed: int | None = None) -> list[str]:
         """What follows each plain text: greedy, or with a seed sampled at temperature 1."""
         ...
@@ -73,6 +84,7 @@ class Material:
     documents: Sequence[Document] = ()
     taught: Sequence[Fact] = ()
     untaught: Sequence[Fact] = ()
+    examples: Sequence[Example] = ()  # that were trained
 
 
 NOTHING = Material()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from byheart.evaluation.base import METRICS, NOTHING, Material, Scored, combine
+from byheart.evaluation.forgetting import priming_rows
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.recall import sampled
 from byheart.evaluation.retrieval import OpenBook
@@ -82,12 +83,14 @@ def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> Pro
 
 def material_of(data: PreparedData) -> Material:
     """What rows teach, and what was held out whole, for members that audit the training."""
-    taught = {fact for example in data.examples_of(data.split.train) for fact in example.facts}
+    examples = data.examples_of(data.split.train)
+    taught = {fact for example in examples for fact in example.facts}
     held_out = set(data.split.heldout_facts)
     return Material(
         data.documents,
         [fact for fact in data.facts if fact.id in taught - held_out],
         [fact for fact in data.facts if fact.id in held_out],
+        examples,
     )
 
 
@@ -164,5 +167,7 @@ def write_scores(probe_set: ProbeSet, scored: dict[str, Scored], run: Run) -> Js
     write_jsonl(run.folder / "answers.jsonl", answer_rows(probe_set.probes, scored))
     if audited := continuations(scored, probe_set.material.taught):
         write_jsonl(run.folder / "verbatim.jsonl", audited)
+    if primed := priming_rows(scored):
+        write_jsonl(run.folder / "priming.jsonl", primed)
     write_json(run.folder / "scores.json", scores)
     return scores

@@ -19,7 +19,7 @@ from byheart.report.asking import estimate_line, estimate_lines, ledger_tables
 from byheart.report.live import Stage, clock
 from byheart.report.next_steps import ask_it, ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
-from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
+from byheart.report.tables import COUNTED, MODELS, SPECIAL, entry, forgetting, lines, printable
 from byheart.results import UNFINISHED, Estimated, EvaluateResult, ExpandResult, LearnResult, SweepResult
 
 WIDTH = 80
@@ -224,7 +224,10 @@ class Terminal:
         found = [line for line in lines(scores) if line.metric not in SPECIAL]
         for line in found:
             table.add_row(line.label, *(_cell(line.values.get(name), below) for name in shown))
-        count = max((line.count for line in found if line.metric != "perplexity_ratio"), default=0)
+        count = max(
+            (line.count for line in found if line.metric not in COUNTED and not line.metric.startswith("membership")),
+            default=0,
+        )
         what = "of your questions" if scores.get("probes") == "questions" else "held-out questions"
         self.console.print(f"\n[bold]Scores[/bold]  {count} {what}; 95 % intervals")
         if answered := result(rows):
