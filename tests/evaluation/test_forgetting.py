@@ -83,6 +83,7 @@ def test_the_packaged_questions_are_distinct_and_their_right_option_stands_anywh
         ("the Sun at a speed", ("Sun",), True),
         ("7 days", ("seven",), True),
         ("Parisian streets", ("Paris",), False),
+        ("巴黎是法国的首都", ("巴黎",), True),
         ("not Paris", ("Paris",), False),
         ("", ("Paris",), False),
         ("anything", ("The",), False),

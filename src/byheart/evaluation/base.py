@@ -25,7 +25,7 @@ METRICS = {  # the one name of each, on the screen, the page and in the docs; in
     "cloze": "general facts, completed",
     "general_kept": "of those right before, still right",
     "divergence": "nats a token away from the untuned model",
-    "priming": "answers on other subjects with the documents' names or words",
+    "priming": "unrelated answers with the documents in them",
     "verbatim": "goes on word for word",
     "paraphrase": "goes on in other words",
     "ngrams_4": "its runs of four words that are the documents'",

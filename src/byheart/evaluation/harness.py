@@ -1,6 +1,8 @@
 """Tasks of lm-evaluation-harness (the package `lm_eval`), on the model as it stands in memory."""
 
+import io
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,7 +31,7 @@ def run_tasks(model: "Recaller", tasks: Sequence[str]) -> dict[str, Value]:
     own = [Path(task) for task in tasks if task.endswith((".yaml", ".yml"))]
     folders = sorted({str(path.parent.resolve()) for path in own})
     names = [Path(task).stem if Path(task) in own else task for task in tasks]
-    with language.reading():
+    with language.reading(), redirect_stderr(io.StringIO()):  # it draws bars and logs there
         asked = HFLM(
             pretrained=cast(Any, language.model), tokenizer=language.chat.tokenizer, batch_size=language.rows_at_once
         )
@@ -38,7 +40,7 @@ def run_tasks(model: "Recaller", tasks: Sequence[str]) -> dict[str, Value]:
                 asked,
                 tasks=names,
                 task_manager=TaskManager(include_path=folders or None),
-                bootstrap_iters=0,
+                bootstrap_iters=100,
                 log_samples=False,
             )
         except Exception as error:  # of datasets, the hub or the task's own code

@@ -63,7 +63,7 @@ def common_words() -> frozenset[str]:
 def _names(fact: Fact) -> Iterator[tuple[str, ...]]:
     words = list(WORD.finditer(fact.text))
     capital = [word for word in words if any(sign.isupper() for sign in word[0])]
-    if len(words) > 3 and len(capital) > len(words) / 2:
+    if len(words) > 3 and len(capital) > 2 * len(words) / 3:
         return  # a heading or a line in capitals, where they say nothing
     runs: list[list[re.Match[str]]] = []
     for word in capital:

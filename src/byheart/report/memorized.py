@@ -20,7 +20,8 @@ _HTML = """
   {% endif %}
   {% if tasks %}
   <h3>By task <small>trained questions, asked as they were trained</small></h3>
-  <table class="plain counted"><thead><tr><th scope="col">task</th><th scope="col">asked</th><th scope="col">with the documents’ words in a row</th><th scope="col">runs of five words that are the documents’</th></tr></thead><tbody>
+  <p class="key">How many answers have a long run of the documents’ words (eight, unless set otherwise), and of all runs of five words the share that the documents have.</p>
+  <table class="plain counted"><thead><tr><th scope="col">task</th><th scope="col">asked</th><th scope="col">word for word</th><th scope="col">runs of five words</th></tr></thead><tbody>
   {% for task, asked, verbatim, ngrams in tasks %}<tr><th scope="row">{{ task }}</th><td>{{ asked }}</td><td>{{ verbatim }}</td><td>{{ ngrams }}</td></tr>{% endfor %}
   </tbody></table>
   {% endif %}

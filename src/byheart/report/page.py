@@ -44,8 +44,8 @@ class Folder:
     config: str
     counts: dict[str, int]
     sections: Sections  # of the answers
-    audit: Sequence[Json]  # the rows of verbatim.jsonl
     asked: dict[str, dict[str, int]]  # angle -> direction -> examples
+    audit: Sequence[Json] = ()  # the rows of verbatim.jsonl
 
     @classmethod
     def read(cls, folder: Path) -> "Folder":
