@@ -38,7 +38,7 @@ ADDED: dict[str, dict[str, Any]] = {
         "quantization": None,
     },
     "byheart.model.adapter.Lora": {"experts": False},
-    "byheart.evaluation.forgetting.Forgetting": {"probes": None, "sample": 200, "lm_eval": ((), [])},
+    "byheart.evaluation.forgetting.Forgetting": {"probes": None, "sample": 40, "lm_eval": ((), [])},
     "byheart.training.trainer.Trainer": {"gradient_checkpointing": ("auto", False)},
 }
 

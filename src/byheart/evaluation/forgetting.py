@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OVERFLOW = 700.0  # nats per token: exp() of more is no number that JSON knows
 TEXT, NEUTRAL, SAYS = "general-", "neutral-", "says "
-REPLY_TOKENS = 32  # of an answer to a neutral question
+REPLY_TOKENS = 24  # of an answer to a neutral question
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Forgetting:
     """perplexity, trivia, cloze, divergence and priming, on packaged texts (sources in `NOTICE`); it asks no probes.
 
     perplexity: on a few paragraphs of old prose. trivia and cloze: general questions by the likeliest option, and
-    general facts by the greedy continuation; `probes` takes a file of either kind in their place. divergence: KL to the
+    general facts by the greedy continuation, `sample` in all; `probes` takes a file of either kind in their place. divergence: KL to the
     untuned model on packaged answers to everyday questions, in nats a token. priming: the share of answers to these
     questions that have names of the documents, or six of their words in a row. `lm_eval`: tasks of that package.
     `forgotten` compares two models. Small and well known: it detects damage, and is no benchmark of knowledge.
     """
 
     probes: str | None = None
-    sample: int = 200
+    sample: int = 40
     lm_eval: tuple[str, ...] = ()
     asks_probes: ClassVar[bool] = False
 

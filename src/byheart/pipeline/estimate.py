@@ -27,7 +27,7 @@ from byheart.training.speed import Pace, Speed, Work, known_speed, measured_spee
 
 TURNS = 28  # tokens that a chat template writes around a question and its answer, about
 WORDING = 22  # tokens of a question, about
-GENERAL, EVERYDAY = 6000, (16, 32)  # tokens of the packaged questions, read; everyday questions and tokens of an answer
+GENERAL, EVERYDAY = 3000, (12, 24)  # tokens of the packaged questions, read; everyday questions and tokens of an answer
 START_S, RULES_S, FACT_S = 12.0, 4.0, 0.03  # the libraries; the parser; each fact that it reads
 LEAST_STEPS, LEAST_S = 8, 5.0  # of a training from which later estimates learn
 READ_S = 1e9  # bytes of weights that are read from a disk in a second
