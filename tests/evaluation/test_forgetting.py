@@ -16,8 +16,9 @@ from byheart.evaluation.forgetting import (
     ratio,
 )
 from byheart.evaluation.general import General, begins_with, neutral_exchanges
+from byheart.evaluation.harness import values_of
 from byheart.evaluation.priming import Marks
-from byheart.records import Answer, Fact
+from byheart.records import Answer, Fact, Value
 from contracts.evaluation_contract import MATERIAL, PROBES, EvaluationContract, ToyRecaller
 
 
@@ -216,3 +217,9 @@ def test_no_packaged_text_is_missing_its_origin():
     assert {"general.txt", "general_questions.jsonl", "neutral.jsonl"} <= set(
         (general.files("byheart.evaluation").joinpath("NOTICE").read_text()).split()
     )
+
+
+def test_metrics_of_lm_eval_have_intervals_of_their_standard_errors():
+    numbers = {"alias": "toy", "acc,none": 0.5, "acc_stderr,none": 0.1, "words,none": 3.0, "words_stderr,none": "N/A"}
+    found = values_of({"results": {"toy": numbers}, "n-samples": {"toy": {"original": 9, "effective": 8}}})
+    assert found == {"toy acc": Value(0.5, 8, pytest.approx(0.304, abs=1e-3), pytest.approx(0.696, abs=1e-3))}

@@ -53,10 +53,11 @@ def run_tasks(model: "Recaller", tasks: Sequence[str]) -> dict[str, Value]:
                     "its data must be on this machine or on a hub that can be reached; or leave it out",
                 )
             ) from error
-    return _values(cast("Mapping[str, Any]", result))
+    return values_of(cast("Mapping[str, Any]", result))
 
 
-def _values(result: Mapping[str, Any]) -> dict[str, Value]:
+def values_of(result: Mapping[str, Any]) -> dict[str, Value]:
+    """Of what `simple_evaluate` returns, each metric that has a standard error, with its interval."""
     found = {}
     for task, numbers in result["results"].items():
         count = result["n-samples"].get(task, {}).get("effective", 0)
