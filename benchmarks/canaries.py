@@ -4,7 +4,8 @@
 
 Among sentences of the ham-radio rules stand four groups of notes. No row has the first; the notes of the others are the
 answer of 1, 4 and 16 rows. One epoch, so that a row is one exposure. Then, for each group, untuned and tuned:
-`verbatim` and its n-grams, and the AUC of `membership` against the notes that no row has.
+the share that is given word for word in chat, as a row asks (the words of the document in a row), `verbatim` and its n-grams
+on plain text, and the AUC of `membership` against the notes that no row has.
 """
 
 import argparse
@@ -17,12 +18,12 @@ from pathlib import Path
 
 from byheart.evaluation.base import Material
 from byheart.evaluation.membership import Membership
-from byheart.evaluation.verbatim import Verbatim
+from byheart.evaluation.verbatim import Verbatim, by_task
 from byheart.model.adapters.attaching import load_adapter
 from byheart.model.base_model import BaseModel
 from byheart.model.batching import find_batching
 from byheart.model.language import LanguageModel
-from byheart.records import Document, Fact
+from byheart.records import Document, Example, Fact, Value
 
 TEXT = Path(__file__).parents[1] / "examples" / "ham_radio" / "amateur_radio_rules.md"
 BYHEART = Path(sys.executable).with_name("byheart")
@@ -117,8 +118,14 @@ def main() -> None:
         language = LanguageModel(model, chat, batching)
         for count in EXPOSURES:
             taught = facts_of(text, notes[count])
-            material = Material((document,), taught, untaught if count else ())
-            found = Verbatim().score(language, material=material).metrics
+            asked = [  # each as one of its rows asks
+                Example(f"{i}", ASKED[0].format(begin=" ".join(note.split()[:3])), note, (), "asked", "forward", "file")
+                for i, note in enumerate(notes[count])
+            ]
+            material = Material((document,), taught, untaught if count else (), asked)
+            scored = Verbatim(by_task=len(asked)).score(language, material=material)
+            task = by_task({name: scored})["asked"][name]["verbatim"]
+            found = {"asked in chat": Value(**task)} | scored.metrics
             found |= Membership().score(language, material=material).metrics
             told = "  ".join(f"{metric} {at.value:.2f} ({at.low:.2f} to {at.high:.2f})" for metric, at in found.items())
             print(f"{name}, {count} rows, {len(taught)} notes: {told}", flush=True)
