@@ -27,7 +27,7 @@ from signals import LOSSES, SHARES
 
 from byheart.config.compose import read_request
 from byheart.dispatch import check
-from byheart.evaluation.forgetting import Forgetting, ratio
+from byheart.evaluation.forgetting import general_text, ratio
 from byheart.evaluation.recall import compare
 from byheart.evaluation.retrieval import ask_with
 from byheart.model.replay import LIKELIEST
@@ -89,7 +89,7 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
     with Run(folder / "run", Terminal(), name=config.name, seed=config.seed) as run:
         data = prepare_data(config, run)
         session = ModelSession.load(config, run)
-        general = Forgetting().score(session.untrained())
+        general = general_text(session.untrained())
         train, validate = make_rows(config, data, collect_probes(config, data), session, run)
         written = [row for row in train if row.soft is None]
         replayed = [row for row in train if row.soft is not None]
@@ -117,7 +117,7 @@ def measure(options: argparse.Namespace, overrides: Sequence[str], out: Path, fo
             scored = [compare(answer, q["answers"]) for answer, q in zip(answers, human, strict=True)]
             record = {"epoch": epoch, "signals": signals(model, validate), "people": signals(model, people),
                       "trained": signals(model, written[:: max(1, len(written) // 40)][:40]),
-                      "answers": answers, "forgetting": ratio(general, Forgetting().score(lm)).value, "distinct": len(set(answers)) / len(answers)}  # fmt: skip
+                      "answers": answers, "forgetting": ratio(general, general_text(lm)).value, "distinct": len(set(answers)) / len(answers)}  # fmt: skip
             for half in ("A", "B", "AB"):
                 own = [s for s, q in zip(scored, human, strict=True) if q["half"] in half]
                 record[half] = {name: mean(s[name] for s in own) for name in own[0]}

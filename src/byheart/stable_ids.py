@@ -45,6 +45,7 @@ ADDED: dict[str, dict[str, Any]] = {
             *("heldout_angle", "other_answer", "heldout_fact"),
         )
     },
+    "byheart.evaluation.forgetting.Forgetting": {"probes": None, "sample": 40, "lm_eval": ((), [])},
     "byheart.training.trainer.Trainer": {"gradient_checkpointing": ("auto", False)},
 }
 

@@ -44,7 +44,12 @@ _WORDINGS = {
     ]
     for fact, probe in zip(_FACTS[::2], PROBES, strict=False)
 }
-MATERIAL = Material((Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2], {}, _WORDINGS)
+_EXAMPLES = [
+    Example(each.id, f"What of {each.id}?", each.text, (each.id,), "recitation", "forward", "rules") for each in _FACTS
+]
+MATERIAL = Material(
+    (Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2], {}, _WORDINGS, _EXAMPLES[::2]
+)
 
 
 @dataclass
@@ -82,6 +87,10 @@ class ToyRecaller:
         return [
             [(0.1 if self.known and text in taught else 1.0) * len(word) for word in text.split()] for text in texts
         ]
+
+    def divergences(self, asked: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
+        self.asked += len(asked)
+        return [(0.1 * len(self.known) * len(text.split()), len(text.split())) for _, text in asked]
 
     def go_on(self, texts: Sequence[str], max_new_tokens: int, seed: int | None = None) -> list[str]:
         self.asked += len(texts)

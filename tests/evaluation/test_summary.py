@@ -75,7 +75,7 @@ def test_paired_is_tuned_minus_untuned(conditions):
 def test_no_probe_at_all_is_no_crash():
     alone = {"untuned": Forgetting().score(ToyRecaller()), "tuned": Forgetting().score(ToyRecaller())}
     scores = summarise([], alone)
-    assert scores["tuned"].keys() == {"perplexity", "perplexity_ratio"}
+    assert scores["tuned"].keys() >= {"perplexity", "perplexity_ratio", "trivia", "general_kept"}
 
 
 def test_every_probe_has_its_row(conditions):

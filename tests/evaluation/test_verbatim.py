@@ -4,8 +4,8 @@ import pytest
 
 from byheart.errors import UserError
 from byheart.evaluation.base import Material
-from byheart.evaluation.verbatim import Verbatim, continuations
-from byheart.records import Document, Fact
+from byheart.evaluation.verbatim import Verbatim, by_task, continuations
+from byheart.records import Document, Example, Fact
 from contracts.evaluation_contract import MATERIAL, PROBES, EvaluationContract, ToyRecaller
 
 
@@ -78,8 +78,34 @@ def test_each_fact_is_listed_with_what_each_model_said():
     assert {row["text"] for row in rows} <= {fact.text for fact in MATERIAL.taught}
 
 
+def test_runs_of_four_to_six_words_are_counted():
+    found = Verbatim().score(Says("onyx petal grove timber saffron but not more"), material=ONE).metrics
+    shares = [found[name].value for name in ("ngrams_4", "ngrams", "ngrams_6")]
+    assert shares == [pytest.approx(2 / 5), pytest.approx(1 / 4), 0]
+
+
+class Answers(Says):
+    def answer(self, questions, max_new_tokens, on_progress=None):
+        return [CANARY if question.startswith("Summarize") else "petal grove" for question in questions]
+
+
+def test_shares_by_task_tell_long_answers_from_short_ones():
+    def example(name, question, answer, angle="simple", who="rules", style=""):
+        return Example(name, question, answer, ("c:1",), angle, "forward", who, subject=style)
+
+    rows = [example(f"s{i}", f"Summarize it, {i}.", CANARY, "recitation", "rewrites", "summary") for i in range(3)]
+    rows += [example(f"q{i}", f"What is it, {i}?", "petal grove") for i in range(5)]
+    scored = {"tuned": Verbatim(by_task=4).score(Answers("no"), material=replace(ONE, examples=rows))}
+    found = {task: models["tuned"]["verbatim"] for task, models in by_task(scored).items()}
+    assert {task: (at["value"], at["count"]) for task, at in found.items()} == {
+        "summary": (1, 3),
+        "short answers": (0, 4),
+    }
+    assert scored["tuned"].metrics["verbatim"].count == 1, "the facts are counted apart"
+
+
 def test_nothing_taught_is_no_score():
-    assert Verbatim().score(Says("no"), material=replace(MATERIAL, taught=())).metrics == {}
+    assert Verbatim().score(Says("no"), material=replace(MATERIAL, taught=(), examples=())).metrics == {}
 
 
 def test_wrong_options_are_refused():

@@ -30,9 +30,16 @@ METRICS = {  # the one name of each, on the screen, the page and in the docs; in
     "wordings_mean": "right, over all wordings",
     "wordings_worst": "right in every wording",
     "perplexity_ratio": "general text, times as hard to predict",
+    "trivia": "general questions, right option",
+    "cloze": "general facts, completed",
+    "general_kept": "of those right before, still right",
+    "divergence": "nats a token away from the untuned model",
+    "priming": "unrelated answers with the documents in them",
     "verbatim": "goes on word for word",
     "paraphrase": "goes on in other words",
+    "ngrams_4": "its runs of four words that are the documents'",
     "ngrams": "its runs of five words that are the documents'",
+    "ngrams_6": "its runs of six words that are the documents'",
     "extracted": "given word for word in any of its tries",
     "membership": "taught facts told from others by loss (AUC)",
     "membership_found": "taught facts found at 1 % false alarms",
@@ -70,6 +77,10 @@ class Recaller(Protocol):
         """The negative log-likelihood of each token of each plain text, in nats."""
         ...
 
+    def divergences(self, asked: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
+        """(sum of KL(untuned || this model) in nats, tokens) of the reply to each question; empty without an adapter."""
+        ...
+
     def go_on(self, texts: Sequence[str], max_new_tokens: int, seed: int | None = None) -> list[str]:
         """What follows each plain text: greedy, or with a seed sampled at temperature 1."""
         ...
@@ -87,6 +98,7 @@ class Material:
     untaught: Sequence[Fact] = ()
     asked: Mapping[str, Probe] = field(default_factory=dict)
     wordings: Mapping[str, Sequence[Example]] = field(default_factory=dict)
+    examples: Sequence[Example] = ()  # that were trained
 
 
 NOTHING = Material()

@@ -136,7 +136,7 @@ class _Line:
             self.fault("not a JSON object", row, f"write one object a line, such as {EXAMPLE}")
             return None
         row = {key: value for key, value in row.items() if value is not None}
-        question = row.get("question")
+        question = row.get("question", row.get("prompt"))  # a text to be continued is no question
         if not isinstance(question, str) or not question.strip():
             self.fault("`question` is missing or blank", row.get("question", ""), "write the question's text")
         answers = self._texts(row, "answers")

@@ -6,12 +6,13 @@ from typing import Any
 
 from byheart.evaluation.base import Scored
 from byheart.evaluation.by_kind import derived, recall, tests, unknown
-from byheart.evaluation.forgetting import ratio
+from byheart.evaluation.forgetting import forgotten
 from byheart.evaluation.intervals import differences, means
 from byheart.evaluation.judge_audit import judged
 from byheart.evaluation.kinds import KINDS, kind
 from byheart.evaluation.membership import against
 from byheart.evaluation.recall import accepted
+from byheart.evaluation.verbatim import by_task
 from byheart.records import Answer, Probe
 
 Scores = dict[str, Any]  # plain JSON
@@ -29,6 +30,7 @@ def summarise(
         "untuned", "open_book", "tuned", "paired"   the block of the headline set, at the top level
         "generated"                                 the block of the generated probes, where they are not the headline
         "untaught"                                  the block of the questions on facts that no row teaches, if any
+        "verbatim_by_task"                          {task: block}, where `verbatim` asked trained questions by task
         "halves" "by_document" "by_angle"           {name: block}; halves and documents of the headline set,
                                                     angles of all probes that have one
         "judge"            what is known of the judge, if there was one: its audit, its agreement with matching, its cost
@@ -60,8 +62,7 @@ def summarise(
     for name, scored in conditions.items():
         own = {metric: at for metric, at in scored.metrics.items() if metric not in of_probes}
         if name != "untuned" and not name.endswith("open_book"):
-            if "perplexity" in own and "perplexity" in conditions["untuned"].metrics:
-                own["perplexity_ratio"] = ratio(conditions["untuned"], scored)
+            own |= forgotten(conditions["untuned"], scored)
             own |= against(conditions["untuned"], scored)
         result[name] |= {metric: asdict(at) for metric, at in own.items()}
     if questions and generated:
@@ -73,6 +74,8 @@ def summarise(
     result["by_angle"] = _by(lambda probe: probe.angle, [*questions, *generated], block)
     if account := judged(conditions):
         result["judge"] = account
+    if tasks := by_task(conditions):
+        result["verbatim_by_task"] = tasks
     result["probes"] = QUESTIONS if questions else GENERATED
     result["headline"] = headline_of(head)
     found = [how[probe.id] for probe in head if how and probe.id in how]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from byheart.model.as_found import kept_modes, plainly
 from byheart.model.chat import Chat, Stops, pad
+from byheart.model.divergence import divergences
 from byheart.model.memory import in_batches, rows_that_fit
 from byheart.model.random_state import kept_random_state
 
@@ -275,6 +276,10 @@ class LanguageModel:
                 logits = self.model(input_ids=tokens, use_cache=False).logits[:, :-1].float()
                 found.append((-_log_probabilities(logits, tokens[:, 1:])[0]).tolist())
         return found
+
+    def divergences(self, asked: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
+        """(sum of KL(untuned || this model) in nats, tokens) of each reply; empty without an adapter to switch off."""
+        return divergences(self, asked)
 
     def go_on(self, texts: Sequence[str], max_new_tokens: int, seed: int | None = None) -> list[str]:
         """What follows each plain text, outside any conversation: greedy, or with a seed sampled at temperature 1."""

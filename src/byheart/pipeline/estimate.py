@@ -31,6 +31,7 @@ from byheart.training.speed import Pace, Speed, Work, known_speed, measured_spee
 TURNS = 28  # tokens that a chat template writes around a question and its answer, about
 WORDING = 22  # tokens of a question, about
 OPEN_BOOK = 2  # models that are asked with the passage: untuned and tuned
+GENERAL, EVERYDAY = 3000, (12, 24)  # tokens of the packaged questions, read; everyday questions and tokens of an answer
 START_S, RULES_S, FACT_S = 12.0, 4.0, 0.03  # the libraries; the parser; each fact that it reads
 LEAST_STEPS, LEAST_S = 8, 5.0  # of a training from which later estimates learn
 READ_S = 1e9  # bytes of weights that are read from a disk in a second
@@ -201,7 +202,8 @@ def _once(
     scored += pace.reading(rows.probes * (times * (TURNS + WORDING) + OPEN_BOOK * rows.passage))
     if general:
         read = sum(count_tokens(list(general_paragraphs())))
-        scored += (times - OPEN_BOOK) * pace.reading(read, read)
+        once = pace.reading(read, read) + pace.reading(GENERAL) + pace.writing(*EVERYDAY, itemsize)
+        scored += (times - OPEN_BOOK) * once
     new = min(replayed, DISTINCT)
     sampled = pace.writing(new / 2, QUESTION_TOKENS + ANSWER_TOKENS, itemsize, 32) + pace.writing(
         new / 2, TEXT_TOKENS, itemsize, 32

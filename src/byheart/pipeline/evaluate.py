@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from byheart.evaluation.base import METRICS, NOTHING, AskedOnce, Material, Paid, Scored, combine
+from byheart.evaluation.forgetting import priming_rows
 from byheart.evaluation.kinds import OF_SOURCE, USERS, kinds_of, sample_trained
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.recall import sampled
@@ -97,7 +98,8 @@ def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> Pro
 
 def material_of(data: PreparedData, probes: Sequence[Probe] = ()) -> Material:
     """What rows teach, and what was held out whole, for members that audit the training; the probes as they were asked."""
-    taught = {fact for example in data.examples_of(data.split.train) for fact in example.facts}
+    examples = data.examples_of(data.split.train)
+    taught = {fact for example in examples for fact in example.facts}
     held_out = set(data.split.heldout_facts)
     return Material(
         data.documents,
@@ -105,6 +107,7 @@ def material_of(data: PreparedData, probes: Sequence[Probe] = ()) -> Material:
         [fact for fact in data.facts if fact.id in held_out],
         {probe.id: probe for probe in probes},
         wordings_of(data, taught - held_out),
+        examples,
     )
 
 
@@ -275,6 +278,8 @@ def write_scores(probe_set: ProbeSet, scored: dict[str, Scored], run: Run) -> Js
     write_jsonl(run.folder / "answers.jsonl", answer_rows(probes, scored))
     if audited := continuations(scored, probe_set.material.taught):
         write_jsonl(run.folder / "verbatim.jsonl", audited)
+    if primed := priming_rows(scored):
+        write_jsonl(run.folder / "priming.jsonl", primed)
     write_json(run.folder / "scores.json", scores)
     run.record["recall"] = {name: scores[name] for name in ("probes", "headline", "all", "unknown")}
     return scores

@@ -176,6 +176,8 @@ class RunConfig:
                 fault if isinstance(fault, Problem) else Problem(fault, f"expansion.{name}", fix=HELP)
                 for fault in expansion.problems()
             )
+        for member in self.evaluation.values():
+            yield from getattr(member, "problems", tuple)()
         asking = [name for name, member in self.expansion.items() if isinstance(member, TeacherExpansion)]
         if asking and isinstance(self.teacher, NoTeacher):
             yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)

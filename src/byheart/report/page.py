@@ -12,7 +12,7 @@ from pathlib import Path
 
 from byheart.data.split import read_split
 from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json, Split
-from byheart.report import curve, judge, kinds, probes, tables
+from byheart.report import curve, judge, kinds, memorized, probes, tables
 from byheart.report.learning import UNWATCHED
 from byheart.report.sections import Sections
 from byheart.store import read_json, read_records, write_text
@@ -46,6 +46,7 @@ class Folder:
     counts: dict[str, int]
     sections: Sections  # of the answers
     asked: dict[str, dict[str, int]]  # angle -> direction -> examples
+    audit: Sequence[Json] = ()  # the rows of verbatim.jsonl
 
     @classmethod
     def read(cls, folder: Path) -> "Folder":
@@ -71,6 +72,7 @@ class Folder:
                 "examples": sum(sum(directions.values()) for directions in asked.values()),
             },
             sections=Sections.read(folder, answers),
+            audit=memorized.read_audit(folder),
             asked={angle: dict(asked[angle]) for angle in sorted(asked, key=_angle_order)},
         )
 
@@ -121,6 +123,7 @@ def render(folder: Folder) -> str:
         outcomes=probes.counts(folder.answers),
         source=next((row.get("source", "all") for row in probes.exam(folder.answers)), "all"),
         contents=_contents(folder),
+        memorized=Markup(memorized.section(folder.audit, folder.scores)),
         grouped=_grouped(folder),
         trained=any(point.train_recall is not None for point in folder.points),
         at_once=AT_ONCE,
@@ -172,6 +175,7 @@ def _contents(folder: Folder) -> list[tuple[str, str]]:
         ("curve", "The curve", folder.points),
         ("groups", "Scores by group", _grouped(folder)),
         ("measures", "All measures", tables.lines(folder.scores)),
+        ("memorized", "What can be extracted", folder.audit or folder.scores.get("verbatim_by_task")),
         ("examples", "Examples", folder.ledger or any(folder.counts.values())),
         ("settings", "Settings and cost", True),
         ("probes", "All probes", folder.answers),

@@ -18,7 +18,11 @@ SPECIAL = (  # folded away
         "choice_blind",
         "margin_gain",
         "rouge_l",
+        "general_kept",
+        "divergence",
+        "ngrams_4",
         "ngrams",
+        "ngrams_6",
         "membership_found",
         "membership_zlib",
         "membership_zlib_found",
@@ -31,6 +35,15 @@ FORGOTTEN = (  # up to which ratio of perplexities
     (2.0, "noticeable", "more replay, fewer epochs or a lower lr forget less"),
     (math.inf, "severe", "use a lower lr and more replay before you rely on this adapter"),
 )
+COUNTED = {  # what is counted where it is no probe
+    "perplexity_ratio": "paragraphs",
+    "trivia": "general questions",
+    "cloze": "texts",
+    "general_kept": "general questions",
+    "divergence": "answers",
+    "priming": "answers",
+    **dict.fromkeys(("verbatim", "paraphrase", "ngrams_4", "ngrams", "ngrams_6", "extracted"), "facts"),
+}
 LEAST = 10  # probes, below which a share is a count and no bar
 EXPLAINED = {
     "right": "the likeliest option is the right one; without options, the answer contains an accepted one",
@@ -48,6 +61,11 @@ EXPLAINED = {
     "wordings_mean": "the answer to a wording contains the right one",
     "wordings_worst": "so do the answers to all wordings of the question: the worst counts",
     "perplexity_ratio": "perplexity of general text, tuned divided by untuned; 1 is no change",
+    "trivia": "a question on no document, and the right option is the likeliest per token",
+    "cloze": "a text on no document is begun, and what follows begins with the answer",
+    "general_kept": "questions and texts on no document; chance takes some of them from any other model",
+    "divergence": "KL from the untuned model's expectations to the tuned one's, on answers to everyday questions",
+    "priming": "everyday questions; the tuned model's share leaves out names and words that the untuned one says too",
     "verbatim": "a taught fact is begun, and the first words of what follows are the document's",
     "paraphrase": "not word for word, but with half of the words that the fact goes on with",
     "ngrams": "of the runs of five words in what follows, those that stand in the documents",
@@ -109,7 +127,9 @@ class Line:
     def share(self) -> bool:
         """Whether the metric lies between 0 and 1 and reads as a percentage."""
         area = self.metric.startswith("membership") and not self.metric.endswith("_found")
-        return not area and not self.metric.endswith(("margin", "_gain", "_ratio", "_gap"))
+        return (
+            not area and self.metric != "divergence" and not self.metric.endswith(("margin", "_gain", "_ratio", "_gap"))
+        )
 
     @property
     def count(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from byheart.evaluation.base import Scored
-from byheart.evaluation.forgetting import Forgetting, ratio
+from byheart.evaluation.forgetting import general_text, ratio
 from byheart.evaluation.recall import Sample
 from byheart.model.language import LanguageModel
 from byheart.pipeline.evaluate import collect_probes, probes_of
@@ -107,10 +107,10 @@ class Shared:
 
     def forgetting(self, config: RunConfig) -> Callable[[LanguageModel], float]:
         """How many times worse general text is predicted than by the untuned model."""
-        key, member = content_key(config.model), Forgetting()
+        key = content_key(config.model)
         if key not in self._general:
-            self._general[key] = member.score(self.session(config).untrained())
-        return lambda model: ratio(self._general[key], member.score(model)).value
+            self._general[key] = general_text(self.session(config).untrained())
+        return lambda model: ratio(self._general[key], general_text(model)).value
 
     def _place(self, kind: str, key: str) -> Path:
         return self.folder / f"{kind}-{key[:12]}"
