@@ -49,12 +49,14 @@ def test_a_condition_is_told_the_other_way_round_and_asked_for_its_result(senten
     assert asked and all(e.answer.rstrip(".").lower() in sentence.lower() for e in asked)
 
 
-def test_every_fact_of_the_rulebook_is_asked_in_both_directions():
+def test_every_fact_of_the_rulebook_is_asked_forward_and_what_has_no_reverse_is_listed():
     source = toys.ham_radio()
     written = Rules().expand(source)
     asked = {(fact, e.direction) for e in written.examples for fact in e.facts}
-    assert not written.uncovered and not written.short
-    assert asked == {(f.id, d) for f in source.facts for d in (FORWARD, REVERSE)}
+    assert asked >= {(f.id, FORWARD) for f in source.facts}
+    assert written.uncovered.keys() == {f.id for f in source.facts if (f.id, REVERSE) not in asked}
+    assert len(written.uncovered) < 0.2 * len(source.facts), "items without a verb, and what is forbidden to all"
+    assert set(written.uncovered.values()) == {"rules found no name or subject to ask for in reverse"}
 
 
 def test_every_question_names_its_document_and_its_section():
