@@ -73,6 +73,7 @@ def test_the_gap_compares_answers_of_one_kind_only():
     assert [kind_of(p) for p in asked] == ["name", "name", "sentence", "number", "name"]
     assert (gap(asked[:4], answers, "said").value, gap(asked[:4], answers, "said").count) == (1.0, 2)
     assert gap(asked[2:4], answers, "said") is None
+    assert gap(asked[:4], answers, "said").low < 0.5, "two probes are no certainty"
     assert Reversal().score(ToyRecaller(), asked[4:]).metrics == {}
 
 

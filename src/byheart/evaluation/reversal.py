@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import hypot
 from typing import TYPE_CHECKING, ClassVar
 
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
-from byheart.evaluation.intervals import bootstrap, means
+from byheart.evaluation.intervals import bootstrap, means, wilson
 from byheart.evaluation.recall import accepted, contains, normalise, sampled
 from byheart.records import FORWARD, REVERSE, Answer, Fact, Probe, Value
 
@@ -72,7 +73,7 @@ class Reversal:
         for start in range(0, len(asked), SLICE):
             part = asked[start : start + SLICE]
             texts = model.answer([probe.question for probe in part], self.max_new_tokens)
-            found = model.likelihoods([(p.question, (accepted(p)[0], *others[p.id])) for p in part])
+            found = model.likelihoods([(p.question, (*others[p.id], accepted(p)[0])) for p in part])
             for probe, text, pairs in zip(part, texts, found, strict=True):
                 answers[probe.id] = Answer(probe.id, text.strip(), _measures(probe, text, pairs))
             on_progress(len(answers), len(asked))
@@ -135,7 +136,7 @@ def kind_of(probe: Probe) -> str:
 
 
 def _measures(probe: Probe, text: str, pairs: Sequence[tuple[float, int]]) -> dict[str, float]:
-    right, *others = (total / max(1, tokens) for total, tokens in pairs)
+    *others, right = (total / max(1, tokens) for total, tokens in pairs)
     found = {"said": max(float(contains(text, gold)) for gold in accepted(probe))}
     if others:
         found |= {"chosen": float(right > max(others)), "lead": right - sum(others) / len(others)}
@@ -176,9 +177,9 @@ def gap(asked: Sequence[Probe], answers: dict[str, Answer], measure: str) -> Val
     cells = {cell: at for at, cell in enumerate((kind, way) for kind in both for way in (FORWARD, REVERSE))}
     sums, counts = np.zeros((len(groups), len(cells))), np.zeros((len(groups), len(cells)))
     for probe, value in rows:
-        at = groups[probe.group], cells[kinds[probe.id], probe.direction]
-        sums[at] += value
-        counts[at] += 1
+        place = groups[probe.group], cells[kinds[probe.id], probe.direction]
+        sums[place] += value
+        counts[place] += 1
 
     def difference(sums_C: "np.ndarray", counts_C: "np.ndarray") -> "np.ndarray":
         # A kind that a draw holds in one direction only has no weight in it.
@@ -189,4 +190,9 @@ def gap(asked: Sequence[Probe], answers: dict[str, Answer], measure: str) -> Val
 
     at = float(difference(sums.sum(axis=0), counts.sum(axis=0)))
     low, high = bootstrap(lambda drawn: difference(sums[drawn].sum(axis=1), counts[drawn].sum(axis=1)), len(groups))
+    if high - low < 1e-12:  # every group alike: no certainty from so few (Newcombe's interval, by group)
+        ways = [[(p.group, value) for p, value in rows if p.direction == way] for way in (FORWARD, REVERSE)]
+        counted = [len({group for group, _ in way}) for way in ways]
+        f, r = (wilson(sum(v for _, v in way) / len(way) * n, n) for way, n in zip(ways, counted, strict=True))
+        low, high = at - hypot(f.value - f.low, r.high - r.value), at + hypot(f.high - f.value, r.value - r.low)
     return Value(at, len(rows), min(low, at), max(high, at))

@@ -56,7 +56,8 @@ class Identity:
 
 def find_identities(doc: "Doc") -> list[Identity]:
     """Those of one parsed sentence; none where it holds several, or no name that a phrase describes."""
-    if sum(token.text in ("?", ";") for token in doc) or len(doc) < 4:
+    ends = any(t.text in (".", "!") and t.whitespace_ and t.nbor().text[:1].isupper() for t in doc[:-1])
+    if ends or any(token.text in ("?", ";") for token in doc) or len(doc) < 4:
         return []
     ways = (_behind_name(doc), _before_name(doc), _before_apposed(doc), _through_copula(doc))
     return [one for way in ways for one in way if _is_sound(one)][:2]
