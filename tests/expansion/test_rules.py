@@ -105,7 +105,9 @@ def test_per_chunk_and_examples_per_fact_are_the_least():
     poor = Counter(d for f in source.facts for d in (FORWARD, REVERSE) if per_fact[f.id, d] < 2)
     assert poor[FORWARD] <= 2, "a sentence of six words gives no more"
     for direction, count in poor.items():
-        assert any(f"{count} of {len(source.facts)} facts have fewer than 2 {direction}" in line for line in written.short)
+        assert any(
+            f"{count} of {len(source.facts)} facts have fewer than 2 {direction}" in line for line in written.short
+        )
 
 
 def test_a_fact_is_asked_the_same_whatever_stands_beside_it():

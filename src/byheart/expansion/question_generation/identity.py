@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from byheart.expansion.question_generation.dependents import own_subject
 from byheart.expansion.question_generation.nouns import CLASSES, is_person
-from byheart.expansion.question_generation.wording import FINITE, child_of
+from byheart.expansion.question_generation.wording import FINITE, RELATIVE, SUBJECTS, child_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
@@ -38,6 +38,7 @@ class Identity:
     who: str = "who"
     fame: str = ""
     given: str = ""
+    deed: str = ""  # of a description with "who": "discovered the mermaid"
     name_first: bool = True  # False: "The mayor is Ann Berg", of which the mayor is the subject
 
     @property
@@ -153,7 +154,8 @@ def _through_copula(doc: "Doc") -> Iterator[Identity]:
         relative = doc[called - 2].tag_ in ("WP", "WDT") or doc[called - 2].lower_ == "that"
         if end is not None and end == _stripped(doc, called).end and not relative and (noun := _noun(said)) is not None:
             name, what = doc[called + 1 : end], _words(said)
-            yield Identity(name.text, what, doc[called - 1].text, _who(noun, name, what), name_first=False)
+            who = _who(noun, name, what)
+            yield Identity(name.text, what, doc[called - 1].text, who, deed=_deed(said), name_first=False)
         return
     root = _root(doc)
     subject = own_subject(root) if root is not None else None
@@ -175,7 +177,8 @@ def _through_copula(doc: "Doc") -> Iterator[Identity]:
         and (end == behind.end or doc[end].text == ",")
     ):
         name, what = doc[start:end], _words(doc[: be.i])
-        yield Identity(name.text, what, be.text, _who(subject, name, what), name_first=False)
+        who = _who(subject, name, what)
+        yield Identity(name.text, what, be.text, who, deed=_deed(doc[: be.i]), name_first=False)
 
 
 def _described(name: "Span", phrase: "Span", be: str, apposed: bool, copula: bool = False) -> Iterator[Identity]:
@@ -195,10 +198,10 @@ def _described(name: "Span", phrase: "Span", be: str, apposed: bool, copula: boo
         fame = _words(phrase.doc[phrase.start : at + 1])
         who = _who(noun if noun is not None else name[-1], name, what)
         be = be if who == "who" else "is"  # a spice is one still
-        yield Identity(name.text, what, be, who, fame, f"{'being ' * being}{_words(rest)}")
+        yield Identity(name.text, what, be, who, fame, f"{'being ' * being}{_words(rest)}", _deed(rest) if what else "")
     elif apposed and _opens_noun(phrase[0]) and (noun := _head(phrase)) is not None:
         what, who = re.sub(r"^the name of ", "", _words(phrase)), _who(noun, name, phrase.text)
-        yield Identity(name.text, what, be if who == "who" or copula else "is", who)
+        yield Identity(name.text, what, be if who == "who" or copula else "is", who, deed=_deed(phrase))
 
 
 def _head(phrase: "Span") -> "Token | None":
@@ -222,6 +225,12 @@ def _noun(phrase: "Span") -> "Token | None":
             break
         found = token if token.pos_ in ("NOUN", "PROPN") else found
     return found
+
+
+def _deed(phrase: "Span") -> str:
+    """What stands behind "who" as its predicate: "Who discovered the mermaid?" asks of the same."""
+    at = next((t.i for t in phrase if t.tag_ in RELATIVE and t.dep_ in SUBJECTS and t.i + 1 < phrase.end), None)
+    return "" if at is None else str(phrase.doc[at + 1 : phrase.end].text)
 
 
 def _is_main(verb: "Token", phrase: "Span") -> bool:

@@ -56,6 +56,8 @@ def _for_name(one: Identity) -> list[Draft]:
             draft("simple", f"{capital(who)} {be} {what}?", free=True),
             draft("reverse" if one.name_first else "scenario", f"“{capital(what)}”: {who} is meant?"),
         ]
+    if one.deed and one.tells:
+        drafts.insert(1, draft("simple", f"{capital(who)} {one.deed}?", free=True))
     if one.fame:
         said = f"{one.fame} {one.given}"
         drafts.insert(1, draft("simple", f"{capital(who)} {be} {said}?", free=True))
