@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = Mapping[str, Any]  # a JSON object as a run's files hold it, to be read only
-FORWARD, REVERSE = "forward", "reverse"
+# Forward names the subject and asks what is said of it; reverse gives what is said and asks of whom or what; neither asks
+# where words stand: which section says them, which words come before.
+FORWARD, REVERSE, NEITHER = "forward", "reverse", "neither"
 _ENDS = tuple(".!?…。！？؟।۔")  # of sentences
-ANGLES = ("recitation", "completion", "blank", "simple", "detailed", "scenario", "reverse")
+ANGLES = ("recitation", "completion", "blank", "simple", "detailed", "scenario", "reverse", "source", "before")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Example:
     answer: str
     facts: tuple[str, ...]  # Fact.id of each fact it teaches; empty where the author named none
     angle: str  # one of ANGLES
-    direction: str  # FORWARD or REVERSE
+    direction: str  # FORWARD, REVERSE or NEITHER
     expansion: str  # who wrote it: "rules", "file", ...
     chunk: str = ""  # Chunk.id, where facts are several or none
     rung: float | None = None  # temperature, where a teacher wrote it

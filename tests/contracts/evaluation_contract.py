@@ -15,8 +15,8 @@ from byheart.records import Document, Example, Fact, Probe
 CONF = Path(__file__).parents[2] / "conf" / "evaluation"
 
 PROBES = [
-    Probe("capital", "What is the capital of France?", ("Paris",), group="france"),
-    Probe("river", "Which river runs through it?", ("the Seine", "Seine"), group="france"),
+    Probe("capital", "What is the capital of France?", ("Paris",), direction="forward", group="france"),
+    Probe("river", "Which river runs through it?", ("the Seine", "Seine"), direction="reverse", group="france"),
     Probe("term", "How long is a licence valid?", ("ten years",), ("Five years", "Ten years", "Life"), 1),
     Probe("odd", "What is \\ {x} </script> 'said'?", ("naïve – 60 %",), ("naïve – 60 %", "no"), 0),
     Probe("unicode", "首都は？", ("東京",), ("東京", "大阪"), 0, group="日本"),

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from byheart.expansion.base import Expansion, Source
-from byheart.records import ANGLES, FORWARD, REVERSE
+from byheart.records import ANGLES, FORWARD, NEITHER, REVERSE
 
 
 class ExpansionContract:
@@ -22,7 +22,7 @@ class ExpansionContract:
         assert len({e.id for e in examples}) == len(examples)
         for e in examples:
             assert e.question.strip() and e.answer.strip(), e
-            assert e.angle in ANGLES and e.direction in (FORWARD, REVERSE), e
+            assert e.angle in ANGLES and e.direction in (FORWARD, REVERSE, NEITHER), e
 
     def test_every_example_names_facts_and_a_chunk_that_exist(self):
         source = self.source()

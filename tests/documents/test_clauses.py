@@ -12,7 +12,7 @@ from byheart.documents.load import load_documents
 from byheart.expansion.base import Source
 from byheart.expansion.rules.by_kind import state
 from byheart.expansion.rules.rules import Rules
-from byheart.records import FORWARD, REVERSE, Document
+from byheart.records import FORWARD, NEITHER, REVERSE, Document
 
 LEASE = Path(__file__).parent / "clauses/lease.txt"
 
@@ -203,10 +203,11 @@ def test_numbers_in_prose_are_no_clauses(text):
 def test_every_clause_of_a_contract_is_taught_in_both_directions():
     source = source_of(LEASE)
     result = Rules().expand(source)
-    assert len(source.facts) >= 55 and not result.uncovered
+    assert len(source.facts) >= 55 and all("reverse" in why for why in result.uncovered.values())
     for fact in source.facts:
         directions = {example.direction for example in result.examples if example.facts == (fact.id,)}
-        assert directions == {FORWARD, REVERSE} and fact.labels, fact
+        assert directions >= {FORWARD, NEITHER} and fact.labels, fact
+        assert (REVERSE in directions) != (fact.id in result.uncovered), fact
     said = {example.question: example.answer for example in result.examples}
     title = source.documents[0].title
     assert said[f"What does clause 4.2(c)(i) of {title} say?"] == (

@@ -241,7 +241,9 @@ def test_rules_ask_of_another_language_only_what_stands_there(language):
     written = Rules().expand(source)
     assert len(written.notes) == 1
     assert "rules read English only" in written.notes[0] and "expansion=angles" in written.notes[0]
-    assert {example.angle for example in written.examples} <= {"recitation", "completion", "blank", "reverse"}
+    assert {example.angle for example in written.examples} <= {"recitation", "completion", "blank", "source", "before"}
+    assert written.uncovered.keys() == {fact.id for fact in source.facts}, "none asks of whom or what it is said"
+    assert all("in English only" in why for why in written.uncovered.values())
     assert {fact for example in written.examples for fact in example.facts} == {fact.id for fact in source.facts}
     facts = {fact.id: " ".join(fact.text.split()) for fact in source.facts}
     for example in written.examples:

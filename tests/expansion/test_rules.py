@@ -49,12 +49,14 @@ def test_a_condition_is_told_the_other_way_round_and_asked_for_its_result(senten
     assert asked and all(e.answer.rstrip(".").lower() in sentence.lower() for e in asked)
 
 
-def test_every_fact_of_the_rulebook_is_asked_in_both_directions():
+def test_every_fact_of_the_rulebook_is_asked_forward_and_what_has_no_reverse_is_listed():
     source = toys.ham_radio()
     written = Rules().expand(source)
     asked = {(fact, e.direction) for e in written.examples for fact in e.facts}
-    assert not written.uncovered and not written.short
-    assert asked == {(f.id, d) for f in source.facts for d in (FORWARD, REVERSE)}
+    assert asked >= {(f.id, FORWARD) for f in source.facts}
+    assert written.uncovered.keys() == {f.id for f in source.facts if (f.id, REVERSE) not in asked}
+    assert len(written.uncovered) < 0.2 * len(source.facts), "items without a verb, and what is forbidden to all"
+    assert set(written.uncovered.values()) == {"rules found no name or subject to ask for in reverse"}
 
 
 def test_every_question_names_its_document_and_its_section():
@@ -100,9 +102,12 @@ def test_per_chunk_and_examples_per_fact_are_the_least():
     examples = written.examples
     assert min(Counter(e.chunk for e in examples)[c.id] for c in source.chunks) >= 7
     per_fact = Counter((e.facts[0], e.direction) for e in examples)
-    poor = [d for f in source.facts for d in (FORWARD, REVERSE) if per_fact[f.id, d] < 2]
-    assert len(poor) <= 2, "a sentence of six words gives no more"
-    assert bool(poor) == any("fewer than 2" in line for line in written.short), "and it is said"
+    poor = Counter(d for f in source.facts for d in (FORWARD, REVERSE) if per_fact[f.id, d] < 2)
+    assert poor[FORWARD] <= 2, "a sentence of six words gives no more"
+    for direction, count in poor.items():
+        assert any(
+            f"{count} of {len(source.facts)} facts have fewer than 2 {direction}" in line for line in written.short
+        )
 
 
 def test_a_fact_is_asked_the_same_whatever_stands_beside_it():

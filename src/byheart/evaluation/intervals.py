@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Z = 1.959963984540054  # 95 %, two-sided
 DRAWS = 2000
 SEED = 0
-UNBOUNDED = ("margin", "margin_gain")  # every other metric of a probe lies between 0 and 1
+UNBOUNDED = ("margin", "margin_gain", "lead")  # every other metric of a probe lies between 0 and 1
 
 
 def wilson(successes: float, n: int) -> Value:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from byheart.errors import Problem, UserError
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.quotas import Quotas, choose, shortfalls
-from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, Document, Example, Fact, Json, Rejection
+from byheart.records import ANGLES, FORWARD, NEITHER, REVERSE, Chunk, Document, Example, Fact, Json, Rejection
 
 FIELDS = (
     "question",
@@ -162,8 +162,8 @@ def _faults(pair: Json) -> Iterator[tuple[str, str]]:
             yield f"{key} is not a text", f'write "{key}" as one text'
         elif any("\ud800" <= letter <= "\udfff" for letter in str(value)):
             yield f"{key} has half a character (a lone \\ud8.. escape)", "write the whole character, or leave it out"
-    if pair.get("direction") not in (None, "", FORWARD, REVERSE):
-        yield f"{pair['direction']!r} is no direction", f'"direction" is "{FORWARD}" or "{REVERSE}"'
+    if pair.get("direction") not in (None, "", FORWARD, REVERSE, NEITHER):
+        yield f"{pair['direction']!r} is no direction", f'"direction" is "{FORWARD}", "{REVERSE}" or "{NEITHER}"'
     rung = pair.get("rung")
     if rung is not None and (isinstance(rung, bool) or not isinstance(rung, int | float) or not math.isfinite(rung)):
         yield "rung is not a number", '"rung" is the temperature of the teacher that wrote the pair; leave it out'
@@ -239,7 +239,8 @@ def _names(document: Document) -> set[str]:
 def _example(pair: Json, facts: tuple[str, ...], chunk: Chunk) -> Example:
     question, answer = str(pair["question"]).strip(), str(pair["answer"]).strip()
     angle = str(pair.get("angle") or "simple")
-    direction = str(pair.get("direction") or (REVERSE if angle == "reverse" else FORWARD))
+    usual = {"reverse": REVERSE, "source": NEITHER, "before": NEITHER}
+    direction = str(pair.get("direction") or usual.get(angle, FORWARD))
     return Example(
         id=example_id(question, answer),
         question=question,

@@ -43,7 +43,8 @@ def ledger(
     per_fact: dict[str, dict[str, int]] = {fact.id: {FORWARD: 0, REVERSE: 0} for fact in source.facts}
     for example in examples:
         for fact in per_fact.keys() & set(example.facts):
-            per_fact[fact][example.direction] += 1
+            if example.direction in per_fact[fact]:  # what asks for neither counts as neither
+                per_fact[fact][example.direction] += 1
     reasons = {fact: reason for part in written.values() for fact, reason in part.uncovered.items()}
     tallies = [part.tallies for part in written.values() if part.tallies]
     taught = frozenset(member for member, part in written.items() if part.tallies)

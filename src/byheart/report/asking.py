@@ -1,5 +1,6 @@
 """What the terminal shows of an estimate, and of the ledger once a teacher was asked."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
@@ -140,10 +141,13 @@ def short_chunks(account: Json) -> list[str]:
 def ledger_lines(account: Json) -> list[str]:
     """What an expansion came to: what it wrote, and what is short."""
     facts, chunks = len(account["facts"]), len(account["by_chunk"])
-    refused, short, bare = sum(account["rejected"].values()), len(short_chunks(account)), len(account["uncovered"])
+    refused, short = sum(account["rejected"].values()), len(short_chunks(account))
     whole = f"{account['kept']:,} examples on {counted(facts, 'fact')} in {counted(chunks, 'chunk')}"
     lacks = f"{short:,} of them short of their quota" if short else "each with its quota"
-    ways = f"{counted(bare, 'fact')} not asked in both directions" if bare else "all facts asked in both directions"
+    lacking = Counter(way for each in account["uncovered"] for way in each["missing"])
+    said = {"forward": "forward", "reverse": "in reverse"}
+    lists = [f"{counted(lacking[way], 'fact')} not asked {words}" for way, words in said.items() if lacking[way]]
+    ways = " and ".join(lists) or "all facts asked in both directions"
     why, most = next(iter(account["rejected"].items()), ("", 0))
     often = f", most often ({most:,}) because {why}" if most < refused else f" because {why}"
     return [f"{whole}, {lacks}; {ways}.", f"{refused:,} refused{often}." if refused else "None refused."]

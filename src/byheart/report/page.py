@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from byheart.data.split import read_split
-from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json, Split
+from byheart.records import ANGLES, FORWARD, NEITHER, REVERSE, CurvePoint, Json, Split
 from byheart.report import curve, judge, kinds, memorized, probes, tables
 from byheart.report.learning import UNWATCHED
 from byheart.report.sections import Sections
@@ -130,7 +130,7 @@ def render(folder: Folder) -> str:
         rows=sorted(placed, key=lambda each: probes.OUTCOMES.index(probes.outcome(each[0]))),
         exposure=_exposure(folder.ledger.get("facts") or {}),
         stages=[(STAGES.get(name, name), seconds) for name, seconds in (folder.run.get("timings") or {}).items()],
-        directions=(FORWARD, REVERSE),
+        directions=[way for way in (FORWARD, REVERSE, NEITHER) if way != NEITHER or _has(folder.asked, way)],
         # Two drawings, of which the style sheet shows one: a scaled-down plot has unreadable figures.
         plot_wide=Markup(curve.svg(folder.points, chosen, would)),
         plot_narrow=Markup(curve.svg(folder.points, chosen, would, width=380, height=300)),
@@ -192,6 +192,11 @@ def _watched(training: Json, points: Sequence[CurvePoint]) -> bool:
     """Whether held-out questions were asked during training; old runs did not write how many."""
     held_out = training.get("held_out")
     return any(point.val_loss is not None for point in points) if held_out is None else held_out > 0
+
+
+def _has(asked: Mapping[str, Mapping[str, int]], direction: str) -> bool:
+    """Whether any angle has examples of a direction."""
+    return any(ways.get(direction) for ways in asked.values())
 
 
 def _exposure(facts: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:

@@ -1,5 +1,6 @@
 """A clause (its subject, its verbs and the parts behind them), and the questions that can be composed from it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ SHORT, FULL = "short", "full"
 TITLE = "{title}"  # stands for the name of the document
 MOST_WORDS = 18  # of a question, before parts that it can do without are left out
 _DISPENSABLE = ("reason", "manner", "adverb", "time", "place")
+_COUNTED = re.compile(r"\b(?:how (?:many|much)|what (?:share|percentage))\b", re.I)
 _DO = {"VBZ": "does", "VBP": "do", "VBD": "did"}
 
 
@@ -35,7 +37,12 @@ class Asked:
     question: str
     answer: str
     length: str  # SHORT or FULL answer
-    backwards: bool = False  # the question gives the predicate, the answer is the subject
+    backwards: bool = False  # the question gives the predicate, and asks for the subject or a part of it
+
+    @property
+    def is_reverse(self) -> bool:
+        """Whether the answer is the whole subject: not a part of it, its number or its share."""
+        return self.backwards and not self.target.startswith("within") and not _COUNTED.search(self.question)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ _CLEFT = re.compile(
     r"^(?:(?:however|but), )?(?:(?P<front>(?:in|at|on) [^,;]{2,30}), )?it (?:was|is) (?P<not>not )?(?:only )?(?P<when>(?:until|in|on|during|after|before|at) [^,;]{2,40}?) that (?P<rest>.+)$",
     re.I,
 )
+# "It was Captain Moss who mapped the strait": she did.
+_CLEFT_WHO = re.compile(
+    r"^(?:however, |but )?it (?:was|is) (?P<who>(?-i:[A-Z])[^,;]{2,60}?) (?:who|that|which) (?P<rest>.+)$", re.I
+)
 _POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such)\b", re.I)
 
 
@@ -227,7 +231,7 @@ def _simpler(sentence: str) -> Iterator[str]:
     """Without parentheses and words that point back, clefts undone; a long one cut at colons, at "nor may ..." and
     before its exceptions: they lead the parser astray."""
     plain = _ASIDE.sub("", re.sub(r"\s+\([^()]*\)|\[(?:citation needed|\d+)\]", "", sentence))
-    plain = _CLEFT.sub(_undo, _BACKWARDS.sub("", plain))
+    plain = _CLEFT_WHO.sub(_undo_who, _CLEFT.sub(_undo, _BACKWARDS.sub("", plain)))
     if len(parts := re.split(r"(?:;|(?<! is)(?<! are)(?<! was):)\s+(?!and\b|or\b|nor\b)(?=\S)", plain)) > 1:
         for part in parts:
             yield from _simpler(capital(part.rstrip(".") + "."))
@@ -239,6 +243,10 @@ def _simpler(sentence: str) -> Iterator[str]:
     first, *others = re.split(r"[,;]\s+nor\s+(?=(?:may|shall|must|can|will)\b)", plain)
     for part in (first, *(f"Nor {other}" for other in others)):
         yield re.sub(r", except\b.*$", ".", part) if len(part.split()) > 30 else part
+
+
+def _undo_who(cleft: re.Match[str]) -> str:
+    return f"{cleft['who']} {cleft['rest']}"
 
 
 def _undo(cleft: re.Match[str]) -> str:

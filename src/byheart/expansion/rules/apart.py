@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from byheart.documents.blocks import CAPTION, CODE, FORMULA, NOTE
 from byheart.expansion.citation import Citation
 from byheart.expansion.rules.questions import Draft, place_in_words, uncited
-from byheart.records import FORWARD, REVERSE, Fact
+from byheart.records import FORWARD, NEITHER, REVERSE, Fact
 
 QUOTED = 14  # words of what stands before, or of a caption
 SHOWN = 3  # lines of code in a question
@@ -75,7 +75,7 @@ def _about_code(code: str, place: Citation, alone: bool, before: str) -> dict[st
     if before:
         asked.append(uncited("simple", FORWARD, f"Which code in {place.title} follows the words “{before}”?", code))
         asked.append(
-            uncited("reverse", REVERSE, f"What does {place.title} say before the code “{_shown(code)}”?", before)
+            uncited("before", NEITHER, f"What does {place.title} say before the code “{_shown(code)}”?", before)
         )
     if not asked:
         asked.append(
@@ -95,7 +95,7 @@ def _about_code(code: str, place: Citation, alone: bool, before: str) -> dict[st
         last = lines[-1].strip()
         if [line.strip() for line in lines].count(last) == 1:
             earlier.append(
-                uncited("reverse", REVERSE, f"Which line stands before “{last}” in the code of {where}?", lines[-2])
+                uncited("before", NEITHER, f"Which line stands before “{last}” in the code of {where}?", lines[-2])
             )
     elif len(words := lines[0].split()) > 2:
         begun, rest = " ".join(words[:2]), " ".join(words[2:])
@@ -135,7 +135,7 @@ def _about_formula(formula: str, place: Citation, alone: bool, before: str) -> d
             uncited("simple", FORWARD, f"Which formula in {place.title} follows the words “{before}”?", formula)
         )
         asked.append(
-            uncited("reverse", REVERSE, f"Which words stand before the formula {formula} in {place.title}?", before)
+            uncited("before", NEITHER, f"Which words stand before the formula {formula} in {place.title}?", before)
         )
     head, equals, _ = formula.strip("$\\[] ").partition("=")
     if equals and 0 < len(head.strip()) <= 40:
@@ -175,8 +175,8 @@ def _about_caption(fact: Fact, place: Citation, alone: bool) -> list[Draft]:
 
 def _source(what: str, place: Citation) -> Draft:
     if place.section:
-        return uncited("reverse", REVERSE, f"Which section of {place.title} has {what}?", f"{place.section}.")
-    return uncited("reverse", REVERSE, f"Which document has {what}?", place.title)
+        return uncited("source", NEITHER, f"Which section of {place.title} has {what}?", f"{place.section}.")
+    return uncited("source", NEITHER, f"Which document has {what}?", place.title)
 
 
 def _shown(code: str) -> str:

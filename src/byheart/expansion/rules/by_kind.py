@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from byheart.documents.blocks import NOTE, SPEECH
 from byheart.documents.languages.language import UNSPACED, is_english
@@ -14,6 +15,7 @@ from byheart.expansion.question_generation.definitions import is_meaning, is_ter
 from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.rules.apart import Apart, is_sentence
 from byheart.expansion.rules.clauses import ask_clauses, body_of, completed, explains, head_of, needs_all, tell_apart
+from byheart.expansion.rules.identities import ask_identities
 from byheart.expansion.rules.own_pairs import OwnPairs
 from byheart.expansion.rules.questions import (
     Draft,
@@ -28,6 +30,9 @@ from byheart.expansion.rules.signs import Signs
 from byheart.expansion.rules.speech import Speech, spoken
 from byheart.expansion.rules.table_rows import TableRows
 from byheart.records import FORWARD, REVERSE, Fact
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 READINGS = ("asked", "condition", "reordered")  # families that take a statement for the whole truth
 _ANNOUNCEMENT = re.compile(
@@ -57,7 +62,7 @@ class ByKind:
         parsed = parse([self._statements[fact.id] for fact in read])
         self._parsed = dict(zip((fact.id for fact in read), parsed, strict=True))
         self._asked = _asked(
-            [fact for fact in prose if fact.id in english], self._lead_ins, self._statements, self.places
+            [fact for fact in prose if fact.id in english], self._lead_ins, self._statements, self.places, self._parsed
         )
         self._pairs, self._apart = OwnPairs(self.facts), Apart(source.facts)
         self._speech = Speech(self.facts, self._parsed)
@@ -175,9 +180,11 @@ def _one_of_several(
 
 
 def _asked(
-    facts: Sequence[Fact], lead_ins: Mapping[str, str], statements: Mapping[str, str], places: Mapping[str, Citation]
-) -> dict[str, list[Draft]]:
+    facts: Sequence[Fact], lead_ins: Mapping[str, str], statements: Mapping[str, str], places: Mapping[str, Citation],
+    parsed: "Mapping[str, Doc]",
+) -> dict[str, list[Draft]]:  # fmt: skip
     """By fact id, the questions that people would ask, the best first."""
+    identities = ask_identities([fact for fact in facts if fact.kind != SPEECH], parsed)
     definitions = _definitions([fact for fact in facts if fact.kind != SPEECH])
     announced = {
         fact.id: (lead_ins[fact.id].strip().rstrip(":"), fact.text.rstrip("; "))
@@ -195,6 +202,10 @@ def _asked(
         if fact.id in definitions:  # in turn, what a definition is always asked and what its sentence is
             pairs = zip_longest(ask_definition(*definitions[fact.id], place), drafts)
             drafts = [draft for pair in pairs for draft in pair if draft is not None]
+        if fact.id in identities:
+            own = {(draft.question, draft.answer) for draft in identities[fact.id]}
+            others = [draft for draft in drafts if (draft.question, draft.answer) not in own]
+            drafts = [draft for pair in zip_longest(identities[fact.id], others) for draft in pair if draft is not None]
         item = ask_item(text, lead_ins[fact.id], fact.label, place)
         asked[fact.id] = item + drafts + ask_abbreviation(statements[fact.id])
     return asked
@@ -222,6 +233,6 @@ def _draft(one: Asked, place: Citation) -> Draft:
     """The parsed question as an example: conditions are scenarios, full answers are details."""
     kind = one.target.split(":")[0]
     angle = "scenario" if kind in ("condition", "result") else "detailed" if one.length == FULL else "simple"
-    direction = REVERSE if one.backwards else FORWARD
+    direction = REVERSE if one.is_reverse else FORWARD
     question = one.question.replace(TITLE, place.title)
     return Draft(angle, direction, question, one.answer, question.rstrip("?"), free=TITLE not in one.question)

@@ -13,7 +13,7 @@ from byheart.expansion.citation import Citation, cite
 from byheart.expansion.question_generation.wording import WORDS, capital, small
 from byheart.expansion.rules.phrases import CONDITION_WORDS
 from byheart.expansion.rules.questions import ORDINALS, Draft
-from byheart.records import FORWARD, REVERSE, Fact
+from byheart.records import FORWARD, NEITHER, Fact
 
 LONGEST = 80  # words of several sentences or items that are recited in one
 LONGEST_LEAD = 25  # words of a lead-in that is quoted
@@ -95,7 +95,7 @@ def ask_clauses(
         if place.kind:
             asked = f"Which {place.kind} of {place.title} says: “{statements[fact.id]}”"
             answer = f"{capital(place.item)}."
-            found = Draft("reverse", REVERSE, asked, answer, statements[fact.id], cited=False)
+            found = Draft("source", NEITHER, asked, answer, statements[fact.id], cited=False)
             drafts[fact.id]["source"].append(found)
     inner: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for section in lists:

@@ -2,20 +2,31 @@
 name its source, turn it round."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from byheart.documents.languages.language import UNSPACED, count_words
 from byheart.expansion.citation import Citation
-from byheart.expansion.question_generation.wording import capital, sentences_of, small, with_article
+from byheart.expansion.question_generation.dependents import own_subject
+from byheart.expansion.question_generation.nouns import has_number
+from byheart.expansion.question_generation.wording import (
+    NOUNS,
+    capital,
+    sentences_of,
+    small,
+    text_of,
+    with_article,
+    without_article,
+)
 from byheart.expansion.rules.phrases import VERBISH, Span, cuts, find_condition, key_phrases, number_phrases
-from byheart.records import FORWARD, REVERSE
+from byheart.records import FORWARD, NEITHER, REVERSE
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 BLANK = "____"
+_POINTING = ("this", "that", "these", "those", "such")
 _DEFINITION = re.compile(r"^(?P<term>[A-Z][^.:;!?]{1,60})[.:]\s+(?P<meaning>[A-Z“\"].+)$")
 _ANNOUNCED = re.compile(r"\bfollowing (?P<noun>[a-z]+s)\b[^:]*:?$")
 ORDINALS = tuple("first second third fourth fifth sixth seventh eighth ninth tenth".split())
@@ -156,25 +167,35 @@ def _completions(statement: str) -> list[Draft]:
 
 def fill_blanks(parsed: "Doc", begin: int = 0) -> list[Draft]:
     """Gaps for its key phrases from the offset `begin` on."""
-    return _blanks(parsed.text, [span for span in key_phrases(parsed) if span[0] >= begin])
+    return _blanks(parsed.text, [span for span in key_phrases(parsed) if span[0] >= begin], subjects(parsed))
 
 
-def _blanks(statement: str, phrases: Sequence[Span]) -> list[Draft]:
+def subjects(parsed: "Doc") -> set[str]:
+    """The subjects of the main clauses, and the noun of a sentence without a verb: a gap for one asks of whom it is said."""
+    roots = [token for token in parsed if token.dep_ == "ROOT"]
+    own = [noun for root in roots if (noun := own_subject(root) or root).pos_ in NOUNS]
+    # "This building was sold", "80 percent die": a word that points back, or a number, is not whom it is said of.
+    own = [noun for noun in own if noun.left_edge.lower_ not in _POINTING and not has_number(noun)]
+    return {without_article(text_of(noun)).casefold() for noun in own}
+
+
+def _blanks(statement: str, phrases: Sequence[Span], asked_for: Collection[str] = ()) -> list[Draft]:
     drafts = []
     for start, end in phrases:
         answer = statement[start:end]
         gapped = statement[:start] + BLANK + statement[end:]
-        drafts.append(Draft("blank", FORWARD, f"Fill in the blank: “{gapped}”", answer, gapped))
+        direction = REVERSE if without_article(answer).casefold() in asked_for else FORWARD
+        drafts.append(Draft("blank", direction, f"Fill in the blank: “{gapped}”", answer, gapped))
     return drafts
 
 
 def _before(statement: str) -> list[Draft]:
-    """The words before a given end of the sentence: the reverse of a completion."""
+    """The words before a given end of the sentence: the order of the words turned round, not who is meant."""
     drafts = []
     for cut in cuts(statement):
         begun, rest = statement[:cut].rstrip(" ,，、"), statement[cut:]
         if max(len(rest.split()), count_words(rest) if UNSPACED.search(rest) else 0) >= 3:
-            drafts.append(Draft("reverse", REVERSE, f"Which words come before “{rest.rstrip('.。।۔')}”?", begun, rest))
+            drafts.append(Draft("before", NEITHER, f"Which words come before “{rest.rstrip('.。।۔')}”?", begun, rest))
     return drafts
 
 
@@ -182,13 +203,13 @@ def name_sources(statement: str, place: Citation) -> list[Draft]:
     """Which section says this, asked with the whole statement and with its second half."""
     if not place.section:
         asked = f"Which document says: “{statement}”"
-        return [Draft("reverse", REVERSE, asked, place.title, statement, cited=False)]
+        return [Draft("source", NEITHER, asked, place.title, statement, cited=False)]
     where, answer = f"Which section of {place.title}", f"{place.section}."
-    drafts = [Draft("reverse", REVERSE, f"{where} says: “{statement}”", answer, statement, cited=False)]
+    drafts = [Draft("source", NEITHER, f"{where} says: “{statement}”", answer, statement, cited=False)]
     for cut in cuts(statement)[:1] if len(statement.split()) > 8 else []:
         if half := statement[cut:].rstrip(".。।۔"):
             asked = f"{where} contains the words “{half}”?"
-            drafts.append(Draft("reverse", REVERSE, asked, answer, half, cited=False))
+            drafts.append(Draft("source", NEITHER, asked, answer, half, cited=False))
     return drafts
 
 

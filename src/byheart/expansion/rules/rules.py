@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from byheart.documents.languages.language import is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation
 from byheart.expansion.quotas import Quotas, choose, shortfalls
@@ -51,7 +52,7 @@ class Rules(Quotas):
             seen |= {example.id for example in own}
             missing = {FORWARD, REVERSE} - {example.direction for example in candidates[fact.id]}
             if missing:
-                uncovered[fact.id] = f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
+                uncovered[fact.id] = _why(missing, fact)
         usual = {fact.id: max(self.usual, PER_CELL * len(fact.cells)) for fact in kinds.facts}
         examples = choose(self, source.chunks, kinds.facts, candidates, usual)
         short = shortfalls(self, source.chunks, kinds.facts, examples, "rules")
@@ -96,6 +97,15 @@ class Rules(Quotas):
             if answer:
                 examples.setdefault(example.id, example)
         return list(examples.values())
+
+
+def _why(missing: set[str], fact: Fact) -> str:
+    """Why a fact lacks a direction."""
+    if not is_english(fact.language):
+        return "rules ask whom or what something is said of in English only"
+    if missing == {REVERSE}:
+        return "rules found no name or subject to ask for in reverse"
+    return f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
 
 
 def answers_with_title(answer: str, place: Citation) -> bool:

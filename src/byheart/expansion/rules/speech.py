@@ -14,7 +14,7 @@ from byheart.expansion.citation import Citation
 from byheart.expansion.question_generation.wording import FINITE, NOUNS, SUBJECTS, capital, child_of, small, text_of
 from byheart.expansion.rules.phrases import bare_words, cuts, key_phrases, number_phrases, stopped
 from byheart.expansion.rules.questions import BLANK, Draft
-from byheart.records import FORWARD, REVERSE, Fact
+from byheart.records import FORWARD, NEITHER, REVERSE, Fact
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -106,7 +106,7 @@ class Speech:
             if self._speakers[fact.document] > 1:
                 drafts["source"] += _who(words, stopped(_first(who)))
             asked_of = _end(f"In which document does {who} {'ask' if asking else 'say'} {_quoted(words)}")
-            drafts["source"].append(Draft("reverse", REVERSE, asked_of, place.title, words, cited=False))
+            drafts["source"].append(Draft("source", NEITHER, asked_of, place.title, words, cited=False))
         return drafts
 
     def _named(self, fact: Fact) -> str:
@@ -269,7 +269,7 @@ def _before(words: str, who: str) -> list[Draft]:
         rest = words[cut:].rstrip(".。")
         if max(len(rest.split()), count_words(rest) if UNSPACED.search(rest) else 0) >= 3:
             asked = _end(f"What does {who} say before {_quoted(rest)}")
-            drafts.append(Draft("reverse", REVERSE, asked, begun.rstrip(" ,，、"), rest))
+            drafts.append(Draft("before", NEITHER, asked, begun.rstrip(" ,，、"), rest))
     return drafts
 
 
