@@ -53,6 +53,11 @@ def details(config: RunConfig, made_of: Sequence[str] = ()) -> Iterator[Line]:
     yield "ends when", _ending(config)
     if config.retrain != "none":
         yield "then", f"a second training for the best number of epochs, learning rate {config.retrain}"
+    if config.rounds > 1:
+        yield (
+            "rounds",
+            f"up to {config.rounds}: facts that are not recalled are asked in further ways, and it is trained on",
+        )
     yield "scores", ", ".join(config.evaluation) or "none"
     trainer = config.trainer
     place = expected_place(trainer.device, trainer.precision, trainer.threads)

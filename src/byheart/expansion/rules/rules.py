@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation
@@ -43,12 +44,13 @@ class Rules(Quotas):
         families = {fact.id: self._chosen(kinds.families(fact)) for fact in kinds.facts}
         ambiguous = kinds.ambiguous(families)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
-        candidates: dict[str, list[Example]] = {}
+        candidates, reworded = dict[str, list[Example]](), dict[str, list[Example]]()
         uncovered = {}
         for fact in kinds.facts:
-            own = self._examples(fact, families[fact.id], kinds.places[fact.id], ambiguous)
+            own, others = self._examples(fact, families[fact.id], kinds.places[fact.id], ambiguous)
             candidates[fact.id] = [example for example in own if example.id not in seen]
             seen |= {example.id for example in own}
+            reworded[fact.id] = [example for example in others if example.id not in seen]
             missing = {FORWARD, REVERSE} - {example.direction for example in candidates[fact.id]}
             if missing:
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
@@ -56,7 +58,15 @@ class Rules(Quotas):
         examples = choose(self, source.chunks, kinds.facts, candidates, usual)
         short = shortfalls(self, source.chunks, kinds.facts, examples, "rules")
         notes = note_languages(source.documents)
-        return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes)
+        chosen = {example.id for example in examples}
+        spare = [
+            example
+            for fact in kinds.facts
+            for pair in zip_longest(candidates[fact.id], reworded[fact.id])
+            for example in pair
+            if example is not None and example.id not in chosen
+        ]
+        return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes, spare=tuple(spare))
 
     def _chosen(self, drafts: dict[str, list[Draft]]) -> dict[str, list[Draft]]:
         return {name: drafts[name] for name in drafts if name in self.families}
@@ -66,11 +76,12 @@ class Rules(Quotas):
 
     def _examples(
         self, fact: Fact, families: dict[str, list[Draft]], place: Citation, ambiguous: set[tuple[str, str]]
-    ) -> list[Example]:
-        """Every example that can be made of one fact, the most useful first, no pair twice."""
+    ) -> tuple[list[Example], list[Example]]:
+        """Every example that can be made of one fact, the most useful first, no pair twice; and the same questions with
+        their source named in other ways."""
         # Random choices of wording depend on the fact and the seed, never on its place among the others.
         dice = random.Random(hashlib.sha256(f"{self.seed}:{fact.id}".encode()).hexdigest())
-        examples: dict[str, Example] = {}
+        examples, reworded = dict[str, Example](), dict[str, Example]()
         for draft in _deal(families):
             exact = draft.exact or (draft.question, place.whole) in ambiguous
             if exact and not place.item:
@@ -79,23 +90,32 @@ class Rules(Quotas):
             if draft.free and not OPENS_WITH_CONDITION.match(draft.question):
                 manners = [cited, place.under(draft.question, exact), place.by(draft.question, exact)]
                 cited = dice.choices(manners, MANNERS)[0]
+                others = [manner for manner in dict.fromkeys(manners) if manner != cited]
+            else:
+                others = []
             # "(Amazon rainforest)" behind the question would give the answer away.
-            question = cited if draft.cited and not answers_with_title(draft.answer, place) else draft.question
-            answer = draft.answer.strip()
-            example = Example(
-                id=example_id(question, answer),
-                question=question,
-                answer=answer,
-                facts=(fact.id,),
-                angle=draft.angle,
-                direction=draft.direction,
-                expansion="rules",
-                chunk=fact.chunk,
-                subject=draft.subject,
-            )
-            if answer:
+            if not draft.cited or answers_with_title(draft.answer, place):
+                cited, others = draft.question, []
+            if draft.answer.strip():
+                example = _example(fact, draft, cited)
                 examples.setdefault(example.id, example)
-        return list(examples.values())
+                reworded |= {other.id: other for other in (_example(fact, draft, each) for each in others)}
+        return list(examples.values()), [reworded[i] for i in reworded if i not in examples]
+
+
+def _example(fact: Fact, draft: Draft, question: str) -> Example:
+    answer = draft.answer.strip()
+    return Example(
+        id=example_id(question, answer),
+        question=question,
+        answer=answer,
+        facts=(fact.id,),
+        angle=draft.angle,
+        direction=draft.direction,
+        expansion="rules",
+        chunk=fact.chunk,
+        subject=draft.subject,
+    )
 
 
 def answers_with_title(answer: str, place: Citation) -> bool:
