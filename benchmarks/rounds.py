@@ -19,7 +19,7 @@ from byheart.evaluation.intervals import paired_difference
 
 DATA = Path(os.environ["BYHEART_DATA"], "squad")
 ARTICLE = os.environ.get("ARTICLE", "amazon_rainforest")
-STEPS = 600
+STEPS = 480
 METRICS = ("contains", "exact_match", "f1")
 
 
@@ -27,6 +27,7 @@ def run(folder: Path, *words: str) -> dict[str, Any]:
     """Trains and scores; gives run.json."""
     fixed = [f"documents={DATA / 'documents' / ARTICLE}.md", f"questions={DATA / 'questions.jsonl'}"]
     fixed += ["evaluation=[recall]", "evaluation.recall.max_new_tokens=24", "stopping.patience=null"]
+    fixed += ["batch_size=4", "rows.replay=0"]
     byheart = Path(sys.executable).with_name("byheart")
     subprocess.run([byheart, "learn", *fixed, f"hydra.run.dir={folder}", *words, *sys.argv[1:]], check=True)
     return json.loads((folder / "run.json").read_text())
