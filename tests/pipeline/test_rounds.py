@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from byheart import learn
+from byheart import cli, learn
 from byheart.data.contamination import ContaminationFinder
 from byheart.errors import UserError
 from byheart.pipeline.prepare_data import read_prepared_data
@@ -14,7 +14,9 @@ from byheart.pipeline.rounds.recalled import FURTHER, TRAINED, VALIDATION, evide
 from byheart.progress import Checked, StageBegan, StageEnded
 from byheart.records import Example
 from byheart.store import read_json, read_jsonl
+from expansion.scripted import well
 from sweep.toy import QUICK, furnished
+from teacher.chat_server import ChatServer, Say, answer
 
 OWN = ("adapter", "split", "expansion", "stopping.checks")
 WORDS = [*(word for word in QUICK if not word.startswith(OWN)),
@@ -178,3 +180,45 @@ def test_pairs_of_a_file_are_shown_more_often_and_a_round_without_a_gain_is_the_
     assert (told["kept"], told["why_ended"]) == (1, "recall of held-out wordings rose no more")
     assert second["new"] == 0 and second["repeated"] == second["asked_again"] > 0
     assert second["rows"] > first["rows"]
+
+
+@pytest.mark.parametrize("rounds", ["3", "1,3"])
+def test_a_sweep_refuses_rounds(run, rounds, capsys):
+    assert cli.main(["sweep", "lr_ladder", "documents=a.txt", "model.path=model", f"rounds={rounds}"]) == 2
+    assert "then train what was chosen with `byheart learn` and rounds=3" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_teacher_is_asked_again_on_weak_facts_and_paid_once(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("BYHEART_CACHE", str(tmp_path))
+    monkeypatch.setenv("MY_KEY", "none")
+    Path("club.md").write_text(f"# Club\n\n{Path('a.txt').read_text()}")
+    asked = []
+
+    def say(call):
+        asked.append(call.said)
+        return Say(answer(well(call.said, call.body["temperature"])))
+
+    def die(event):
+        if isinstance(event, Checked) and event.point.epoch == 2:
+            raise Killed
+
+    with ChatServer(say) as server:
+        words = [word for word in WORDS if not word.startswith(("documents", "expansion", "epochs"))]
+        words += [
+            "documents=club.md",
+            "expansion=[rules,ladder]",
+            "expansion.ladder.rungs=3",
+            "teacher=openai",
+            "epochs=1",
+        ]
+        words += ["teacher.model=toy", f"teacher.base_url={server.url}", "teacher.api_key_env=MY_KEY"]
+        estimate = learn(*words, "estimate=true", "hydra.run.dir=estimated").estimate
+        with pytest.raises(Killed):
+            learn(*words, "hydra.run.dir=taught", progress=die)
+        before = len(asked)
+        learn(resume="taught")
+    assert len(asked) == before
+    first, later = (estimate.asking[name].requests for name in ("ladder", "ladder, further rounds at most"))
+    assert first < before <= first + later
+    assert {"rules", "ladder"} == {example.expansion for example in trained_later(Path("taught"), 2)}

@@ -1,7 +1,7 @@
 """The contract of the expansion family: facts in, examples out, and an account of what was left out."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -59,7 +59,8 @@ class ExpansionResult:
     short: tuple[str, ...] = ()  # floors that were not reached, in words
     tallies: Mapping[str, Tally] = field(default_factory=dict)  # Chunk.id -> what asking a teacher came to
     notes: tuple[str, ...] = ()  # what was done otherwise than asked, e.g. that the model takes no temperature
-    spare: tuple[Example, ...] = ()  # good ones beyond the quotas, the most useful of each fact first: for `rounds=`
+    # Good examples beyond the quotas, the most useful of each fact first. Called with `rounds=` only: they may be many.
+    spare: Callable[[], Iterable[Example]] = field(default=tuple, compare=False)
 
 
 class Expansion(Protocol):

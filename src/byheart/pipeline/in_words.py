@@ -56,7 +56,7 @@ def details(config: RunConfig, made_of: Sequence[str] = ()) -> Iterator[Line]:
     if config.rounds > 1:
         yield (
             "rounds",
-            f"up to {config.rounds}: facts that are not recalled are asked in further ways, and it is trained on",
+            f"up to {config.rounds}: facts that are not recalled are asked in further ways, and training goes on",
         )
     yield "scores", ", ".join(config.evaluation) or "none"
     trainer = config.trainer

@@ -207,7 +207,7 @@ def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
                 )
             )
         if config.rounds > 1:
-            spare, _ = join({name: ExpansionResult(part.spare) for name, part in written.items()})
+            spare, _ = join({name: ExpansionResult(tuple(part.spare())) for name, part in written.items()})
             known = {example.id for example in examples}
             write_jsonl(run.folder / SPARE, [e for e in without_probes(config, spare)[0] if e.id not in known])
         account = ledger(source, written, examples, rejected, _asked(config, source.chunks))

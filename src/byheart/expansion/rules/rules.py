@@ -3,8 +3,9 @@
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 
 from byheart.expansion.base import ExpansionResult, Source, example_id
@@ -44,13 +45,13 @@ class Rules(Quotas):
         families = {fact.id: self._chosen(kinds.families(fact)) for fact in kinds.facts}
         ambiguous = kinds.ambiguous(families)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
-        candidates, reworded = dict[str, list[Example]](), dict[str, list[Example]]()
+        candidates: dict[str, list[Example]] = {}
+        reworded: dict[str, list[tuple[Draft, str]]] = {}
         uncovered = {}
         for fact in kinds.facts:
-            own, others = self._examples(fact, families[fact.id], kinds.places[fact.id], ambiguous)
+            own, reworded[fact.id] = self._examples(fact, families[fact.id], kinds.places[fact.id], ambiguous)
             candidates[fact.id] = [example for example in own if example.id not in seen]
             seen |= {example.id for example in own}
-            reworded[fact.id] = [example for example in others if example.id not in seen]
             missing = {FORWARD, REVERSE} - {example.direction for example in candidates[fact.id]}
             if missing:
                 uncovered[fact.id] = f"rules found nothing to ask {' or '.join(sorted(missing))}: too short"
@@ -58,15 +59,8 @@ class Rules(Quotas):
         examples = choose(self, source.chunks, kinds.facts, candidates, usual)
         short = shortfalls(self, source.chunks, kinds.facts, examples, "rules")
         notes = note_languages(source.documents)
-        chosen = {example.id for example in examples}
-        spare = [
-            example
-            for fact in kinds.facts
-            for pair in zip_longest(candidates[fact.id], reworded[fact.id])
-            for example in pair
-            if example is not None and example.id not in chosen
-        ]
-        return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes, spare=tuple(spare))
+        spare = partial(_spare, kinds.facts, candidates, reworded, {example.id for example in examples})
+        return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes, spare=spare)
 
     def _chosen(self, drafts: dict[str, list[Draft]]) -> dict[str, list[Draft]]:
         return {name: drafts[name] for name in drafts if name in self.families}
@@ -76,12 +70,12 @@ class Rules(Quotas):
 
     def _examples(
         self, fact: Fact, families: dict[str, list[Draft]], place: Citation, ambiguous: set[tuple[str, str]]
-    ) -> tuple[list[Example], list[Example]]:
-        """Every example that can be made of one fact, the most useful first, no pair twice; and the same questions with
-        their source named in other ways."""
+    ) -> tuple[list[Example], list[tuple[Draft, str]]]:
+        """Every example that can be made of one fact, the most useful first, no pair twice; and drafts with their question
+        where it names the source in another way."""
         # Random choices of wording depend on the fact and the seed, never on its place among the others.
         dice = random.Random(hashlib.sha256(f"{self.seed}:{fact.id}".encode()).hexdigest())
-        examples, reworded = dict[str, Example](), dict[str, Example]()
+        examples, reworded = dict[str, Example](), list[tuple[Draft, str]]()
         for draft in _deal(families):
             exact = draft.exact or (draft.question, place.whole) in ambiguous
             if exact and not place.item:
@@ -90,6 +84,8 @@ class Rules(Quotas):
             if draft.free and not OPENS_WITH_CONDITION.match(draft.question):
                 manners = [cited, place.under(draft.question, exact), place.by(draft.question, exact)]
                 cited = dice.choices(manners, MANNERS)[0]
+                if not place.number and cited != draft.question:  # else the three are one
+                    manners.append(f"According to “{place.whole}”, {draft.question[:1].lower()}{draft.question[1:]}")
                 others = [manner for manner in dict.fromkeys(manners) if manner != cited]
             else:
                 others = []
@@ -99,8 +95,25 @@ class Rules(Quotas):
             if draft.answer.strip():
                 example = _example(fact, draft, cited)
                 examples.setdefault(example.id, example)
-                reworded |= {other.id: other for other in (_example(fact, draft, each) for each in others)}
-        return list(examples.values()), [reworded[i] for i in reworded if i not in examples]
+                reworded += [(draft, other) for other in others]
+        return list(examples.values()), reworded
+
+
+def _spare(
+    facts: Sequence[Fact],
+    candidates: Mapping[str, Sequence[Example]],
+    reworded: Mapping[str, Sequence[tuple[Draft, str]]],
+    chosen: Set[str],
+) -> Iterator[Example]:
+    """What was not chosen, in turn with the chosen questions whose source is named in another way."""
+    given = set(chosen)
+    for fact in facts:
+        unused = (example for example in candidates[fact.id] if example.id not in chosen)
+        others = (_example(fact, draft, question) for draft, question in reworded[fact.id])
+        for example in (example for pair in zip_longest(unused, others) for example in pair):
+            if example is not None and example.id not in given:
+                given.add(example.id)
+                yield example
 
 
 def _example(fact: Fact, draft: Draft, question: str) -> Example:
