@@ -45,6 +45,7 @@ class Options(TypedDict, total=False):
     lr: float
     schedule: str
     retrain: str
+    rounds: int
     model: str
     teacher: str
     split: str

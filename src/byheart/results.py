@@ -25,6 +25,7 @@ class TrainingEstimate:
     steps: int  # at most
     budget: int | str | None  # where it may end the training before its epochs do
     in_steps: bool = False  # the budget gives `steps`; else it is a time, or there is none
+    rounds: int = 1  # at most; rows, epochs and steps are those of the first
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 
 import toys
 from byheart.errors import UserError
+from byheart.expansion.base import Wanted
 from byheart.expansion.filters.checks import JUDGED, OBEYS, REPEATED, Filters
 from byheart.expansion.from_teacher.chunk_progress import COPIED
 from byheart.expansion.from_teacher.ladder import Ladder
@@ -50,6 +51,21 @@ def test_the_same_words_are_asked_on_every_rung():
     by_words = Counter(request.user for request in Ladder().requests(club()))
     assert set(by_words.values()) == {9}
     assert {request.temperature for request in Ladder().requests(club())} == set(Ladder().temperatures)
+
+
+def test_a_further_round_asks_on_the_wanted_facts_from_every_angle_but_that_of_the_held_out_form():
+    source, ladder = club(), Ladder(rungs=3)
+    first, fact = ladder.expand(source), source.facts[1].id
+    wanted = Wanted(2, frozenset({fact}), first.examples, frozenset({(fact, "simple", FORWARD)}))
+    (asked,) = ladder.requests_again(source, wanted)
+    said = asked.user.partition("1. fact")[2]
+    assert [word in said for word in ("detailed", "scenario", "completion", "reverse", "simple")] == [True] * 4 + [
+        False
+    ]
+    assert "fact 1," not in said and asked not in ladder.requests(source)
+    assert ladder.requests_again(source, replace(wanted, round=3)) != [asked]
+    again = ladder.again(source, wanted)
+    assert again.examples and not {e.id for e in again.examples} & {e.id for e in first.examples}
 
 
 def test_each_fact_is_asked_about_in_both_directions_and_covered():

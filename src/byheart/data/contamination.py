@@ -28,20 +28,27 @@ class ContaminationFinder:
         self._train = train
         by_answer: dict[str, list[str]] = defaultdict(list)
         for example in train:
-            by_answer[_plain(example.answer)].append(_plain(example.subject or example.question))
+            answer, subject = _pair(example)
+            by_answer[answer].append(subject)
         self._answers = sorted(by_answer, key=len)
         self._subjects = {answer: sorted(set(subjects), key=len) for answer, subjects in by_answer.items()}
 
     def reasons(self, examples: Sequence[Example]) -> dict[str, str]:
         """Example id -> why it may not be held out, for those that may not. The training rows are read once for all."""
-        found = {i: _CONTINUES for i in self._continued(examples)}
+        found = {held: _CONTINUES for held, _ in self._continued(examples)}
         for example in examples:
-            if example.id not in found and self._alike(example):
+            if example.id not in found and any(self._alike(example)):
                 found[example.id] = _RESEMBLES
         return found
 
-    def _continued(self, examples: Sequence[Example]) -> set[str]:
-        """Those whose prompt's last words, followed by their answer, stand in a training row."""
+    def gives_away(self, examples: Sequence[Example]) -> set[str]:
+        """The ids of the training rows because of which `reasons` would refuse one of these."""
+        found = {row for _, row in self._continued(examples)}
+        pairs = {pair for example in examples for pair in self._alike(example)}
+        return found | {row.id for row in self._train if _pair(row) in pairs}
+
+    def _continued(self, examples: Sequence[Example]) -> Iterator[tuple[str, str]]:
+        """(its id, the row's id) where an example's prompt's last words, followed by its answer, stand in a training row."""
         # Needles by their first words: only where those stand is the rest compared.
         heads: dict[tuple[str, ...], list[tuple[list[str], str]]] = defaultdict(list)
         for example in examples:
@@ -50,25 +57,23 @@ class ContaminationFinder:
                 needle = [*_split(prompt)[-TAIL:], *answer]
                 heads[tuple(needle[:3])].append((needle, example.id))
         short = any(len(head) < 3 for head in heads)
-        found: set[str] = set()
         for row in self._train:
             text = _split(f"{row.question} {row.answer}")
             for start, head in _heads(text, short):
                 for needle, i in heads.get(head, ()):
                     if text[start : start + len(needle)] == needle:
-                        found.add(i)
-        return found
+                        yield i, row.id
 
-    def _alike(self, example: Example) -> bool:
+    def _alike(self, example: Example) -> Iterator[tuple[str, str]]:
+        """The (answer, subject) of training rows that match this example."""
         from rapidfuzz import fuzz, process
 
-        answer, subject = _plain(example.answer), _plain(example.subject or example.question)
+        answer, subject = _pair(example)
         near = _as_long_as(answer, self._answers)
         for found, _, _ in process.extract(answer, near, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=None):
             likely = _as_long_as(subject, self._subjects[found])
-            if process.extractOne(subject, likely, scorer=fuzz.ratio, score_cutoff=ALIKE):
-                return True
-        return False
+            matching = process.extract_iter(subject, likely, scorer=fuzz.ratio, score_cutoff=ALIKE)
+            yield from ((found, other) for other, _, _ in matching)
 
 
 def _as_long_as(text: str, others: list[str]) -> list[str]:
@@ -83,6 +88,10 @@ def _heads(text: Sequence[str], short: bool) -> Iterator[tuple[int, tuple[str, .
     if short:
         yield from enumerate(pairwise(text))
         yield from enumerate((word,) for word in text)
+
+
+def _pair(example: Example) -> tuple[str, str]:
+    return _plain(example.answer), _plain(example.subject or example.question)
 
 
 def _plain(text: str) -> str:

@@ -1,7 +1,7 @@
 """The contract of the expansion family: facts in, examples out, and an account of what was left out."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -59,6 +59,8 @@ class ExpansionResult:
     short: tuple[str, ...] = ()  # floors that were not reached, in words
     tallies: Mapping[str, Tally] = field(default_factory=dict)  # Chunk.id -> what asking a teacher came to
     notes: tuple[str, ...] = ()  # what was done otherwise than asked, e.g. that the model takes no temperature
+    # Good examples beyond the quotas, the most useful of each fact first. Called with `rounds=` only: they may be many.
+    spare: Callable[[], Iterable[Example]] = field(default=tuple, compare=False)
 
 
 class Expansion(Protocol):
@@ -88,6 +90,29 @@ class TeacherExpansion(Protocol):
     @property
     def prompt_key(self) -> str:
         """What its examples depend on beside its options: the content of its prompt file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a further round of training asks for (`rounds=`)."""
+
+    round: int  # from 2
+    facts: frozenset[str]  # Fact.id of those that are not recalled
+    trained: tuple[Example, ...] = ()  # what is trained so far: nothing of it is to be written again
+    held_out: frozenset[tuple[str, str, str]] = frozenset()  # forms that stay held out
+
+
+@runtime_checkable
+class AsksAgain(Protocol):
+    """An expansion that asks `source.teacher` for further examples of some facts."""
+
+    def again(self, source: Source, wanted: Wanted) -> ExpansionResult:
+        """New examples of the wanted facts; those that exist are not among them."""
+        ...
+
+    def requests_again(self, source: Source, wanted: Wanted) -> list[Request]:
+        """What `again` asks."""
         ...
 
 

@@ -11,6 +11,7 @@ from byheart.pipeline.run_config import RunConfig
 from byheart.training.job import TrainJob
 
 TEXTS = ("documents", "expansion", "split")
+ROUND = ("recall", "further_examples", "training")  # each after the first
 SCORING = 0.4  # of the time that is left: scoring of all models
 SAMPLING = 0.25  # of the time that is left for training: sampling of replayed rows
 # Scoring, in times of the untuned model's: prompts are longer with open book, and an adapter's products cost time.
@@ -30,7 +31,7 @@ def plan_of(config: RunConfig, run: Run) -> Plan:
         *(["speed"] if config.limit.seconds is not None else []),
         *("score_untuned", "score_open_book", "rows"),
         *(["replay"] if config.rows.replay else []),
-        "training",
+        *("training", *ROUND * (config.rounds - 1), *(["recall"] if config.rounds > 1 else [])),
         *(["retraining"] if again else []),
         *(["score_retrained"] if again else []),
         *("score_tuned", "score_tuned_open_book"),
@@ -78,15 +79,16 @@ def open_book_that_fits(config: RunConfig, run: Run, probes: int) -> int:
     return min(probes, fit, MOST_OPEN_BOOK) if fit >= LEAST_OPEN_BOOK else 0
 
 
-def training_ends(config: RunConfig, run: Run) -> float:
+def training_ends(config: RunConfig, run: Run, trainings: int | None = None) -> float:
     """The second of the run at which training must end, so that the report is there within a budget of time.
 
-    A training afresh takes as long as the first one.
+    `trainings`: how many are still to share the time. By default one for each adapter: a training afresh takes as long
+    as the first one.
     """
     if config.limit.seconds is None:
         return math.inf
     left = config.limit.seconds - after_training(run.record, adapters_scored(config)) - run.seconds
-    return run.seconds + left / adapters_scored(config)
+    return run.seconds + left / (trainings or adapters_scored(config))
 
 
 def after_training(record: Mapping[str, Any], adapters: int = 1) -> float:

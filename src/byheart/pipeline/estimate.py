@@ -127,7 +127,7 @@ def _needs(config: RunConfig, rows: _Rows | None, quickly: bool, made: bool) -> 
     limit = config.limit
     if sizes is None or rows is None:
         return Needs(
-            config.epochs,
+            config.epochs * config.rounds,
             limit_s=limit.seconds,
             total=place.total,
             free=place.free,
@@ -150,9 +150,9 @@ def _needs(config: RunConfig, rows: _Rows | None, quickly: bool, made: bool) -> 
         epoch = steps * step + config.stopping.checks_per_epoch * check
         epoch *= 1 if config.retrain == "none" else 2
         once = _once(config, rows, pace, sizes, place.itemsize, replayed, made)
-    share = min(1.0, limit.steps / (steps * config.epochs)) if limit.steps else 1.0
+    share = min(1.0, limit.steps / (steps * config.epochs * config.rounds)) if limit.steps else 1.0
     return Needs(
-        config.epochs,
+        config.epochs * config.rounds,
         once,
         epoch,
         limit.seconds,
@@ -286,4 +286,5 @@ def _training(config: RunConfig, data: PreparedData) -> TrainingEstimate:
         min(steps, limit.steps or steps),
         config.budget if in_steps or limit.seconds is not None else None,
         in_steps,
+        config.rounds,
     )

@@ -53,6 +53,11 @@ def details(config: RunConfig, made_of: Sequence[str] = ()) -> Iterator[Line]:
     yield "ends when", _ending(config)
     if config.retrain != "none":
         yield "then", f"a second training for the best number of epochs, learning rate {config.retrain}"
+    if config.rounds > 1:
+        yield (
+            "rounds",
+            f"up to {config.rounds}: facts that are not recalled are asked in further ways, and training goes on",
+        )
     yield "scores", ", ".join(config.evaluation) or "none"
     yield from ((name, title(member)) for name, member in config.paid.items())
     trainer = config.trainer

@@ -47,6 +47,8 @@ from byheart.pipeline.prepare_data import (
     read_source,
     will_ask_teacher,
 )
+from byheart.pipeline.rounds.account import exposures_until_kept, in_words
+from byheart.pipeline.rounds.train_in_rounds import train_in_rounds
 from byheart.pipeline.run import Plan, Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
@@ -94,7 +96,8 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
         probe_set = within_budget(with_open_book(config, data, probes), session.untrained(), run)
         untuned = score_model(probe_set, session.untrained(), "untuned", run)
         open_book = score_model(probe_set, session.untrained(), "open_book", run)
-        adapters = train_adapters(config, data, probes, session, run, interrupt)  # rows, adapter
+        train = train_in_rounds if config.rounds > 1 else train_adapters
+        adapters = train(config, data, probes, session, run, interrupt)  # rows, adapter
         if interrupt.requested:
             run.record["state"] = INTERRUPTED
             return LearnResult(INTERRUPTED, folder)
@@ -172,6 +175,8 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
         taught,
         answers,
         more=longer(config, run) if training else "",
+        seen=exposures_until_kept(run.folder),
+        by_round=in_words(rounds) if (rounds := run.record.get("rounds")) else "",
     )
     started = Started(
         run.folder,

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from byheart.data.facts import find_facts, lead_ins
@@ -14,7 +15,7 @@ from byheart.documents.languages.mixed import languages_of
 from byheart.documents.load import load_documents
 from byheart.errors import Problem, UserError
 from byheart.evaluation.questions import load_questions
-from byheart.expansion.base import Expansion, ExpansionResult, Source, TeacherExpansion
+from byheart.expansion.base import AsksAgain, Expansion, ExpansionResult, Source, TeacherExpansion, Wanted
 from byheart.expansion.from_teacher.first_answers import helps
 from byheart.expansion.from_teacher.observed import ObservedTeacher, TeacherProgress
 from byheart.expansion.ledger import ASKED, join, ledger
@@ -30,6 +31,7 @@ _TELLING = 4  # words from which a question of the user also counts inside a lon
 SHOWN = 4  # shortfalls that become notes: the whole of each kind, which come first
 LAST = "split.json"  # the last file written: its done marker covers the others
 FILES = ("documents.jsonl", "chunks.jsonl", "facts.jsonl", "examples.jsonl", LAST)
+SPARE = "spare.jsonl"  # with `rounds=`: good examples beyond the quotas
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,12 @@ class PreparedData:
 
 def read_source(config: RunConfig, run: Run) -> Source | None:
     """Documents, chunks and facts; None where the records that `prepare_data` makes of them are in the run's folder."""
-    return None if _is_prepared(run.folder, data_key(config)) else _read(config, run)
+    return None if _is_prepared(run.folder, config) else _read(config, run)
 
 
 def prepare_data(config: RunConfig, run: Run, source: Source | None = None) -> PreparedData:
     """The records, read from the run's folder if they were made with the same settings. `source`: where it is read already."""
-    key = data_key(config)
-    if _is_prepared(run.folder, key):
+    if _is_prepared(run.folder, config):
         run.send(Said("the examples exist already: those in the run's folder are used"))
         data = read_prepared_data(run.folder)
         _warn_of_edits(data.documents, run)
@@ -63,7 +64,7 @@ def prepare_data(config: RunConfig, run: Run, source: Source | None = None) -> P
     source = source or _read(config, run)
     examples = _expand(config, source, run)
     split = _split(config, source, examples, run)
-    mark_done(run.folder / LAST, key)
+    mark_done(run.folder / LAST, data_key(config))
     return PreparedData(source.documents, source.chunks, source.facts, tuple(examples), split)
 
 
@@ -80,12 +81,13 @@ def asks_teacher(config: RunConfig) -> bool:
 
 def will_ask_teacher(config: RunConfig, run: Run) -> bool:
     """Whether `prepare_data` would: not where its records are in the run's folder already."""
-    return asks_teacher(config) and not _is_prepared(run.folder, data_key(config))
+    return asks_teacher(config) and not _is_prepared(run.folder, config)
 
 
-def _is_prepared(folder: Path, key: str) -> bool:
+def _is_prepared(folder: Path, config: RunConfig) -> bool:
     """All files are asked for: a message may have told the user to remove a damaged one."""
-    return is_done(folder / LAST, key) and all((folder / name).is_file() for name in FILES)
+    names = (*FILES, SPARE) if config.rounds > 1 else FILES
+    return is_done(folder / LAST, data_key(config)) and all((folder / name).is_file() for name in names)
 
 
 def _asking(config: RunConfig) -> dict[str, TeacherExpansion]:
@@ -93,9 +95,27 @@ def _asking(config: RunConfig) -> dict[str, TeacherExpansion]:
 
 
 def estimate_teacher(config: RunConfig, source: Source) -> dict[str, Estimate]:
-    """What the first round of each expansion that asks a teacher would take. Nothing is sent."""
+    """What the first round of each expansion that asks a teacher would take, and with `rounds=` the further ones at most:
+    as if no fact were ever recalled. Nothing is sent."""
     source = replace(source, teacher=config.teacher)
-    return {name: config.teacher.estimate(member.requests(source)) for name, member in _asking(config).items()}
+    found = {name: config.teacher.estimate(member.requests(source)) for name, member in _asking(config).items()}
+    facts, later = frozenset(fact.id for fact in source.facts), range(2, config.rounds + 1)
+    for name, member in _asking(config).items():
+        if isinstance(member, AsksAgain) and later:
+            asked = [ask for number in later for ask in member.requests_again(source, Wanted(number, facts))]
+            found[f"{name}, further rounds at most"] = config.teacher.estimate(asked)
+    return found
+
+
+def source_of(data: PreparedData) -> Source:
+    """What expansions read, from the records of a run."""
+    by_document: dict[str, list[Fact]] = {document.id: [] for document in data.documents}
+    for fact in data.facts:
+        by_document[fact.document].append(fact)
+    governed: dict[str, str] = {}
+    for document in data.documents:
+        governed |= lead_ins(document, by_document[document.id])
+    return Source(data.documents, data.chunks, data.facts, governed)
 
 
 def read_prepared_data(folder: Path) -> PreparedData:
@@ -170,10 +190,12 @@ def _warn_of_edits(documents: tuple[Document, ...], run: Run) -> None:
 
 def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
     with run.stage("expansion", f"Making examples ({', '.join(config.expansion)})") as note:
-        written = {name: _write(name, member, config.teacher, source, run) for name, member in config.expansion.items()}
+        written = {
+            name: write_examples(name, member, config.teacher, source, run) for name, member in config.expansion.items()
+        }
         examples, rejected = join(written)
         write_jsonl(run.folder / "rejected.jsonl", rejected)
-        examples, given_away = _without_probes(config, examples)
+        examples, given_away = without_probes(config, examples)
         rejected += given_away
         if not examples:
             raise UserError(
@@ -184,6 +206,10 @@ def _expand(config: RunConfig, source: Source, run: Run) -> list[Example]:
                     f"{_commonest(rejected, written)}see rejected.jsonl, or try expansion=rules",
                 )
             )
+        if config.rounds > 1:
+            spare, _ = join({name: ExpansionResult(tuple(part.spare())) for name, part in written.items()})
+            known = {example.id for example in examples}
+            write_jsonl(run.folder / SPARE, [e for e in without_probes(config, spare)[0] if e.id not in known])
         account = ledger(source, written, examples, rejected, _asked(config, source.chunks))
         account["tokens_per_question"] = min((member.tokens_per_question for member in _dense(config)), default=None)
         write_jsonl(run.folder / "examples.jsonl", examples)
@@ -211,8 +237,16 @@ def _report_ledger(account: Json, source: Source, run: Run) -> None:
     run.send(LedgerWritten(account, names))
 
 
-def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: Run) -> ExpansionResult:
-    """What one expansion writes. Where it asks a teacher, each reply is progress, and tokens and cost go to run.json."""
+def write_examples(
+    name: str, member: Expansion, teacher: Teacher, source: Source, run: Run, wanted: Wanted | None = None
+) -> ExpansionResult:
+    """What one expansion writes; for a further round what it writes on the facts that are `wanted`.
+
+    Where it asks a teacher, each reply is progress, and tokens and cost go to run.json.
+    """
+    again = partial(member.again, wanted=wanted) if wanted and isinstance(member, AsksAgain) else None
+    if wanted and again is None:
+        return ExpansionResult(())
     if not isinstance(member, TeacherExpansion):
         return member.expand(source)
 
@@ -222,7 +256,7 @@ def _write(name: str, member: Expansion, teacher: Teacher, source: Source, run: 
     run.send(Advanced(name, 0, None, unit="requests"))
     observed = ObservedTeacher(teacher, show)
     try:
-        return member.expand(replace(source, teacher=observed))
+        return (again or member.expand)(replace(source, teacher=observed))
     finally:
         _add_to_bill(observed.progress, run)
 
@@ -263,7 +297,7 @@ def _split(config: RunConfig, source: Source, examples: list[Example], run: Run)
     return split
 
 
-def _without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Example], list[Rejection]]:
+def without_probes(config: RunConfig, examples: list[Example]) -> tuple[list[Example], list[Rejection]]:
     """(examples, rejected): an example that asks one of the user's questions is never trained on."""
     if not config.questions:
         return examples, []

@@ -77,6 +77,20 @@ def make_rows(
     return [*made.taught, *islice(cycle(made.replayed), count)], made.validate
 
 
+def with_more(config: RunConfig, rows: Sequence[Row], more: Sequence[Row]) -> list[Row]:
+    """A run's rows and further ones that teach, with as large a share of replayed rows as before."""
+    taught, replayed = [row for row in rows if row.soft is None], [row for row in rows if row.soft is not None]
+    taught += more
+    return [*taught, *islice(cycle(replayed[:DISTINCT]), config.rows.replayed(len(taught)))]
+
+
+def rows_of(config: RunConfig, examples: Sequence[Example], session: ModelSession) -> dict[str, Row]:
+    """Example id -> its row, without those that are too long."""
+    limit = min(config.rows.max_tokens, session.language_model().longest or UNLIMITED)
+    made = [each for each in config.rows.build(examples, session.chat) if len(each.tokens) <= limit]
+    return {each.example: Row(each.tokens, each.loss_from) for each in made}
+
+
 def copy_rows(made: Path, folder: Path) -> None:
     """The rows that were made in one folder, as if they had been made in the other."""
     if (made / ROWS / _LAST).is_file():

@@ -64,6 +64,7 @@ RULES = {
     "lr": Rule(float, "a number above 0", lambda lr: lr > 0, "try lr=1e-4 (LoRA) or lr=1e-5 (adapter=full)"),
     "schedule": Rule(str, f"one of {', '.join(SCHEDULES)}", SCHEDULES.__contains__),
     "retrain": Rule(str, f"one of none, {', '.join(SCHEDULES)}", ("none", *SCHEDULES).__contains__),
+    "rounds": Rule(int, "a whole number of at least 1", lambda rounds: rounds >= 1),
     "estimate": Rule(bool, "true or false"),
 }
 
@@ -96,6 +97,7 @@ class RunConfig:
     lr: float = 1e-3
     schedule: str = "constant"
     retrain: str = "none"
+    rounds: int = 1
     estimate: bool = False
 
     @property
@@ -158,8 +160,29 @@ class RunConfig:
             yield Problem(
                 "a schedule that lowers the learning rate needs the number of steps", "budget", str(self.budget), fix
             )
+        if self.rounds > 1:
+            yield from self._rounds_problems()
         if not self.expansion:
             yield Problem("no examples would be made", "expansion", "[]", "choose at least one: expansion=rules")
+
+    def _rounds_problems(self) -> Iterator[Problem]:
+        if not self.split.share:
+            fix = f"split.share={Forms.share:g}, or rounds=1"
+            yield Problem("rounds are chosen by held-out wordings, and nothing is held out", "split.share", "0", fix)
+        if self.schedule != "constant":
+            fix = "schedule=constant, or rounds=1"
+            yield Problem(
+                "a round goes on at the learning rate of the one before, which must not fall",
+                "schedule",
+                self.schedule,
+                fix,
+            )
+        if self.retrain != "none":
+            what, fix = (
+                "a training afresh has one set of examples, and each round has its own",
+                "retrain=none, or rounds=1",
+            )
+            yield Problem(what, "retrain", self.retrain, fix)
 
     def _wrong_parts(self) -> Iterator[Problem]:
         from byheart.documents.load import find_documents

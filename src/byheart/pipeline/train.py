@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from byheart.evaluation.recall import Recall, Sample
 from byheart.interrupt import Interrupt
-from byheart.pipeline.budget import StepTimer, sampling_seconds, training_ends
+from byheart.pipeline.budget import StepTimer, adapters_scored, sampling_seconds, training_ends
 from byheart.pipeline.estimate import remember_pace
 from byheart.pipeline.evaluate import Probes
 from byheart.pipeline.model_session import ModelSession
@@ -20,6 +20,7 @@ from byheart.pipeline.train_on import account, result_of
 from byheart.progress import Advanced, Checked, Said
 from byheart.records import CurvePoint, Probe
 from byheart.store import write_json
+from byheart.training.curve import write_curve
 from byheart.training.job import UNCHOSEN, Hooks, TrainJob, TrainResult
 from byheart.training.layout import Row
 from byheart.training.stopping import Stopping
@@ -43,8 +44,10 @@ def train_adapters(
     if done is None:
         if place != run.folder:
             run.send(Said("training goes on; the result of before stays until the new one is whole"))
-        _fit(config, train_job, session, run, interrupt)
-        done = run.record["training"]
+        trainings = adapters_scored(config)
+        done = fit_adapter(
+            config, train_job, session, run, interrupt, Fitting("training", "Training", run.folder, place, trainings)
+        )
     else:
         run.send(Said("training is finished already: the adapter in the run's folder is used"))
     if config.retrain != "none" and not interrupt.requested:
@@ -57,7 +60,10 @@ def train_adapters(
         if account(place / "retrained") is None:
             again = replace(train_job, epochs=epochs, schedule=config.retrain, most_steps=None)
             patient = replace(config, stopping=replace(config.stopping, patience=None))
-            _fit(patient, again, session, run, interrupt, afresh=True)
+            title = f"Training again from the base model, {epochs} epochs, {again.schedule} learning rate"
+            afresh = place / "retrained"
+            fitting = Fitting("retraining", title, afresh, afresh, None, keep_best=False)
+            fit_adapter(patient, again, session, run, interrupt, fitting)
     return adapters
 
 
@@ -75,50 +81,89 @@ def train_job_of(config: RunConfig, train: Sequence[Row], validate: Sequence[Row
     )
 
 
-def _fit(
-    config: RunConfig, train_job: TrainJob, session: ModelSession, run: Run, interrupt: Interrupt, afresh: bool = False
-) -> None:
-    """Trains a new adapter and saves it. `afresh`: a second one, for exactly `train_job.epochs` epochs."""
-    name, below = ("retraining", "retrained") if afresh else ("training", "")
-    place = result_of(run.folder) / below
-    again = f"Training again from the base model, {train_job.epochs} epochs, {train_job.schedule} learning rate"
-    with run.stage(name, again if afresh else "Training") as note:
+@dataclass(frozen=True)
+class Fitting:
+    """One training of an adapter: its stage, and where its state and its result are written."""
+
+    name: str  # of the stage
+    title: str
+    state: Path  # receives checkpoint/ and curve.csv
+    result: Path  # receives adapter/
+    trainings: int | None  # how many share what is left of a budget of time; None: it has as long as it takes
+    keep_best: bool = True
+    before: tuple[CurvePoint, ...] | None = None  # the curve of the rounds before; None: this is the only training
+
+
+def fit_adapter(
+    config: RunConfig, train_job: TrainJob, session: ModelSession, run: Run, interrupt: Interrupt, fitting: Fitting
+) -> dict[str, Any]:
+    """Trains a new adapter and saves it; gives its account."""
+    with run.stage(fitting.name, fitting.title) as note:
         model = session.attach(config.adapter, config.seed)
         run.record["adapter_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run.record["in_training"] = True
         run.record["notes"] = [line for line in run.record["notes"] if not line.startswith(UNCHOSEN)]
-        until = math.inf if afresh else training_ends(config, run)
+        until = math.inf if fitting.trainings is None else training_ends(config, run, fitting.trainings)
         clock = _Clock(run, train_job, until, config.stopping.patience is not None)
         tokens = tokens_per_row(train_job.train)
+
+        def show(point: CurvePoint, curve: Sequence[CurvePoint]) -> None:
+            if fitting.before is not None:
+                curve = joined(fitting.before, curve)
+                write_curve(run.folder / "curve.csv", curve)
+            run.send(Checked(fitting.name, curve[-1], curve, tokens))
+
         with interrupt.deferred():
             result = config.trainer.fit(
                 model,
                 train_job,
                 config.optimizer,
                 config.stopping,
-                place if afresh else run.folder,
+                fitting.state,
                 Hooks(
                     on_step=clock.on_step,
-                    on_check=lambda point, curve: run.send(Checked(name, point, curve, tokens)),
+                    on_check=show,
                     stop_requested=lambda: interrupt.requested,
                     out_of_time=clock.timer.out_of_time,
                     on_note=run.note,
                 ),
-                keep_best=not afresh,
+                keep_best=fitting.keep_best,
             )
         run.record["in_training"] = False
-        session.save(place / "adapter")
+        session.save(fitting.result / "adapter")
         told = account_of(result, config.stopping) | {"held_out": len(train_job.validate)}
-        if place != run.folder / below and (before := account(run.folder / below)):
+        below = run.folder / fitting.result.relative_to(result_of(run.folder))
+        if fitting.result != below and (before := account(below)):
             told["ended_before"] = [*before.get("ended_before", ()), before["steps"]]
-        run.record[name] = told
+        run.record[fitting.name] = told
         run.record["peak_memory_gib"] = max((point.peak_memory for point in result.curve), default=None)
         remember_pace(model, train_job, result, session.dtype)
         if result.state != "stopped":
-            write_json(place / "adapter" / "byheart.json", told)  # marks the training as finished
+            write_json(fitting.result / "adapter" / "byheart.json", told)  # marks the training as finished
         note(told["why_stopped"])
     for line in result.notes:
         run.note(line)
+    return told
+
+
+def joined(before: Sequence[CurvePoint], after: Sequence[CurvePoint]) -> list[CurvePoint]:
+    """A curve that goes on with another set of rows: counts add up, and the epochs begin at a whole number."""
+    if not before:
+        return list(after)
+    last = before[-1]
+    return [
+        *before,
+        *(
+            replace(
+                point,
+                step=last.step + point.step,
+                epoch=math.ceil(last.epoch) + point.epoch,
+                rows_seen=last.rows_seen + point.rows_seen,
+                seconds=round(last.seconds + point.seconds, 3),
+            )
+            for point in after
+        ),
+    ]
 
 
 class _Clock:

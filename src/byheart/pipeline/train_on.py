@@ -150,6 +150,8 @@ def longer(config: RunConfig, run: Run) -> str:
 
 def _no_state(folder: Path, anew: Callable[[], str]) -> Problem:
     what = "the state after its last step is gone (checkpoint/), so this run cannot be trained on"
+    if (folder / "rounds").is_dir():
+        what = "a run in rounds cannot be trained on after its last round"
     return Problem(what, "resume", str(folder), f"start a new run, which pays for nothing twice: {anew()}")
 
 

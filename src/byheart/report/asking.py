@@ -130,6 +130,8 @@ def _training_lines(training: TrainingEstimate) -> list[str]:
     else:
         in_time = f", within budget={training.budget}" if training.budget is not None else ""
         most = f"at most {training.epochs} epochs: {steps}{in_time}"
+    if training.rounds > 1:
+        most += f", in the first of up to {training.rounds} rounds; later ones have more rows"
     return [f"{training.rows:,} rows of about {training.tokens_per_row:.0f} tokens{replayed}", most]
 
 

@@ -1,7 +1,7 @@
 """The result of a training in a few sentences: held-out recall, exposures of each fact, and whether to train longer."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -31,11 +31,14 @@ class Learning:
     improving: bool
     monitor: str
     more: str  # the override that trains twice as long
+    by_round: str = ""  # where training had rounds: recall after each
 
     @property
     def lines(self) -> list[str]:
-        """At most five, for the screen and the page."""
-        found = (self._unwatched(), self._recall(), self._exposures(), self._by_exposures(), self._more())
+        """At most six, for the screen and the page."""
+        found = (
+            self._unwatched(), self.by_round, self._recall(), self._exposures(), self._by_exposures(), self._more()
+        )  # fmt: skip
         return [line for line in found if line]
 
     @property
@@ -66,7 +69,12 @@ class Learning:
         least, middle, most = self.exposures
         if not most:
             return ""
-        return f"Each fact was seen {middle:.0f} times in the median ({least} to {most}): its examples times {self.kept:.3g} epochs."
+        how = (
+            "in all rounds up to the one that is kept"
+            if self.by_round
+            else f"its examples times {self.kept:.3g} epochs"
+        )
+        return f"Each fact was seen {middle:.0f} times in the median ({least} to {most}): {how}."
 
     def _by_exposures(self) -> str:
         (few, low), (many, high) = self.few, self.many
@@ -96,11 +104,16 @@ def learning(
     taught: Sequence[Example],
     answers: Sequence[Json],
     more: str,
+    seen: Mapping[str, int] | None = None,
+    by_round: str = "",
 ) -> Learning:
-    """`training`: its account in run.json; `taught`: the examples trained on; `answers`: the rows of answers.jsonl."""
+    """`training`: its account in run.json; `taught`: the examples trained on; `answers`: the rows of answers.jsonl.
+
+    `seen`: Fact.id -> exposures, where they are not the taught examples times the epochs.
+    """
     kept = training.get("chosen_epoch") or training.get("epochs_run") or 0.0
     counts = Counter(fact for example in taught for fact in example.facts)
-    seen = {fact: round(count * kept) for fact, count in counts.items()}
+    seen = seen or {fact: round(count * kept) for fact, count in counts.items()}
     groups: dict[bool, list[float]] = {True: [], False: []}
     for row in answers:
         if row.get("source") == "generated" and row.get("facts") and "contains" in row.get("tuned_metrics", {}):
@@ -121,6 +134,7 @@ def learning(
         stopping.still_improving(curve),
         stopping.monitor,
         more,
+        by_round,
     )
 
 

@@ -137,19 +137,26 @@ class Ledger:
     rejected: list[Rejection]
     per_fact: int  # quota of a fact in each direction
     bare: dict[str, Json] = field(default_factory=dict)  # Fact.id -> the directions without examples, and why
+    later: int = 0  # examples of further rounds of training, which come last
 
     @classmethod
     def read(cls, folder: Path) -> "Ledger":
         account, rejected = read_json(folder / "ledger.json"), folder / "rejected.jsonl"
+        later = [
+            example
+            for file in sorted(folder.glob("rounds/*/examples.jsonl"), key=lambda file: int(file.parent.name))
+            for example in read_jsonl(file, Example)
+        ]
         return cls(
             account,
             read_jsonl(folder / "documents.jsonl", Document),
             read_jsonl(folder / "chunks.jsonl", Chunk),
             read_jsonl(folder / "facts.jsonl", Fact),
-            read_jsonl(folder / "examples.jsonl", Example),
+            [*read_jsonl(folder / "examples.jsonl", Example), *later],
             read_jsonl(rejected, Rejection) if rejected.is_file() else [],
             per_fact=_per_fact(folder),
             bare={each["fact"]: each for each in account["uncovered"]},
+            later=len(later),
         )
 
     @cached_property

@@ -22,6 +22,8 @@ from byheart.training.stopping import WORDS
 STAGES = {
     "expansion": "examples",
     "model": "loading the model",
+    "recall": "asking what is recalled",
+    "further_examples": "further examples",
     "score_untuned": "scoring the untuned model",
     "score_open_book": "scoring with open book",
     "score_tuned": "scoring the tuned model",

@@ -57,6 +57,23 @@ def save_checkpoint(folder: Path, training: Paused, optimizer: "MasterStep") -> 
             shutil.rmtree(old, ignore_errors=True)
 
 
+def begin_with(folder: Path, before: Path) -> None:
+    """Lets a training in `folder` begin with the weights, optimizer and random state of the newest checkpoint in `before`.
+
+    Where `folder` has a checkpoint of its own, nothing is done.
+    """
+    newest = max(before.glob("step-*"), default=None)
+    if newest is None or any(folder.glob("step-*")):
+        return
+    done, making = folder / "step-0000000", folder / f".making-{os.getpid()}"
+    with said_if_unwritten(folder):
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(parents=True)
+        shutil.copyfile(newest / _TENSORS, making / _TENSORS)
+        (making / _STATE).write_text(json.dumps({"step": 0, "seconds": 0.0, "curve": []}))
+        making.replace(done)
+
+
 def _said_if_damaged(load: Callable[[Path, Any], Loaded]) -> Callable[[Path, Any], Loaded]:
     """Files that are missing, cut off or of another training become a UserError that names what to remove."""
 

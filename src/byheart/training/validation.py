@@ -52,7 +52,7 @@ def validate(
     with torch.no_grad():
         for part in parts:
             losses_N, right_N = token_scores(model, part.batch, head, **part.model_inputs)
-            whole_N = _whole(right_N, part.batch.rows)[part.batch.rows]
+            whole_N = whole_rows(right_N, part.batch.rows)[part.batch.rows]
             each = part.weighted(torch.stack([losses_N, losses_N.clamp(max=BOUND), whole_N, right_N])).cpu()
             # On the CPU: CUDA adds in no fixed order, and the last bit of a loss may choose another epoch.
             totals += each.new_zeros(4, slots).index_add(1, part.slots.cpu(), each)
@@ -62,7 +62,7 @@ def validate(
 def known_by_slot(right_N: Tensor, part: Part, slots: int) -> Tensor:
     """(2, slots): how many rows of each slot are predicted word for word, and how many rows there are, replayed ones left out."""
     batch = part.batch
-    whole_R = _whole(right_N, batch.rows)
+    whole_R = whole_rows(right_N, batch.rows)
     counted_R = torch.ones_like(whole_R)
     if batch.soft_at is not None:
         counted_R[batch.rows[batch.soft_at]] = False
@@ -71,7 +71,7 @@ def known_by_slot(right_N: Tensor, part: Part, slots: int) -> Tensor:
     return each.new_zeros(2, slots).index_add(1, slots_R, each)
 
 
-def _whole(right_N: Tensor, rows_N: Tensor) -> Tensor:
+def whole_rows(right_N: Tensor, rows_N: Tensor) -> Tensor:
     """(R,): whether every target of a row is right."""
     whole_R = torch.ones(int(rows_N.max()) + 1, dtype=torch.bool, device=right_N.device)
     whole_R[rows_N[~right_N]] = False

@@ -98,6 +98,14 @@ class ChunkProgress(ChunkExamples):
         self.asked_angles: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
         self.cut = 0  # replies that reached max_tokens
 
+    def know(self, examples: Sequence[Example]) -> None:
+        """Takes examples of earlier rounds as kept: what repeats them is refused, and a teacher is shown them."""
+        for example in examples:
+            self.kept.append(Candidate(example, 0))
+            self.seen.add(example.id)
+            fact = example.facts[0] if example.facts else f"chunk:{self.chunk.id}"
+            self.repeats.keep(fact, example.direction, example.question, example.answer)
+
     def note_asked(self, request: PairRequest) -> None:
         self.asked += len(request.items)
         self.requests += 1

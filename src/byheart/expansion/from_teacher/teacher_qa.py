@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from byheart.errors import AT_LEAST_0, AT_LEAST_1, Problem, gather, wrong_numbers
-from byheart.expansion.base import ExpansionResult, Source
+from byheart.expansion.base import ExpansionResult, Source, Wanted
 from byheart.expansion.filters.checks import JUDGED, Filters
 from byheart.expansion.from_teacher.chunk_progress import (
+    ANGLES_ASKED,
     CUT_OFF,
     FORWARD_ANGLES,
     Candidate,
@@ -96,6 +97,14 @@ class TeacherQA(Quotas):
     def expand(self, source: Source) -> ExpansionResult:
         return _Run(self, source).expand()
 
+    def again(self, source: Source, wanted: Wanted) -> ExpansionResult:
+        return _Run(self, source).again(wanted)
+
+    def requests_again(self, source: Source, wanted: Wanted) -> list[Request]:
+        """Every angle of each wanted fact, but for the forms that are held out."""
+        run = _Run(self, source)
+        return [run.request(ask) for ask in run.asks_again(wanted)]
+
     @abstractmethod
     def first_asks(self, chunk: Chunk, facts: Sequence[Fact], shift: int = 0) -> list[PairRequest]:
         """The first round for one chunk. A `shift` other than 0: vary the angle, the model takes no temperature."""
@@ -136,6 +145,38 @@ class _Run:
                 break
             self._ask(asks)
         return self._written()
+
+    def again(self, wanted: Wanted) -> ExpansionResult:
+        for each in self.chunks.values():
+            each.know([example for example in wanted.trained if example.chunk == each.chunk.id])
+        if asks := self.asks_again(wanted):
+            self._ask(asks)
+        chunks = self.chunks.values()
+        failed = [why for each in chunks for why in each.failed]
+        return ExpansionResult(
+            tuple(candidate.example for each in chunks for candidate in each.kept if candidate.attempt),
+            tuple(refusal for each in chunks for refusal in each.rejected),
+            tallies={each.chunk.id: each.tally() for each in chunks if each.requests},
+            notes=(
+                *(f"{len(failed)} of {len(asks)} requests failed ({failed[-1]})" for _ in failed[:1]),
+                *self.notes,
+            ),
+        )
+
+    def asks_again(self, wanted: Wanted) -> list[PairRequest]:
+        attempt = self.options.max_attempts + wanted.round - 1
+        temperature = self.options.temperature_of_attempt(attempt)
+        asks = []
+        for each in self.chunks.values():
+            items = [
+                item
+                for angle in ANGLES_ASKED
+                for place, fact in enumerate(each.facts)
+                for item in [PairSpec(place, angle)]
+                if fact.id in wanted.facts and (fact.id, angle, item.direction) not in wanted.held_out
+            ]
+            asks += [PairRequest(each.chunk.id, batch, temperature, attempt) for batch in self.options.batches(items)]
+        return asks
 
     def first_round(self, shift: int = 0) -> list[PairRequest]:
         return [ask for each in self.chunks.values() for ask in self.options.first_asks(each.chunk, each.facts, shift)]

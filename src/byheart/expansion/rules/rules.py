@@ -3,8 +3,10 @@
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
 
 from byheart.documents.languages.language import is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
@@ -45,9 +47,10 @@ class Rules(Quotas):
         ambiguous = kinds.ambiguous(families)
         seen: set[str] = set()  # a pair that two facts give (a rule that stands twice) is kept with the first of them
         candidates: dict[str, list[Example]] = {}
+        reworded: dict[str, list[tuple[Draft, str]]] = {}
         uncovered = {}
         for fact in kinds.facts:
-            own = self._examples(fact, families[fact.id], kinds.places[fact.id], ambiguous)
+            own, reworded[fact.id] = self._examples(fact, families[fact.id], kinds.places[fact.id], ambiguous)
             candidates[fact.id] = [example for example in own if example.id not in seen]
             seen |= {example.id for example in own}
             missing = {FORWARD, REVERSE} - {example.direction for example in candidates[fact.id]}
@@ -57,7 +60,8 @@ class Rules(Quotas):
         examples = choose(self, source.chunks, kinds.facts, candidates, usual)
         short = shortfalls(self, source.chunks, kinds.facts, examples, "rules")
         notes = note_languages(source.documents)
-        return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes)
+        spare = partial(_spare, kinds.facts, candidates, reworded, {example.id for example in examples})
+        return ExpansionResult(tuple(examples), (), uncovered, tuple(short), notes=notes, spare=spare)
 
     def _chosen(self, drafts: dict[str, list[Draft]]) -> dict[str, list[Draft]]:
         return {name: drafts[name] for name in drafts if name in self.families}
@@ -67,11 +71,12 @@ class Rules(Quotas):
 
     def _examples(
         self, fact: Fact, families: dict[str, list[Draft]], place: Citation, ambiguous: set[tuple[str, str]]
-    ) -> list[Example]:
-        """Every example that can be made of one fact, the most useful first, no pair twice."""
+    ) -> tuple[list[Example], list[tuple[Draft, str]]]:
+        """Every example that can be made of one fact, the most useful first, no pair twice; and drafts with their question
+        where it names the source in another way."""
         # Random choices of wording depend on the fact and the seed, never on its place among the others.
         dice = random.Random(hashlib.sha256(f"{self.seed}:{fact.id}".encode()).hexdigest())
-        examples: dict[str, Example] = {}
+        examples, reworded = dict[str, Example](), list[tuple[Draft, str]]()
         for draft in _deal(families):
             exact = draft.exact or (draft.question, place.whole) in ambiguous
             if exact and not place.item:
@@ -80,23 +85,51 @@ class Rules(Quotas):
             if draft.free and not OPENS_WITH_CONDITION.match(draft.question):
                 manners = [cited, place.under(draft.question, exact), place.by(draft.question, exact)]
                 cited = dice.choices(manners, MANNERS)[0]
+                if not place.number and cited != draft.question:  # else the three are one
+                    manners.append(f"According to “{place.whole}”, {draft.question[:1].lower()}{draft.question[1:]}")
+                others = [manner for manner in dict.fromkeys(manners) if manner != cited]
+            else:
+                others = []
             # "(Amazon rainforest)" behind the question would give the answer away.
-            question = cited if draft.cited and not answers_with_title(draft.answer, place) else draft.question
-            answer = draft.answer.strip()
-            example = Example(
-                id=example_id(question, answer),
-                question=question,
-                answer=answer,
-                facts=(fact.id,),
-                angle=draft.angle,
-                direction=draft.direction,
-                expansion="rules",
-                chunk=fact.chunk,
-                subject=draft.subject,
-            )
-            if answer:
+            if not draft.cited or answers_with_title(draft.answer, place):
+                cited, others = draft.question, []
+            if draft.answer.strip():
+                example = _example(fact, draft, cited)
                 examples.setdefault(example.id, example)
-        return list(examples.values())
+                reworded += [(draft, other) for other in others]
+        return list(examples.values()), reworded
+
+
+def _spare(
+    facts: Sequence[Fact],
+    candidates: Mapping[str, Sequence[Example]],
+    reworded: Mapping[str, Sequence[tuple[Draft, str]]],
+    chosen: Set[str],
+) -> Iterator[Example]:
+    """What was not chosen, in turn with the chosen questions whose source is named in another way."""
+    given = set(chosen)
+    for fact in facts:
+        unused = (example for example in candidates[fact.id] if example.id not in chosen)
+        others = (_example(fact, draft, question) for draft, question in reworded[fact.id])
+        for example in (example for pair in zip_longest(unused, others) for example in pair):
+            if example is not None and example.id not in given:
+                given.add(example.id)
+                yield example
+
+
+def _example(fact: Fact, draft: Draft, question: str) -> Example:
+    answer = draft.answer.strip()
+    return Example(
+        id=example_id(question, answer),
+        question=question,
+        answer=answer,
+        facts=(fact.id,),
+        angle=draft.angle,
+        direction=draft.direction,
+        expansion="rules",
+        chunk=fact.chunk,
+        subject=draft.subject,
+    )
 
 
 def _why(missing: set[str], fact: Fact) -> str:

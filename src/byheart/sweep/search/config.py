@@ -32,7 +32,8 @@ TOKENWISE = {
     "token_accuracy": "token accuracies",
     "train_recall": "shares of trained rows",
 }
-FIXED = ("questions", "dev", "name", "run", "resume", "estimate", "hydra", "logger", "evaluation", "retrain")
+ROUNDS = "rounds=1; then train what was chosen with `byheart learn` and rounds=3"
+FIXED = ("questions", "dev", "name", "run", "resume", "estimate", "hydra", "logger", "evaluation", "retrain", "rounds")
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,10 @@ def _space_problems(sweep: SweepOptions, keys: Sequence[str], space: Space, run_
     """What is wrong with the keys that vary. `space`: those whose values Optuna proposes."""
     for key in keys:
         if _head(key) in FIXED:
-            fix = "sweep schedule instead" if key == "retrain" else "say it once, for all trials"
+            fix = {"retrain": "sweep schedule instead", "rounds": ROUNDS}.get(key, "say it once, for all trials")
             yield Problem("this cannot vary within a study", key, fix=fix)
+    if "rounds" not in keys and run_config.rounds > 1:
+        yield Problem("a sweep's trials are trained in one round", "rounds", str(run_config.rounds), ROUNDS)
     for i, point in enumerate(sweep.given):
         if set(point) != set(space.distributions):
             what = "a given trial names just the keys that vary"

@@ -14,7 +14,7 @@ from byheart.sweep.search.space import Space
 
 # Where and how fast it is computed, and what only describes the result: none of it changes a trial's numbers.
 MAY_DIFFER = (
-    "hydra", "logger", "name", "run", "resume", "estimate", "evaluation", "retrain", "follow_links",
+    "hydra", "logger", "name", "run", "resume", "estimate", "evaluation", "retrain", "rounds", "follow_links",
     "trainer.device", "trainer.threads", "trainer.layout", "trainer.rows_at_once",
     "trainer.gradient_checkpointing",
 )  # fmt: skip
