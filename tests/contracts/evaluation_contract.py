@@ -37,7 +37,20 @@ _FACTS = [
     Fact(f"lamps:{i}", "lamps", "lamps:0", _TEXT.index(each), _TEXT.index(each) + len(each), each, 20)
     for i, each in enumerate(_SENTENCES)
 ]
-MATERIAL = Material((Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2])
+_QUESTIONS = [
+    Probe(
+        f"{way}:{fact.id}",
+        f"{asked} the lamp of {fact.text.split()[3]} lit?",
+        (fact.text.split()[9 if way == "keeper" else 7],),
+        facts=(fact.id,),
+        angle="simple",
+        direction="forward",
+        source="generated" if way == "keeper" and number % 3 == 0 else "trained",
+    )
+    for number, fact in enumerate(_FACTS[::2])
+    for way, asked in (("year", "In which year was"), ("keeper", "By whom was"))
+]
+MATERIAL = Material((Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2], _QUESTIONS)
 
 
 @dataclass

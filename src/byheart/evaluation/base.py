@@ -24,6 +24,11 @@ METRICS = {  # the one name of each, on the screen, the page and in the docs; in
     "verbatim": "goes on word for word",
     "paraphrase": "goes on in other words",
     "ngrams": "its runs of five words that are the documents'",
+    "fact_says": "facts that it says",
+    "fact_says_held_out": "facts said when asked in a held-out way",
+    "fact_chooses": "facts that it cannot say, but chooses",
+    "fact_ends": "facts of which it only knows the end of the sentence",
+    "fact_none": "facts of which it shows nothing",
     "extracted": "given word for word in any of its tries",
     "membership": "taught facts told from others by loss (AUC)",
     "membership_found": "taught facts found at 1 % false alarms",
@@ -68,11 +73,15 @@ class Recaller(Protocol):
 
 @dataclass(frozen=True)
 class Material:
-    """What a run taught, for members that audit the training: the facts that rows teach, and those that none teaches."""
+    """What a run taught, for members that audit the training: the facts that rows teach, and those that none teaches.
+
+    `questions`: on the facts that rows teach; their source is "generated" where they were held out, else "trained".
+    """
 
     documents: Sequence[Document] = ()
     taught: Sequence[Fact] = ()
     untaught: Sequence[Fact] = ()
+    questions: Sequence[Probe] = ()
 
 
 NOTHING = Material()

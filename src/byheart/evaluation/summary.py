@@ -12,7 +12,7 @@ from byheart.evaluation.recall import accepted
 from byheart.records import Answer, Probe
 
 Scores = dict[str, Any]  # plain JSON
-QUESTIONS, GENERATED, UNTAUGHT = "questions", "generated", "untaught"
+QUESTIONS, GENERATED, TRAINED, UNTAUGHT = "questions", "generated", "trained", "untaught"
 
 
 def summarise(

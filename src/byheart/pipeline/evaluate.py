@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from byheart.evaluation.base import METRICS, NOTHING, Material, Scored, combine
+from byheart.evaluation.profile import Profile, profiles
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.recall import sampled
 from byheart.evaluation.retrieval import OpenBook
-from byheart.evaluation.summary import GENERATED, QUESTIONS, UNTAUGHT, answer_rows, summarise
+from byheart.evaluation.summary import GENERATED, QUESTIONS, TRAINED, UNTAUGHT, answer_rows, summarise
 from byheart.evaluation.verbatim import continuations
 from byheart.model.language import LanguageModel
 from byheart.pipeline.budget import probes_that_fit
@@ -82,12 +83,14 @@ def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> Pro
 
 def material_of(data: PreparedData) -> Material:
     """What rows teach, and what was held out whole, for members that audit the training."""
-    taught = {fact for example in data.examples_of(data.split.train) for fact in example.facts}
-    held_out = set(data.split.heldout_facts)
+    split = data.split
+    taught = {fact for example in data.examples_of(split.train) for fact in example.facts}
+    held_out = set(split.heldout_facts)
     return Material(
         data.documents,
         [fact for fact in data.facts if fact.id in taught - held_out],
         [fact for fact in data.facts if fact.id in held_out],
+        [*probes_of(data, (*split.validation, *split.test)), *probes_of(data, split.train, TRAINED)],
     )
 
 
@@ -164,5 +167,7 @@ def write_scores(probe_set: ProbeSet, scored: dict[str, Scored], run: Run) -> Js
     write_jsonl(run.folder / "answers.jsonl", answer_rows(probe_set.probes, scored))
     if audited := continuations(scored, probe_set.material.taught):
         write_jsonl(run.folder / "verbatim.jsonl", audited)
+    if held := profiles(scored, probe_set.material):
+        write_jsonl(run.folder / "profile.jsonl", held)
     write_json(run.folder / "scores.json", scores)
     return scores
