@@ -128,7 +128,12 @@ def test_what_cannot_be_tested_counts_as_not_shown():
     assert (case.wrong, case.rest) == ((), "")
     conditions = {"untuned": Profile().score(Model(), material=only)}
     (row,) = profiles(conditions, only)
-    assert (row["before"], row["after"], row["untuned"]["chooses"], row["untuned"]["ends"]) == ("none", None, None, None)
+    assert (row["before"], row["after"], row["untuned"]["chooses"], row["untuned"]["ends"]) == (
+        "none",
+        None,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize("same", [{"facts": ("d:0", "d:1")}, {"angle": "recitation"}, {"facts": ()}])

@@ -26,7 +26,7 @@ WRONG = 5  # answers of other facts that the right one is compared with: 1 in 6 
 SLICE = 16
 _LONGEST = 16  # words of an answer: more would not fit into `max_new_tokens`
 _RUN = 8  # words of the end that must be those of the document, or all that are left
-_END_TOKENS = 24
+END_TOKENS = 24
 _NEAR = 40  # answers that are looked at, to find the wrong ones of the same kind
 Pooled = tuple[bool, bool, bool, int, str, str]  # kind and length of an answer, the answer, its normal form
 
@@ -67,7 +67,7 @@ class Profile:
             halves = [case for case in part if case.rest]
             said = model.answer([case.asked.question for case in part], self.max_new_tokens)
             found = model.likelihoods([(case.asked.question, case.options) for case in choices])
-            went_on = model.go_on([case.begun for case in halves], _END_TOKENS)
+            went_on = model.go_on([case.begun for case in halves], END_TOKENS)
             leads = {case.fact.id: _lead(pairs) for case, pairs in zip(choices, found, strict=True)}
             ends = {case.fact.id: text for case, text in zip(halves, went_on, strict=True)}
             for case, text in zip(part, said, strict=True):
@@ -114,9 +114,7 @@ def cases_of(material: Material) -> list[Case]:
             own.setdefault(probe.facts[0], []).append(probe)
             given.setdefault(probe.answers[0], set()).add(probe.facts[0])
     pool = sorted((*_kind_and_length(text), text, normalise(text)) for text in given)
-    return [
-        _case(fact, min(own[fact.id], key=_preferred), pool, given) for fact in material.taught if fact.id in own
-    ]
+    return [_case(fact, min(own[fact.id], key=_preferred), pool, given) for fact in material.taught if fact.id in own]
 
 
 def spread(cases: Sequence[Case], count: int | None) -> list[Case]:

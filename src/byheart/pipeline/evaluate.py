@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from byheart.evaluation.base import METRICS, NOTHING, Material, Scored, combine
@@ -13,7 +13,7 @@ from byheart.evaluation.retrieval import OpenBook
 from byheart.evaluation.summary import GENERATED, QUESTIONS, TRAINED, UNTAUGHT, answer_rows, summarise
 from byheart.evaluation.verbatim import continuations
 from byheart.model.language import LanguageModel
-from byheart.pipeline.budget import probes_that_fit
+from byheart.pipeline.budget import facts_that_fit, probes_that_fit
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
@@ -100,17 +100,28 @@ def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeS
     The untuned model is timed on a few of them. A resumed run asks as many as it did before.
     """
     config, probes = probe_set.run_config, probe_set.probes
-    count = run.record.get("probes_asked")
-    if config.limit.seconds is None or len(probes) <= TIMED:
+    wanted = _profiled(probe_set)
+    if config.limit.seconds is None or not probes or (len(probes) <= TIMED and not wanted):
         return probe_set
-    if count is None:
+    if "probes_asked" not in run.record:
         some, began = sampled(probes, TIMED), time.monotonic()
-        with run.stage("speed", f"Timing the untuned model on {TIMED} questions"):
+        with run.stage("speed", f"Timing the untuned model on {len(some)} questions"):
             for title, member in config.evaluation.items():
                 if member.asks_probes:
                     member.score(model, some, partial(_report, run, title, "questions"))
-        fit = probes_that_fit(config, run, (time.monotonic() - began) / TIMED)
-        count = run.record["probes_asked"] = min(len(probes), max(TIMED, int(fit)))
+        seconds_each = (time.monotonic() - began) / len(some)
+        facts, cost = facts_that_fit(config, run, seconds_each)
+        run.record["facts_profiled"] = facts = min(wanted, max(1, int(facts)))
+        fit = probes_that_fit(config, run, seconds_each) - cost * facts
+        run.record["probes_asked"] = min(len(probes), max(TIMED, int(fit)))
+    count, facts = run.record["probes_asked"], run.record.get("facts_profiled", wanted)
+    if facts < wanted:
+        run.note(f"{facts} of {wanted} facts are profiled: more would take too much of budget={config.budget}")
+        evaluation = {
+            name: replace(member, facts=facts) if isinstance(member, Profile) else member
+            for name, member in config.evaluation.items()
+        }
+        probe_set = replace(probe_set, run_config=(config := replace(config, evaluation=evaluation)))
     if count >= len(probes):
         return probe_set
     run.note(
@@ -122,6 +133,13 @@ def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeS
     chosen = {probe.id for probe in (*theirs, *generated)}
     kept, opened = (tuple(p for p in part if p.id in chosen) for part in (probes, probe_set.open_book))
     return ProbeSet(config, kept, opened, probe_set.how, probe_set.material)
+
+
+def _profiled(probe_set: ProbeSet) -> int:
+    """How many facts are profiled, at most."""
+    members = [member for member in probe_set.run_config.evaluation.values() if isinstance(member, Profile)]
+    taught = len(probe_set.material.taught)
+    return sum(min(taught, member.facts or taught) for member in members)
 
 
 def _report(run: Run, title: str, unit: str, done: int, total: int) -> None:
