@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from typing import ClassVar
 
 from byheart.data.split import NEVER_HELD_OUT
@@ -122,7 +123,7 @@ def spread(cases: Sequence[Case], count: int | None) -> list[Case]:
     if count is None or count >= len(cases):
         return list(cases)
     ends = [len(cases) * i // count for i in range(count + 1)]
-    stretches = [cases[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    stretches = [cases[start:end] for start, end in pairwise(ends)]
     return [min(some, key=lambda case: _dice(case.fact.id)) for some in stretches]
 
 
