@@ -157,11 +157,11 @@ class Probe:
     facts: tuple[str, ...] = ()
     angle: str = ""
     direction: str = ""
-    source: str = (
-        "questions"  # "questions" (the user's), "generated" (held-out forms), "untaught" (on facts held out whole)
-    )
+    # "questions" (the user's), "generated" (held-out forms), "untaught" (on facts held out whole), "trained" (a row)
+    source: str = "questions"
     group: str = ""  # bootstrap resamples whole groups: the fact or section behind the probe
     tags: dict[str, Any] = field(default_factory=dict)  # e.g. {"half": "A"}
+    kind: str = ""  # one of `evaluation.kinds.KINDS`: what of it the training rows hold; "" not told
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,12 @@ ADDED: dict[str, dict[str, Any]] = {
         "quantization": None,
     },
     "byheart.model.adapter.Lora": {"experts": False},
+    "byheart.types.Probe": {  # what a probe is compared by: no answer depends on it
+        "kind": (
+            *("", "questions", "trained_wording", "heldout_wording"),
+            *("heldout_angle", "other_answer", "heldout_fact"),
+        )
+    },
     "byheart.training.trainer.Trainer": {"gradient_checkpointing": ("auto", False)},
 }
 

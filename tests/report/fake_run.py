@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from byheart.evaluation.base import Scored
+from byheart.evaluation.kinds import kinds_of, sample_trained
 from byheart.evaluation.recall import compare
 from byheart.evaluation.summary import answer_rows, summarise
 from byheart.records import (
@@ -73,10 +74,18 @@ def write_fake_run(folder: Path, *, hostile: bool = False, questions: bool = Tru
     _json(folder / "split.json", asdict(split))
 
     judged = [example for example in examples if example.id in set(split.test)]
-    asked = [*(_question(probe) for probe in exam if questions), *map(_held_out, judged)]
+    taught = [example for example in examples if example.id in set(train)]
+    kinds, again = kinds_of(judged, taught), sample_trained(judged, taught)
+    never = [example for example in taught if example.angle == "detailed"][:12]  # as if their facts were held out whole
+    asked = [
+        *(_question(probe) for probe in exam if questions),
+        *(_probe(example, "generated", kinds[example.id]) for example in judged),
+        *(_probe(replace(example, id=f"n{example.id}"), "untaught") for example in never),
+        *(_probe(example, "trained") for example in again),
+    ]
     if hostile:
         asked = [replace(probe, question=probe.question + HOSTILE) for probe in asked]
-    shares = {"untuned": (0.3, 0.02), "open_book": (0.6, 0.5), "tuned": (0.68, 0.45)}
+    shares = {"untuned": (0.3, 0.02), "open_book": (0.6, 0.5), "tuned": (0.68, 0.45), "tuned_open_book": (0.62, 0.5)}
     scored = {name: _scored(asked, rng, *share, HOSTILE if hostile else "") for name, share in shares.items()}
     _lines(folder / "answers.jsonl", answer_rows(asked, scored))
     _json(folder / "scores.json", summarise(asked, scored, {probe.id: "support" for probe in asked}))
@@ -140,9 +149,9 @@ def _question(line: dict) -> Probe:
     )
 
 
-def _held_out(example: Example) -> Probe:
-    angle, direction = example.angle, example.direction
-    return Probe(example.id, example.question, (example.answer,), (), None, "d0", "", None, example.facts, angle, direction, "generated", example.facts[0])  # fmt: skip
+def _probe(example: Example, source: str, kind: str = "") -> Probe:
+    angle, direction, fact = example.angle, example.direction, example.facts[0]
+    return Probe(example.id, example.question, (example.answer,), document="d0", facts=example.facts, angle=angle, direction=direction, source=source, group=fact, kind=kind)  # fmt: skip
 
 
 def _scored(probes: list[Probe], rng: random.Random, picks: float, says: float, suffix: str) -> Scored:
@@ -223,6 +232,7 @@ RUN = {
         "rows": 3.3,
         "training": 512.0,
         "score_tuned": 58.5,
+        "score_tuned_open_book": 70.1,
     },
     "teacher": {"requests": 0, "tokens": 0, "cost": 0.0},
     "versions": {"byheart": "0.1.0", "torch": "2.9.0", "transformers": "5.0.1", "peft": "0.19.0", "python": "3.11.2"},

@@ -6,7 +6,7 @@ A share whose probes are all of different groups takes Wilson's interval, which 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import sqrt
+from math import comb, sqrt
 from typing import TYPE_CHECKING
 
 from byheart.records import Answer, Probe, Value
@@ -82,6 +82,12 @@ def paired_difference(
 ) -> Value:
     """The mean of after minus before, probe by probe: what is hard for both models cancels out."""
     return bootstrap_mean([new - old for old, new in zip(before, after, strict=True)], groups, bounds)
+
+
+def exact_test(better: int, worse: int) -> float:
+    """McNemar's exact test, two-sided: how likely so uneven a split is where both outcomes are equally likely."""
+    changed, fewer = better + worse, min(better, worse)
+    return min(1.0, 2 * sum(comb(changed, k) for k in range(fewer + 1)) / 2**changed)
 
 
 def means(probes: Iterable[Probe], answers: Mapping[str, Answer]) -> dict[str, Value]:

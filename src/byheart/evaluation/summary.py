@@ -5,20 +5,22 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from byheart.evaluation.base import Scored
+from byheart.evaluation.by_kind import derived, recall, tests, unknown
 from byheart.evaluation.forgetting import ratio
 from byheart.evaluation.intervals import differences, means
+from byheart.evaluation.kinds import KINDS, kind
 from byheart.evaluation.membership import against
 from byheart.evaluation.recall import accepted
 from byheart.records import Answer, Probe
 
 Scores = dict[str, Any]  # plain JSON
-QUESTIONS, GENERATED, TRAINED, UNTAUGHT = "questions", "generated", "trained", "untaught"
+QUESTIONS, GENERATED, UNTAUGHT, TRAINED = "questions", "generated", "untaught", "trained"
 
 
 def summarise(
     probes: Sequence[Probe], conditions: Mapping[str, Scored], how: Mapping[str, str] | None = None
 ) -> Scores:
-    """scores.json, of `conditions` "untuned", "open_book", "tuned" and any others.
+    """scores.json, of `conditions` "untuned", "open_book", "tuned", "tuned_open_book" and any others.
 
     A block is {condition: {metric: {"value", "count", "low", "high"}}}, and under "paired" each metric's
     tuned minus untuned, probe by probe. The headline set is the user's questions, else the generated probes.
@@ -32,6 +34,10 @@ def summarise(
         "headline"         the metric that decides right or wrong; where some probes have options and others have not,
                            `right`, a metric of its own in every block: each probe by its own rule
         "open_book_how"    {"support": 37}: how the passages of the headline set were found
+        "unknown"          {condition: `right`} of those of the headline set that the untuned model got wrong;
+                           "all" has the same of the whole set
+        "kinds"            {kind: its block with `right`, "probes", "facts", "unknown" and "tests"}, of `evaluation.kinds`
+        "derived"          {"overfit_gap", "reversal_gap", "invention_rate", "declined": {condition: value}}
 
     What belongs to no probe (perplexity, perplexity_ratio, verbatim, membership, ...) stands in the top-level block only.
     """
@@ -40,8 +46,9 @@ def summarise(
     generated = [probe for probe in asked if probe.source == GENERATED]
     untaught = [probe for probe in asked if probe.source == UNTAUGHT]
     head = questions or generated
+    judged = {name: _with_right(asked, scored) for name, scored in conditions.items()}
     if headline_of(head) == "right":
-        conditions = {name: _with_right(asked, scored) for name, scored in conditions.items()}
+        conditions = judged
 
     def block(some: Iterable[Probe]) -> Scores:
         return _block(list(some), conditions)
@@ -50,7 +57,7 @@ def summarise(
     of_probes = {each for scored in conditions.values() for metrics in _metrics(asked, scored) for each in metrics}
     for name, scored in conditions.items():
         own = {metric: at for metric, at in scored.metrics.items() if metric not in of_probes}
-        if name not in ("untuned", "open_book"):
+        if name != "untuned" and not name.endswith("open_book"):
             if "perplexity" in own and "perplexity" in conditions["untuned"].metrics:
                 own["perplexity_ratio"] = ratio(conditions["untuned"], scored)
             own |= against(conditions["untuned"], scored)
@@ -66,6 +73,15 @@ def summarise(
     result["headline"] = headline_of(head)
     found = [how[probe.id] for probe in head if how and probe.id in how]
     result["open_book_how"] = {name: found.count(name) for name in sorted(set(found))}
+    answers = {name: scored.answers for name, scored in judged.items()}
+    result["all"], result["unknown"] = recall(head, answers), recall(unknown(head, answers), answers)
+    result["kinds"] = {}
+    for each in KINDS:
+        if some := [probe for probe in asked if kind(probe) == each]:
+            facts = len({probe.group or probe.id for probe in some})
+            result["kinds"][each] = _block(some, judged) | {"probes": len(some), "facts": facts}
+            result["kinds"][each] |= {"unknown": recall(unknown(some, answers), answers), "tests": tests(some, answers)}
+    result["derived"] = derived(asked, answers)
     return result
 
 
@@ -79,7 +95,7 @@ def answer_rows(probes: Sequence[Probe], conditions: Mapping[str, Scored]) -> li
     for probe in probes:
         names = ("id", "source", "document", "angle", "direction", "question")
         row: Scores = {name: getattr(probe, name) for name in names}
-        row |= {"accepted": list(accepted(probe)), "options": list(probe.options)}
+        row |= {"kind": kind(probe), "accepted": list(accepted(probe)), "options": list(probe.options)}
         row |= {"facts": list(probe.facts), "tags": dict(probe.tags)}
         row |= {"support": probe.support, "paragraph": probe.paragraph}
         for name, scored in conditions.items():

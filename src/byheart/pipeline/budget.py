@@ -17,6 +17,7 @@ SAMPLING = 0.25  # of the time that is left for training: sampling of replayed r
 OPEN_BOOK, USUAL, TUNED = 2.0, 1.6, 2.2  # TUNED: at most
 PROFILING = 0.25  # of the time for scoring: the profiles of facts, at most
 FACT = 1.2  # the profile of a fact, in times of a question that is asked
+LEAST_OPEN_BOOK = 8  # probes; fewer tell nothing
 LOADING_S = 60.0  # at most
 SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 FORWARD = 1 / 3  # of a training step: the forward pass alone
@@ -33,8 +34,8 @@ def plan_of(config: RunConfig, run: Run) -> Plan:
         *(["replay"] if config.rows.replay else []),
         "training",
         *(["retraining"] if again else []),
-        "score_tuned",
         *(["score_retrained"] if again else []),
+        *("score_tuned", "score_tuned_open_book"),
     ]
     return Plan(tuple(stages), expected, config.limit.seconds)
 
@@ -44,6 +45,8 @@ def expected(stage: str, record: Mapping[str, Any]) -> float | None:
     timings = record["timings"]
     if stage in ("score_tuned", "score_retrained") and "score_untuned" in timings:
         return USUAL * timings["score_untuned"] + _loading(record)
+    if stage == "score_tuned_open_book" and "score_open_book" in timings:
+        return USUAL * timings["score_open_book"]
     return timings.get("training") if stage == "retraining" else None
 
 
@@ -71,6 +74,20 @@ def facts_that_fit(config: RunConfig, run: Run, seconds_each: float) -> tuple[fl
 def _scoring_seconds(config: RunConfig, run: Run) -> float:
     assert config.limit.seconds is not None
     return SCORING * max(0.0, config.limit.seconds - run.seconds)
+
+
+def open_book_that_fits(config: RunConfig, run: Run, probes: int) -> int:
+    """Of so many probes, how many the tuned model may be asked with open book in what is left of a budget of time.
+
+    Time is kept for the slowest scoring of the tuned model: what that has not used is spent here, no training time is.
+    """
+    if config.limit.seconds is None:
+        return probes
+    timings = run.record["timings"]
+    slower = timings.get("score_tuned", 0.0) / max(timings.get("score_untuned", 0.0), 1e-9)
+    each = timings.get("score_open_book", 0.0) * max(1.0, slower) / max(1, probes)
+    fit = int(max(0.0, config.limit.seconds - run.seconds - SAVING_S) / max(each, 1e-9))
+    return min(probes, fit) if fit >= LEAST_OPEN_BOOK else 0
 
 
 def training_ends(config: RunConfig, run: Run) -> float:

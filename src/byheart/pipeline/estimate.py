@@ -10,6 +10,7 @@ from typing import Any
 
 from byheart.documents.languages.tokens import count_tokens
 from byheart.evaluation.forgetting import Forgetting, general_paragraphs
+from byheart.evaluation.kinds import ALONE, MOST_TRAINED
 from byheart.evaluation.profile import END_TOKENS, WRONG, Profile
 from byheart.evaluation.questions import load_questions
 from byheart.evaluation.recall import Recall
@@ -28,6 +29,7 @@ from byheart.training.speed import Pace, Speed, Work, known_speed, measured_spee
 
 TURNS = 28  # tokens that a chat template writes around a question and its answer, about
 WORDING = 22  # tokens of a question, about
+OPEN_BOOK = 2  # models that are asked with the passage: untuned and tuned
 PHRASE = 9  # of a short answer, or of half a sentence, about
 START_S, RULES_S, FACT_S = 12.0, 4.0, 0.03  # the libraries; the parser; each fact that it reads
 LEAST_STEPS, LEAST_S = 8, 5.0  # of a training from which later estimates learn
@@ -54,6 +56,7 @@ class _Rows:
         lengths = [a + b + TURNS for a, b in zip(asked, said, strict=True)]
         passage = mean([chunk.tokens for chunk in data.chunks] or [0])
         validated, tested = len(data.split.validation), len(data.split.test) + len(data.split.untaught)
+        tested += min(len(data.split.test), MOST_TRAINED) or ALONE
         return cls(
             len(train),
             validated + round(config.dev * _asked(config)),
@@ -74,7 +77,7 @@ class _Rows:
         held = held if config.split.share else 0
         tokens = TURNS + WORDING + 0.6 * facts
         passage = mean([chunk.tokens for chunk in source.chunks] or [0])
-        probes = held // 2 + round((1 - config.dev) * _asked(config))
+        probes = held // 2 + (min(held // 2, MOST_TRAINED) or ALONE) + round((1 - config.dev) * _asked(config))
         return cls(made - held, held // 2, probes, tokens, 0.3 * tokens, 0.6 * facts + 1, passage, len(source.facts))
 
     def with_replay(self, count: int) -> tuple[float, float, float]:
@@ -191,22 +194,23 @@ def _once(
     """Seconds beside the training."""
     answers = next((m.max_new_tokens for m in config.evaluation.values() if isinstance(m, Recall)), 0)
     general = any(isinstance(member, Forgetting) for member in config.evaluation.values())
-    models = 3 if config.retrain == "none" else 4  # untuned, open book, tuned
-    scored = models * pace.writing(rows.probes, answers, itemsize)
-    scored += pace.reading(rows.probes * (models * (TURNS + WORDING) + rows.passage))
+    models = 2 if config.retrain == "none" else 3  # untuned, tuned
+    times = models + OPEN_BOOK
+    scored = times * pace.writing(rows.probes, answers, itemsize)
+    scored += pace.reading(rows.probes * (times * (TURNS + WORDING) + OPEN_BOOK * rows.passage))
     if general:
         read = sum(count_tokens(list(general_paragraphs())))
-        scored += (models - 1) * pace.reading(read, read)
+        scored += models * pace.reading(read, read)
     for member in config.evaluation.values():
         if isinstance(member, Profile):
             facts = min(rows.facts, member.facts or rows.facts)
             written = pace.writing(facts, member.max_new_tokens, itemsize) + pace.writing(facts, END_TOKENS, itemsize)
-            scored += (models - 1) * (written + pace.reading(facts * (2 * (TURNS + WORDING) + WRONG * PHRASE)))
+            scored += models * (written + pace.reading(facts * (2 * (TURNS + WORDING) + WRONG * PHRASE)))
     new = min(replayed, DISTINCT)
     sampled = pace.writing(new / 2, QUESTION_TOKENS + ANSWER_TOKENS, itemsize, 32) + pace.writing(
         new / 2, TEXT_TOKENS, itemsize, 32
     )
-    loaded = models * sizes.parameters * itemsize / READ_S
+    loaded = (models + 1) * sizes.parameters * itemsize / READ_S
     rules = any(isinstance(member, Rules) for member in config.expansion.values()) and not made
     return START_S + loaded + scored + sampled + (RULES_S + FACT_S * rows.facts if rules else 0.0)
 

@@ -1,11 +1,13 @@
 """Scoring: the same probes for the untuned model, open book, and the trained adapters."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from byheart.evaluation.base import METRICS, NOTHING, Material, Scored, combine
+from byheart.evaluation.kinds import OF_SOURCE, USERS, kinds_of, sample_trained
 from byheart.evaluation.profile import Profile, profiles
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.recall import sampled
@@ -13,26 +15,29 @@ from byheart.evaluation.retrieval import OpenBook
 from byheart.evaluation.summary import GENERATED, QUESTIONS, TRAINED, UNTAUGHT, answer_rows, summarise
 from byheart.evaluation.verbatim import continuations
 from byheart.model.language import LanguageModel
-from byheart.pipeline.budget import facts_that_fit, probes_that_fit
+from byheart.pipeline.budget import facts_that_fit, open_book_that_fits, probes_that_fit
+from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
+from byheart.pipeline.train_on import weights_key
 from byheart.progress import Advanced
 from byheart.records import Json, Probe
 from byheart.report.next_steps import from_here
-from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
+from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
 
 TIMED = 16  # probes, by which the speed of scoring is found
 TITLES = {
     "untuned": "Scoring the untuned model",
     "open_book": "Scoring the untuned model with open book",
     "tuned": "Scoring the tuned model",
+    "tuned_open_book": "Scoring the tuned model with open book",
 }
 
 
 @dataclass(frozen=True)
 class Probes:
-    """`dev`: those of the user's questions that are validated on. `final`: all that is only scored, theirs and generated."""
+    """`dev`: those of the user's questions that are validated on. `final`: all that is only scored, theirs and ours."""
 
     dev: tuple[Probe, ...]
     final: tuple[Probe, ...]
@@ -48,18 +53,27 @@ class ProbeSet:
 
 
 def collect_probes(config: RunConfig, data: PreparedData, questions: str | None = None) -> Probes:
-    """The user's questions, the test half of the held-out examples, and questions on facts that no row teaches."""
+    """The user's questions, the test half of the held-out examples, questions on facts that no row teaches, and a sample of
+    the training rows."""
     file = questions or config.questions
     # Questions on documents that were not learned are set aside: they would measure nothing.
     asked, _ = about_documents(load_questions(file, data.documents)) if file else ([], [])
-    dev, rest = dev_share(asked, 0.0 if questions else config.dev)
-    untaught = probes_of(data, data.split.untaught, UNTAUGHT)
-    return Probes(tuple(dev), (*rest, *probes_of(data, data.split.test), *untaught))
+    dev, rest = dev_share([replace(probe, kind=USERS) for probe in asked], 0.0 if questions else config.dev)
+    again = sample_trained(data.examples_of(data.split.test), data.examples_of(data.split.train))
+    ours = [
+        *probes_of(data, data.split.test),
+        *probes_of(data, data.split.untaught, UNTAUGHT),
+        *probes_of(data, [example.id for example in again], TRAINED),
+    ]
+    return Probes(tuple(dev), (*rest, *ours))
 
 
 def probes_of(data: PreparedData, ids: Sequence[str], source: str = GENERATED) -> list[Probe]:
-    """Held-out examples as probes."""
+    """Examples as probes."""
     home = {fact.id: fact.document for fact in data.facts} | {chunk.id: chunk.document for chunk in data.chunks}
+    examples = data.examples_of(tuple(ids))
+    held_out = examples if source == GENERATED else []
+    kinds = kinds_of(held_out, data.examples_of(data.split.train)) if held_out else {}
     return [
         Probe(
             e.id,
@@ -71,8 +85,9 @@ def probes_of(data: PreparedData, ids: Sequence[str], source: str = GENERATED) -
             direction=e.direction,
             source=source,
             group=e.form[0],
+            kind=kinds.get(e.id) or OF_SOURCE.get(source, ""),
         )
-        for e in data.examples_of(tuple(ids))
+        for e in examples
     ]
 
 
@@ -99,40 +114,45 @@ def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeS
 
     The untuned model is timed on a few of them. A resumed run asks as many as it did before.
     """
-    config, probes = probe_set.run_config, probe_set.probes
+    config, record = probe_set.run_config, run.record
+    trained = [probe for probe in probe_set.probes if probe.source == TRAINED]
+    probes = [probe for probe in probe_set.probes if probe.source != TRAINED]
     wanted = _profiled(probe_set)
     if config.limit.seconds is None or not probes or (len(probes) <= TIMED and not wanted):
         return probe_set
-    if "probes_asked" not in run.record:
+    if "probes_asked" not in record:
         some, began = sampled(probes, TIMED), time.monotonic()
         with run.stage("speed", f"Timing the untuned model on {len(some)} questions"):
             for title, member in config.evaluation.items():
                 if member.asks_probes:
                     member.score(model, some, partial(_report, run, title, "questions"))
         seconds_each = (time.monotonic() - began) / len(some)
-        facts, cost = facts_that_fit(config, run, seconds_each)
-        run.record["facts_profiled"] = facts = min(wanted, max(1, int(facts)))
-        fit = probes_that_fit(config, run, seconds_each) - cost * facts
-        run.record["probes_asked"] = min(len(probes), max(TIMED, int(fit)))
-    count, facts = run.record["probes_asked"], run.record.get("facts_profiled", wanted)
-    if facts < wanted:
-        run.note(f"{facts} of {wanted} facts are profiled: more would take too much of budget={config.budget}")
-        evaluation = {
-            name: replace(member, facts=facts) if isinstance(member, Profile) else member
-            for name, member in config.evaluation.items()
-        }
-        probe_set = replace(probe_set, run_config=(config := replace(config, evaluation=evaluation)))
-    if count >= len(probes):
+        most, cost = facts_that_fit(config, run, seconds_each)
+        record["facts_profiled"] = min(wanted, max(1, int(most)))
+        fit = int(probes_that_fit(config, run, seconds_each) - cost * record["facts_profiled"])
+        theirs = sum(probe.source == QUESTIONS for probe in probes)
+        again = min(len(trained), max(0, fit - theirs) // 3)  # for two that are held out, one that is trained
+        record["probes_asked"] = min(len(probes), max(TIMED, fit - again))
+        record["trained_asked"] = min(len(trained), max(again, fit - len(probes)))
+    probe_set = _profiling(probe_set, record.get("facts_profiled", wanted), wanted, run)
+    count, again = record["probes_asked"], record.get("trained_asked", 0)  # none in runs of an older byheart
+    if count >= len(probes) and again >= len(trained):
         return probe_set
     run.note(
-        f"{count} of {len(probes)} questions are asked, chosen at random: more would take too much of "
+        f"{count + again} of {len(probe_set.probes)} questions are asked, chosen at random: more would take too much of "
         f"budget={config.budget} (all of them afterwards: byheart evaluate run={from_here(run.folder)})"
     )
-    theirs = sampled([probe for probe in probes if probe.source == QUESTIONS], count)
-    generated = sampled([probe for probe in probes if probe.source != QUESTIONS], count - len(theirs))
-    chosen = {probe.id for probe in (*theirs, *generated)}
-    kept, opened = (tuple(p for p in part if p.id in chosen) for part in (probes, probe_set.open_book))
-    return ProbeSet(config, kept, opened, probe_set.how, probe_set.material)
+    theirs_first = sampled([probe for probe in probes if probe.source == QUESTIONS], count)
+    held_out = sampled([probe for probe in probes if probe.source != QUESTIONS], count - len(theirs_first))
+    facts = {probe.group for probe in held_out}
+    paired = [probe for probe in trained if probe.group in facts]
+    return _only(probe_set, [*theirs_first, *held_out, *sampled(paired or trained, again)])
+
+
+def _only(probe_set: ProbeSet, some: Sequence[Probe]) -> ProbeSet:
+    chosen = {probe.id for probe in some}
+    kept, opened = (tuple(p for p in part if p.id in chosen) for part in (probe_set.probes, probe_set.open_book))
+    return replace(probe_set, probes=kept, open_book=opened)
 
 
 def _profiled(probe_set: ProbeSet) -> int:
@@ -140,6 +160,16 @@ def _profiled(probe_set: ProbeSet) -> int:
     members = [member for member in probe_set.run_config.evaluation.values() if isinstance(member, Profile)]
     taught = len(probe_set.material.taught)
     return sum(min(taught, member.facts or taught) for member in members)
+
+
+def _profiling(probe_set: ProbeSet, facts: int, wanted: int, run: Run) -> ProbeSet:
+    """With so many facts profiled."""
+    if facts >= wanted:
+        return probe_set
+    config = probe_set.run_config
+    run.note(f"{facts} of {wanted} facts are profiled: more would take too much of budget={config.budget}")
+    members = {k: replace(m, facts=facts) if isinstance(m, Profile) else m for k, m in config.evaluation.items()}
+    return replace(probe_set, run_config=replace(config, evaluation=members))
 
 
 def _report(run: Run, title: str, unit: str, done: int, total: int) -> None:
@@ -153,39 +183,112 @@ def score_model(
 
     `weights`: tells those of a run that was trained on from its earlier ones (`train_on.weights_key`).
     """
-    probes = probe_set.open_book if name == "open_book" else probe_set.probes
-    file = run.folder / "scored" / f"{name}.jsonl"
-    key = content_key(probes, probe_set.run_config.evaluation, probe_set.run_config.model, name, *weights)
-    if is_done(file, key):
-        return read_jsonl(file, Scored)[0]
-    members = {k: m for k, m in probe_set.run_config.evaluation.items() if name != "open_book" or m.asks_probes}
-    if cut := model.cut([probe.question for probe in probes]):
-        what = "prompts with their passage" if name == "open_book" else "questions"
-        run.note(
-            f"{cut} {what} are longer than the {model.longest} tokens that the model reads: their beginning was cut"
-        )
-    with run.stage(f"score_{name}", TITLES.get(name, f"Scoring the {name} model")) as note:
-        parts = []
-        for title, member in members.items():
+    reads = name.endswith("open_book")
+    probes = probe_set.open_book if reads else probe_set.probes
+    # Trained rows have a file of their own: a run of an older byheart has the other, and is not scored again for them.
+    trained = [probe for probe in probes if probe.source == TRAINED]
+    parts = {name: [probe for probe in probes if probe.source != TRAINED]} | (
+        {f"{name}_trained": trained} if trained else {}
+    )
+    files = {part: run.folder / "scored" / f"{part}.jsonl" for part in parts}
+    settings = probe_set.run_config.evaluation, probe_set.run_config.model, name, *weights
+    keys = {part: content_key(tuple(some), *settings) for part, some in parts.items()}
+    missing = [part for part in parts if not is_done(files[part], keys[part])]
+    if missing:
+        _tell_cut(model, [probe for part in missing for probe in parts[part]], reads, run)
+        with run.stage(f"score_{name}", TITLES.get(name, f"Scoring the {name} model")) as note:
+            for part in missing:
+                only_asks = reads or part != name
+                scored = _score(probe_set, model, parts[part], only_asks, run)
+                write_jsonl(files[part], [scored])
+                mark_done(files[part], keys[part])
+                if part == name:
+                    note(_found(scored))
+    main, *again = (read_jsonl(files[part], Scored)[0] for part in parts)
+    return replace(main, answers=main.answers | {i: answer for each in again for i, answer in each.answers.items()})
+
+
+def _score(probe_set: ProbeSet, model: LanguageModel, probes: Sequence[Probe], only_asks: bool, run: Run) -> Scored:
+    parts = []
+    for title, member in probe_set.run_config.evaluation.items():
+        if member.asks_probes or not only_asks:
             unit = "questions" if member.asks_probes else "texts"
             run.send(Advanced(title, 0, None, unit=unit))
             parts.append(member.score(model, probes, partial(_report, run, title, unit), probe_set.material))
-        scored = combine(*parts)
-        write_jsonl(file, [scored])
-        mark_done(file, key)
-        # With the count: generated probes are included here, and left out of the table at the end.
-        found = {metric: scored.metrics[metric] for metric in ("choice_norm", "contains") if metric in scored.metrics}
-        note("; ".join(f"{METRICS[metric]} {at.value:.2f} of {at.count}" for metric, at in found.items()))
+    return combine(*parts)
+
+
+def _found(scored: Scored) -> str:
+    """With the count: generated probes are included here, and left out of the table at the end."""
+    found = {metric: scored.metrics[metric] for metric in ("choice_norm", "contains") if metric in scored.metrics}
+    return "; ".join(f"{METRICS[metric]} {at.value:.2f} of {at.count}" for metric, at in found.items())
+
+
+def _tell_cut(model: LanguageModel, probes: Sequence[Probe], reads: bool, run: Run) -> None:
+    if cut := model.cut([probe.question for probe in probes]):
+        what = "prompts with their passage" if reads else "questions"
+        run.note(
+            f"{cut} {what} are longer than the {model.longest} tokens that the model reads: their beginning was cut"
+        )
+
+
+def score_adapters(
+    probe_set: ProbeSet, session: ModelSession, adapters: Mapping[str, Path], run: Run
+) -> dict[str, Scored]:
+    """Each trained adapter; and whether the tuned model still reads: with open book, as many probes as the budget allows."""
+    scored: dict[str, Scored] = {}
+    for name, adapter in sorted(adapters.items(), key=lambda each: each[0] == "tuned"):  # last: it is asked twice
+        scored |= _score_adapter(probe_set, session.trained(adapter), name, run, weights_key(adapter))
+    return {name: scored[name] for name in (*adapters, "tuned_open_book") if name in scored}
+
+
+def _score_adapter(
+    probe_set: ProbeSet, model: LanguageModel, name: str, run: Run, weights: Sequence[object]
+) -> dict[str, Scored]:
+    scored = {name: score_model(probe_set, model, name, run, weights)}
+    if name == "tuned" and (some := _with_time_left(probe_set, run, weights)).probes:
+        scored["tuned_open_book"] = score_model(some, model, "tuned_open_book", run, weights)
     return scored
 
 
+def _with_time_left(probe_set: ProbeSet, run: Run, weights: Sequence[object]) -> ProbeSet:
+    """All probes, or a sample of them; none where the budget of time leaves too little.
+
+    Once scored, a resumed run asks the same; one that was trained on has other `weights`, and time of its own.
+    """
+    everything = len(probe_set.probes)
+    before = run.record.get("open_book_asked", ())
+    count = (
+        before[0] if before and before[1:] == [*weights] else open_book_that_fits(probe_set.run_config, run, everything)
+    )
+    if count >= everything:
+        return probe_set
+    run.record["open_book_asked"] = [count, *weights]
+    run.note(
+        f"the tuned model is asked {count or 'none'} of {everything} questions with open book: "
+        f"more would take longer than budget={probe_set.run_config.budget}"
+    )
+    return _only(probe_set, sampled(probe_set.probes, count))
+
+
 def write_scores(probe_set: ProbeSet, scored: dict[str, Scored], run: Run) -> Json:
-    """answers.jsonl and scores.json; returns the content of scores.json."""
-    scores = summarise(probe_set.probes, scored, probe_set.how)
-    write_jsonl(run.folder / "answers.jsonl", answer_rows(probe_set.probes, scored))
+    """answers.jsonl and scores.json; returns the content of scores.json. The headline stands in run.json too."""
+    probes = _without_untrained_rows(probe_set.probes, run.folder)
+    scores = summarise(probes, scored, probe_set.how)
+    write_jsonl(run.folder / "answers.jsonl", answer_rows(probes, scored))
     if audited := continuations(scored, probe_set.material.taught):
         write_jsonl(run.folder / "verbatim.jsonl", audited)
     if held := profiles(scored, probe_set.material):
         write_jsonl(run.folder / "profile.jsonl", held)
     write_json(run.folder / "scores.json", scores)
+    run.record["recall"] = {name: scores[name] for name in ("probes", "headline", "all", "unknown")}
     return scores
+
+
+def _without_untrained_rows(probes: Sequence[Probe], folder: Path) -> list[Probe]:
+    """Rows that were too long to be trained on are no trained wording. An evaluation lies two folders below its run."""
+    ledger = next(
+        (each / "ledger.json" for each in (folder, *folder.parents[:2]) if (each / "ledger.json").is_file()), None
+    )
+    left_out = set(read_json(ledger).get("too_long", {}).get("train", ())) if ledger else set()
+    return [probe for probe in probes if probe.source != TRAINED or probe.id not in left_out]

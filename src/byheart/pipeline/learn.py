@@ -26,7 +26,15 @@ from byheart.interrupt import Interrupt
 from byheart.model.adapters.attaching import refuse_damaged_adapter
 from byheart.pipeline.budget import TEXTS, expected, plan_of
 from byheart.pipeline.estimate import estimate_run
-from byheart.pipeline.evaluate import collect_probes, score_model, with_open_book, within_budget, write_scores
+from byheart.pipeline.evaluate import (
+    TITLES,
+    collect_probes,
+    score_adapters,
+    score_model,
+    with_open_book,
+    within_budget,
+    write_scores,
+)
 from byheart.pipeline.library_log import library_log
 from byheart.pipeline.model_card import write_cards
 from byheart.pipeline.model_session import ModelSession
@@ -42,7 +50,7 @@ from byheart.pipeline.prepare_data import (
 from byheart.pipeline.run import Plan, Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
-from byheart.pipeline.train_on import forget_unfinished, goes_on, longer, replace_result, weights_key
+from byheart.pipeline.train_on import forget_unfinished, goes_on, longer, replace_result
 from byheart.progress import Progress, Reported, Warned, no_progress
 from byheart.records import Json
 from byheart.report.learning import learning
@@ -90,10 +98,7 @@ def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> 
         if interrupt.requested:
             run.record["state"] = INTERRUPTED
             return LearnResult(INTERRUPTED, folder)
-        tuned = {
-            name: score_model(probe_set, session.trained(adapter), name, run, weights_key(adapter))
-            for name, adapter in adapters.items()
-        }
+        tuned = score_adapters(probe_set, session, adapters, run)  # and with open book
         replace_result(folder)  # of a run that was trained on: its earlier result stood until here
         scores = write_scores(probe_set, {"untuned": untuned, "open_book": open_book, **tuned}, run)
         write_cards(config, session, run, adapters)
@@ -128,12 +133,11 @@ def evaluate(
         Interrupt(progress),
         library_log(below, partial(_note_on_a_gpu, run)),
     ):
-        run.plan = Plan(("model", "score_untuned", "score_open_book", "score_tuned"), expected)
+        run.plan = Plan(("model", *(f"score_{name}" for name in TITLES)), expected)
         session = ModelSession.load(config, run)
         probe_set = with_open_book(config, data, probes)
         scored = {name: score_model(probe_set, session.untrained(), name, run) for name in ("untuned", "open_book")}
-        adapter = folder / "adapter"
-        scored["tuned"] = score_model(probe_set, session.trained(adapter), "tuned", run, weights_key(adapter))
+        scored |= score_adapters(probe_set, session, {"tuned": folder / "adapter"}, run)
         return EvaluateResult(below, write_scores(probe_set, scored, run))
 
 

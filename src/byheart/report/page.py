@@ -12,7 +12,7 @@ from pathlib import Path
 
 from byheart.data.split import read_split
 from byheart.records import ANGLES, FORWARD, REVERSE, CurvePoint, Json, Split
-from byheart.report import curve, probes, tables
+from byheart.report import curve, kinds, probes, tables
 from byheart.report.learning import UNWATCHED
 from byheart.report.sections import Sections
 from byheart.store import read_json, read_records, write_text
@@ -26,6 +26,7 @@ STAGES = {
     "score_open_book": "scoring with open book",
     "score_tuned": "scoring the tuned model",
     "score_retrained": "scoring the retrained model",
+    "score_tuned_open_book": "scoring the tuned model with open book",
 }
 AT_ONCE = 50  # probes that are shown together; page.js has the same number
 
@@ -106,6 +107,8 @@ def render(folder: Folder) -> str:
         monitors=WORDS,
         tables=tables,
         probes=probes,
+        kinds=kinds,
+        kind_rows=kinds.rows(folder.scores),
         title=_joined([str(title) for title in titles.values()]) or folder.run.get("name") or "byheart",
         titles=titles,
         result=probes.result(folder.answers),
@@ -163,6 +166,7 @@ def _contents(folder: Folder) -> list[tuple[str, str]]:
     """(anchor, heading) of each section that the page has."""
     parts = (
         ("scores", "Scores", tables.headline(folder.scores) or tables.forgetting(folder.scores)),
+        ("kinds", "Kinds of question", kinds.rows(folder.scores)),
         ("next", "What to do next", folder.run.get("next_steps")),
         ("curve", "The curve", folder.points),
         ("groups", "Scores by group", _grouped(folder)),

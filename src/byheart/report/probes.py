@@ -10,6 +10,7 @@ from byheart.records import Json
 
 Row = Json
 
+APART = ("untaught", "trained")  # sources: facts that no row teaches, and trained rows. Neither shows what was learned
 LEARNED, WRONG, FORGOTTEN, KNOWN, UNASKED = "learned", "still wrong", "forgotten", "known before", "not asked"
 OUTCOMES = (WRONG, FORGOTTEN, LEARNED, KNOWN, UNASKED)  # in the order in which probes are read
 
@@ -97,7 +98,7 @@ def by_section(placed: Iterable[tuple[Row, str]]) -> list[tuple[str, int, int]]:
     """(section, right, asked) of the probes on taught facts, the least learned first; from each probe and its section."""
     counts: dict[str, list[int]] = {}
     for row, name in placed:
-        if name and row.get("source") != "untaught" and outcome(row) != UNASKED:
+        if name and row.get("source") not in APART and outcome(row) != UNASKED:
             counts.setdefault(name, [0, 0])[0] += outcome(row) in (LEARNED, KNOWN)
             counts[name][1] += 1
     found = [(name, hits, asked) for name, (hits, asked) in counts.items()]
@@ -120,8 +121,8 @@ def accepted(row: Row) -> str:
 
 def exam(rows: Sequence[Row]) -> list[Row]:
     """The user's questions, or the generated ones where the user gave none."""
-    taught = [row for row in rows if row.get("source") != "untaught"]
-    return [row for row in taught if row.get("source", "questions") == "questions"] or taught
+    held_out = [row for row in rows if row.get("source") not in APART]
+    return [row for row in held_out if row.get("source", "questions") == "questions"] or held_out
 
 
 def chance(rows: Sequence[Row]) -> float | None:

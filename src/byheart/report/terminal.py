@@ -16,6 +16,8 @@ from typing import TextIO
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
 from byheart.report.asking import estimate_line, estimate_lines, ledger_tables
+from byheart.report.kinds import LEARNED as HEADLINE
+from byheart.report.kinds import findings, kinds_table
 from byheart.report.live import Stage, clock
 from byheart.report.next_steps import ask_it, ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
@@ -234,7 +236,8 @@ class Terminal:
         if gain := entry(scores, "paired", scores.get("headline", "")):
             change = f"{gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
             self.console.print(f"  tuned minus untuned, question by question: {change}")
-        if untaught := entry(scores.get("untaught", {}), "tuned", "contains"):
+        self.kinds(scores)
+        if not scores.get("kinds") and (untaught := entry(scores.get("untaught", {}), "tuned", "contains")):
             share = f"{untaught.value:.2f} of {untaught.count} answers are right"
             self.console.print(f"  on facts held out whole (not in any training row): {share}")
         for name in ("tuned", "retrained"):
@@ -242,6 +245,14 @@ class Terminal:
                 whom = "" if name == "tuned" else " (retrained)"
                 text = f"Forgetting{whom}: {verdict[0]} (general text is {ratio.value:.2f} times as hard to predict); {verdict[1]}."
                 self._indented(text, "")
+
+    def kinds(self, scores: Json) -> None:
+        """Each kind of probe under each condition, and what follows from it."""
+        if table := kinds_table(scores):
+            self.console.print("\n[bold]Right, in %, by kind of probe[/bold]; 95 % intervals over facts")
+            self.console.print(table)
+        for found in findings(scores):
+            self._indented(f"{found.name}: {found.figure} {found.why}.", "bold" if found.name == HEADLINE else "")
 
     def probes(self, rows: Sequence[Json], count: int = 10) -> None:
         """`count` probes before and after, each kind of outcome in its true proportion."""
