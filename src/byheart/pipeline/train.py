@@ -11,6 +11,7 @@ from byheart.interrupt import Interrupt
 from byheart.pipeline.budget import StepTimer, sampling_seconds, training_ends
 from byheart.pipeline.estimate import remember_pace
 from byheart.pipeline.evaluate import Probes
+from byheart.pipeline.kinds import kind_rows
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.rows import make_rows, tokens_per_row
@@ -43,7 +44,7 @@ def train_adapters(
     if done is None:
         if place != run.folder:
             run.send(Said("training goes on; the result of before stays until the new one is whole"))
-        _fit(config, train_job, session, run, interrupt)
+        _fit(config, replace(train_job, kinds=kind_rows(config, data, session)), session, run, interrupt)
         done = run.record["training"]
     else:
         run.send(Said("training is finished already: the adapter in the run's folder is used"))
