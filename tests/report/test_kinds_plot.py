@@ -1,5 +1,6 @@
 import math
 import re
+from itertools import pairwise
 
 import pytest
 from fake_run import write_fake_run
@@ -41,7 +42,7 @@ def test_each_kind_is_a_line_with_its_name_beside_its_end(width):
         labels.append(y)
         assert x > dots[-1][0] and abs(y - 4 - dots[-1][1]) < 20
     labels.sort()
-    assert all(b - a >= 14.9 for a, b in zip(labels, labels[1:], strict=False)), "no name lies on another"
+    assert all(b - a >= 14.9 for a, b in pairwise(labels)), "no name lies on another"
     general = places(drawing, "circle", GENERAL, "cy")
     assert general == sorted(general, reverse=True) and general[0] > general[-1]
     numbers = [float(number) for number in re.findall(r'[xy]\d?="(-?[\d.]+)"', drawing)]
