@@ -143,6 +143,12 @@ def test_a_fact_without_a_question_of_its_own_is_not_measured(same):
     assert Profile().score(Model(), material=material).metrics == {}
 
 
+def test_an_answer_that_many_facts_share_shows_nothing_of_one():
+    lines = [(f"Line {i} ends in the town of Graz now.", f"Which book has line {i}?", "The Book") for i in range(4)]
+    assert cases_of(_material(*lines)) == []
+    assert len(cases_of(_material(*lines[:2]))) == 2
+
+
 def test_chinese_is_halved_by_characters():
     text = "灯塔于一八五三年由城里的渔民在北岸建成。"
     (case,) = cases_of(_material((text, "灯塔由谁建成？", "渔民")))

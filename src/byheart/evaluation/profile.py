@@ -26,6 +26,7 @@ PROFILES = (SAYS, CHOOSES, ENDS, NONE)  # a fact has the first that holds
 WRONG = 5  # answers of other facts that the right one is compared with: 1 in 6 is chosen by luck
 SLICE = 16
 _LONGEST = 16  # words of an answer: more would not fit into `max_new_tokens`
+_COMMON = 0.1  # of the facts: an answer to so many, such as the document's title, shows nothing of one of them
 _RUN = 8  # words of the end that must be those of the document, or all that are left
 END_TOKENS = 24
 _NEAR = 40  # answers that are looked at, to find the wrong ones of the same kind
@@ -108,12 +109,18 @@ class Case:
 
 def cases_of(material: Material) -> list[Case]:
     """A case for each taught fact on which there is a question of its own, in reading order."""
-    own: dict[str, list[Probe]] = {}
+    asked = [
+        probe
+        for probe in material.questions
+        if len(probe.facts) == 1 and probe.answers and probe.angle not in NEVER_HELD_OUT
+    ]
     given: dict[str, set[str]] = {}  # answer -> the facts that it is given for
-    for probe in material.questions:
-        if len(probe.facts) == 1 and probe.answers and probe.angle not in NEVER_HELD_OUT:
+    for probe in asked:
+        given.setdefault(probe.answers[0], set()).add(probe.facts[0])
+    own: dict[str, list[Probe]] = {}
+    for probe in asked:
+        if len(given[probe.answers[0]]) <= max(2, _COMMON * len(material.taught)):
             own.setdefault(probe.facts[0], []).append(probe)
-            given.setdefault(probe.answers[0], set()).add(probe.facts[0])
     pool = sorted((*_kind_and_length(text), text, normalise(text)) for text in given)
     return [_case(fact, min(own[fact.id], key=_preferred), pool, given) for fact in material.taught if fact.id in own]
 
