@@ -35,9 +35,10 @@ def kind_rows(config: RunConfig, data: PreparedData, session: ModelSession) -> d
         kind: _some([example for example in validation if kinds[example.id] == kind], config.seed)
         for kind in (HELDOUT_WORDING, HELDOUT_ANGLE)
     }
-    again = sample_trained([example for some in held_out.values() for example in some], trained, config.seed)
+    twins = sample_trained([example for some in held_out.values() for example in some], trained, config.seed)
+    others = sample_trained([], trained, config.seed)  # where little is held out
     asked = {
-        TRAINED_WORDING: _some(again, config.seed),
+        TRAINED_WORDING: [*{e.id: e for e in (*_some(twins, config.seed), *others)}.values()][:COUNT],
         **held_out,
         HELDOUT_FACT: _some(data.examples_of(data.split.untaught), config.seed),
     }
