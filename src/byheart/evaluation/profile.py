@@ -44,7 +44,7 @@ class Profile:
     fact_says_held_out is the share of facts said among these.
     """
 
-    facts: int | None = 32
+    facts: int | None = 24
     max_new_tokens: int = 32  # of an answer
     asks_probes: ClassVar[bool] = False
 
