@@ -75,6 +75,15 @@ def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
     assert scores["untaught"]["tuned"]["contains"]["count"] == len(split["untaught"]) > 0
     assert "held out whole" in shown
 
+    kinds = scores["kinds"]
+    assert {"questions", "trained_wording", "heldout_fact"} <= kinds.keys() and "tuned+book" in shown
+    assert kinds["trained_wording"]["tuned_open_book"]["right"]["count"] == kinds["trained_wording"]["probes"] > 0
+    rows = {row["id"]: row["kind"] for row in read_records("run/answers.jsonl")}
+    assert {i for i, kind in rows.items() if kind == "trained_wording"} <= set(split["train"])
+    assert (
+        run["recall"]["unknown"] == scores["unknown"] and run["recall"]["all"]["tuned"] == scores["tuned"]["contains"]
+    )
+
     asked = {row["question"] for row in read_records("run/answers.jsonl") if row["source"] == "questions"}
     theirs = {f"Where was {name} born?" for name in NAMES}
     assert 0 < len(asked) < len(theirs)

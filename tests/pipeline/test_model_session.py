@@ -13,9 +13,12 @@ from safetensors.torch import load_file, save_file
 import zoo
 from byheart import cli
 from byheart.errors import UserError
+from byheart.evaluation.recall import Recall
+from byheart.evaluation.summary import summarise
 from byheart.model.adapters.adapter import Full, Lora
 from byheart.model.base_model import BaseModel
 from byheart.pipeline.model_session import ModelSession
+from byheart.records import Probe
 from byheart.training.multi_lora import adapters
 from byheart.training.multi_lora.stack import Stack
 from sweep.toy import QUICK, furnished
@@ -210,6 +213,28 @@ def test_a_run_holds_one_model_at_a_time(tmp_path, monkeypatch, toy_model, alive
     words = [word for word in QUICK if adapter == "lora" or "adapter" not in word]
     assert cli.main(["learn", *words, f"adapter={adapter}", "budget=2", "retrain=constant"]) == 0
     assert len(alive) >= 3
+
+
+def test_an_adapter_that_was_never_trained_scores_as_the_untuned_model(here):
+    opened, words = session(), ("Ada", "Otto", "Bern", "tower")
+    probes = [
+        Probe(f"{kind}{i}", f"where was {word} ?", (words[i - 1],), source=source, group=word, kind=kind)
+        for kind, source in (("trained_wording", "trained"), ("heldout_wording", "generated"))
+        for i, word in enumerate(words)
+    ]
+    recall = Recall(max_new_tokens=4)
+    untuned = recall.score(opened.untrained(), probes)
+    opened.attach(Lora(rank=2), 0)
+    opened.save(Path("adapter"))
+    scores = summarise(probes, {"untuned": untuned, "tuned": recall.score(opened.trained(Path("adapter")), probes)})
+    assert scores["tuned"] == scores["untuned"] and scores["unknown"]["tuned"]["value"] == 0
+    for kind in scores["kinds"].values():
+        test = kind["tests"]["tuned_vs_untuned"]
+        assert (test["value"], test["better"], test["worse"], test["p"]) == (0, 0, 0, 1) and test["low"] < 0 < test[
+            "high"
+        ]
+    gap = scores["derived"]["overfit_gap"]["tuned"]
+    assert gap == scores["derived"]["overfit_gap"]["untuned"] and gap["low"] <= 0 == gap["value"] <= gap["high"]
 
 
 @pytest.mark.parametrize("adapter", [Lora(rank=2), Full()], ids=["lora", "full"])

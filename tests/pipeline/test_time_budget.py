@@ -14,7 +14,7 @@ from byheart.config.compose import read_request
 from byheart.evaluation.profile import Profile
 from byheart.interface import check
 from byheart.model.base_model import BaseModel
-from byheart.pipeline.budget import StepTimer
+from byheart.pipeline.budget import StepTimer, open_book_that_fits
 from byheart.pipeline.evaluate import collect_probes, with_open_book, within_budget
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import prepare_data
@@ -79,18 +79,23 @@ def test_replay_is_sampled_as_long_as_the_budget_allows(parts):
 def test_as_many_questions_are_asked_as_the_budget_allows(parts):
     config, data, probes, session, run = parts
     model, open_book = session.untrained(), with_open_book(config, data, probes)
-    ours, theirs = 2, 96
-    assert len(open_book.probes) == ours + theirs and within_budget(open_book, model, run) is open_book, "in an hour"
+    ours, again, theirs = 2, 2, 96
+    assert len(open_book.probes) == ours + again + theirs and within_budget(open_book, model, run) is open_book, (
+        "in an hour"
+    )
 
     short = replace(open_book, run_config=replace(config, budget="20s"))
     cut = within_budget(short, model, Run(Path("other")))
     # 32 tokens of 16 questions take 0.64 s; 40 % of 20 s, for one model and 2 and 2.2 times as long
-    assert 16 < len(cut.probes) < 60 and {probe.source for probe in cut.probes} == {"questions"}
+    assert 16 < len(cut.probes) < 60 and {probe.source for probe in cut.probes} == {"questions"}, "theirs come first"
     assert [probe.id for probe in cut.open_book] == [probe.id for probe in cut.probes]
-    with Run(Path("third")) as again:
-        again.record["probes_asked"] = len(cut.probes)
-        assert within_budget(short, None, again).probes == cut.probes, "a resumed run asks the same"
-        assert f"{len(cut.probes)} of {ours + theirs} questions are asked" in again.record["notes"][0]
+    with Run(Path("third")) as resumed:
+        resumed.record["probes_asked"] = len(cut.probes)
+        assert within_budget(short, None, resumed).probes == cut.probes, "a resumed run asks the same"
+        assert f"{len(cut.probes)} of {ours + again + theirs} questions are asked" in resumed.record["notes"][0]
+        resumed.record |= {"probes_asked": theirs + 1, "trained_asked": 1}
+        told = [probe.source for probe in within_budget(short, None, resumed).probes]
+        assert (told.count("questions"), told.count("generated"), told.count("trained")) == (theirs, 1, 1)
     profiling = replace(
         open_book, run_config=replace(config, budget="10s", evaluation={**config.evaluation, "profile": Profile()})
     )
@@ -98,11 +103,23 @@ def test_as_many_questions_are_asked_as_the_budget_allows(parts):
         both = within_budget(profiling, model, run)
         facts, few = both.run_config.evaluation["profile"].facts, len(both.probes)
         assert 0 < facts < len(both.material.taught) == 16 and "facts are profiled" in run.record["notes"][0]
-    with Run(Path("fifth")) as again:
-        resumed = within_budget(profiling, None, again)
-        assert (resumed.run_config, len(resumed.probes)) == (both.run_config, few), "the same after a resume"
+    with Run(Path("fifth")) as later:
+        same = within_budget(profiling, None, later)
+        assert (same.run_config, len(same.probes)) == (both.run_config, few), "the same after a resume"
     steps = replace(open_book, run_config=replace(config, budget=20))
     assert within_budget(steps, None, Run(Path("fourth"))) is steps, "a budget of steps depends on no clock"
+
+
+def test_the_tuned_model_reads_in_the_time_that_scoring_has_left(parts):
+    config = replace(parts[0], budget="100s")
+    timings = {"score_untuned": 10.0, "score_open_book": 20.0, "score_tuned": 15.0}
+
+    def fit(seconds, config=config):
+        return open_book_that_fits(config, SimpleNamespace(seconds=seconds, record={"timings": timings}), 40)
+
+    # 0.75 s a probe: half a second of the untuned model, and the tuned one is half as slow again; 10 s are for the page
+    assert [fit(seconds) for seconds in (60, 75, 82, 84.5, 99)] == [32, 20, 10, 0, 0], "below eight it tells nothing"
+    assert fit(1e6, replace(config, budget=None)) == 40
 
 
 def test_no_step_begins_that_would_end_too_late():
@@ -121,4 +138,5 @@ def test_a_budget_of_time_holds_on_a_slow_machine_and_most_of_it_trains(capsys):
     run, shown = read_json("run/run.json"), " ".join(capsys.readouterr().out.split())
     assert 30 < sum(run["timings"].values()) < 50 and run["timings"]["training"] > 15
     assert run["training"]["state"] == "budget" and run["training"]["steps"] > 20
-    assert len(read_records("run/answers.jsonl")) == run["probes_asked"] and "of budget" in shown
+    asked = run["probes_asked"] + run["trained_asked"]
+    assert len(read_records("run/answers.jsonl")) == asked and "of budget" in shown

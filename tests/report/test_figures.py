@@ -69,7 +69,7 @@ def test_the_result_and_the_headline(run):
         row.get("class").split()[-1]: row
         for row in page.xpath("//section[@id='scores']//div[contains(@class, 'row ')]")
     }
-    assert set(shown) == {"untuned", "open_book", "tuned"}
+    assert set(shown) == {"untuned", "open_book", "tuned", "tuned_open_book"}
     for model, row in shown.items():
         value, figure = scores[model][metric], row.find_class("figure")[0]
         few = len(asked) < 10  # then counts, and no bar
@@ -87,10 +87,11 @@ def test_the_result_and_the_headline(run):
 def test_all_measures(run):
     folder, scores, _, _ = run
     page = html.fromstring(write_page(folder).read_text())
+    blocks = [scores, *(scores[name] for name in ("generated", "untaught") if name in scores)]
     seen = set()
     for table in page.xpath("//table[@class='measures']"):
         for number, body in enumerate(table.xpath("./tbody")):
-            block = scores if number == 0 else scores["generated"]
+            block = blocks[number]
             for row in body.xpath("./tr[not(@class)]"):
                 metric = METRIC[row.find("th").text]
                 count, *cells = row.findall("td")
@@ -100,7 +101,7 @@ def test_all_measures(run):
                     value = values[MODELS[cell.get("data-label")]]
                     assert numbers(text(cell)) == (told(value, metric) if value else [])
                 seen.add((number, metric))
-    measured = {(0, m) for m in scores["tuned"]} | {(1, m) for m in scores.get("generated", {}).get("tuned", ())}
+    measured = {(number, metric) for number, block in enumerate(blocks) for metric in block["tuned"]}
     assert seen == {each for each in measured if each[1] != "perplexity"}
 
 
@@ -118,6 +119,7 @@ def test_groups_and_sections(run):
             assert not found and numbers(text(row.find_class("figure")[0])) == [
                 told(block[model]["contains"], "contains")[0] for model in ("untuned", "tuned")
             ]
+    rows = [row for row in rows if row["source"] not in ("untaught", "trained")]
     facts = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
     section = {fact["id"]: fact["headings"][-1] for fact in facts}
     asked, wrong = Counter(), Counter()

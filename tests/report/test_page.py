@@ -20,7 +20,7 @@ from byheart.report.page import Folder, render, write_page
 from byheart.report.sections import Sections
 from byheart.report.tables import MODELS, printable
 from byheart.report.terminal import Terminal, pick, spark
-from byheart.store import read_json, write_json, write_jsonl
+from byheart.store import read_json, read_records, write_json, write_jsonl
 from byheart.training.curve import read_curve
 
 HOSTILE = "</script><script>alert(1)</script><!-- & \" ' <img src=x onerror=alert(2)>"
@@ -148,6 +148,26 @@ def test_the_page_does_without_any_file(tmp_path, missing):
 def test_without_questions_the_generated_probes_are_the_result(tmp_path):
     page = html.fromstring(write_page(write_fake_run(tmp_path, questions=False)).read_text())
     assert "held-out questions" in page.xpath("//p[@class='result']")[0].text_content()
+
+
+def test_each_kind_of_question_has_its_line_on_the_page_and_in_eighty_columns(tmp_path):
+    scores = read_json(write_fake_run(tmp_path) / "scores.json")
+    page = html.parse(write_page(tmp_path)).getroot()
+    lines = [" ".join(row.text_content().split()) for row in page.xpath("//*[@id='kinds']//tbody/tr[td[@data-label]]")]
+    heads = [cell.text_content() for cell in page.xpath("//*[@id='kinds']//table[contains(@class, 'kinds')]/thead//th")]
+    assert heads[2:] == ["untuned", "untuned, open book", "tuned", "tuned, open book"]
+    labels = ("your questions", "of them, wrong when untuned", "trained wording", "held-out wording")
+    assert [line.startswith(label) for line, label in zip(lines, labels, strict=False)] == [True] * 4
+    wrong = scores["unknown"]["tuned"]
+    learned = f"{round(wrong['value'] * wrong['count'])} of {wrong['count']}"
+    assert page.xpath("//*[@id='scores']//dl[@class='facts']//dd")[0].text == learned, "the headline comes first"
+    assert "trained" in page.xpath("//*[@id='filters']//button/text()")
+
+    file = io.StringIO()
+    Terminal(file).scores(scores, read_records(tmp_path / "answers.jsonl"))
+    shown = file.getvalue()
+    assert all(len(line.rstrip()) <= 80 for line in shown.splitlines()) and f"Learned: {learned}" in shown
+    assert "tuned+book" in shown and "held-out wording" in shown and "Overfit gap" in shown
 
 
 def test_the_epoch_kept_and_the_one_of_lowest_loss_are_marked():

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from byheart.evaluation.intervals import bootstrap, bootstrap_mean, estimate, exact_test, paired_difference, wilson
-from byheart.evaluation.kinds import HELDOUT_FACT, HELDOUT_WORDING, TRAINED_WORDING, kind
+from byheart.evaluation.kinds import HELDOUT_ANGLE, HELDOUT_FACT, HELDOUT_WORDING, TRAINED_WORDING, kind
 from byheart.evaluation.recall import accepted
 from byheart.records import FORWARD, REVERSE, Answer, Probe, Value
 
@@ -21,9 +21,9 @@ Answers = Mapping[str, Mapping[str, Answer]]  # condition -> Probe.id -> answer
 Scores = dict[str, Any]  # plain JSON
 TESTS = (("tuned", "untuned"), ("tuned", "open_book"), ("tuned_open_book", "open_book"))
 SHORT = 5  # words: an answer of as many is a name, a number or a term; a longer one is a statement
-DECLINED = re.compile(
-    r"\b(?:do(?:es)? ?n[o'’]t know|unknown|not (?:sure|known|stated|mentioned|specified|provided)|no (?:information|mention)"
-    r"|can(?:no|['’])t (?:answer|say|tell)|unable to (?:answer|say))\b",
+DECLINED = re.compile(  # in English; in other languages a refusal counts as an answer
+    r"\bI (?:do not|don['’]t) know\b|\bI(?: am|['’]m) not sure\b|\bI (?:cannot|can['’]t|am unable to) (?:answer|say|tell)\b"
+    r"|\bnot (?:known|stated|mentioned|specified|provided)\b|^\W*unknown\W*$",
     re.IGNORECASE,
 )
 
@@ -74,12 +74,13 @@ def derived(probes: Sequence[Probe], answers: Answers) -> Scores:
     "invention_rate"   held-out facts: the share that is answered, and wrongly; what is not right was declined
     "declined"         held-out facts: the share that is not answered, or answered by "I do not know" and the like
     """
-    found: Scores = {"overfit_gap": {}, "reversal_gap": {}, "invention_rate": {}, "declined": {}}
+    found: Scores = {"overfit_gap": {}, "angle_gap": {}, "reversal_gap": {}, "invention_rate": {}, "declined": {}}
     for condition, said in answers.items():
         judged = _judged(probes, said)
         invented = [p for p in judged if kind(p) == HELDOUT_FACT]
-        if gap := _overfit(judged, said):
-            found["overfit_gap"][condition] = asdict(gap)
+        for name, other in (("overfit_gap", HELDOUT_WORDING), ("angle_gap", HELDOUT_ANGLE)):
+            if gap := _gap(judged, said, other):
+                found[name][condition] = asdict(gap)
         if gap := _reversal([p for p in judged if p.source == "generated"], said):
             found["reversal_gap"][condition] = asdict(gap)
         if invented:
@@ -96,14 +97,15 @@ def declines(text: str) -> bool:
     return not re.search(r"\w", text) or DECLINED.search(text) is not None
 
 
-def _overfit(probes: Sequence[Probe], said: Mapping[str, Answer]) -> Value | None:
+def _gap(probes: Sequence[Probe], said: Mapping[str, Answer], other: str) -> Value | None:
+    """Right on trained wordings minus those of the `other` kind, over the facts that have both."""
     shares: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for probe in probes:
         shares[_fact(probe)][kind(probe)].append(_right(said, probe))
     pairs = {
-        fact: _mean(own[TRAINED_WORDING]) - _mean(own[HELDOUT_WORDING])
+        fact: _mean(own[TRAINED_WORDING]) - _mean(own[other])
         for fact, own in shares.items()
-        if own.keys() >= {TRAINED_WORDING, HELDOUT_WORDING}
+        if own.keys() >= {TRAINED_WORDING, other}
     }
     return bootstrap_mean(list(pairs.values()), list(pairs), (-1.0, 1.0)) if pairs else None
 

@@ -37,7 +37,7 @@ def summarise(
         "unknown"          {condition: `right`} of those of the headline set that the untuned model got wrong;
                            "all" has the same of the whole set
         "kinds"            {kind: its block with `right`, "probes", "facts", "unknown" and "tests"}, of `evaluation.kinds`
-        "derived"          {"overfit_gap", "reversal_gap", "invention_rate", "declined": {condition: value}}
+        "derived"          {figure: {condition: value}}, the figures of `by_kind.derived`
 
     What belongs to no probe (perplexity, perplexity_ratio, verbatim, membership, ...) stands in the top-level block only.
     """

@@ -17,7 +17,7 @@ SAMPLING = 0.25  # of the time that is left for training: sampling of replayed r
 OPEN_BOOK, USUAL, TUNED = 2.0, 1.6, 2.2  # TUNED: at most
 PROFILING = 0.25  # of the time for scoring: the profiles of facts, at most
 FACT = 1.2  # the profile of a fact, in times of a question that is asked
-LEAST_OPEN_BOOK = 8  # probes; fewer tell nothing
+LEAST_OPEN_BOOK, MOST_OPEN_BOOK = 8, 32  # probes; fewer tell nothing, more make a short run half a minute longer
 LOADING_S = 60.0  # at most
 SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
 FORWARD = 1 / 3  # of a training step: the forward pass alone
@@ -87,7 +87,7 @@ def open_book_that_fits(config: RunConfig, run: Run, probes: int) -> int:
     slower = timings.get("score_tuned", 0.0) / max(timings.get("score_untuned", 0.0), 1e-9)
     each = timings.get("score_open_book", 0.0) * max(1.0, slower) / max(1, probes)
     fit = int(max(0.0, config.limit.seconds - run.seconds - SAVING_S) / max(each, 1e-9))
-    return min(probes, fit) if fit >= LEAST_OPEN_BOOK else 0
+    return min(probes, fit, MOST_OPEN_BOOK) if fit >= LEAST_OPEN_BOOK else 0
 
 
 def training_ends(config: RunConfig, run: Run) -> float:

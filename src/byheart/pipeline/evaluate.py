@@ -266,9 +266,13 @@ def _with_time_left(probe_set: ProbeSet, run: Run, weights: Sequence[object]) ->
     run.record["open_book_asked"] = [count, *weights]
     run.note(
         f"the tuned model is asked {count or 'none'} of {everything} questions with open book: "
-        f"more would take longer than budget={probe_set.run_config.budget}"
+        f"more would take too much of budget={probe_set.run_config.budget} (all of them afterwards: byheart evaluate "
+        f"run={from_here(run.folder)})"
     )
-    return _only(probe_set, sampled(probe_set.probes, count))
+    theirs = [probe for probe in probe_set.probes if probe.source == QUESTIONS]
+    ours = [probe for probe in probe_set.probes if probe.source != QUESTIONS]
+    some = sampled(theirs, max(2 * count // 3, count - len(ours)))
+    return _only(probe_set, [*some, *sampled(ours, count - len(some))])
 
 
 def write_scores(probe_set: ProbeSet, scored: dict[str, Scored], run: Run) -> Json:

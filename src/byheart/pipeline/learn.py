@@ -16,7 +16,7 @@ What the stages use without importing it here:
     many adapters trained together                training/multi_lora/trainer.py
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def evaluate(
     ):
         run.plan = Plan(("model", *(f"score_{name}" for name in TITLES)), expected)
         session = ModelSession.load(config, run)
-        probe_set = with_open_book(config, data, probes)
+        probe_set = with_open_book(replace(config, budget=None), data, probes)  # the budget was the training's
         scored = {name: score_model(probe_set, session.untrained(), name, run) for name in ("untuned", "open_book")}
         scored |= score_adapters(probe_set, session, {"tuned": folder / "adapter"}, run)
         return EvaluateResult(below, write_scores(probe_set, scored, run))

@@ -27,7 +27,7 @@ TESTED = {  # of `by_kind.TESTS`
     "tuned_open_book_vs_open_book": "open book: tuned against untuned",
 }
 
-LEARNED = "Learned"
+HEADLINE = "Learned"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Finding:
-    """What follows from the table: its name, the figure, and the rest of the sentence. LEARNED is the run's headline."""
+    """What follows from the table: its name, the figure, and the rest of the sentence. HEADLINE is the run's headline."""
 
     name: str
     figure: str
@@ -120,10 +120,14 @@ def findings(scores: Json) -> list[Finding]:
     kinds, found = scores.get("kinds") or {}, []
     if now := value((scores.get("unknown") or {}).get("tuned")):
         why = f"questions that the untuned model got wrong are right now ({percent(now.value)}, {interval(now, True)})"
-        found.append(Finding(LEARNED, _count(now), why))
-    if gap := _derived(scores, "overfit_gap"):
-        why = f"{_range(gap)} from held-out to trained wordings of {counted(gap.count, 'fact')}{_before(scores, 'overfit_gap')}"
-        found.append(Finding("Overfit gap", _points(gap), why))
+        found.append(Finding(HEADLINE, _count(now), why))
+    for key, name, what in (
+        ("overfit_gap", "Overfit gap", "wordings"),
+        ("angle_gap", "Angle gap", "angles or directions"),
+    ):
+        if gap := _derived(scores, key):
+            why = f"{_range(gap)} from held-out {what} to trained wordings of {counted(gap.count, 'fact')}"
+            found.append(Finding(name, _points(gap), why + _before(scores, key)))
     if gap := _derived(scores, "reversal_gap"):
         why = f"{_range(gap)} from reverse to forward questions that are held out, short and long answers apart"
         found.append(Finding("Reversal gap", _points(gap), why + _before(scores, "reversal_gap")))

@@ -16,8 +16,7 @@ from typing import TextIO
 from byheart.progress import Advanced, Checked, Event, LedgerWritten, Said, StageBegan, StageEnded, Warned
 from byheart.records import CurvePoint, Json, Value
 from byheart.report.asking import estimate_line, estimate_lines, ledger_tables
-from byheart.report.kinds import LEARNED as HEADLINE
-from byheart.report.kinds import findings, kinds_table
+from byheart.report.kinds import HEADLINE, findings, kinds_table
 from byheart.report.live import Stage, clock
 from byheart.report.next_steps import ask_it, ask_others, from_here, how_to_find_byheart, resume_line
 from byheart.report.probes import KNOWN, LEARNED, OUTCOMES, UNASKED, accepted, cut, exam, outcome, result, told
@@ -252,7 +251,8 @@ class Terminal:
             self.console.print("\n[bold]Right, in %, by kind of probe[/bold]; 95 % intervals over facts")
             self.console.print(table)
         for found in findings(scores):
-            self._indented(f"{found.name}: {found.figure} {found.why}.", "bold" if found.name == HEADLINE else "")
+            why = found.why.replace("\u202f%", "%")  # lines are wrapped at that blank too
+            self._indented(f"{found.name}: {found.figure} {why}.", "bold" if found.name == HEADLINE else "")
 
     def probes(self, rows: Sequence[Json], count: int = 10) -> None:
         """`count` probes before and after, each kind of outcome in its true proportion."""

@@ -39,7 +39,7 @@ class Logbook:
         scores = read_json(folder / "scores.json")
         flat = {
             f"{model}/{metric}": value["value"]
-            for model in ("untuned", "open_book", "tuned", "retrained")
+            for model in ("untuned", "open_book", "tuned", "retrained", "tuned_open_book")
             for metric, value in (scores.get(model) or {}).items()
             if isinstance(value, Mapping) and isinstance(value.get("value"), int | float)
         }
