@@ -335,7 +335,7 @@ def test_every_shipped_option_builds(option, monkeypatch):
         "byheart.training.optimizer_choices.missing_package", lambda package, where, value: []
     )  # need not be installed
     Path("pairs.jsonl").write_text('{"question": "What is round?", "answer": "the ball"}\n')
-    extra = ["expansion.file.path=pairs.jsonl"] if "file" in option else []
+    extra = ["expansion.file.path=pairs.jsonl"] if "[file]" in option else []
     if any(f"[{asking}]" in option for asking in ("ladder", "angles", "rewrites")):
         extra = ["teacher=openai"]
     if "[judge]" in option:

@@ -47,8 +47,27 @@ _WORDINGS = {
 _EXAMPLES = [
     Example(each.id, f"What of {each.id}?", each.text, (each.id,), "recitation", "forward", "rules") for each in _FACTS
 ]
+_QUESTIONS = [
+    Probe(
+        f"{way}:{fact.id}",
+        f"{asked} the lamp of {fact.text.split()[3]} lit?",
+        (fact.text.split()[9 if way == "keeper" else 7],),
+        facts=(fact.id,),
+        angle="simple",
+        direction="forward",
+        source="generated" if way == "keeper" and number % 3 == 0 else "trained",
+    )
+    for number, fact in enumerate(_FACTS[::2])
+    for way, asked in (("year", "In which year was"), ("keeper", "By whom was"))
+]
 MATERIAL = Material(
-    (Document("lamps", "Lamps", _TEXT, "lamps.txt"),), _FACTS[::2], _FACTS[1::2], {}, _WORDINGS, _EXAMPLES[::2]
+    (Document("lamps", "Lamps", _TEXT, "lamps.txt"),),
+    _FACTS[::2],
+    _FACTS[1::2],
+    {},
+    _WORDINGS,
+    _EXAMPLES[::2],
+    _QUESTIONS,
 )
 
 

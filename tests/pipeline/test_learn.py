@@ -43,7 +43,9 @@ def curve(folder):
 
 @pytest.mark.parametrize("adapter", ["lora", "full"])
 def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
-    words = [word for word in WORDS if adapter == "lora" or "adapter" not in word]
+    words = [
+        word.replace("[recall]", "[recall,profile]") for word in WORDS if adapter == "lora" or "adapter" not in word
+    ]
     extra = [f"adapter={adapter}", "retrain=cosine", "split.heldout_facts=0.2", "dev=0.5", "hydra.run.dir=run"]
     assert cli.main([*words, *extra]) == 0
     shown = capsys.readouterr().out
@@ -60,6 +62,16 @@ def test_a_run_does_all_that_it_was_asked_to(adapter, capsys):
     untaught = set(split["heldout_facts"])
     assert len(untaught) == round(0.2 * len(read_records("run/facts.jsonl")))
     assert not any(untaught & set(examples[i]["facts"]) for key in ("train", "validation", "test") for i in split[key])
+    with Path("run/kinds.csv").open() as file:
+        kinds = [(float(row["epoch"]), row["kind"]) for row in csv.DictReader(file)]
+    assert {"trained_wording", "heldout_fact", "general_text"} <= {kind for _, kind in kinds}
+    assert {0.0, float(run["training"]["epochs_run"])} <= {epoch for epoch, _ in kinds}
+    assert not Path("run/retrained/kinds.csv").exists() and 'id="course"' in Path("run/report.html").read_text()
+    measured = read_records("run/profile.jsonl")
+    assert measured and not untaught & {row["fact"] for row in measured}
+    assert all({"before", "after", "untuned", "tuned", "retrained"} <= row.keys() for row in measured)
+    assert scores["tuned"]["fact_none"]["count"] == len(measured)
+    assert 'id="facts"' in Path("run/ledger.html").read_text()
     assert scores["untaught"]["tuned"]["contains"]["count"] == len(split["untaught"]) > 0
     assert "held out whole" in shown
 

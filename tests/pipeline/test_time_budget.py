@@ -11,6 +11,7 @@ import pytest
 
 from byheart import cli
 from byheart.config.compose import read_request
+from byheart.evaluation.profile import Profile
 from byheart.interface import check
 from byheart.model.base_model import BaseModel
 from byheart.pipeline.budget import StepTimer, open_book_that_fits
@@ -95,6 +96,16 @@ def test_as_many_questions_are_asked_as_the_budget_allows(parts):
         resumed.record |= {"probes_asked": theirs + 1, "trained_asked": 1}
         told = [probe.source for probe in within_budget(short, None, resumed).probes]
         assert (told.count("questions"), told.count("generated"), told.count("trained")) == (theirs, 1, 1)
+    profiling = replace(
+        open_book, run_config=replace(config, budget="10s", evaluation={**config.evaluation, "profile": Profile()})
+    )
+    with Run(Path("fifth")) as run:
+        both = within_budget(profiling, model, run)
+        facts, few = both.run_config.evaluation["profile"].facts, len(both.probes)
+        assert 0 < facts < len(both.material.taught) == 16 and "facts are profiled" in run.record["notes"][0]
+    with Run(Path("fifth")) as later:
+        same = within_budget(profiling, None, later)
+        assert (same.run_config, len(same.probes)) == (both.run_config, few), "the same after a resume"
     steps = replace(open_book, run_config=replace(config, budget=20))
     assert within_budget(steps, None, Run(Path("fourth"))) is steps, "a budget of steps depends on no clock"
 

@@ -304,3 +304,33 @@ def test_where_the_rules_fall_short_a_teacher_is_proposed(run, tmp_path, monkeyp
     ):
         write_json(folder / "ledger.json", {**account, **other})
         assert len(after_expand(folder)[1]) == 2
+
+
+def test_all_facts_are_drawn_in_order_with_what_the_model_holds_of_them(run, tmp_path):
+    assert not parsed(run).xpath("//*[@id='facts']"), "nothing is measured yet"
+    folder = shutil.copytree(run, tmp_path / "measured")
+    facts = read_jsonl(folder / "facts.jsonl", Fact)
+    kinds = ["says", "chooses", "ends", "none", "says"]
+    rows = [
+        {"fact": fact.id, "question": "Q?", "answer": "A", "held_out": number == 0, "before": "none", "after": kind,
+         "untuned": {"said": ""}, "tuned": {"said": TEXTS[0]}}
+        for number, (fact, kind) in enumerate(zip(facts, kinds, strict=False))
+    ]  # fmt: skip
+    write_jsonl(folder / "profile.jsonl", rows)
+    write_ledger_page(folder)
+    page = parsed(folder)
+    cells = page.xpath("//*[@id='facts']//a[contains(@class, 'cell')]")
+    assert [cell.get("class").split()[1] for cell in cells] == [*kinds, *["unmeasured"] * (len(facts) - len(kinds))]
+    for cell, fact in zip(cells, facts, strict=True):
+        (article,) = page.xpath(f"//article[@id='{cell.get('href')[1:]}']")
+        assert article.xpath("string(blockquote)") == fact.text
+    legend = {row.xpath("string(th)").strip(): [int(td.text) for td in row.xpath("td")] for row in page.xpath("//*[@id='facts']//tbody/tr")}  # fmt: skip
+    assert list(legend.values()) == [[0, 2], [0, 1], [0, 1], [5, 1], [len(facts) - 5] * 2]
+    groups = [(row.xpath("string(*[@class='name'])"), row.xpath("string(*[@class='said'])")) for row in page.xpath("//div[@class='group']")]  # fmt: skip
+    assert groups == [("Part one", "1 of 3"), ("Part two", "1 of 2"), ("A note", "")]
+    listed = page.xpath("//*[@id='facts']//details//li/a/@href")
+    assert listed == [cell.get("href") for cell, kind in zip(cells, kinds, strict=False) if kind != "says"]
+    said = page.xpath("//p[contains(@class, 'profile')]//b")
+    assert {each.xpath("string()") for each in said} == {printable(TEXTS[0])}
+    assert len(page.xpath("//script")) == 2
+    assert "1 was asked for in a held-out way" in " ".join(page.xpath("string(//*[@id='facts'])").split())

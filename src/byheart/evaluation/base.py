@@ -40,6 +40,11 @@ METRICS = {  # the one name of each, on the screen, the page and in the docs; in
     "ngrams_4": "its runs of four words that are the documents'",
     "ngrams": "its runs of five words that are the documents'",
     "ngrams_6": "its runs of six words that are the documents'",
+    "fact_says": "facts that it says",
+    "fact_says_held_out": "facts said when asked in a held-out way",
+    "fact_chooses": "facts that it cannot say, but chooses",
+    "fact_ends": "facts of which it only knows the end of the sentence",
+    "fact_none": "facts of which it shows nothing",
     "extracted": "given word for word in any of its tries",
     "membership": "taught facts told from others by loss (AUC)",
     "membership_found": "taught facts found at 1 % false alarms",
@@ -98,6 +103,7 @@ class Material:
     """What a run taught, for members that audit the training: the facts that rows teach, and those that none teaches.
 
     `asked`: the probes by id, each with its bare question. `wordings`: Fact.id -> the examples on a taught fact.
+    `questions`: on the facts that rows teach; their source is "generated" where they were held out, else "trained".
     """
 
     documents: Sequence[Document] = ()
@@ -106,6 +112,7 @@ class Material:
     asked: Mapping[str, Probe] = field(default_factory=dict)
     wordings: Mapping[str, Sequence[Example]] = field(default_factory=dict)
     examples: Sequence[Example] = ()  # that were trained
+    questions: Sequence[Probe] = ()
 
 
 NOTHING = Material()

@@ -16,6 +16,8 @@ SCORING = 0.4  # of the time that is left: scoring of all models
 SAMPLING = 0.25  # of the time that is left for training: sampling of replayed rows
 # Scoring, in times of the untuned model's: prompts are longer with open book, and an adapter's products cost time.
 OPEN_BOOK, USUAL, TUNED = 2.0, 1.6, 2.2  # TUNED: at most
+PROFILING = 0.25  # of the time for scoring: the profiles of facts, at most
+FACT = 1.2  # the profile of a fact, in times of a question that is asked
 LEAST_OPEN_BOOK, MOST_OPEN_BOOK = 8, 32  # probes; fewer tell nothing, more make a short run half a minute longer
 LOADING_S = 60.0  # at most
 SAVING_S = 10.0  # seconds to save the adapter, load the base again and write the page
@@ -60,9 +62,19 @@ def adapters_scored(config: RunConfig) -> int:
 
 def probes_that_fit(config: RunConfig, run: Run, seconds_each: float) -> float:
     """How many probes may be asked, where the untuned model takes so many seconds for each."""
+    return _scoring_seconds(config, run) / (max(seconds_each, 1e-9) * (1 + OPEN_BOOK + TUNED * adapters_scored(config)))
+
+
+def facts_that_fit(config: RunConfig, run: Run, seconds_each: float) -> tuple[float, float]:
+    """How many facts may be profiled, and how many fewer probes may be asked for each of them; `seconds_each` of a probe."""
+    each = FACT * max(seconds_each, 1e-9) * (1 + TUNED * adapters_scored(config))  # not with open book
+    seconds = _scoring_seconds(config, run)
+    return PROFILING * seconds / each, each * probes_that_fit(config, run, seconds_each) / max(seconds, 1e-9)
+
+
+def _scoring_seconds(config: RunConfig, run: Run) -> float:
     assert config.limit.seconds is not None
-    left = max(0.0, config.limit.seconds - run.seconds)
-    return SCORING * left / (max(seconds_each, 1e-9) * (1 + OPEN_BOOK + TUNED * adapters_scored(config)))
+    return SCORING * max(0.0, config.limit.seconds - run.seconds)
 
 
 def open_book_that_fits(config: RunConfig, run: Run, probes: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from byheart.documents.languages.tokens import count_tokens
 from byheart.evaluation.forgetting import Forgetting, general_paragraphs
 from byheart.evaluation.kinds import ALONE, MOST_TRAINED
+from byheart.evaluation.profile import END_TOKENS, WRONG, Profile
 from byheart.evaluation.questions import load_questions
 from byheart.evaluation.recall import Recall
 from byheart.expansion.base import Expansion, Source, TeacherExpansion
@@ -32,6 +33,7 @@ TURNS = 28  # tokens that a chat template writes around a question and its answe
 WORDING = 22  # tokens of a question, about
 OPEN_BOOK = 2  # models that are asked with the passage: untuned and tuned
 GENERAL, EVERYDAY = 3000, (12, 24)  # tokens of the packaged questions, read; everyday questions and tokens of an answer
+PHRASE = 9  # of a short answer, or of half a sentence, about
 START_S, RULES_S, FACT_S = 12.0, 4.0, 0.03  # the libraries; the parser; each fact that it reads
 LEAST_STEPS, LEAST_S = 8, 5.0  # of a training from which later estimates learn
 READ_S = 1e9  # bytes of weights that are read from a disk in a second
@@ -204,6 +206,12 @@ def _once(
         read = sum(count_tokens(list(general_paragraphs())))
         once = pace.reading(read, read) + pace.reading(GENERAL) + pace.writing(*EVERYDAY, itemsize)
         scored += (times - OPEN_BOOK) * once
+    for member in config.evaluation.values():
+        if isinstance(member, Profile):
+            facts = min(rows.facts, member.facts or rows.facts)
+            written = pace.writing(facts, member.max_new_tokens, itemsize) + pace.writing(facts, END_TOKENS, itemsize)
+            seen = pace.reading(facts * (2 * (TURNS + WORDING) + WRONG * PHRASE))
+            scored += (times - OPEN_BOOK) * (written + seen)
     new = min(replayed, DISTINCT)
     sampled = pace.writing(new / 2, QUESTION_TOKENS + ANSWER_TOKENS, itemsize, 32) + pace.writing(
         new / 2, TEXT_TOKENS, itemsize, 32

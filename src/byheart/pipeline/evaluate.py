@@ -9,13 +9,14 @@ from pathlib import Path
 from byheart.evaluation.base import METRICS, NOTHING, AskedOnce, Material, Paid, Scored, combine
 from byheart.evaluation.forgetting import priming_rows
 from byheart.evaluation.kinds import OF_SOURCE, USERS, kinds_of, sample_trained
+from byheart.evaluation.profile import Profile, profiles
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
 from byheart.evaluation.recall import sampled
 from byheart.evaluation.retrieval import OpenBook
 from byheart.evaluation.summary import GENERATED, QUESTIONS, TRAINED, UNTAUGHT, answer_rows, summarise
 from byheart.evaluation.verbatim import continuations
 from byheart.model.language import LanguageModel
-from byheart.pipeline.budget import open_book_that_fits, probes_that_fit
+from byheart.pipeline.budget import facts_that_fit, open_book_that_fits, probes_that_fit
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.run import Run
@@ -98,9 +99,10 @@ def with_open_book(config: RunConfig, data: PreparedData, probes: Probes) -> Pro
 
 def material_of(data: PreparedData, probes: Sequence[Probe] = ()) -> Material:
     """What rows teach, and what was held out whole, for members that audit the training; the probes as they were asked."""
-    examples = data.examples_of(data.split.train)
+    split = data.split
+    examples = data.examples_of(split.train)
     taught = {fact for example in examples for fact in example.facts}
-    held_out = set(data.split.heldout_facts)
+    held_out = set(split.heldout_facts)
     return Material(
         data.documents,
         [fact for fact in data.facts if fact.id in taught - held_out],
@@ -108,6 +110,7 @@ def material_of(data: PreparedData, probes: Sequence[Probe] = ()) -> Material:
         {probe.id: probe for probe in probes},
         wordings_of(data, taught - held_out),
         examples,
+        [*probes_of(data, (*split.validation, *split.test)), *probes_of(data, split.train, TRAINED)],
     )
 
 
@@ -128,19 +131,24 @@ def within_budget(probe_set: ProbeSet, model: LanguageModel, run: Run) -> ProbeS
     config, record = probe_set.run_config, run.record
     trained = [probe for probe in probe_set.probes if probe.source == TRAINED]
     probes = [probe for probe in probe_set.probes if probe.source != TRAINED]
-    if config.limit.seconds is None or len(probes) <= TIMED:
+    wanted = _profiled(probe_set)
+    if config.limit.seconds is None or not probes or (len(probes) <= TIMED and not wanted):
         return probe_set
     if "probes_asked" not in record:
         some, began = sampled(probes, TIMED), time.monotonic()
-        with run.stage("speed", f"Timing the untuned model on {TIMED} questions"):
+        with run.stage("speed", f"Timing the untuned model on {len(some)} questions"):
             for title, member in config.evaluation.items():
                 if member.asks_probes:
                     member.score(model, some, partial(_report, run, title, "questions"), probe_set.material)
-        fit = int(probes_that_fit(config, run, (time.monotonic() - began) / TIMED))
+        seconds_each = (time.monotonic() - began) / len(some)
+        most, cost = facts_that_fit(config, run, seconds_each)
+        record["facts_profiled"] = min(wanted, max(1, int(most)))
+        fit = int(probes_that_fit(config, run, seconds_each) - cost * record["facts_profiled"])
         theirs = sum(probe.source == QUESTIONS for probe in probes)
         again = min(len(trained), max(0, fit - theirs) // 3)  # for two that are held out, one that is trained
         record["probes_asked"] = min(len(probes), max(TIMED, fit - again))
         record["trained_asked"] = min(len(trained), max(again, fit - len(probes)))
+    probe_set = _profiling(probe_set, record.get("facts_profiled", wanted), wanted, run)
     count, again = record["probes_asked"], record.get("trained_asked", 0)  # none in runs of an older byheart
     if count >= len(probes) and again >= len(trained):
         return probe_set
@@ -159,6 +167,23 @@ def _only(probe_set: ProbeSet, some: Sequence[Probe]) -> ProbeSet:
     chosen = {probe.id for probe in some}
     kept, opened = (tuple(p for p in part if p.id in chosen) for part in (probe_set.probes, probe_set.open_book))
     return replace(probe_set, probes=kept, open_book=opened)
+
+
+def _profiled(probe_set: ProbeSet) -> int:
+    """How many facts are profiled, at most."""
+    members = [member for member in probe_set.run_config.evaluation.values() if isinstance(member, Profile)]
+    taught = len(probe_set.material.taught)
+    return sum(min(taught, member.facts or taught) for member in members)
+
+
+def _profiling(probe_set: ProbeSet, facts: int, wanted: int, run: Run) -> ProbeSet:
+    """With so many facts profiled."""
+    if facts >= wanted:
+        return probe_set
+    config = probe_set.run_config
+    run.note(f"{facts} of {wanted} facts are profiled: more would take too much of budget={config.budget}")
+    members = {k: replace(m, facts=facts) if isinstance(m, Profile) else m for k, m in config.evaluation.items()}
+    return replace(probe_set, run_config=replace(config, evaluation=members))
 
 
 def _report(run: Run, title: str, unit: str, done: int, total: int) -> None:
@@ -280,6 +305,8 @@ def write_scores(probe_set: ProbeSet, scored: dict[str, Scored], run: Run) -> Js
         write_jsonl(run.folder / "verbatim.jsonl", audited)
     if primed := priming_rows(scored):
         write_jsonl(run.folder / "priming.jsonl", primed)
+    if held := profiles(scored, probe_set.material):
+        write_jsonl(run.folder / "profile.jsonl", held)
     write_json(run.folder / "scores.json", scores)
     run.record["recall"] = {name: scores[name] for name in ("probes", "headline", "all", "unknown")}
     return scores

@@ -11,6 +11,7 @@ from byheart.interrupt import Interrupt
 from byheart.pipeline.budget import StepTimer, adapters_scored, sampling_seconds, training_ends
 from byheart.pipeline.estimate import remember_pace
 from byheart.pipeline.evaluate import Probes
+from byheart.pipeline.kinds import kind_rows
 from byheart.pipeline.model_session import ModelSession
 from byheart.pipeline.prepare_data import PreparedData
 from byheart.pipeline.rows import make_rows, tokens_per_row
@@ -45,8 +46,9 @@ def train_adapters(
         if place != run.folder:
             run.send(Said("training goes on; the result of before stays until the new one is whole"))
         trainings = adapters_scored(config)
+        job = replace(train_job, kinds=kind_rows(config, data, session))
         done = fit_adapter(
-            config, train_job, session, run, interrupt, Fitting("training", "Training", run.folder, place, trainings)
+            config, job, session, run, interrupt, Fitting("training", "Training", run.folder, place, trainings)
         )
     else:
         run.send(Said("training is finished already: the adapter in the run's folder is used"))

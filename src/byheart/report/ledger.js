@@ -266,10 +266,11 @@
     for (const number of numbers) fill(number);
   };
   const follow = () => {
-    const chunk = /^#c\d+$/.test(location.hash) && at(location.hash.slice(1));
-    if (!chunk) return;
-    chunk.open = true;
-    chunk.scrollIntoView();
+    const target = /^#[cp]\d+$/.test(location.hash) && at(location.hash.slice(1));
+    if (!target) return;
+    if (target.hidden || target.closest(".chunk").hidden) at("clear").click();
+    target.closest(".chunk").open = true;
+    target.scrollIntoView();
   };
 
   for (const [number, chunk] of chunks) chunk.addEventListener("toggle", () => fill(number));

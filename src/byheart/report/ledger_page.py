@@ -15,14 +15,16 @@ from importlib.resources import files
 from pathlib import Path
 
 from byheart.documents.composition import ONE, left_out, made_of
+from byheart.evaluation.profile import WRONG
 from byheart.expansion.file import FIELDS
 from byheart.expansion.ledger import FINAL
 from byheart.records import ANGLES, FORWARD, REVERSE, Chunk, Document, Example, Fact, Json, Rejection
 from byheart.report import tables
 from byheart.report.asking import ledger_lines, short_chunks
+from byheart.report.fact_map import NAMES, FactMap, fact_map
 from byheart.report.next_steps import learn_line
 from byheart.report.page import thousands
-from byheart.store import read_json, read_jsonl, write_text
+from byheart.store import read_json, read_jsonl, read_records, write_text
 
 PAGE = "ledger.html"
 KEPT = "keep.jsonl"  # as the browser saves it
@@ -48,6 +50,8 @@ def write_ledger_page(folder: Path) -> Path:
         page=ledger,
         ledger=ledger.account,
         kinds=ONE,
+        profiles=NAMES,
+        odds=WRONG + 1,
         command=learn_from_kept(overrides) if overrides is not None else None,
         kept_file=KEPT,
         report=(folder / "report.html").is_file() or (folder / "adapter").is_dir(),
@@ -138,6 +142,7 @@ class Ledger:
     per_fact: int  # quota of a fact in each direction
     bare: dict[str, Json] = field(default_factory=dict)  # Fact.id -> the directions without examples, and why
     later: int = 0  # examples of further rounds of training, which come last
+    profiles: dict[str, Json] = field(default_factory=dict)  # Fact.id -> its row of profile.jsonl, once it is measured
 
     @classmethod
     def read(cls, folder: Path) -> "Ledger":
@@ -147,6 +152,7 @@ class Ledger:
             for file in sorted(folder.glob("rounds/*/examples.jsonl"), key=lambda file: int(file.parent.name))
             for example in read_jsonl(file, Example)
         ]
+        measured = folder / "profile.jsonl"
         return cls(
             account,
             read_jsonl(folder / "documents.jsonl", Document),
@@ -157,6 +163,7 @@ class Ledger:
             per_fact=_per_fact(folder),
             bare={each["fact"]: each for each in account["uncovered"]},
             later=len(later),
+            profiles={row["fact"]: row for row in read_records(measured)} if measured.is_file() else {},
         )
 
     @cached_property
@@ -218,6 +225,11 @@ class Ledger:
             for document in self.documents
             if (own := by_document.get(document.id))
         ]
+
+    @cached_property
+    def map(self) -> FactMap | None:
+        documents = [(each.title, [(part.chunk, part.facts) for part in own]) for each, _, _, own in self.contents]
+        return fact_map(documents, list(self.profiles.values()))
 
     @cached_property
     def short_chunks(self) -> int:

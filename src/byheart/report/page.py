@@ -12,11 +12,13 @@ from pathlib import Path
 
 from byheart.data.split import read_split
 from byheart.records import ANGLES, FORWARD, NEITHER, REVERSE, CurvePoint, Json, Split
-from byheart.report import curve, judge, kinds, memorized, probes, tables
+from byheart.report import curve, judge, kinds, kinds_plot, memorized, probes, tables
 from byheart.report.learning import UNWATCHED
 from byheart.report.sections import Sections
 from byheart.store import read_json, read_records, write_text
 from byheart.training.curve import read_curve
+from byheart.training.kinds import FILE as KINDS_FILE
+from byheart.training.kinds import read_kinds
 from byheart.training.stopping import WORDS
 
 STAGES = {
@@ -44,6 +46,7 @@ class Folder:
     documents: Sequence[Json]
     answers: Sequence[Json]
     points: list[CurvePoint]
+    course: kinds_plot.Course
     config: str
     counts: dict[str, int]
     sections: Sections  # of the answers
@@ -66,6 +69,7 @@ class Folder:
             documents=documents,
             answers=answers,
             points=read_curve(curve_csv) if curve_csv.exists() else [],
+            course=kinds_plot.Course(read_kinds(folder / KINDS_FILE)),
             config=config.read_text(encoding="utf-8", errors="replace") if config.exists() else "",
             counts={
                 "documents": len(documents),
@@ -136,6 +140,9 @@ def render(folder: Folder) -> str:
         # Two drawings, of which the style sheet shows one: a scaled-down plot has unreadable figures.
         plot_wide=Markup(curve.svg(folder.points, chosen, would)),
         plot_narrow=Markup(curve.svg(folder.points, chosen, would, width=380, height=300)),
+        kinds_wide=Markup(kinds_plot.svg(folder.course, chosen=chosen)),
+        kinds_narrow=Markup(kinds_plot.svg(folder.course, width=380, chosen=chosen)),
+        kind_labels=kinds_plot.LABELS,
         style=Markup(style),
         script=Markup(script),
         # Nothing is fetched, and no script runs but ours: a second wall behind the escaping.
@@ -175,6 +182,7 @@ def _contents(folder: Folder) -> list[tuple[str, str]]:
         ("kinds", "Kinds of question", kinds.rows(folder.scores)),
         ("next", "What to do next", folder.run.get("next_steps")),
         ("curve", "The curve", folder.points),
+        ("course", "Memorization and generalization", kinds_plot.svg(folder.course)),
         ("groups", "Scores by group", _grouped(folder)),
         ("measures", "All measures", tables.lines(folder.scores)),
         ("memorized", "What can be extracted", folder.audit or folder.scores.get("verbatim_by_task")),

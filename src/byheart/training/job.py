@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ class TrainJob:
     reduction: str
     filler: int  # the padding token
     most_steps: int | None = None  # a budget: no more optimizer steps than these
+    kinds: Mapping[str, Sequence[Row]] = field(default_factory=dict)  # only measured, by kind (see kinds.py)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -17,6 +17,7 @@ from byheart.model.random_state import random_state, set_random_state
 from byheart.training.agreement import ForwardPath
 from byheart.training.checkpoint import save_checkpoint, save_weights
 from byheart.training.job import Hooks
+from byheart.training.kinds import KindCurve
 from byheart.training.layout import Part, Row, lay_out
 from byheart.training.loss import row_weights, token_scores
 from byheart.training.state import TrainState
@@ -108,15 +109,18 @@ class SFTModule(L.LightningModule):
             total += loss.detach()
         return total, known
 
-    def validate(self, rows: Sequence[Row], rows_at_once: int | None = None) -> Validation:
-        """On held-out rows; the random state is not touched."""
+    def validate(self, rows: Sequence[Row], rows_at_once: int | None = None, reduction: str = "row_mean") -> Validation:
+        """On rows that are not trained on; the random state is not touched."""
         self.model.eval()
         in_order = sorted(rows, key=lambda row: len(row.tokens))
-        (found,), self.validated_at_once = halving(
-            min(len(rows), rows_at_once or self.validated_at_once),
-            lambda at_once: validate(self.model, self._parts(in_order, "row_mean", at_once), 1, self.path.head),
+        wanted = min(len(rows), rows_at_once or self.validated_at_once)
+        (found,), fit = halving(
+            wanted,
+            lambda at_once: validate(self.model, self._parts(in_order, reduction, at_once), 1, self.path.head),
         )
         self.model.train()
+        if fit < wanted:  # else a few rows of one kind would set how many are read together of all others
+            self.validated_at_once = fit
         return found
 
     def cpu(self) -> "SFTModule":
@@ -140,11 +144,15 @@ class CheckCallback(L.Callback):
         self.state, self.hooks, self.keep_best = state, hooks, keep_best
         self.stopped = False  # by request
         self.on_sigterm = signal.getsignal(signal.SIGTERM)
+        self.kinds = KindCurve(state.train_job, state.folder, state.step)
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Lightning has put a handler around ours, which would end the training before the step is saved."""
+        assert isinstance(module, SFTModule)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self.on_sigterm)
+        if self.state.step == 0 and self.kinds.due(0, ends=False):
+            self.kinds.record(0, 0, partial(_loss_and_recall, module))
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -163,6 +171,8 @@ class CheckCallback(L.Callback):
         with module.masters.measured():
             found = module.validate(state.train_job.validate) if state.train_job.validate else None
             point = state.record(found, self.hooks.recall)
+            if self.kinds.due(point.epoch, ends=state.over is not None):
+                self.kinds.record(point.step, point.epoch, partial(_loss_and_recall, module))
             if self.keep_best and state.is_best:
                 best = best_weights(state.folder, point.epoch)
                 save_weights(best, module.model)
@@ -171,6 +181,11 @@ class CheckCallback(L.Callback):
                         old.unlink()
         save_checkpoint(checkpoints, state.paused(), module.masters)
         self.hooks.on_check(point, state.curve)
+
+
+def _loss_and_recall(module: SFTModule, rows: Sequence[Row], reduction: str) -> tuple[float, float]:
+    found = module.validate(rows, reduction=reduction)
+    return found.loss, found.recall
 
 
 def best_weights(folder: Path, epoch: float) -> Path:
