@@ -151,13 +151,17 @@ def ruled(line: Line, columns: Sequence[tuple[int, int]]) -> Row:
 
 def joined_rows(lines: Sequence[Line], body: Sequence[int], columns: Sequence[tuple[int, int]]) -> list[Row]:
     """The rows; a line whose first cell is empty continues the row above."""
-    rows: list[Row] = []
+    groups: list[list[Row]] = []
     for at in body:
         row = ruled(lines[at], columns)
-        if rows and row.pieces and not row.pieces[0].words:
-            pairs = zip(rows[-1].pieces, row.pieces, strict=True)
-            pieces = tuple(Piece(a.start, a.start, f"{a.words} {b.words}".strip()) for a, b in pairs)
-            rows[-1] = Row(rows[-1].start, row.end, pieces)
+        if groups and row.pieces and not row.pieces[0].words:
+            groups[-1].append(row)
         else:
-            rows.append(row)
-    return rows
+            groups.append([row])
+    return [group[0] if len(group) == 1 else one_row(group) for group in groups]
+
+
+def one_row(group: Sequence[Row]) -> Row:
+    cells = zip(*(row.pieces for row in group), strict=True)
+    pieces = (Piece(own[0].start, own[0].start, " ".join(filter(None, (each.words for each in own)))) for own in cells)
+    return Row(group[0].start, group[-1].end, tuple(pieces))

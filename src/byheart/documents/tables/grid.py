@@ -79,7 +79,12 @@ def is_figure(words: str) -> bool:
 
 def columns_of(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """The cells of each column that are not empty."""
-    return [[row[at] for row in rows if at < len(row) and not NOTHING.fullmatch(row[at])] for at in range(width)]
+    columns: list[list[str]] = [[] for _ in range(width)]
+    for row in rows:  # not column by column: a wide table with short rows would take the product of both
+        for own, cell in zip(columns, row, strict=False):
+            if not NOTHING.fullmatch(cell):
+                own.append(cell)
+    return columns
 
 
 def heads(first: Sequence[str], body: Sequence[Sequence[str]], sure: bool = False) -> bool:
@@ -144,17 +149,15 @@ def join_headers(above: Sequence[str], below: Sequence[str]) -> list[str]:
 
 def name_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """The column whose values name the rows: the first, unless it only numbers them or repeats itself beside a better one."""
-    width = max(map(len, rows), default=0)
-    columns = [[row[at] if at < len(row) else "" for row in rows] for at in range(width)]
-    if not columns:
+    if not any(rows):
         return 0
-    first = columns[0]
+    first = [row[0] if row else "" for row in rows]
     counted = first == [str(number) for number in range(1, len(first) + 1)]
     numbers = all(re.fullmatch(r"[\w-]*\d[\w-]*\.?", word) for word in first)
     index = numbers and (counted or bool(names and INDEX.fullmatch(names[0])))
     if not index and (len(set(first)) == len(first) or all(map(is_figure, first))):
         return 0
-    for at, own in enumerate(columns[1:], 1):
+    for at, own in enumerate(zip(*(row[1:] for row in rows), strict=False), 1):  # a name stands in every row
         said = [word for word in own if word and not is_figure(word)]
         short = sum(len(word.split()) for word in own) <= 5 * len(own) and sum(map(len, own)) >= 3 * len(own)
         if len(said) == len(own) == len(set(own)) and short and (index or (names and names[at])):

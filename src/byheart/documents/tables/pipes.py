@@ -1,6 +1,7 @@
 """Tables drawn with bars: Markdown with and without outer bars, Org and database output, grids of "+---+"."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
@@ -91,8 +92,8 @@ def first_names(rows: Sequence[grid.Line]) -> bool:
 
 def strongly(rows: Sequence[grid.Line]) -> bool:
     """Whether figures stand under words, and so the first row of a table without a rule is a header."""
-    columns = zip(*([*line.words, *[""] * (len(rows[0].pieces) - len(line.pieces))] for line in rows), strict=False)
-    return any(not is_figure(own[0]) and sum(map(is_figure, own[1:])) >= 0.7 * (len(own) - 1) for own in columns)
+    figures = Counter(at for row in rows[1:] for at, words in enumerate(row.words) if is_figure(words))
+    return any(not is_figure(name) and figures[at] >= 0.7 * (len(rows) - 1) for at, name in enumerate(rows[0].words))
 
 
 def later_table(lines: Sequence[Line], drawn: dict[int, str], rule: int, first: int, last: int) -> Table | None:
