@@ -60,7 +60,9 @@ def office_files(folder: Path) -> list[Path]:
     said = [paragraph("The pump runs on mains water.", "Heading1"), item("Close the valve."), item("Open the tap.", 1)]
     paths = [write_docx(folder / "a.docx", *said, table(*rows), paragraph("It stops at 60 degrees."), parts=parts)]
     page = f"<h1>Pumps</h1><p>Each pump has a valve.</p><table>{''.join(map(cells, rows))}</table><ul><li>One</li></ul>"
-    paths.append(write_epub(folder / "b.epub", {"one.xhtml": page, "two.xhtml": "<p>The valve is of brass.</p>"}, "Pumps"))
+    paths.append(
+        write_epub(folder / "b.epub", {"one.xhtml": page, "two.xhtml": "<p>The valve is of brass.</p>"}, "Pumps")
+    )
     book = openpyxl.Workbook()
     for row in [["Prices of 2026"], *rows, [], ["All prices in euros"]]:
         book.active.append(row)

@@ -61,6 +61,21 @@ class Table:
     caption: Piece | None = None
 
 
+def joined_pieces(parts: Sequence[Sequence[Piece]], start: int) -> list[Piece]:
+    """The cells of a row that takes several lines; `parts` are the cells of each line."""
+    columns: list[list[Piece]] = [[] for _ in range(max(map(len, parts)))]
+    for part in parts:  # not column by column, as one line may be far wider than the others
+        for own, piece in zip(columns, part, strict=False):
+            if piece.words:
+                own.append(piece)
+    pieces = []
+    for own in columns:
+        place = own[0].start if own else start
+        end = own[0].end if own and len(parts) == 1 else place
+        pieces.append(Piece(place, end, " ".join(piece.words for piece in own)))
+    return pieces
+
+
 def read_words(raw: str) -> str:
     """What a cell says, without escapes, marks of emphasis and line breaks."""
     return bare(BREAK.sub(" ", raw).replace("\\|", "|"))

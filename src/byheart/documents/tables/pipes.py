@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from byheart.documents.blocks import ROW, Line
 from byheart.documents.tables import grid
-from byheart.documents.tables.grid import Piece, Table, heads, is_figure, read_words
+from byheart.documents.tables.grid import Piece, Table, heads, is_figure, joined_pieces, read_words
 
 _CORNERS = "┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╒╕╘╛╞╡╤╧╪"
 DRAWN = str.maketrans(
@@ -173,16 +173,10 @@ def band_row(lines: Sequence[Line], drawn: dict[int, str], band: Sequence[int], 
     for at in band:
         text = drawn[at]
         bars = [match.start() for match in BAR.finditer(text)]
-        edges = corners if all(corner in bars for corner in corners) else bars
+        edges = corners if len(corners) <= len(bars) and set(corners) <= set(bars) else bars
         cells = [piece_of(lines[at], left + 1, right) for left, right in pairwise(edges)]
         parts.append(cells)
-    width = max(map(len, parts))
     start, end = lines[band[0]].start, lines[band[-1]].end
-    pieces = []
-    for column in range(width):
-        own = [cells[column] for cells in parts if column < len(cells) and cells[column].words]
-        alone = len(band) == 1 and own
-        place = own[0].start if own else start
-        pieces.append(Piece(place, own[0].end if alone else place, " ".join(piece.words for piece in own)))
+    pieces = joined_pieces(parts, start)
     lead = len(lines[band[0]].text) - len(lines[band[0]].text.lstrip(" \t>"))
     return grid.Line(start + lead, start + len(lines[band[0]].text.rstrip()) if len(band) == 1 else end, tuple(pieces))
