@@ -1,0 +1,92 @@
+"""Reading takes work that grows with the text, not with the product of its rows and its widest row."""
+
+import io
+import sys
+
+import openpyxl
+import pytest
+
+from byheart.data.chunks import Chunking
+from byheart.data.facts import find_facts
+from byheart.documents.load import load_documents
+
+FEW, MANY = 100, 400
+
+
+def wide_csv(n):
+    return ".csv", ",".join(f"name{at}" for at in range(n)) + "\n" + "".join(f"row{at},{at}\n" for at in range(n))
+
+
+def long_rows_csv(n):
+    return ".csv", "".join(",".join(f"word{row}{at}" for at in range(4 * n)) + "\n" for row in range(3))
+
+
+def wide_markdown(n):
+    return ".md", "|" + "a |" * n + "\n|" + "---|" * n + "\n" + "".join(f"| row {at} | {at} |\n" for at in range(n))
+
+
+def wide_grid(n):
+    rule = "+" + "---+" * n + "\n"
+    return ".txt", rule + "|" + " a |" * n + "\n" + rule + "".join(f"| b{at} | {at} |\n" for at in range(n)) + rule
+
+
+def long_guide(n):
+    return ".txt", "Pump  Flow\n" + "==  " * n + "\n" + "".join(f"A{at}  {at}\n" for at in range(n))
+
+
+def rare_fields(n):
+    rare = (f"Note {at}: seen by {at}\n" if at % 3 == 0 else "" for at in range(n))
+    return ".txt", "".join(f"Pump: A{at}\nFlow: {at}\nPrice: 2{at}\n{more}\n" for at, more in enumerate(rare))
+
+
+def wide_page(n):
+    return ".html", f"<table><tr>{'<td>a' * n}</tr>{''.join(f'<tr><td>row {at}' for at in range(n))}</table>"
+
+
+def spanned_page(n):
+    long = f"<tr><td rowspan=60 colspan=60>{'word ' * n}"
+    return ".html", f"<table>{long}{'<tr><td rowspan=60 colspan=60>x' * n}</table>"
+
+
+def scattered_sheet(n):
+    book = openpyxl.Workbook()
+    for at in range(1, n + 1):
+        book.active.cell(at, at, f"on {at}")
+        book.active.cell(2 * n + 2 * at, 1, f"below {at}")
+    out = io.BytesIO()
+    book.save(out)
+    return ".xlsx", out.getvalue()
+
+
+def calls(tmp_path, made):
+    """Calls of functions, steps of generators included, from the file to the facts."""
+    suffix, content = made
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    count = 0
+
+    def note(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        (document,) = load_documents([str(path)]).documents
+        find_facts(document, Chunking().split(document))
+    finally:
+        sys.setprofile(None)
+    return count, len(document.text)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(wide_csv, long_rows_csv, wide_markdown, wide_grid, long_guide),
+        *(rare_fields, wide_page, spanned_page, scattered_sheet),
+    ],
+)
+def test_four_times_the_table_takes_about_four_times_the_work(tmp_path, make):
+    calls(tmp_path, make(8))  # what is imported and cached on the way is not counted
+    (few, short), (many, long) = (calls(tmp_path, make(n)) for n in (FEW, MANY))
+    assert many <= 6.5 * few  # sixteen times, where rows are filled up to the widest
+    assert long <= 6.5 * short
