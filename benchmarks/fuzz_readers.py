@@ -200,7 +200,9 @@ def lost(path: Path, loaded: object) -> str:
         return ""
     from byheart.documents.languages.folding import fold_typesetting
 
-    asked, given = (Counter(re.findall(r"[^\W_]{4,}", text)) for text in (fold_typesetting(plain), documents[0].text))
+    texts = (fold_typesetting(plain), f"{documents[0].title} {documents[0].text}")
+    # without case: "INGRID BAKKE" above what she says becomes "Ingrid Bakke:"
+    asked, given = (Counter(re.findall(r"[^\W_]{4,}", text.casefold())) for text in texts)
     gone = asked - given
     return f"lost without a word: {', '.join(list(gone)[:8])}" if gone else ""
 

@@ -7,6 +7,8 @@ Without a file it prints, by text and by family, the verdicts recorded in `bench
 many of those pairs the rules still write. The verdicts are one strict reading of 100 drawn questions by the author of the
 rules, on four texts that were written for it and first read after the code was frozen. Each is data, not a computation.
 What that reading found was mended afterwards, so the four texts are development texts since.
+`drawn_2026-11-28.jsonl` holds the verdicts of six later draws with the reasons: three from the ham-radio rules (by seed),
+three from twelve further texts. Each was read once, before its faults were mended.
 
 With files it draws that many asked questions from each and prints them by family, for a reader to judge.
 """
