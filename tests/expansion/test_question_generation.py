@@ -162,7 +162,8 @@ MENDED = [
     ("Vindmo supports serial cables, Bluetooth and the network protocol of the maker.", {}, ["What supports serial cables?"]),
     # halves: what both share is asked with both
     ("Each operator must cooperate in selecting channels and in making good use of frequencies.",
-     {"What must each operator do?": "Cooperate in selecting channels and in making good use of frequencies."}, []),
+     {"Who must cooperate in selecting channels and in making good use of frequencies?": "Each operator."},
+     ["Who must cooperate in selecting channels?"]),
     ("Visitors shall not smoke or eat in the reading rooms.",
      {"May visitors eat in the reading rooms?": "No, visitors shall not eat in the reading rooms."},
      ["Are visitors allowed to smoke?", "Where must visitors eat?"]),
