@@ -100,3 +100,12 @@ def test_a_rule_with_empty_cells_is_no_riddle():
     assert not is_table_rule("--- | " + "| | " * 12 + "x")
     assert is_table_rule("| --- | :-: || ---|")
     assert time.process_time() - begun < 1
+
+
+def test_a_long_name_of_an_element_takes_no_time(tmp_path):
+    (tmp_path / "page.html").write_text(
+        f'<p class="{"a1" * 50_000}">The pump stops at 60 degrees.</p>', encoding="utf-8"
+    )
+    begun = time.process_time()
+    assert "60 degrees" in load_documents(["page.html"], tmp_path).documents[0].text
+    assert time.process_time() - begun < 2
