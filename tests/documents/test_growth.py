@@ -1,10 +1,8 @@
 """Reading takes work that grows with the text, not with the product of its rows and its widest row."""
 
-import io
 import sys
 import time
 
-import openpyxl
 import pytest
 
 from byheart.data.chunks import Chunking
@@ -32,16 +30,6 @@ def wide_page(n):
     return ".html", f"<table><tr>{'<td>a' * n}</tr>{''.join(f'<tr><td>row {at}' for at in range(n))}</table>"
 
 
-def scattered_sheet(n):
-    book = openpyxl.Workbook()
-    for at in range(1, n + 1):
-        book.active.cell(at, at, f"on {at}")
-        book.active.cell(2 * n + 2 * at, 1, f"below {at}")
-    out = io.BytesIO()
-    book.save(out)
-    return ".xlsx", out.getvalue()
-
-
 def calls(tmp_path, made):
     """Calls of functions, steps of generators included, from the file to the facts."""
     suffix, content = made
@@ -62,7 +50,7 @@ def calls(tmp_path, made):
     return count, len(document.text)
 
 
-@pytest.mark.parametrize("make", [wide_csv, long_guide, rare_fields, wide_page, scattered_sheet])
+@pytest.mark.parametrize("make", [wide_csv, long_guide, rare_fields, wide_page])
 def test_four_times_the_table_takes_about_four_times_the_work(tmp_path, make):
     calls(tmp_path, make(8))  # what is imported and cached on the way is not counted
     (few, short), (many, long) = (calls(tmp_path, make(n)) for n in (FEW, MANY))
