@@ -44,7 +44,7 @@ def test_the_declared_encoding_is_used(tmp_path):
     assert "Otwórz gęś" in load(tmp_path, page.encode("iso-8859-2")).text
 
 
-@pytest.mark.parametrize("page", ["   \n", "<html><body></body></html>"])
+@pytest.mark.parametrize("page", ["   \n", "<html><body></body></html>", "</a></b>"])
 def test_an_empty_page_is_refused(tmp_path, page):
     with pytest.raises(UserError, match="empty"):
         load(tmp_path, page)

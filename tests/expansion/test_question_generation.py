@@ -150,6 +150,43 @@ MENDED = [
     ("The tablets are white, round and scored on one side.", {}, None),
     ("Wearing parts are excluded from it.", {}, None),
     ("The service needs read access but never stores keys.", {}, None),
+    ("Books are lent for four weeks, films for one week.", {}, None),
+    ("The user must leave the room clean and close all windows.", {}, None),
+    ("The population fell by half between 1950 and 1975.", {}, None),
+    ("Reports go to any station when it asks and any station which pays.", {}, None),
+    ("The water is clear to a depth of nine metres in winter, but only to four metres in summer because of algae.", {}, None),
+    ("The last steamer was scrapped after the railway along the eastern shore had been opened.",
+     {"When was the last steamer scrapped?": "After the railway along the eastern shore had been opened."}, []),
+    ("Blocks are 64 KiB long by default.", {"What is 64 KiB long by default?": "Blocks."}, ["What are blocks long by default?"]),
+    ("It supports cables, Bluetooth and the network protocol.", {}, None),
+    ("Vindmo supports serial cables, Bluetooth and the network protocol of the maker.", {}, ["What supports serial cables?"]),
+    # halves: what both share is asked with both
+    ("Each operator must cooperate in selecting channels and in making good use of frequencies.",
+     {"Who must cooperate in selecting channels and in making good use of frequencies?": "Each operator."},
+     ["Who must cooperate in selecting channels?"]),
+    ("Visitors shall not smoke or eat in the reading rooms.",
+     {"May visitors eat in the reading rooms?": "No, visitors shall not eat in the reading rooms."},
+     ["Are visitors allowed to smoke?", "Where must visitors eat?"]),
+    ("No station shall transmit music. No station shall transmit false messages.", {}, ["What is a station not allowed to transmit?"]),
+    # exceptions
+    ("Each station, except a beacon, must transmit its call sign.",
+     {"What must each station, except a beacon, do?": "Transmit its call sign."}, ["What must each station do?"]),
+    ("No station shall transmit messages for hire with exceptions.", {}, ["May a station transmit messages for hire?"]),
+    # words that belong to the verb, or are no agent and no object
+    ("An operator may notify other operators of the sale.", {"Who may notify other operators of the sale?": "An operator."},
+     ["Who is an operator allowed to notify?"]),
+    ("Young birds can be recognised by their yellow foreheads.", {}, ["What can recognise young birds?"]),
+    ("The soup takes about an hour.", {"How long does the soup take?": "About an hour."}, ["What does the soup take?"]),
+    ("Dried herbs taste dusty.", {}, ["What do dried herbs taste?"]),
+    ("The cheese is made in an afternoon.", {}, ["When is the cheese made?"]),
+    ("The soup is served in deep bowls with chopped dill on top.", {}, ["With what is the soup served in deep bowls on top?"]),
+    ("The town has had no station since 1985.", {}, ["What has the town had since 1985?"]),
+    ("Reference works may not be taken out of the building.", {}, ["What are reference works not allowed to be taken out?"]),
+    ("The largest employer is the Torsen shipyard.", {}, ["Who is the Torsen shipyard?"]),
+    ("The recipe makes two loaves of bread.", {"How many loaves of bread does the recipe make?": "Two."}, []),
+    ("A vehicle may remain at a charging point for four hours.",
+     {"How long may a vehicle remain at a charging point?": "Four hours."}, []),
+    ("An entity recommends channels to operators for such stations.", {}, ["What recommends channels to operators for such stations?"]),
     # too little is asked
     ("The default is 3.", {}, ["What is the default?"]),
     ("Dizziness is less common.", {}, ["What is less common?"]),
@@ -178,6 +215,16 @@ def test_a_capital_stays_where_the_text_has_it_elsewhere():
     )
     assert ("What can caraway be replaced with?", "Mint.") in asked
     assert ("What did Rovers take?", "The lead.") in asked
+
+
+def test_a_name_at_the_beginning_keeps_its_capital():
+    lake = "Lake Orra is a glacial lake."
+    assert ("What is Lake Orra?", "A glacial lake.") in ask(lake, "Smoke hangs over Lake Orra.", "The lake freezes.")
+    herring = "Herring was the basis of the trade until 1960."
+    town = "The town celebrates the Herring Days in August."
+    assert any(question.startswith("Until when was herring the basis") for question, _ in ask(herring, town))
+    windows = "Windows is supported only through the Linux subsystem."
+    assert "What is Windows supported through?" in [question for question, _ in ask(windows)]
 
 
 def test_a_bare_subject_is_not_asked_what_is_said_about_it():

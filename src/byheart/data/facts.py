@@ -1,7 +1,7 @@
 """Facts: the statements of a chunk, by default its sentences. Everything later is counted and scored by them."""
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +20,7 @@ from byheart.documents.blocks import (
     SPEECH,
     TEXT,
     Block,
+    Cell,
 )
 from byheart.documents.languages.language import UNSPACED, count_words, is_english
 from byheart.documents.languages.mixed import block_languages
@@ -151,6 +152,7 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
     found: list[list[Statement]] = [[] for _ in chunks]
     current = 0
     for index, (block, place) in enumerate(zip(shape.blocks, places, strict=True)):
+        order = sorted(range(1, len(block.cells)), key=[cell.start for cell in block.cells].__getitem__)
         # An item may open with a term, unless its first words complete "No station shall transmit:".
         term = block.kind == ITEM and (not place.chain or bool(ANNOUNCES.search(text, *place.chain[-1])))
         whole = block.kind in WHOLE and count_words(block.answer) <= LONG
@@ -179,17 +181,23 @@ def find_statements(document: Document, chunks: Sequence[Chunk]) -> list[list[St
                         part = replace(part, leads=False, kind=block.kind if own else TEXT)
                         part = replace(part, question=block.question, answer=block.answer) if own else part
                     if block.cells:
-                        part = replace(part, cells=cells_within(block, start, end))
+                        part = replace(part, cells=cells_within(block, order, start, end))
                     found[at].append(part)
                 at += 1
     return found
 
 
-def cells_within(block: Block, start: int, end: int) -> tuple[tuple[str, str], ...]:
-    """The cells of a row, or of the part of it that a chunk holds: then those that begin there, behind the row's name."""
-    whole = start <= block.start and block.end <= end
-    own = (cell for at, cell in enumerate(block.cells) if whole or at == 0 or start <= cell.start < end)
-    return tuple((cell.column, cell.value) for cell in own)
+def cells_within(block: Block, order: Sequence[int], start: int, end: int) -> tuple[tuple[str, str], ...]:
+    """The cells of a row, or of the part of it that a chunk holds: then those that begin there, behind the row's name.
+
+    `order`: the indices of the cells behind the name as they stand in the text. A long row is cut into many chunks, so
+    its cells are sought and not filtered.
+    """
+    cells: Sequence[Cell] = block.cells
+    if block.start < start or end < block.end:
+        first, last = (bisect_left(order, place, key=lambda at: block.cells[at].start) for place in (start, end))
+        cells = [block.cells[at] for at in (0, *sorted(order[first:last]))]
+    return tuple((cell.column, cell.value) for cell in cells)
 
 
 def short_lists(text: str, blocks: Sequence[Block], places: Sequence[Place], languages: Sequence[str]) -> set[int]:

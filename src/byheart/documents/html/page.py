@@ -24,11 +24,14 @@ _FURTHER = re.compile(
 
 
 def parse(page: str) -> "HtmlElement | None":
-    from lxml import html
+    from lxml import etree, html
 
     # lxml refuses a str with an encoding declaration; the text is decoded already.
     page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page)
-    return html.fromstring(page) if page.strip() else None
+    try:
+        return html.fromstring(page) if page.strip() else None
+    except etree.ParserError:  # nothing but the ends of elements that never began
+        return None
 
 
 def page_text(tree: "HtmlElement", page: str, counts: Counter[str]) -> tuple[str, list[str]]:

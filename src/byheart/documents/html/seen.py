@@ -21,6 +21,7 @@ _SCREEN_READERS = re.compile(
 _RULE = re.compile(r"([^{}]{1,300})\{([^{}]{1,600})\}")
 _SIMPLE = re.compile(r"([.#])([\w-]+)")
 # Words of a class or id that name furniture, as whole words between blanks or the word before a hyphen.
+MOST_NAMES = 1000  # characters of an element's class and id
 _SURE = re.compile(
     r"(?:^|\s)(?:[\w-]*(?:cookie|consent|gdpr|breadcrumb|newsletter|sharedaddy|addtoany|disqus|advert|pagination|skip-?(?:link|to|nav)|back-?to-?top|sitemap|navbar"
     r"|headerlink|permalink|anchor-?link|edit-?section|copy-?(?:btn|button)|social-?(?:share|media|links?|icons?|bar|buttons?)|share-?(?:this|bar|buttons?|links?|icons?|tools?|on|wrap\w*)"
@@ -201,7 +202,8 @@ def furniture(element: "HtmlElement", has_main: bool) -> str:
     if tag == "button" and not beside_words(element):
         return "button"
     names = f"{element.get('class', '')} {element.get('id', '')}".strip()
-    found = _SURE.search(names) if names else None
+    # The pattern tries each letter of a name, so no name may be as long as a page.
+    found = _SURE.search(names) if names and len(names) <= MOST_NAMES else None
     if not found or tag in (
         "html",
         "body",

@@ -1,11 +1,12 @@
 """Tables of a page as Markdown: every cell of a spanned one filled, header rows in one, names with values as definitions."""
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from byheart.documents.grids import table_row
+from byheart.documents.grids import MOST_REPEATED, ROOM, SPREAD, join_columns, rectangle, table_row
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -69,7 +70,7 @@ def read_table(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> lis
     body = [[cell.words for cell in row] for row in rows[heads:]]
     if not heads and width == 2 and all(row[0].head and not row[1].head and short(row[0].words) for row in rows):
         return blocks + [part for name, value in body for part in (name, f": {value}") if value]
-    header = merged([[cell.words for cell in row] for row in rows[:heads]])
+    header = join_columns([[cell.words for cell in row] for row in rows[:heads]])
     if not header and is_header(body):
         header, body = body[0], body[1:]
     lines = [table_row(header), "|" + "---|" * len(header)] if header and any(header) else []
@@ -83,19 +84,21 @@ def grid(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> tuple[lis
     waiting: dict[int, tuple[int, Cell]] = {}  # by column: rows still to fill, and with what
     heads, still = 0, True
     sources = own_rows(table)
+    room = ROOM + SPREAD * sum(len(source) for source in sources)  # for the cells that spanned ones fill
     for source in sources:
         row: list[Cell] = []
         cells = [cell for cell in source if cell.tag in ("td", "th")]
-        queue = [
+        queue = deque(
             (
                 Cell(say(cell), cell.tag == "th", False, cell.find(".//img") is not None),
                 span(cell, "colspan"),
                 span(cell, "rowspan"),
             )
             for cell in cells
-        ]
+        )
         single = len(queue) == 1 and not waiting and queue[0][1] > 1
-        while queue or any(column >= len(row) for column in waiting):
+        last = max(waiting, default=-1)
+        while queue or len(row) <= last:
             column = len(row)
             if column in waiting:
                 left, cell = waiting[column]
@@ -105,13 +108,18 @@ def grid(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> tuple[lis
                 else:
                     del waiting[column]
             elif queue:
-                cell, wide, high = queue.pop(0)
+                cell, wide, high = queue.popleft()
+                room -= wide * high - 1
+                if room < 0:  # hostile
+                    wide = high = 1
+                again = cell if len(cell.words) <= MOST_REPEATED else Cell("", cell.head)
                 for at in range(column, column + wide):
                     if at in waiting:
                         break
-                    row.append(Cell(cell.words, cell.head, single, cell.picture))
+                    said = cell if at == column else again
+                    row.append(Cell(said.words, cell.head, single, cell.picture))
                     if high > 1:
-                        waiting[at] = (high - 1, cell)
+                        waiting[at] = (high - 1, again)
             else:
                 row.append(Cell("", False))
         if not any(cell.words for cell in row):
@@ -123,8 +131,7 @@ def grid(table: "HtmlElement", say: "Callable[[HtmlElement], str]") -> tuple[lis
         still = still and is_head and source is not sources[-1]
         heads += still
         rows.append(row)
-    width = max((len(row) for row in rows), default=0)
-    return [[*row, *[Cell("", False)] * (width - len(row))] for row in rows], heads
+    return rectangle(rows, Cell("", False)), heads
 
 
 def span(cell: "HtmlElement", name: str) -> int:
@@ -146,16 +153,12 @@ def grouped(rows: list[list[Cell]], heads: int) -> list[list[Cell]]:
     return out
 
 
-def merged(rows: list[list[str]]) -> list[str]:
-    """ "Level (m)" above "2021" is "Level (m) 2021"."""
-    return [" ".join(dict.fromkeys(filter(None, column))) for column in zip(*rows, strict=True)]
-
-
 def is_header(rows: list[list[str]]) -> bool:
     """Whether a first row without <th> names the columns: no figures in it, and a column of figures below."""
     if len(rows) < 2 or not all(rows[0]) or any(map(str.isdigit, "".join(rows[0]))):
         return False
-    return any(all(_NUMBER.fullmatch(row[column]) for row in rows[1:] if row[column]) for column in range(len(rows[0])))
+    worded = {at for row in rows[1:] for at, cell in enumerate(row) if cell and not _NUMBER.fullmatch(cell)}
+    return any(at not in worded for at in range(len(rows[0])))
 
 
 def short(words: str) -> bool:

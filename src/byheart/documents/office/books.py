@@ -76,7 +76,7 @@ def parse(data: bytes) -> "_Element":
 
 def page_of(data: bytes) -> "HtmlElement | None":
     """The body of a chapter. XHTML is read as HTML, because many books are not well formed."""
-    from lxml import html
+    from lxml import etree, html
 
     declared = re.search(rb"""encoding=["']([\w-]+)""", data[:200])
     encoding = declared[1].decode() if declared else "utf-8"
@@ -86,7 +86,10 @@ def page_of(data: bytes) -> "HtmlElement | None":
     data = re.sub(rb"^\s*<\?xml[^>]*\?>", b"", data) if encoding != "utf-16" else data
     if not data.strip():
         return None
-    tree = html.fromstring(data, parser=html.HTMLParser(encoding=encoding))
+    try:
+        tree = html.fromstring(data, parser=html.HTMLParser(encoding=encoding))
+    except etree.ParserError:  # nothing but the ends of elements that never began
+        return None
     return next(tree.iter("body"), tree)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from byheart.documents.grids import names_columns, table_text
+from byheart.documents.grids import fill, join_columns, names_columns, table_text
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -21,7 +21,6 @@ HEADING = re.compile(r"h([1-6])")
 ITEM = re.compile(r"\bitem(\d)\b")  # the class of a paragraph of a word processor's list
 STEP = 2  # blanks before an item, for each level
 MOST_SPAN = 100  # columns or rows that one cell may cover
-MOST_CELLS = 200_000  # of one table
 
 
 @dataclass
@@ -127,9 +126,7 @@ class _Writer:
         heads = next((at for at, (row, _) in enumerate(texts) if any(cell.tag != "th" for cell in row)), 1)
         cells = [cells for _, cells in texts]
         if heads > 1:  # "2024" over "May" and "June"
-            cells[:heads] = [
-                [" ".join(dict.fromkeys(filter(None, column))) for column in zip(*cells[:heads], strict=True)]
-            ]
+            cells[:heads] = [join_columns(cells[:heads])]
         header = len(texts) > 1 and (
             is_header(texts[0][0], texts[1][0]) or (len(cells[0]) > 2 and names_columns(cells))
         )
@@ -223,25 +220,16 @@ def rows_of(table: "HtmlElement") -> list[list["HtmlElement"]]:
 
 def fill_spans(rows: list[list["HtmlElement"]], left_out: Counter[str]) -> list[list[str]]:
     """The texts by row and column. A cell over several rows or columns is said in each of them."""
-    grid: list[dict[int, str]] = [{} for _ in rows]
-    room = MOST_CELLS
-    for at, row in enumerate(rows):
-        column = 0
-        for cell in row:
-            text = " ".join(words_of(cell, left_out).split())
-            while column in grid[at]:
-                column += 1
-            across = min(max(_whole(cell.get("colspan"), 1), 1), MOST_SPAN)
-            down = min(max(_whole(cell.get("rowspan"), 1), 1), MOST_SPAN, len(rows) - at)
-            for below in range(at, at + down):
-                for beside in range(column, column + across):
-                    if (room := room - 1) > 0 or (below, beside) == (at, column):
-                        grid[below][beside] = text
-            column += across
-    width = max((max(row, default=-1) + 1 for row in grid), default=0)
-    if width * len(grid) > 2 * MOST_CELLS:  # hostile: one row far wider than the others
-        return [list(row.values()) for row in grid]
-    return [[row.get(column, "") for column in range(width)] for row in grid]
+    return fill(
+        [
+            [(" ".join(words_of(cell, left_out).split()), span(cell, "colspan"), span(cell, "rowspan")) for cell in row]
+            for row in rows
+        ]
+    )
+
+
+def span(cell: "HtmlElement", name: str) -> int:
+    return min(max(_whole(cell.get(name), 1), 1), MOST_SPAN)
 
 
 def is_header(first: list["HtmlElement"], second: list["HtmlElement"]) -> bool:

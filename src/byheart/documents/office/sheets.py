@@ -4,10 +4,11 @@ import datetime
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from byheart.documents.grids import table_text
+from byheart.documents.grids import MOST_REPEATED, ROOM, SPREAD, table_text
 from byheart.documents.office.markup import Markdown
 from byheart.documents.office.numbers import shown_number
 from byheart.documents.office.package import Read, open_office, title_of
@@ -76,10 +77,17 @@ def hidden_lines(sheet: Any) -> tuple[set[int], set[int]]:
 def filled_cells(sheet: Any) -> Cells:
     """The cells with something in them; each cell of a merged range is its first one."""
     cells = dict(sorted(sheet._cells.items())[:MOST_CELLS])
+    room = ROOM + SPREAD * len(cells)
     for area in sheet.merged_cells.ranges:
-        if area.size["rows"] * area.size["columns"] <= MOST_MERGED:
-            first = cells.get((area.min_row, area.min_col))
-            cells |= dict.fromkeys(area.cells, first) if first is not None else {}
+        size = area.size["rows"] * area.size["columns"]
+        first = cells.get((area.min_row, area.min_col))
+        if (
+            first is not None
+            and size <= MOST_MERGED
+            and (room := room - size) >= 0
+            and len(text_of(first)) <= MOST_REPEATED
+        ):
+            cells |= dict.fromkeys(area.cells, first)
     return {place: cell for place, cell in sorted(cells.items()) if text_of(cell)}
 
 
@@ -92,10 +100,19 @@ def header_rows(sheet: Any) -> set[int]:
 
 def blocks_of(cells: Cells, rows: set[int], columns: set[int]) -> Iterator[Cells]:
     """The parts of a sheet that empty rows, and then empty columns, keep apart."""
-    for lines in runs({row for row, _ in cells}, rows):
-        band = {place: cell for place, cell in cells.items() if place[0] in lines}
-        for across in runs({column for _, column in band}, columns):
-            yield {place: cell for place, cell in band.items() if place[1] in across}
+    for band in parted(cells, 0, rows):
+        yield from parted(band, 1, columns)
+
+
+def parted(cells: Cells, axis: int, unseen: set[int]) -> list[Cells]:
+    """The cells in groups that empty rows (axis 0) or columns (axis 1) keep apart."""
+    group_of = {
+        number: at for at, group in enumerate(runs({place[axis] for place in cells}, unseen)) for number in group
+    }
+    groups: dict[int, Cells] = {at: {} for at in sorted(set(group_of.values()))}
+    for place, cell in cells.items():
+        groups[group_of[place[axis]]][place] = cell
+    return list(groups.values())
 
 
 def runs(numbers: Iterable[int], unseen: set[int]) -> list[set[int]]:
@@ -113,6 +130,10 @@ def runs(numbers: Iterable[int], unseen: set[int]) -> list[set[int]]:
 
 def write_block(block: Cells, out: Markdown, headers: set[int]) -> None:
     numbers, columns = sorted({row for row, _ in block}), sorted({column for _, column in block})
+    if len(numbers) * len(columns) > ROOM + SPREAD * len(block):  # scattered cells: filled up they would be a square
+        for _, line in groupby(block.items(), key=lambda item: item[0][0]):
+            out.add("; ".join(text_of(cell) for _, cell in line))
+        return
     rows = [[block.get((row, column)) for column in columns] for row in numbers]
     texts = [[text_of(cell) for cell in row] for row in rows]
     if len(columns) == 1:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from byheart.documents.grids import table_text
+from byheart.documents.grids import fill, table_text
 from byheart.documents.office.formulas import M, formula_text
 from byheart.documents.office.markup import STEP, Markdown
 from byheart.documents.office.package import Read, open_office, title_of
@@ -151,18 +151,19 @@ def paragraph_text(paragraph: Any) -> str:
 
 def write_table(table: Any, out: Markdown) -> None:
     """A cell over several rows or columns is said in each of them."""
-    rows = [[""] * len(table.columns) for _ in table.rows]
-    for at, row in enumerate(table.rows):
-        for column, cell in enumerate(row.cells):
-            if cell.is_spanned:
-                continue
-            text = " ".join(" ".join(paragraph_text(each) for each in cell.text_frame.paragraphs).split())
-            for below in range(at, min(at + (cell.span_height if cell.is_merge_origin else 1), len(rows))):
-                for beside in range(
-                    column, min(column + (cell.span_width if cell.is_merge_origin else 1), len(row.cells))
-                ):
-                    rows[below][beside] = text
-    if rows := [row for row in rows if any(row)]:
+    cells = [
+        [
+            (
+                " ".join(" ".join(paragraph_text(each) for each in cell.text_frame.paragraphs).split()),
+                cell.span_width if cell.is_merge_origin else 1,
+                cell.span_height if cell.is_merge_origin else 1,
+            )
+            for cell in row.cells
+            if not cell.is_spanned
+        ]
+        for row in table.rows
+    ]
+    if rows := [row for row in fill(cells) if any(row)]:
         out.parts.append(("text", table_text(rows, bool(table.first_row) and len(rows) > 1)))
 
 

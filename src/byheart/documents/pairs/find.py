@@ -6,6 +6,7 @@ an interview, a dialogue, an exam without answers and a question inside prose gi
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -55,7 +56,7 @@ def by_section(
 ) -> Iterator[tuple[list[Heading], list[Row]]]:
     """For each heading with text of its own (and the text before the first) the headings above and the rows."""
     path: list[Heading] = []
-    waiting = list(headings)
+    waiting = deque(headings)
     section: list[Row] = []
     for block in blocks:
         if waiting and waiting[0].start < block.start:
@@ -63,7 +64,7 @@ def by_section(
                 yield path, section
             section = []
             while waiting and waiting[0].start < block.start:
-                heading = waiting.pop(0)
+                heading = waiting.popleft()
                 path = [*(above for above in path if above.level < heading.level), heading]
         section += rows_of(text, block)
     if section:

@@ -27,7 +27,7 @@ ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
 UNDERLINE = re.compile(r" {0,3}(={3,}|-{3,})[ \t]*$")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 RULE = re.compile(r" {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|(?:=[ \t]*){3,})$")
-TABLE_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-*:?\s*)*$")
+TABLE_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*(?:[:-]+\s*)?)*$")
 
 ROMAN = r"[ivxlc]{2,6}|[IVXLC]{2,6}"
 NUMBER = rf"(?:\d{{1,3}}|[A-Za-zа-яё]|aa|bb|cc|dd|ee|{ROMAN})"

@@ -1,11 +1,12 @@
 """Tables without bars: cells between tabs, cells aligned under one another, cells below lines of dashes."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from byheart.documents.blocks import RECORD, Line
 from byheart.documents.tables.grid import Line as Row
-from byheart.documents.tables.grid import Piece, Table, heads, read_words
+from byheart.documents.tables.grid import Piece, Table, heads, joined_pieces, read_words
 from byheart.documents.tables.pipes import strongly
 
 GUIDE = re.compile(r"[ \t]*(?:={2,}|-{2,})(?:[ \t]+(?:={2,}|-{2,}))+[ \t]*$")
@@ -84,7 +85,8 @@ def read_aligned(lines: Sequence[Line], run: range) -> Table | None:
     columns = find_gutters([lines[at].text.rstrip() for at in run])
     if len(columns) < 2:
         return None
-    rows = [row_of(lines[at], [(a, b) for a, b in columns if a < len(lines[at].text)]) for at in run]
+    lefts = [left for left, _ in columns]
+    rows = [row_of(lines[at], columns[: bisect_left(lefts, len(lines[at].text))]) for at in run]
     if sum(len([word for word in row.words if word]) < 2 for row in rows):
         return None
     return with_header(run, rows, sentences=False)
@@ -141,6 +143,8 @@ def ruled(line: Line, columns: Sequence[tuple[int, int]]) -> Row:
     """The cells of a line below a guide; a word that a column's edge would cut belongs to the column where it begins."""
     text, spans, left = line.text, [], 0
     for _, right in columns[:-1]:
+        if left >= len(text):  # a short line below a long guide
+            break
         edge = min(right, len(text))
         while left < edge < len(text) and not text[edge - 1].isspace() and not text[edge].isspace():
             edge += 1
@@ -151,13 +155,15 @@ def ruled(line: Line, columns: Sequence[tuple[int, int]]) -> Row:
 
 def joined_rows(lines: Sequence[Line], body: Sequence[int], columns: Sequence[tuple[int, int]]) -> list[Row]:
     """The rows; a line whose first cell is empty continues the row above."""
-    rows: list[Row] = []
+    groups: list[list[Row]] = []
     for at in body:
         row = ruled(lines[at], columns)
-        if rows and row.pieces and not row.pieces[0].words:
-            pairs = zip(rows[-1].pieces, row.pieces, strict=True)
-            pieces = tuple(Piece(a.start, a.start, f"{a.words} {b.words}".strip()) for a, b in pairs)
-            rows[-1] = Row(rows[-1].start, row.end, pieces)
+        if groups and row.pieces and not row.pieces[0].words:
+            groups[-1].append(row)
         else:
-            rows.append(row)
-    return rows
+            groups.append([row])
+    return [group[0] if len(group) == 1 else one_row(group) for group in groups]
+
+
+def one_row(group: Sequence[Row]) -> Row:
+    return Row(group[0].start, group[-1].end, tuple(joined_pieces([row.pieces for row in group], group[0].start)))

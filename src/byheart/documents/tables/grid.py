@@ -61,6 +61,21 @@ class Table:
     caption: Piece | None = None
 
 
+def joined_pieces(parts: Sequence[Sequence[Piece]], start: int) -> list[Piece]:
+    """The cells of a row that takes several lines; `parts` are the cells of each line."""
+    columns: list[list[Piece]] = [[] for _ in range(max(map(len, parts)))]
+    for part in parts:  # not column by column, as one line may be far wider than the others
+        for own, piece in zip(columns, part, strict=False):
+            if piece.words:
+                own.append(piece)
+    pieces = []
+    for own in columns:
+        place = own[0].start if own else start
+        end = own[0].end if own and len(parts) == 1 else place
+        pieces.append(Piece(place, end, " ".join(piece.words for piece in own)))
+    return pieces
+
+
 def read_words(raw: str) -> str:
     """What a cell says, without escapes, marks of emphasis and line breaks."""
     return bare(BREAK.sub(" ", raw).replace("\\|", "|"))
@@ -79,7 +94,12 @@ def is_figure(words: str) -> bool:
 
 def columns_of(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """The cells of each column that are not empty."""
-    return [[row[at] for row in rows if at < len(row) and not NOTHING.fullmatch(row[at])] for at in range(width)]
+    columns: list[list[str]] = [[] for _ in range(width)]
+    for row in rows:  # not column by column: a wide table with short rows would take the product of both
+        for own, cell in zip(columns, row, strict=False):
+            if not NOTHING.fullmatch(cell):
+                own.append(cell)
+    return columns
 
 
 def heads(first: Sequence[str], body: Sequence[Sequence[str]], sure: bool = False) -> bool:
@@ -144,17 +164,15 @@ def join_headers(above: Sequence[str], below: Sequence[str]) -> list[str]:
 
 def name_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """The column whose values name the rows: the first, unless it only numbers them or repeats itself beside a better one."""
-    width = max(map(len, rows), default=0)
-    columns = [[row[at] if at < len(row) else "" for row in rows] for at in range(width)]
-    if not columns:
+    if not any(rows):
         return 0
-    first = columns[0]
+    first = [row[0] if row else "" for row in rows]
     counted = first == [str(number) for number in range(1, len(first) + 1)]
     numbers = all(re.fullmatch(r"[\w-]*\d[\w-]*\.?", word) for word in first)
     index = numbers and (counted or bool(names and INDEX.fullmatch(names[0])))
     if not index and (len(set(first)) == len(first) or all(map(is_figure, first))):
         return 0
-    for at, own in enumerate(columns[1:], 1):
+    for at, own in enumerate(zip(*(row[1:] for row in rows), strict=False), 1):  # a name stands in every row
         said = [word for word in own if word and not is_figure(word)]
         short = sum(len(word.split()) for word in own) <= 5 * len(own) and sum(map(len, own)) >= 3 * len(own)
         if len(said) == len(own) == len(set(own)) and short and (index or (names and names[at])):

@@ -1,12 +1,13 @@
 """Tables drawn with bars: Markdown with and without outer bars, Org and database output, grids of "+---+"."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from byheart.documents.blocks import ROW, Line
 from byheart.documents.tables import grid
-from byheart.documents.tables.grid import Piece, Table, heads, is_figure, read_words
+from byheart.documents.tables.grid import Piece, Table, heads, is_figure, joined_pieces, read_words
 
 _CORNERS = "┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╒╕╘╛╞╡╤╧╪"
 DRAWN = str.maketrans(
@@ -91,8 +92,8 @@ def first_names(rows: Sequence[grid.Line]) -> bool:
 
 def strongly(rows: Sequence[grid.Line]) -> bool:
     """Whether figures stand under words, and so the first row of a table without a rule is a header."""
-    columns = zip(*([*line.words, *[""] * (len(rows[0].pieces) - len(line.pieces))] for line in rows), strict=False)
-    return any(not is_figure(own[0]) and sum(map(is_figure, own[1:])) >= 0.7 * (len(own) - 1) for own in columns)
+    figures = Counter(at for row in rows[1:] for at, words in enumerate(row.words) if is_figure(words))
+    return any(not is_figure(name) and figures[at] >= 0.7 * (len(rows) - 1) for at, name in enumerate(rows[0].words))
 
 
 def later_table(lines: Sequence[Line], drawn: dict[int, str], rule: int, first: int, last: int) -> Table | None:
@@ -172,16 +173,10 @@ def band_row(lines: Sequence[Line], drawn: dict[int, str], band: Sequence[int], 
     for at in band:
         text = drawn[at]
         bars = [match.start() for match in BAR.finditer(text)]
-        edges = corners if all(corner in bars for corner in corners) else bars
+        edges = corners if len(corners) <= len(bars) and set(corners) <= set(bars) else bars
         cells = [piece_of(lines[at], left + 1, right) for left, right in pairwise(edges)]
         parts.append(cells)
-    width = max(map(len, parts))
     start, end = lines[band[0]].start, lines[band[-1]].end
-    pieces = []
-    for column in range(width):
-        own = [cells[column] for cells in parts if column < len(cells) and cells[column].words]
-        alone = len(band) == 1 and own
-        place = own[0].start if own else start
-        pieces.append(Piece(place, own[0].end if alone else place, " ".join(piece.words for piece in own)))
+    pieces = joined_pieces(parts, start)
     lead = len(lines[band[0]].text) - len(lines[band[0]].text.lstrip(" \t>"))
     return grid.Line(start + lead, start + len(lines[band[0]].text.rstrip()) if len(band) == 1 else end, tuple(pieces))

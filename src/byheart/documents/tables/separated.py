@@ -2,6 +2,7 @@
 
 import csv
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,14 +28,14 @@ def read_separated(path: Path) -> tuple[str, str, list[str]]:
         warnings.append(f"{path}: a quotation mark is never closed; quotation marks are read as text")
     rows = [[" ".join(cell.split()) for cell in row] for row in rows]
     rows = [row for row in rows if any(row)]
-    width = max((len(row) for row in rows), default=0)
-    if width < 2:
+    if max((len(row) for row in rows), default=0) < 2:
         return "\n\n".join(row[0] for row in rows), "", warnings
     first = next((at for at, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
     above, table = rows[:first], rows[first:]
-    body = [[*row, *[""] * (width - len(row))] for row in table]
-    used = [at for at in range(width) if any(row[at] for row in body)]
-    body = [[row[at] for at in used] for row in body]
+    # No row is filled up to the widest: a file with one long line would grow to its square.
+    used = sorted({at for row in table for at, cell in enumerate(row) if cell})
+    body = [[row[at] for at in used[: bisect_left(used, len(row))]] for row in table]
+    body[0] += [""] * (len(used) - len(body[0]))
     if len(body) < 2 or not heads([name or f"column {at}" for at, name in enumerate(body[0])], body[1:], sure=True):
         body.insert(0, [""] * len(used))
     lines = [written(body[0]), written(["---"] * len(used)), *map(written, body[1:])]

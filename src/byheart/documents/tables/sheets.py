@@ -2,13 +2,13 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 from byheart.documents.blocks import ITEM, RECORD, TEXT, Block, Cell, Heading
 from byheart.documents.pairs.lines import rows_of
-from byheart.documents.tables.grid import column_name, read_words
-from byheart.documents.tables.stanzas import FIELD, MOST_NAME, Field, are_records
+from byheart.documents.tables.grid import read_words
+from byheart.documents.tables.stanzas import FIELD, MOST_NAME, Field, are_records, cells_of, ranks
 
 
 def join_sheets(text: str, headings: Sequence[Heading], blocks: list[Block]) -> list[Block]:
@@ -26,7 +26,7 @@ def join_sheets(text: str, headings: Sequence[Heading], blocks: list[Block]) -> 
     for level in sheets.values():
         titles = [heading.title for heading, _, _ in level]
         if are_records([fields for _, _, fields in level], titles, apart=True):
-            names = list(dict.fromkeys(field.name for _, _, fields in level for field in fields))
+            names = ranks([fields for _, _, fields in level])
             for heading, own, fields in level:
                 made[own[0].start] = record(heading, own, fields, names)
                 gone |= {block.start for block in own}
@@ -47,11 +47,7 @@ def fields_of(text: str, block: Block) -> list[Field]:
     return found
 
 
-def record(heading: Heading, own: Sequence[Block], fields: Sequence[Field], names: Sequence[str]) -> Block:
-    said = {field.name: field for field in fields}
+def record(heading: Heading, own: Sequence[Block], fields: Sequence[Field], names: Mapping[str, int]) -> Block:
     start = own[0].start
-    cells = (
-        Cell(column_name(name), said[name].value if name in said else "", said[name].place if name in said else start)
-        for name in names
-    )
-    return Block(start, start, own[-1].end, RECORD, cells=(Cell("", heading.title, start), *cells))
+    cells = (Cell("", heading.title, start), *cells_of(fields, names))
+    return Block(start, start, own[-1].end, RECORD, cells=cells)

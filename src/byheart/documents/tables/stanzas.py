@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from byheart.documents.blocks import RECORD, Block, Cell, Line
@@ -53,6 +53,7 @@ def find_stanzas(lines: Sequence[Line], taken: Collection[int]) -> Iterator[Stan
 def read_fields(lines: Sequence[Line], taken: Collection[int], first: int) -> tuple[list[Field], int]:
     """The fields from a line on, until a line that is neither a field, nor blank, nor the rest of one; and where that is."""
     fields: list[Field] = []
+    said: list[list[str]] = []  # by field, its lines
     at = first
     while at < len(lines) and at not in taken:
         line = lines[at]
@@ -61,14 +62,14 @@ def read_fields(lines: Sequence[Line], taken: Collection[int], first: int) -> tu
             lead = len(line.text) - len(line.text.lstrip(" \t>"))
             value = read_words(line.text[match.end() :].strip())
             fields.append(Field(at, at, line.start + lead, line.start + match.end(), match["name"].strip(), value))
+            said.append([value])
         elif fields and line.text[:2].isspace() and not line.blank and fields[-1].last == at - 1:
-            old = fields[-1]
-            more = f"{old.value} {line.text.strip()}"
-            fields[-1] = Field(old.first, at, old.start, old.place, old.name, more)
+            fields[-1] = replace(fields[-1], last=at)
+            said[-1].append(line.text.strip())
         elif not line.blank and not re.fullmatch(r"[ \t]*(?:[-=*_%~#][ \t]*){2,}", line.text):
             break
         at += 1
-    return fields, at
+    return [replace(field, value=" ".join(parts)) for field, parts in zip(fields, said, strict=True)], at
 
 
 def records(lines: Sequence[Line], fields: Sequence[Field]) -> list[Block]:
@@ -81,7 +82,7 @@ def records(lines: Sequence[Line], fields: Sequence[Field]) -> list[Block]:
         stanzas = list(returning(fields))
     if not are_records(stanzas, [stanza[0].value for stanza in stanzas], apart=len(parts) > 1):
         return []
-    names = list(dict.fromkeys(field.name for stanza in stanzas for field in stanza))
+    names = ranks(stanzas)
     return [block_of(lines, stanza, names) for stanza in stanzas]
 
 
@@ -124,11 +125,21 @@ def are_records(stanzas: Sequence[Sequence[Field]], keys: Sequence[str], apart: 
     return figures if apart else figures and min(sizes) >= 3 and len(set(map(tuple, own))) == 1
 
 
-def block_of(lines: Sequence[Line], stanza: Sequence[Field], names: Sequence[str]) -> Block:
-    said = {field.name: field for field in stanza}
+def ranks(stanzas: Sequence[Sequence[Field]]) -> dict[str, int]:
+    """The names of the fields, each with its place among all."""
+    names = dict.fromkeys(field.name for stanza in stanzas for field in stanza)
+    return {name: at for at, name in enumerate(names)}
+
+
+def cells_of(fields: Sequence[Field], names: Mapping[str, int]) -> list[Cell]:
+    """The cells in the order of all names. What a record does not name has no cell: rare names would give each record one."""
+    said = {field.name: field for field in fields}
+    return [Cell(column_name(name), said[name].value, said[name].place) for name in sorted(said, key=names.__getitem__)]
+
+
+def block_of(lines: Sequence[Line], stanza: Sequence[Field], names: Mapping[str, int]) -> Block:
     start, last = stanza[0].start, lines[stanza[-1].last]
-    cells = tuple(
-        Cell(column_name(name), said[name].value if name in said else "", said[name].place if name in said else start)
-        for name in names
-    )
-    return Block(start, start, last.start + len(last.text.rstrip()), RECORD, cells=cells)
+    cells = cells_of(stanza, names)
+    key = column_name(next(iter(names)))  # the first cell names the record
+    unnamed = [] if cells[0].column == key else [Cell(key, "", start)]
+    return Block(start, start, last.start + len(last.text.rstrip()), RECORD, cells=(*unnamed, *cells))

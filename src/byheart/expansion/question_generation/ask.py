@@ -80,6 +80,8 @@ def _about_subject(clause: Clause) -> Iterator[Asked]:
         clause.asserted_subject,
         nouns.who_or_what(noun, not clause.passive and not copula, not clause.permanent),
     )
+    if copula and word == "who" and parts and not nouns.is_person(parts[0].head) and parts[0].role == "complement":
+        word = "what"  # "The largest employer is the shipyard"
     agreed = _agreeing(clause, group)
 
     def asked(subject: str, verbs: str, reply: str, length: str = SHORT) -> Asked:
@@ -220,7 +222,7 @@ def _what_happened(clause: Clause) -> Iterator[Asked]:
         p for p in clause.parts if p not in times and p.role not in ("aside", "reason", "place") and not p.fronted
     ]
     past = clause.noun.left_edge.lower_ in ("a", "an") or "had" in clause.auxiliaries
-    if past or others or any(part.preposition == "until" for part in times):
+    if past or others or clause.early or clause.late or any(part.preposition == "until" for part in times):
         return
     question = as_question(times, [f"what happened to {clause.subject}", behind(times)])
     yield Asked("happened", question, full_stop(f"{clause.subject} {clause.verb_group()}"), SHORT)

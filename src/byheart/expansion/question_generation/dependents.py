@@ -170,6 +170,7 @@ def _adverbial(clause: "Token", fronted: bool) -> tuple[str, str]:
 
 def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[Token]") -> Part | None:
     noun = child_of(child, "pobj", "pcomp")
+    double = noun is None
     if noun is None and (inner := child_of(child, "prep")) is not None:
         noun = child_of(inner, "pobj")  # "from under the table", "because of"
     preposition, lowered = child.lower_, text.lower()
@@ -186,7 +187,10 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
         return Part("preposition", text, noun, preposition, fronted, text_of(child, without, headless=True))
     sits = child.head.lemma_ in WORDS["sitting"] and preposition in WORDS["place_prepositions"]
     timed = (
-        preposition in WORDS["time_prepositions"] and is_time(noun) and not (preposition == "on" and is_no_day(noun))
+        preposition in WORDS["time_prepositions"]
+        and is_time(noun)
+        and not (preposition == "on" and is_no_day(noun))
+        and not (preposition == "by" and noun.lemma_.lower() in WORDS["shares"])  # "fell by half between 1950 and 1975"
     )
     clock = child.dep_ == "agent" and (
         noun.pos_ == "NUM" or (is_time(noun) and noun.left_edge != noun)
@@ -214,7 +218,9 @@ def _prepositional(child: "Token", text: str, fronted: bool, without: "Sequence[
         "place": sits or is_place(noun, preposition) or lowered.startswith(_PLACES),
         "aside": lowered.startswith(_ASIDES) or (not fronted and after_comma(child)),
     }
-    role = next((role for role, holds in roles.items() if holds), "preposition")
+    role = next(
+        (role for role, holds in roles.items() if holds), "kept" if double else "preposition"
+    )  # "out of the room"
     return Part(role, text, noun, preposition, fronted, text_of(child, without, headless=True))
 
 

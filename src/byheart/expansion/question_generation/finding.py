@@ -18,7 +18,7 @@ from byheart.expansion.question_generation.dependents import (
     parts_of,
 )
 from byheart.expansion.question_generation.nouns import is_person, is_plural
-from byheart.expansion.question_generation.repair import is_readable
+from byheart.expansion.question_generation.readable import is_readable
 from byheart.expansion.question_generation.wording import (
     FINITE,
     NOUNS,
@@ -192,6 +192,9 @@ def _clause(verb: "Token") -> Clause | None:
         if verb.tag_ != lender.tag_:
             return None
         auxiliaries = _auxiliaries(lender)
+    denied = lender is not verb and child_of(lender, "neg") is not None and not _auxiliaries(verb)
+    if denied and not any(child.dep_ == "cc" and child.lower_ in ("or", "nor") for child in verb.head.children):
+        return None  # "must not be opened and kept dry"
     if any(aux.tag_ == "TO" for aux in auxiliaries) or not (auxiliaries or verb.tag_ in FINITE):
         return None
     first = auxiliaries[0].i if auxiliaries else verb.i
@@ -207,7 +210,7 @@ def _clause(verb: "Token") -> Clause | None:
         return None  # "A member who breaks the rules repeatedly can be excluded": repeatedly broken or excluded?
     if lender is verb and verb.dep_ == "conj":
         clause = replace(clause, parts=(*_shared_conditions(verb), *clause.parts))
-    return replace(clause, negated=clause.negated or nor)
+    return replace(clause, negated=clause.negated or nor or denied)
 
 
 def _shared_conditions(verb: "Token") -> "Iterator[Part]":
@@ -276,9 +279,14 @@ def _particle(verb: "Token") -> str:
 
 
 def _shares_object(verb: "Token") -> bool:
-    """ "can extend or reduce the areas": the object of the second verb is the first one's too, so that it lacks its own."""
+    """ "can extend or reduce the areas", "not smoke or eat in the rooms": what the second verb has behind it is the first
+    one's too, so that it lacks its own."""
     joined = [c for c in verb.children if c.dep_ == "conj" and c.pos_ == "VERB" and own_subject(c) is None]
-    near = any(c.i - verb.i <= 3 and child_of(c, "dobj") is not None for c in joined)
+    near = any(
+        (c.i - verb.i <= 3 and child_of(c, "dobj") is not None)
+        or (c.i - verb.i == 2 and child_of(c, "prep") is not None)
+        for c in joined
+    )
     return near and child_of(verb, "dobj", "prep", "attr", "xcomp") is None
 
 

@@ -72,7 +72,8 @@ def _plain_answer(part: Part) -> str:
     if part.preposition in ("in", "on", "at") and part.role in ("time", "place"):
         named = part.head.ent_type_ in ("GPE", "LOC") or (part.role == "time" and part.head.pos_ == "PROPN")
         dated = part.role == "time" and _DATED.search(part.bare) is not None
-        return part.bare if named or dated else part.text
+        placed = re.search(r" (?:in|at|on) ", part.bare)  # "on Fridays in the valleys"
+        return part.bare if (named or dated) and not placed else part.text
     if part.role == "reason":
         return re.sub(r"^(?:because of|due to|owing to|as a result of|thanks to) ", "", part.text, flags=re.I)
     return part.text
@@ -85,11 +86,15 @@ def _about_object(clause: Clause, part: Part) -> Iterator[Wording]:
     )
     if part.head.tag_ == "PRP" or not names or part.text.endswith(("self", "selves")):
         return  # "keeps fresh"
+    senses = clause.lemma in ("taste", "smell", "look", "sound", "feel") and part.head.left_edge == part.head.right_edge
+    if part.text.lower().startswith("no ") or (senses and not clause.passive):
+        return  # "has had no station", "tastes dusty"
     if clause.negated and clause.lemma in LIMITS:
         yield from _about_limit(clause, part)
         return
     if clause.lemma in ("last", "take") and nouns.is_time(part.head) and not clause.denied:
-        yield clause.compose("how long", [part]), part.text, SHORT
+        yield from both(clause, clause.compose("how long", [part]), part.text)
+        return  # "What does it take?" "An hour."
     behind_it = phrase_behind(clause, part)
     if behind_it is not None and (
         behind_it.preposition in _OF_THE_OBJECT or (behind_it.preposition == "from" and behind_it.role == "time")
@@ -159,7 +164,7 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
         word = f"{part.preposition} when" if part.preposition in ("since", "until", "by") else "when"
         if (
             not part.preposition
-            and clause.lemma in ("last", "take", "wait", "stay", "remain")
+            and clause.lemma in ("last", "take", "wait", "stay", "remain", "need", "require")
             and LENGTH.search(part.text)
         ):
             word = "how long"  # "lasts 33 days"
@@ -167,6 +172,8 @@ def _about_time(clause: Clause, part: Part) -> Iterator[Wording]:
             return  # "is limited to 20 days"
         if word == "when" and any(other.role == "condition" and not other.is_front for other in clause.parts):
             return  # "When should it be sent when ...?"
+        if part.preposition == "in" and re.match(r"(?:an?|one|half) ", part.bare):
+            return  # "is made in an afternoon": how long it takes
         if word == "when":
             yield from _plainly("when", clause, part)
         else:

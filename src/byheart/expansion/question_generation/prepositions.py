@@ -38,6 +38,8 @@ def about_agent(clause: Clause, part: Part) -> Iterator[Wording]:
     behind_it = [
         c for c in part.head.children if c.dep_ == "prep" and c.lower_ not in ("of", "from", "in", "for", "with")
     ]
+    if any(child.tag_ == "PRP$" for child in part.head.lefts) and not nouns.is_person(part.head):
+        return  # "Young birds can be recognised by their yellow foreheads"
     if JOINED_AGAIN.search(part.bare) or is_idiom(part) or behind_it:
         return  # "rented by associations outside opening hours"
     yield actively(clause, part, wh_word), part.bare, SHORT
@@ -64,6 +66,12 @@ def actively(clause: Clause, part: Part, subject: str) -> str:
     return as_question((), [subject, group, small(clause.subject), clause.particle, others])
 
 
+def starts_behind(part: Part, other: Part) -> bool:
+    """Whether a phrase with a preposition follows at once, and may belong to the noun of this one."""
+    first = other.head.head if other.head.dep_ == "pobj" else other.head.left_edge
+    return bool(other.preposition) and first.i == part.head.right_edge.i + 1
+
+
 def about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
     preposition = part.preposition
     names = preposition == "as" and clause.lemma in _NAMED_AS
@@ -79,6 +87,8 @@ def about_preposition(clause: Clause, part: Part) -> Iterator[Wording]:
         return  # "on request", "from two to five pence"
     if any(other.fronted and other.role == "preposition" for other in clause.parts) or clause.never:
         return  # "For a private car, 0.30 euros are paid for ..."
+    if preposition == "with" and any(starts_behind(part, other) for other in clause.parts):
+        return  # "served with dill on top"
     if preposition == "at" and not nouns.has_number(part.head):
         return  # "handed out at the reception": where
     if preposition == "to" and clause.particle == "up":

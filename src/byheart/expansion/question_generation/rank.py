@@ -5,6 +5,7 @@ questions that were read one by one.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 
 from byheart.expansion.question_generation.clauses import FULL, Asked
@@ -13,6 +14,11 @@ from byheart.expansion.question_generation.wording import LEXICON
 _WORTH: dict[str, float] = LEXICON["worth"]
 _DANGLING = re.compile(
     r"\b(?:he|she|they|them|him|himself|herself|themselves|such an?|the (?:latter|former)(?=\s+(?:is|are|was|were|has|have|had|may|must|can|will)\b|[?,.])|herein|this|these|those|it|we|us|our|you|your)\b",
+    re.I,
+)
+_SUCH = re.compile(
+    r"\b(?:such (?!as\b|that\b)(?:\w+ )?|(?:from|of|in|into|to|for|by|with|on|at|under|within|through|during) that )(?P<noun>\w{3,})"
+    r"(?=\s|[,?.])",
     re.I,
 )
 _QUOTED = re.compile(r"[\"“][^\"”]*[\"”]")
@@ -28,9 +34,9 @@ def rank(asked: Sequence[Asked]) -> list[Asked]:
     """The good ones: first the best wording for each target, then the second, and so on; full answers later."""
     by_target: dict[str, list[tuple[float, int, Asked]]] = {}
     seen: set[tuple[str, str]] = set()
+    doubtful = with_several_answers(asked)
     for place, one in enumerate(asked):
-        if is_sound(one) and (one.question, one.length) not in seen:
-            # Asked again of a second verb ("What must the club have?"), it would have two answers.
+        if is_sound(one) and one.question not in doubtful and (one.question, one.length) not in seen:
             seen.add((one.question, one.length))
             by_target.setdefault(one.target, []).append((-worth(one), place, one))
     rows = []
@@ -38,6 +44,16 @@ def rank(asked: Sequence[Asked]) -> list[Asked]:
         for turn, (score, place, one) in enumerate(sorted(wordings, key=lambda row: row[:2])):
             rows.append((turn + (one.length == FULL), score, place, one))
     return [row[3] for row in sorted(rows, key=lambda row: row[:3])]
+
+
+def with_several_answers(asked: Sequence[Asked]) -> set[str]:
+    """Questions that two clauses answer differently: "What may no station transmit?" of "music; or false messages"."""
+    answers: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for one in asked:
+        if one.length != FULL:
+            clause = ":".join(one.target.rsplit(":", 2)[1:])
+            answers[one.question][clause].add(one.answer)
+    return {question for question, given in answers.items() if not set.intersection(*given.values())}
 
 
 def worth(one: Asked) -> float:
@@ -68,7 +84,7 @@ def is_sound(one: Asked) -> bool:
     balanced = balanced and (question + answer).count('"') % 2 == 0
     if not balanced or not 4 <= len(re.findall(r"\w+", question)) <= 34 or len(answer.split()) > 45:
         return False
-    if _has_lost_pronoun(one):
+    if _has_lost_pronoun(one) or (one.length != FULL and re.fullmatch(r"The same \w+\.", answer)):
         return False
     if one.length == FULL:
         return True
@@ -80,6 +96,9 @@ def is_sound(one: Asked) -> bool:
 
 def _has_lost_pronoun(one: Asked) -> bool:
     """A pronoun whose noun the question does not hold. Behind six words it is taken to refer back into it."""
+    for match in _SUCH.finditer(one.question):  # "channels for such stations", "from that station": which?
+        if not re.search(rf"\b{re.escape(match['noun'])}\b", one.question[: match.start()], re.I):
+            return True
     quoted = [match.span() for match in _QUOTED.finditer(one.question)]
     for match in _DANGLING.finditer(one.question):
         word, before, after = match.group().lower(), one.question[: match.start()], one.question[match.end() :]

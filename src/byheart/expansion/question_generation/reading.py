@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -39,8 +39,10 @@ MOST_WORDS = 90  # of a sentence; the parser loses its way in longer ones
 LONG = 25  # words of a sentence that is better read in parts
 # "..., except a space station, must", "..., where permitted, shall": between a subject and its verb.
 _ASIDE = re.compile(
-    r",\s+(?:except\b[^,]*|(?:where|if|when|as|unless|though)\s+\w+(?:\s+\w+)?),(?=\s+(?:must|shall|may|can|will|is|are|was|were)\b)"
+    r",\s+(except\b[^,]*|(?:where|if|when|as|unless|though)\s+\w+(?:\s+\w+)?),(?=\s+(?:must|shall|may|can|will|is|are|was|were)\b)"
 )
+_EXCEPTIONS = re.compile(r"\bwith (?:(?:some|certain|few|the following) )?exceptions?\b", re.I)
+YES_OR_NO = ("whether", "forbidden")
 # The commas of "..., 40 tons of sand were carried off, 30 tons of clay fell ...".
 _JOINTS = re.compile(r",\s+(?=\d[\d.,]*\s+(?:million\s|billion\s|thousand\s)?\w+\s+of\s+\w+\s+(?!and\b|or\b)[a-z])")
 # "During this time, the ...": what it means stands in another sentence.
@@ -97,12 +99,13 @@ def ask_facts(
     definitions: Mapping[str, tuple[str, str]],
     announced: Mapping[str, tuple[str, str]],
     sections: Mapping[str, str],
+    names: Iterable[str] = (),
 ) -> dict[str, list[Asked]]:
     """By fact id the questions about its statements, the best first.
 
     `definitions` holds the term and its meaning of those facts that define one; their statements are not read.
     `announced` holds the lead-in ("... the following types of messages") and the item of those that a lead-in announces.
-    `sections` says within which facts a pronoun may look back for its noun.
+    `sections` says within which facts a pronoun may look back for its noun, `names` are words that are names.
     """
     marks = Marks()
     statements = {fact: marks.hide_all(texts) for fact, texts in statements.items()}
@@ -110,7 +113,8 @@ def ask_facts(
     announced = {fact: (marks.hide(lead_in), item) for fact, (lead_in, item) in announced.items()}
     asked: dict[str, list[Asked]] = {fact: [] for fact in statements}
     read = {fact: texts for fact, texts in statements.items() if fact not in definitions}
-    sentences = [(fact, sentence) for fact, texts in read.items() for sentence in _sentences(texts)]
+    limits: dict[str, str] = {}
+    sentences = [(fact, sentence) for fact, texts in read.items() for sentence in _sentences(texts, limits)]
     meanings = parse([meaning for _, meaning in definitions.values()])
     for (fact, (term, _)), meaning in zip(definitions.items(), meanings, strict=True):
         asked[fact] += ask_term(term, meaning)
@@ -122,8 +126,9 @@ def ask_facts(
         asked[fact] += (one for clause in find_clauses(lead_in) for one in ask_announced(clause, item))
     last: dict[str, tuple[int, Clause]] = {}  # by section, the sentence and clause whose subject a pronoun would mean
     docs = _parse_reordered([sentence for _, sentence in sentences])
-    _know(docs)
-    for number, ((fact, _), doc) in enumerate(zip(sentences, docs, strict=True)):
+    _know(docs, names)
+    for number, ((fact, sentence), doc) in enumerate(zip(sentences, docs, strict=True)):
+        limit = limits.get(sentence)
         asked[fact] += ask_there(doc)
         for clause in find_clauses(doc):
             before, antecedent = last.get(sections[fact], (-1, None))
@@ -134,7 +139,11 @@ def ask_facts(
                 last[sections[fact]] = (number, resolved)
             if refers_outside(resolved, antecedent):
                 continue
+            if limit and clause.verb.dep_ == "ROOT":
+                resolved = replace(resolved, subject=f"{resolved.subject}, {limit},")
             for one in _attributed(ask_clause(resolved), resolved.according):
+                if limit == "" and one.target in YES_OR_NO:
+                    continue  # "No station may ..." is no answer where an exception was cut off
                 # The same target in another sentence or clause is another one.
                 asked[fact].append(replace(one, target=f"{one.target}:{number}:{clause.verb.i}"))
     ranked = {fact: rank(questions) for fact, questions in asked.items() if questions}
@@ -144,11 +153,11 @@ def ask_facts(
     }
 
 
-def _know(docs: "Sequence[Doc]") -> None:
+def _know(docs: "Sequence[Doc]", more: Iterable[str]) -> None:
     """Tells every sentence which words the whole source uses as names, and who is a person."""
-    people, names, words = find_people(docs), find_names(docs), _dictionary()
+    people, (names, common, alone), words = find_people(docs), find_names(docs), _dictionary()
     for doc in docs:
-        doc.user_data.update({PEOPLE: people, NAMES: names, KNOWN: words})
+        doc.user_data.update({PEOPLE: people, NAMES: (names | {*more}, common, alone | {*more}), KNOWN: words})
 
 
 @cache
@@ -221,28 +230,36 @@ def _front_last(sentence: str) -> str:
     return f"{capital(found['rest'])} {small(found['front'])}{found['stop']}" if found else sentence
 
 
-def _sentences(texts: Sequence[str]) -> Iterator[str]:
-    for sentence in (part for text in texts for whole in sentences_of(text) for part in _simpler(whole)):
+def _sentences(texts: Sequence[str], limits: dict[str, str]) -> Iterator[str]:
+    """The sentences to parse. `limits` takes, by sentence, the exception that was cut out of its subject, or "" for another."""
+    for sentence in (part for text in texts for whole in sentences_of(text) for part in _simpler(whole, limits)):
         if 3 <= len(sentence.split()) <= MOST_WORDS and "|" not in sentence:
             yield sentence
 
 
-def _simpler(sentence: str) -> Iterator[str]:
+def _simpler(sentence: str, limits: dict[str, str]) -> Iterator[str]:
     """Without parentheses and words that point back, clefts undone; a long one cut at colons, at "nor may ..." and
     before its exceptions: they lead the parser astray."""
-    plain = _ASIDE.sub("", re.sub(r"\s+\([^()]*\)|\[(?:citation needed|\d+)\]", "", sentence))
+    plain = re.sub(r"\s+\([^()]*\)|\[(?:citation needed|\d+)\]", "", sentence)
+    asides = [aside for aside in _ASIDE.findall(plain) if aside.startswith("except")]
+    plain = _ASIDE.sub("", plain)
     plain = _CLEFT_WHO.sub(_undo_who, _CLEFT.sub(_undo, _BACKWARDS.sub("", plain)))
     if len(parts := re.split(r"(?:;|(?<! is)(?<! are)(?<! was):)\s+(?!and\b|or\b|nor\b)(?=\S)", plain)) > 1:
         for part in parts:
-            yield from _simpler(capital(part.rstrip(".") + "."))
+            yield from _simpler(capital(part.rstrip(".") + "."), limits)
         return
     if len(plain.split()) > LONG and len(parts := _JOINTS.split(plain)) > 1:
         for part in parts:
-            yield from _simpler(capital(part.rstrip(".") + "."))
+            yield from _simpler(capital(part.rstrip(".") + "."), limits)
         return
     first, *others = re.split(r"[,;]\s+nor\s+(?=(?:may|shall|must|can|will)\b)", plain)
     for part in (first, *(f"Nor {other}" for other in others)):
-        yield re.sub(r", except\b.*$", ".", part) if len(part.split()) > 30 else part
+        short = re.sub(r", except\b.*$", ".", part) if len(part.split()) > 30 else part
+        if short != part or _EXCEPTIONS.search(part):
+            limits[short] = ""
+        elif len(asides) == 1 and part == first:
+            limits[short] = asides[0]
+        yield short
 
 
 def _undo_who(cleft: re.Match[str]) -> str:

@@ -22,10 +22,6 @@ PLURAL = ("NNS", "NNPS")
 NOUNS = ("NOUN", "PROPN")
 VERBS = ("VERB", "AUX")
 _AGREE = {"are": "is", "were": "was", "have": "has", "do": "does"}
-_SENTENCE_END = re.compile(
-    r"(?<=[a-z\)`][.!?])(?<!\bSt\.)(?<!\bMt\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\bNo\.)(?<!\bvs\.)"
-    r"(?<!\bca\.)(?<!\bSgt\.)(?<!\bCol\.)(?<!\bGen\.)(?<!\bp\.m\.)(?<!\ba\.m\.)(?<!\be\.g\.)(?<!\bi\.e\.)\s+(?=[A-Z“\"])"
-)
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
 _SENTENCE_END = re.compile(r"(?<=[a-z\)][.!?])\s+(?=[A-Z“\"])")
 _TITLE_END = re.compile(r"\b(?:Mrs?|Ms|Dr|Prof|St|Rev|Capt|Col|Gen|Lt|Sgt|Hon|Sen|Gov|Mt|vs)\.\Z")
@@ -73,17 +69,21 @@ def is_name(first: "Token") -> bool:
     if known is None or not first.text[:1].isupper():
         return bool(first.pos_ == "PROPN")
     common = {first.lower_, first.lower_.removesuffix("s")} & known[1]
+    behind = first.nbor() if first.i + 1 < len(first.doc) else None
+    if behind is not None and first.dep_ == "compound" and first.head.pos_ == "PROPN" and behind.text in known[0]:
+        return True  # "Lake Orra", though the text also says "the lake"
+    if first.text in known[0] and first.text not in known[2] and _is_dictionary_noun(first):
+        return False  # "Herring was", though the text also says "the Herring Days"
     if first.text in known[0] or common:
         return first.text in known[0] and not (common and first.pos_ != "PROPN")
-    behind = first.nbor() if first.i + 1 < len(first.doc) else None
-    common = {first.lower_, first.lower_.removesuffix("s")} & known[1]
-    if first.text in known[0] or common:
-        return first.text in known[0] and not (common and first.pos_ != "PROPN")
-    behind = first.nbor() if first.i + 1 < len(first.doc) else None
     many = first.tag_ == "NNPS" and first.dep_ in SUBJECTS and first.left_edge == first  # "Leeks give ..."
     if many or (first.dep_ == "compound" and first.head.pos_ == "NOUN" and first.ent_type_ == "PERSON"):
         return False  # "Bush varieties"
     joined = behind is not None and behind.pos_ == "PROPN" and first.head in (behind, behind.head)
+    if first.tag_ in ("NNPS", "NNS", "NNP") and first.dep_ in SUBJECTS and first.left_edge == first == first.right_edge:
+        verbs = [first.head, *(c for c in first.head.children if c.dep_ in ("aux", "auxpass"))]
+        if first.lower_.endswith("s") and any(verb.tag_ == "VBZ" and verb.i > 0 for verb in verbs):
+            return True  # "Windows is supported"
     if not joined and (first.dep_ == "compound" or first.lower_.endswith("s")) and _is_dictionary_noun(first):
         return False  # "Brake pads are ..."
     kinds = ("PERSON", "GPE", "LOC", "ORG", "FAC", "PRODUCT", "NORP")
@@ -96,13 +96,19 @@ def _is_dictionary_noun(word: "Token") -> bool:
     return not known.isdisjoint((word.lower_, word.lower_.removesuffix("s"), word.lower_.removesuffix("es")))
 
 
-def find_names(docs: "Sequence[Doc]") -> tuple[frozenset[str], frozenset[str]]:
-    """Words with a capital inside a sentence, and words without one."""
+def find_names(docs: "Sequence[Doc]") -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Words with a capital inside a sentence, words without one, and of the first those that stand alone."""
     inside = [t for doc in docs for t in doc if t.is_alpha and (t.i > 0 or t.text.islower())]
     return (
         frozenset(t.text for t in inside if t.text[:1].isupper()),
         frozenset(t.text for t in inside if t.text.islower()),
+        frozenset(t.text for t in inside if t.text[:1].isupper() and not _has_capital_beside(t)),
     )
+
+
+def _has_capital_beside(word: "Token") -> bool:
+    beside = [word.doc[at] for at in (word.i - 1, word.i + 1) if 0 < at < len(word.doc)]
+    return any(other.text[:1].isupper() for other in beside)
 
 
 def splits_off(token: "Token") -> bool:

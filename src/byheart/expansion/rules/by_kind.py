@@ -14,7 +14,16 @@ from byheart.expansion.question_generation.clauses import FULL, TITLE, Asked
 from byheart.expansion.question_generation.definitions import is_meaning, is_term
 from byheart.expansion.question_generation.reading import ask_facts, parse
 from byheart.expansion.rules.apart import Apart, is_sentence
-from byheart.expansion.rules.clauses import ask_clauses, body_of, completed, explains, head_of, needs_all, tell_apart
+from byheart.expansion.rules.clauses import (
+    are_alternatives,
+    ask_clauses,
+    body_of,
+    completed,
+    explains,
+    head_of,
+    needs_all,
+    tell_apart,
+)
 from byheart.expansion.rules.identities import ask_identities
 from byheart.expansion.rules.own_pairs import OwnPairs
 from byheart.expansion.rules.questions import (
@@ -35,6 +44,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 READINGS = ("asked", "condition", "reordered")  # families that take a statement for the whole truth
+_EXCEPTIONS = re.compile(r",?\s+with the following exceptions?\b[^:]*:$")
+_WHETHER = re.compile(r"(?:Must|Shall|Is|Are|Does|Do|Has|Have)\b")
 _ANNOUNCEMENT = re.compile(
     r",?\s+(?:as\s+\w+\s+)?(?:in|by|with|under|for|to)\s+(?:(?:one|any|each|either)\s+of\s+)?the\s+following\b[^:]*:$"
 )
@@ -82,6 +93,8 @@ class ByKind:
         if lead and len(beside) > 1:
             kept = [name for name in drafts if name not in READINGS or not needs_all(lead, beside)]
             drafts = {name: tell_apart(drafts[name], fact, lead) for name in kept}
+            if are_alternatives(lead, beside):
+                drafts["asked"] = [draft for draft in drafts.get("asked", []) if not _WHETHER.match(draft.question)]
         drafts = {name: self._signs.show_in(drafts[name]) for name in drafts}
         for more in (self._clauses.get(fact.id, {}), self._apart.families(fact, place)):
             for name, first in more.items():
@@ -135,7 +148,7 @@ def state(text: str, lead_in: str, closing: str = "") -> str:
 def read_out(text: str, lead_in: str, closing: str = "") -> list[str]:
     """The sentences to read for several items in one ("No station shall transmit: music ...; or false messages"), each
     with the lead-in, and for a lead-in that is a fact itself, without its announcement."""
-    head, body = head_of(lead_in), " ".join(text.split()).rstrip(";,.")
+    head, body = head_of(lead_in), _EXCEPTIONS.sub(" with exceptions", " ".join(text.split())).rstrip(";,.")
     if not head:
         return [f"{_ANNOUNCEMENT.sub('', body)}."]
     if announces(head) or explains(text):
@@ -194,7 +207,9 @@ def _asked(
     readable = {fact.id: read_out(_words(fact), lead_ins[fact.id], fact.closing) for fact in facts}
     # What "it" means is not looked for in another speaker's words, nor behind a note: it may mean any word that it is on.
     sections = {fact.id: fact.id if fact.kind in (NOTE, SPEECH) else fact.chunk for fact in facts}
-    generated = ask_facts(readable, definitions, announced, sections)
+    # A program is called what its manual is called, and hardly ever stands inside a sentence there.
+    names = [title for title in {place.title for place in places.values()} if title.istitle() and title.isalpha()]
+    generated = ask_facts(readable, definitions, announced, sections, names)
     asked = {}
     for fact in facts:
         place, text = places[fact.id], " ".join(fact.text.split())
@@ -235,4 +250,7 @@ def _draft(one: Asked, place: Citation) -> Draft:
     angle = "scenario" if kind in ("condition", "result") else "detailed" if one.length == FULL else "simple"
     direction = REVERSE if one.is_reverse else FORWARD
     question = one.question.replace(TITLE, place.title)
-    return Draft(angle, direction, question, one.answer, question.rstrip("?"), free=TITLE not in one.question)
+    # "What must the licensee do?": the next paragraph of the section demands something else.
+    exact = kind == "action" and bool(place.item)
+    free = TITLE not in one.question
+    return Draft(angle, direction, question, one.answer, question.rstrip("?"), free=free, exact=exact)

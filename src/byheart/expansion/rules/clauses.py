@@ -28,6 +28,8 @@ _PREDICATE = re.compile(
     r"(?:shall|must|may|might|can|cannot|will|would|should|is|are|was|were|be|has|have|does|do|not)\b"
 )
 _CONDITIONAL = re.compile(rf"\b(?:{CONDITION_WORDS}|provided|that|who|which)\b[^,;]*$", re.IGNORECASE)
+_DEMANDS = re.compile(r"\b(?:must|shall|has to|have to|(?:is|are) (?:to|required to))\b", re.IGNORECASE)
+_DENIES = re.compile(r"\b(?:no|not|never|nor|neither|none|nobody)\b", re.IGNORECASE)
 _EXPLAINS = re.compile(r"[\"“„«][^\"”“»]{1,60}[\"”“»],?\s+(?:means?|has|have|shall|refers?|includes?|is|are)\b")
 _FRONTED = re.compile(rf"(?:{CONDITION_WORDS})\b", re.IGNORECASE)
 _BULLET = r"\s*\n\s*(?:[-*+•‣▪◦○●■□☐☑☒✓✔]\s*(?:\[[ xX]\]\s+)?)(?=\S)"
@@ -147,6 +149,12 @@ def needs_all(lead_in: str, texts: Sequence[str]) -> bool:
     """Whether the items are conditions that hold together: "may renew if the Tenant: (a) has paid; and (b) gives notice"."""
     joined = any(match["word"] == "and" or match["bare"] == "and" for text in texts if (match := _ENDING.search(text)))
     return joined and _CONDITIONAL.search(head_of(lead_in)) is not None
+
+
+def are_alternatives(lead_in: str, texts: Sequence[str]) -> bool:
+    """Whether one of the items is enough, so that none alone is demanded: "must be a person: (a) who is licensed, or (b) ..."."""
+    joined = any(match["word"] == "or" or match["bare"] == "or" for text in texts if (match := _ENDING.search(text)))
+    return joined and _DEMANDS.search(lead_in) is not None and _DENIES.search(lead_in) is None
 
 
 def listing(texts: Sequence[str]) -> str:
