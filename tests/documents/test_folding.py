@@ -66,7 +66,8 @@ OTHER = [
 
 @pytest.mark.parametrize(("said", "gold"), SAME)
 def test_answers_that_read_alike_are_equal(said, gold):
-    assert compare(said, [gold]) == {"exact_match": 1.0, "f1": 1.0, "contains": 1.0}
+    found = compare(said, [gold])
+    assert (found["exact_match"], found["f1"], found["contains"]) == (1.0, 1.0, 1.0)
     assert compare(f"It is {said}, they say.", [gold])["contains"] == 1.0
 
 

@@ -111,7 +111,7 @@ def _material(*lines, **same):
         facts.append(Fact(name, "d", "d:0", start, start + len(sentence), sentence, 9))
         own = {"facts": (name,), "angle": "simple", "direction": "forward", "source": "trained", **same}
         questions.append(Probe(f"q{number}", question, (answer,), **own))
-    return Material((Document("d", "D", text, "d.txt"),), facts, [], questions)
+    return Material((Document("d", "D", text, "d.txt"),), facts, questions=questions)
 
 
 def test_the_same_answer_of_another_fact_is_no_wrong_one():
