@@ -200,7 +200,7 @@ class RunConfig:
                 for fault in expansion.problems()
             )
         for member in self.evaluation.values():
-            yield from getattr(member, "problems", tuple)()
+            yield from getattr(member, "problems", tuple)() if not isinstance(member, Paid) else ()
         asking = [name for name, member in self.expansion.items() if isinstance(member, TeacherExpansion)]
         if asking and isinstance(self.teacher, NoTeacher):
             yield Problem(f"expansion={asking[0]} needs a teacher", "teacher", "none", CHOOSE)
