@@ -55,8 +55,10 @@ def parts(here, monkeypatch):
     """A run, by a clock that only forward passes move: however loaded the machine is, its numbers are the same."""
     clock = SimpleNamespace(now=0.0)
     here.wait = lambda seconds: setattr(clock, "now", clock.now + seconds)
+    told = SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
     for module in ("budget", "evaluate", "run"):
-        monkeypatch.setattr(f"byheart.pipeline.{module}.time", SimpleNamespace(monotonic=lambda: clock.now))
+        monkeypatch.setattr(f"byheart.pipeline.{module}.time", told)
+    monkeypatch.setattr("transformers.generation.stopping_criteria.time", told)
     config = check(read_request([*WORDS, "budget=1h"])).run_configs[0]
     with Run(Path("run")) as run:
         data = prepare_data(config, run)
