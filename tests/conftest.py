@@ -27,6 +27,12 @@ MAX_WORKERS = 4  # each uses up to 2 GB of memory
 RUNNING, DOOR = Path(__file__), Path(__file__).with_name("toys.py")  # locked, never written
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    everything(patch)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """The number of workers for `-n auto`: one for each usable core; a container's quota limits them."""
     return min(cores(), MAX_WORKERS)
@@ -81,10 +87,3 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sweep.toy import make_model
 
     return make_model(tmp_path_factory.mktemp("toy") / "model")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def done_once():
-    with pytest.MonkeyPatch.context() as patch:
-        everything(patch)
-        yield

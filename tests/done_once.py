@@ -14,11 +14,14 @@ import yaml
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from omegaconf import _utils
 
+from byheart.expansion.rules import by_kind
+
 
 def everything(patch: pytest.MonkeyPatch) -> None:
     quick_yaml(patch)
     quick_files(patch)
     quick_templates(patch)
+    quick_reading(patch)
     patch.setattr(os, "fsync", lambda handle: None)  # it guards against a power cut, which no test makes
     gc.set_threshold(10_000, 50, 50)  # the collector walks all that torch and spaCy loaded
 
@@ -71,3 +74,16 @@ def quick_templates(patch: pytest.MonkeyPatch) -> None:
         return known[key]
 
     patch.setattr(jinja2.Environment, "compile", compile_once)
+
+
+def quick_reading(patch: pytest.MonkeyPatch) -> None:
+    """The sentences of the toy text and of the ham-radio rules are parsed once."""
+    read, known = by_kind.ask_facts, dict[bytes, dict]()
+
+    def ask_once(*given):
+        key = pickle.dumps([list(each.items()) for each in given])
+        if key not in known:
+            known[key] = read(*given)
+        return {fact: list(asked) for fact, asked in known[key].items()}
+
+    patch.setattr(by_kind, "ask_facts", ask_once)
