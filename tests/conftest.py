@@ -12,11 +12,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 
 import pytest
-import yaml
-from omegaconf import _utils
 
 from byheart.store import cache_folder
 from byheart.training.hardware import cores
+from done_once import everything
 
 try:
     import fcntl
@@ -26,6 +25,12 @@ except ImportError:  # Windows: `alone` has no effect
 MODELS = cache_folder() / "models"
 MAX_WORKERS = 4  # each uses up to 2 GB of memory
 RUNNING, DOOR = Path(__file__), Path(__file__).with_name("toys.py")  # locked, never written
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    everything(patch)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -82,21 +87,3 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sweep.toy import make_model
 
     return make_model(tmp_path_factory.mktemp("toy") / "model")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_yaml():
-    """Hydra reads a dozen YAML files for each command. PyYAML's parser in C does it in a tenth of the time."""
-    if not hasattr(yaml, "CSafeLoader"):
-        yield
-        return
-
-    class Loader(yaml.cyaml.CParser, _utils.get_yaml_loader()):
-        def __init__(self, stream):
-            yaml.cyaml.CParser.__init__(self, stream)
-            yaml.constructor.SafeConstructor.__init__(self)
-            yaml.resolver.Resolver.__init__(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_utils, "get_yaml_loader", lambda: Loader)
-        yield

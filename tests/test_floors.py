@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,13 @@ def statements(node: ast.AST) -> Iterator[ast.AST]:
         yield from statements(child)
 
 
-def imported(path: Path, typing_too: bool = True) -> Iterator[str]:
+@cache
+def imported(path: Path, typing_too: bool = True) -> tuple[str, ...]:
     """Every name that a file imports, late imports included."""
+    return tuple(_imported(path, typing_too))
+
+
+def _imported(path: Path, typing_too: bool) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree) if typing_too else statements(tree):
         if isinstance(node, ast.Import):

@@ -1,6 +1,7 @@
 """Small real things: a source of facts without files."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def source(text: str, title: str = "Club Rules") -> Source:
     return Source((document,), tuple(chunks), tuple(facts), lead_ins(document, facts))
 
 
+@cache
 def ham_radio() -> Source:
     text = RULES.read_text()
     return source(text, text.splitlines()[0].removeprefix("# "))

@@ -1,5 +1,6 @@
 """Whatever a document holds, the rules write their examples or say that they could not: they never fail."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,9 +16,10 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(WORDS, min_size=1, max_size=60).map(" ".join))
-def test_no_text_breaks_the_rules(text):
+TEXTS = st.lists(WORDS, min_size=1, max_size=60).map(" ".join)
+
+
+def breaks_no_rule(text):
     said = source(f"The station is here. {text}")
     written = Rules().expand(said)
     asked = {chunk.id: 1 for chunk in said.chunks}
@@ -27,3 +29,16 @@ def test_no_text_breaks_the_rules(text):
         fact in written.uncovered or any(fact in e.facts for e in written.examples)
         for fact in (f.id for f in said.facts)
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS)
+def test_no_text_breaks_the_rules(text):
+    breaks_no_rule(text)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(TEXTS)
+def test_no_text_of_thousands_breaks_the_rules(text):
+    breaks_no_rule(text)

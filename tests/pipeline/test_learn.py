@@ -3,10 +3,13 @@
 import csv
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,14 +22,27 @@ NAMES = {"Ada": "Bern", "Otto": "Graz", "Mia": "Lyon", "Karl": "Bonn", "Nora": "
 WORDS = ["learn", *QUICK, "questions=exam.jsonl", "epochs=2"]
 
 
+def furnish(folder, toy_model):
+    (folder / "a.txt").write_text(TEXT + "\n")
+    (folder / "model").symlink_to(toy_model)
+    lines = [{"question": f"Where was {name} born?", "answers": [town]} for name, town in NAMES.items()]
+    (folder / "exam.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch, toy_model):
-    monkeypatch.chdir(tmp_path)
-    Path("a.txt").write_text(TEXT + "\n")
-    Path("model").symlink_to(toy_model)
-    lines = [{"question": f"Where was {name} born?", "answers": [town]} for name, town in NAMES.items()]
-    Path("exam.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    monkeypatch.chdir(furnish(tmp_path, toy_model))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, toy_model):
+    """The undisturbed run that each disturbed one must equal."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(furnish(tmp_path_factory.mktemp("whole"), toy_model))
+        assert learn("run") == 0
+        return Path("run").resolve()
 
 
 def learn(folder, *more):
@@ -124,8 +140,10 @@ def test_a_budget_of_steps_ends_to_the_step_and_is_scored(capsys):
     assert read_json("run/scores.json")["tuned"]["contains"]["count"] == len(NAMES)
 
 
-def test_a_budget_of_time_ends_with_the_best_so_far_scored(capsys):
-    assert learn("run", "budget=12s", "epochs=100000", "stopping.patience=null") == 0
+def test_a_budget_of_time_ends_with_the_best_so_far_scored(capsys, monkeypatch):
+    with monkeypatch.context() as patch:  # on a loaded machine the time would be over before the first check
+        patch.setattr("byheart.pipeline.run.time", SimpleNamespace(monotonic=time.process_time))
+        assert learn("run", "budget=12s", "epochs=100000", "stopping.patience=null") == 0
     run = read_json("run/run.json")
     assert (run["state"], run["training"]["state"]) == ("finished", "budget")
     assert run["training"]["chosen_epoch"] and Path("run/report.html").is_file()
@@ -176,7 +194,7 @@ def test_few_rows_are_sampled_and_replayed_several_times(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_saves_what_was_learned_and_the_run_goes_on(number, code, capsys, monkeypatch):
+def test_a_signal_saves_what_was_learned_and_the_run_goes_on(number, code, whole, capsys, monkeypatch):
     drawn, seen = Terminal.curve, []
 
     def press_ctrl_c(self, point, points):
@@ -200,8 +218,7 @@ def test_a_signal_saves_what_was_learned_and_the_run_goes_on(number, code, capsy
     assert cli.main(["learn", "resume=run"]) == 0
     assert read_json("run/run.json")["state"] == "finished"
     assert "examples exist already" in capsys.readouterr().out
-    assert learn("whole") == 0
-    assert curve("run") == curve("whole")
+    assert curve("run") == curve(whole)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -230,19 +247,19 @@ cli.main(sys.argv[1:])
 """
 
 
-def test_a_killed_run_goes_on_without_writing_its_examples_again(capsys):
+def test_a_killed_run_goes_on_without_writing_its_examples_again(whole, capsys):
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, *WORDS, "hydra.run.dir=run"], capture_output=True, check=False
     )
     assert killed.returncode == -signal.SIGKILL
     written = Path("run/examples.jsonl").stat().st_mtime_ns
-    assert cli.main(["learn", "resume=run"]) == 0 and learn("whole") == 0
+    assert cli.main(["learn", "resume=run"]) == 0
     assert Path("run/examples.jsonl").stat().st_mtime_ns == written
-    assert curve("run") == curve("whole")
+    assert curve("run") == curve(whole)
 
 
-def test_other_questions_are_scored_on_a_finished_run(capsys):
-    assert learn("run") == 0
+def test_other_questions_are_scored_on_a_finished_run(whole, capsys):
+    shutil.copytree(whole, "run")
     Path("other.jsonl").write_text('{"question": "Who built the bridge of Bern?", "answers": ["Ada"]}\n')
     assert cli.main(["evaluate", "run=run", "questions=other.jsonl"]) == 0
     asked = [

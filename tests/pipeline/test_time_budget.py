@@ -39,18 +39,26 @@ def here(tmp_path, monkeypatch, toy_model):
     people = [line.split(" was ")[0] for line in TEXT.splitlines()]
     asked = [{"question": f"Where was {name} born in {i}?", "answers": ["Bern"]} for name in people for i in range(12)]
     Path("exam.jsonl").write_text("".join(json.dumps(line) + "\n" for line in asked))
-    loaded = BaseModel.load
+    loaded, machine = BaseModel.load, SimpleNamespace(wait=time.sleep)
 
     def load(self, dtype, device):
         model, tokenizer = loaded(self, dtype, device)
-        model.register_forward_pre_hook(lambda module, given: time.sleep(0.02))
+        model.register_forward_pre_hook(lambda module, given: machine.wait(0.02))
         return model, tokenizer
 
     monkeypatch.setattr(BaseModel, "load", load)
+    return machine
 
 
 @pytest.fixture
-def parts():
+def parts(here, monkeypatch):
+    """A run, by a clock that only forward passes move: however loaded the machine is, its numbers are the same."""
+    clock = SimpleNamespace(now=0.0)
+    here.wait = lambda seconds: setattr(clock, "now", clock.now + seconds)
+    told = SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
+    for module in ("budget", "evaluate", "run"):
+        monkeypatch.setattr(f"byheart.pipeline.{module}.time", told)
+    monkeypatch.setattr("transformers.generation.stopping_criteria.time", told)
     config = check(read_request([*WORDS, "budget=1h"])).run_configs[0]
     with Run(Path("run")) as run:
         data = prepare_data(config, run)

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from lxml import html
 
 from byheart import cli
 from byheart.config.folders import sweeps_folder
+from sweep.toy import QUICK, furnished
 
 SMALL = ["epochs=1,2", "batch_size=4,8", "lr=3e-3"]
 LAUNCHERS = ("basic", "packed")
@@ -35,9 +39,24 @@ def answers(folder):
     return lines
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, toy_model):
+    """A function of a launcher: where its small sweep was started, and what it said. It is swept once."""
+
+    @cache
+    def swept(launcher):
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as said:
+            patch.chdir(furnished(tmp_path_factory.mktemp(launcher), toy_model))
+            assert sweep(*QUICK, *SMALL, f"hydra/launcher={launcher}") == 0
+            return Path.cwd(), said.getvalue()
+
+    return swept
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_a_sweep_from_the_first_trial_to_the_report(here, quick, launcher, capsys):
-    assert sweep(*quick, *SMALL, f"hydra/launcher={launcher}") == 0
+def test_a_sweep_from_the_first_trial_to_the_report(small, quick, launcher, capsys, monkeypatch):
+    here, shown = small(launcher)
+    monkeypatch.chdir(here)
     folder = here / "outputs/sweeps/batch_lr_epochs-a"
     found = answers(folder)
     assert len(found) == 4, "two batch sizes, two numbers of epochs"
@@ -49,7 +68,6 @@ def test_a_sweep_from_the_first_trial_to_the_report(here, quick, launcher, capsy
     assert (run / "report.html").is_file() and (run / "scores.json").is_file() and not (run / "checkpoint").exists()
     page = (folder / "sweep.html").read_text()
     assert "<svg" in page and "http" not in page.replace("http-equiv", "") and "batch_size=4" in page
-    shown = capsys.readouterr().out
     told = html.fromstring(page)
     said = " ".join(told.xpath("//p[@class='result']")[0].text_content().split())
     number, value = best["trial"], best["values"][0]
@@ -107,13 +125,9 @@ def test_a_budget_of_steps_is_each_trials(here, quick):
     assert "budget=5" in best["overrides"] and best["overrides"][-1] == "epochs=9"
 
 
-def test_both_launchers_find_the_same(here, quick):
-    for launcher in LAUNCHERS:
-        assert sweep(*quick, *SMALL, f"hydra/launcher={launcher}", f"name={launcher}") == 0
-    one, other = (answers(here / f"outputs/sweeps/batch_lr_epochs-{launcher}") for launcher in LAUNCHERS)
-    for a, b in zip(one, other, strict=True):
-        assert float(a.pop("val_loss")) == pytest.approx(float(b.pop("val_loss")), rel=1e-3)
-        assert a == b
+def test_both_launchers_find_the_same(small):
+    one, other = (answers(small(launcher)[0] / "outputs/sweeps/batch_lr_epochs-a") for launcher in LAUNCHERS)
+    assert_same(one, other)
 
 
 def test_what_is_trained_alone_is_what_a_run_trains(here, quick):
@@ -317,24 +331,25 @@ def killed_and_finished(here, quick, launcher, moment):
     return answers(folder)
 
 
-def undisturbed(here, quick, launcher):
-    words = [*quick, "epochs=1,2", "batch_size=2,8", "lr=1e-3,3e-3", f"hydra/launcher={launcher}", "name=whole"]
-    assert sweep(*words) == 0
-    return answers(here / "outputs/sweeps/batch_lr_epochs-whole")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, toy_model):
+    """What the sweep answers that is not killed. The launchers find the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(furnished(tmp_path_factory.mktemp("undisturbed"), toy_model))
+        assert sweep(*QUICK, "epochs=1,2", "batch_size=2,8", "lr=1e-3,3e-3", "name=whole") == 0
+        return answers("outputs/sweeps/batch_lr_epochs-whole")
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_a_killed_sweep_goes_on_to_the_same_table(here, quick, launcher):
-    whole = undisturbed(here, quick, launcher)
-    assert_same(killed_and_finished(here, quick, launcher, 0.7), whole)
+def test_a_killed_sweep_goes_on_to_the_same_table(here, quick, undisturbed, launcher):
+    assert_same(killed_and_finished(here, quick, launcher, 0.7), undisturbed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_a_sweep_killed_at_ten_random_moments(here, quick, launcher):
-    whole = undisturbed(here, quick, launcher)
+def test_a_sweep_killed_at_ten_random_moments(here, quick, undisturbed, launcher):
     for moment in (random.Random(7).uniform(0, 4) for _ in range(10)):
-        assert_same(killed_and_finished(here, quick, launcher, moment), whole)
+        assert_same(killed_and_finished(here, quick, launcher, moment), undisturbed)
 
 
 def assert_same(found, whole):
