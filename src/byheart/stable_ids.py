@@ -38,6 +38,8 @@ ADDED: dict[str, dict[str, Any]] = {
         "quantization": None,
     },
     "byheart.model.adapter.Lora": {"experts": False},
+    "byheart.teacher.batch.Batch": {"bytes_per_token": 50},
+    "byheart.teacher.openai.OpenAI": {"bytes_per_token": 1000},
     "byheart.training.trainer.Trainer": {"gradient_checkpointing": ("auto", False)},
 }
 

@@ -5,14 +5,17 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
+from typing import TypeVar
 
 from byheart.documents.languages.tokens import count_tokens
 from byheart.errors import UserError
 from byheart.locks import ProcessLock
+from byheart.outside import outside_count, outside_text
 from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request, Requests
 from byheart.teacher.cache import AnswerCache
 from byheart.teacher.prices import Prices
 
+Outcome = TypeVar("Outcome", Reply, Failure)
 LOOK_S = 0.25  # at least, between two looks for answers that another process waits for
 TEMPLATE_TOKENS = 12  # of a chat template around a system and a user message, about
 
@@ -101,7 +104,7 @@ class AskSession:
             # After the claim: an answer may have come between our last look and it.
             found = self.cache.find(open_keys)
             for key, reply in found.items():
-                self.deliver(key, reply)
+                self.deliver(key, cleaned(reply))
             if send := {key: self.waiting[key] for key in open_keys if key in mine and key not in found}:
                 self.update(note="")
                 return send
@@ -118,7 +121,7 @@ class AskSession:
 
     def ended(self, key: str, outcome: Reply | Failure) -> None:
         """Save an answer, then deliver it; or note a failure."""
-        now = self.progress
+        outcome, now = cleaned(outcome), self.progress
         in_flight = max(0, now.in_flight - 1)
         if isinstance(outcome, Failure):
             places = self.places[key]
@@ -141,6 +144,7 @@ class AskSession:
 
     def update(self, **changes: int | str) -> None:
         """Change fields of the progress, and report it."""
+        changes = {name: outside_text(each) if isinstance(each, str) else each for name, each in changes.items()}
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
         self.on_progress(self.progress)
 
@@ -162,6 +166,20 @@ class AskSession:
             self.on_reply(place, own)
 
 
+def cleaned(outcome: Outcome) -> Outcome:
+    """The outcome as it may be kept and shown: without a key, a lone surrogate, or a count that cannot be."""
+    if isinstance(outcome, Failure):
+        return replace(outcome, reason=outside_text(outcome.reason))
+    return replace(
+        outcome,
+        text=outside_text(outcome.text),
+        input_tokens=outside_count(outcome.input_tokens),
+        output_tokens=outside_count(outcome.output_tokens),
+        finish_reason=outside_text(outcome.finish_reason),
+        notes=tuple(map(outside_text, outcome.notes)),
+    )
+
+
 @contextmanager
 def ask_session(
     fingerprint: str, requests: Requests, on_reply: OnReply, on_progress: OnProgress, prices: Prices
@@ -172,7 +190,7 @@ def ask_session(
         with closing(session.claims):
             for key, reply in cache.find(list(session.waiting)).items():
                 del session.waiting[key]
-                session.deliver(key, reply)
+                session.deliver(key, cleaned(reply))
             session.update()
             yield session
 
