@@ -52,7 +52,12 @@ SENTENCES = [
 ]
 PAIRS = [
     {"fact": 1, "angle": "simple", "question": "When does the club meet?", "answer": "On Mondays at 7 p.m."},
-    {"fact": [2], "angle": "detailed", "question": "What does a member pay?", "answer": "A member pays 20 euros a year."},
+    {
+        "fact": [2],
+        "angle": "detailed",
+        "question": "What does a member pay?",
+        "answer": "A member pays 20 euros a year.",
+    },
     {"fact": "3", "angle": "reverse", "question": "Who reports in March?", "answer": "The treasurer."},
     {"question": "Wie viel kostet es? 東京 é", "answer": 'He said "20" \\ \n euros'},
 ]
@@ -71,7 +76,19 @@ GOOD = [
     "The club meets on Mondays at 7 p.m. in the town hall. A member pays 20 euros.",
 ]  # fmt: skip
 ODD_NUMBERS = [
-    *("1e999", "-1e999", "NaN", "Infinity", "-Infinity", "1" * 5000, "0." + "3" * 5000, "1e-999", "-0", "1E400", "0x10"),
+    *(
+        "1e999",
+        "-1e999",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1" * 5000,
+        "0." + "3" * 5000,
+        "1e-999",
+        "-0",
+        "1E400",
+        "0x10",
+    ),
     *("99999999999999999999", "1.7976931348623157e308", "true", "null", "[]", "{}", '""', "01", "1_000", "-", "."),
 ]
 ODD = [
@@ -100,12 +117,31 @@ def grown(dice: random.Random, depth: int = 0) -> str:
     """A sentence of the grammar: nearly JSON."""
     kind = dice.random()
     if depth > 5 or kind < 0.25:
-        return dice.choice([*ODD_NUMBERS, '"' + dice.choice(ODD) + '"', json.dumps(dice.choice(PAIRS)), dice.choice(ODD)])
+        return dice.choice(
+            [*ODD_NUMBERS, '"' + dice.choice(ODD) + '"', json.dumps(dice.choice(PAIRS)), dice.choice(ODD)]
+        )
     inner = [grown(dice, depth + 1) for _ in range(dice.randint(0, 4))]
     if kind < 0.6:
-        names = ["question", "answer", "fact", "q", "a", "pairs", "questions", "answers", "pair", "supported", "why", "angle"]
+        names = [
+            "question",
+            "answer",
+            "fact",
+            "q",
+            "a",
+            "pairs",
+            "questions",
+            "answers",
+            "pair",
+            "supported",
+            "why",
+            "angle",
+        ]
         colon = lambda: dice.choice([":", ":", ":", ": ", " ", "=", "::"])  # noqa: E731
-        return "{" + ",".join(f'"{dice.choice(names)}"{colon()}{each}' for each in inner) + dice.choice(["}", "}", "", "]"])
+        return (
+            "{"
+            + ",".join(f'"{dice.choice(names)}"{colon()}{each}' for each in inner)
+            + dice.choice(["}", "}", "", "]"])
+        )
     if kind < 0.8:
         return "[" + dice.choice([",", ",", " ", ",,"]).join(inner) + dice.choice(["]", "]", "", "}"])
     return "".join(inner)
@@ -128,7 +164,9 @@ def spoilt(dice: random.Random) -> str:
             text = text[:at] + text[at:to] * dice.choice([2, 5, 200]) + text[to:]
         elif way == 5:
             times = dice.choice([5, 50, 900, 2000, 20_000])
-            opening, closing = dice.choice([("[", "]"), ('{"a":', "}"), ('[{"a":', "}]"), ("<think>", "</think>"), ('"', '"')])
+            opening, closing = dice.choice(
+                [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]"), ("<think>", "</think>"), ('"', '"')]
+            )
             text = opening * times + text + closing * dice.choice([times, times - 1, 0])
         elif way == 6:
             text = text[:at] + spellings(dice) + text[at:]
@@ -151,10 +189,14 @@ def body_of(dice: random.Random) -> tuple[int, dict[str, str], str]:
         return status, wait, said
     odd = lambda good: dice.choice(ODD_NUMBERS) if dice.random() < 0.1 else good  # noqa: E731
     content = odd(json.dumps(text) if dice.random() < 0.9 else json.dumps([{"type": "text", "text": text}]))
-    finish = odd(json.dumps(dice.choice(["stop", "length", "content_filter", spellings(dice), "\ud800", {"a": [text]}])))
+    finish = odd(
+        json.dumps(dice.choice(["stop", "length", "content_filter", spellings(dice), "\ud800", {"a": [text]}]))
+    )
     tokens = odd("12"), odd("34")
     body = f'{{"model": {json.dumps(spellings(dice))}, "choices": [{{"index": 0, "message": {{"content": {content}}}, '
-    body += f'"finish_reason": {finish}}}], "usage": {{"prompt_tokens": {tokens[0]}, "completion_tokens": {tokens[1]}}}}}'
+    body += (
+        f'"finish_reason": {finish}}}], "usage": {{"prompt_tokens": {tokens[0]}, "completion_tokens": {tokens[1]}}}}}'
+    )
     if dice.random() < 0.1:
         body = "".join(f'data: {{"choices": [{{"delta": {{"content": {json.dumps(text[n : n + 9])}}}}}]}}\n\n' for n in range(0, min(len(text), 9000), 9))  # fmt: skip
         body += dice.choice(["data: [DONE]\n", "", "data: [DONE"])
@@ -183,7 +225,9 @@ class Fuzzed:
             results = session.results()
         with ask_session(self.fingerprint, requests, on_reply, on_progress, Prices(1.0, 1.0)) as session:
             for place, reply in session.outcomes.items():
-                assert (reply.text, reply.input_tokens) == (results[place].text, results[place].input_tokens), "cached alike"
+                assert (reply.text, reply.input_tokens) == (results[place].text, results[place].input_tokens), (
+                    "cached alike"
+                )
         return results
 
     def problems(self):
@@ -213,10 +257,18 @@ def one(seed: int, folder: Path) -> str:
         parse_objects(text)
         why_empty(Reply(text, 0, 0, False, "stop"))
     line = json.dumps({"custom_id": "k-ts", "response": {"status_code": 200, "body": "BODY"}})
-    for _ in read_lines(line.replace('"BODY"', responses[0][2]).encode("utf-8", "replace") + b"\n" + responses[0][2].encode("utf-8", "replace")):
+    for _ in read_lines(
+        line.replace('"BODY"', responses[0][2]).encode("utf-8", "replace")
+        + b"\n"
+        + responses[0][2].encode("utf-8", "replace")
+    ):
         pass  # fmt: skip
     gates = Filters(judge=dice.random() < 0.5)
-    kind = Rewrites(max_attempts=1) if dice.random() < 0.25 else Ladder(max_attempts=1, rungs=2, examples_per_fact=2, gates=gates)
+    kind = (
+        Rewrites(max_attempts=1)
+        if dice.random() < 0.25
+        else Ladder(max_attempts=1, rungs=2, examples_per_fact=2, gates=gates)
+    )
     try:
         written = kind.expand(source(teacher))
     except UserError as error:

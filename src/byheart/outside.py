@@ -80,7 +80,8 @@ def _bare(text: str) -> str:
 
 def _letter(found: re.Match[str]) -> str:
     spelled = found[1] or found[2] or found[3] or found[4]
-    return chr(int(spelled, 16)) if spelled else chr(int(found[5])) if found[5] else ""
+    letter = chr(int(spelled, 16)) if spelled else chr(int(found[5])) if found[5] else ""
+    return "" if _BLANK.match(letter) else letter
 
 
 def _places(text: str) -> tuple[list[int], list[int]]:

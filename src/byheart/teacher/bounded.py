@@ -34,7 +34,7 @@ class _Counted(httpx2.AsyncByteStream):
     """A stream of bytes that ends with TooLong."""
 
     def __init__(self, pieces: AsyncIterable[bytes], most: int, close: Callable[[], Awaitable[None]]):
-        self.pieces, self.most, self.aclose = pieces, most, close  # type: ignore[method-assign]
+        self.pieces, self.most, self.close = pieces, most, close
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
@@ -44,6 +44,9 @@ class _Counted(httpx2.AsyncByteStream):
                 raise TooLong(self.most)
             yield piece
             await asyncio.sleep(0)  # else a server that is fast enough keeps time-outs and other requests waiting
+
+    async def aclose(self) -> None:
+        await self.close()
 
 
 async def bound_body(response: httpx2.Response) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar
 
 from byheart.documents.languages.tokens import count_tokens
 from byheart.errors import UserError
@@ -15,7 +14,6 @@ from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcome
 from byheart.teacher.cache import AnswerCache
 from byheart.teacher.prices import Prices
 
-Outcome = TypeVar("Outcome", Reply, Failure)
 LOOK_S = 0.25  # at least, between two looks for answers that another process waits for
 TEMPLATE_TOKENS = 12  # of a chat template around a system and a user message, about
 
@@ -121,14 +119,15 @@ class AskSession:
 
     def ended(self, key: str, outcome: Reply | Failure) -> None:
         """Save an answer, then deliver it; or note a failure."""
-        outcome, now = cleaned(outcome), self.progress
+        now = self.progress
         in_flight = max(0, now.in_flight - 1)
         if isinstance(outcome, Failure):
             places = self.places[key]
-            self.outcomes.update(dict.fromkeys(places, outcome))
+            self.outcomes.update(dict.fromkeys(places, Failure(outside_text(outcome.reason))))
             self.claims.release(key)
             self.update(in_flight=in_flight, failed=now.failed + len(places), done=now.done + len(places))
             return
+        outcome = cleaned(outcome)
         self.cache.keep(key, self.fingerprint, self.waiting[key], outcome)
         tokens = now.input_tokens + outcome.input_tokens, now.output_tokens + outcome.output_tokens
         self.progress = replace(
@@ -166,17 +165,15 @@ class AskSession:
             self.on_reply(place, own)
 
 
-def cleaned(outcome: Outcome) -> Outcome:
-    """The outcome as it may be kept and shown: without a key, a lone surrogate, or a count that cannot be."""
-    if isinstance(outcome, Failure):
-        return replace(outcome, reason=outside_text(outcome.reason))
+def cleaned(reply: Reply) -> Reply:
+    """The reply as it may be kept and shown: without a key, a lone surrogate, or a count that cannot be."""
     return replace(
-        outcome,
-        text=outside_text(outcome.text),
-        input_tokens=outside_count(outcome.input_tokens),
-        output_tokens=outside_count(outcome.output_tokens),
-        finish_reason=outside_text(outcome.finish_reason),
-        notes=tuple(map(outside_text, outcome.notes)),
+        reply,
+        text=outside_text(reply.text),
+        input_tokens=outside_count(reply.input_tokens),
+        output_tokens=outside_count(reply.output_tokens),
+        finish_reason=outside_text(reply.finish_reason),
+        notes=tuple(map(outside_text, reply.notes)),
     )
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from byheart.expansion.from_teacher.objects import closing, values_in
 from byheart.outside import outside_text
@@ -204,7 +205,7 @@ def _in_yaml(text: str) -> list[dict[str, object]]:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        def compose_node(self, parent: object, index: object) -> object:
+        def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):  # a few lines of them are billions of values
                 raise yaml.YAMLError
             return super().compose_node(parent, index)
