@@ -51,6 +51,10 @@ def ask_hub(hub_id: str, revision: str | None = None) -> HubModel:
         at = f"/revision/{quote(revision, safe='')}" if revision else ""
         found = ModelInfo(**_get(f"{constants.ENDPOINT}/api/models/{hub_id}{at}?blobs=True").json())
         config = _get(f"{constants.ENDPOINT}/{hub_id}/resolve/{revision or 'main'}/config.json").json()
+        files = {each.rfilename: int(each.size or 0) for each in found.siblings or ()}
+        total = found.safetensors.total if found.safetensors else None
+        total = total if isinstance(total, int) else None
+        return HubModel(config=config if isinstance(config, dict) else {}, parameters=total, bytes=_download(files))
     except GatedRepoError:
         return HubModel(what="its licence must be accepted on the hub first", fix=f"open {_page(hub_id)}, then {login}")
     except RevisionNotFoundError:
@@ -71,9 +75,6 @@ def ask_hub(hub_id: str, revision: str | None = None) -> HubModel:
         return HubModel(unreached=f"no answer in {TIMEOUT_S:g} s")
     except Exception as error:  # what answers is not the hub, and may say anything
         return HubModel(unreached="no connection" if isinstance(error, httpx2.ConnectError) else type(error).__name__)
-    files = {each.rfilename: each.size or 0 for each in found.siblings or ()}
-    total = found.safetensors.total if found.safetensors else None
-    return HubModel(config=config if isinstance(config, dict) else {}, parameters=total, bytes=_download(files))
 
 
 def _get(address: str) -> "httpx2.Response":
