@@ -14,6 +14,7 @@ from pathlib import Path
 from byheart.errors import Diverged, Problem, Unfinished, UserError
 from byheart.help import Command, overview, page
 from byheart.interrupt import exit_code, on_signals, stop
+from byheart.outside import outside_text
 
 SETTINGS = "[key=value ...]"
 COMMANDS = (
@@ -323,9 +324,9 @@ def _report_bug(words: Sequence[str], error: Exception) -> None:
     """One line for the user; the traceback goes to a file of the run, else to the screen."""
     import traceback
 
-    story = "".join(traceback.format_exception(error))
+    story = outside_text("".join(traceback.format_exception(error)))
     folder = getattr(error, "run_folder", None)
-    print(f"\nbyheart: this is a bug in byheart: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"\nbyheart: this is a bug in byheart: {type(error).__name__}: {outside_text(str(error))}", file=sys.stderr)
     try:
         if not folder:
             raise OSError("the run has no folder yet")

@@ -46,6 +46,8 @@ ADDED: dict[str, dict[str, Any]] = {
         )
     },
     "byheart.evaluation.forgetting.Forgetting": {"probes": None, "sample": 40, "lm_eval": ((), [])},
+    "byheart.teacher.batch.Batch": {"bytes_per_token": 50},
+    "byheart.teacher.openai.OpenAI": {"bytes_per_token": 1000},
     "byheart.training.trainer.Trainer": {"gradient_checkpointing": ("auto", False)},
 }
 

@@ -1,9 +1,10 @@
 """A hub id is asked of the hub before anything is read, paid or loaded: a small server stands for it."""
 
+import gzip
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -39,12 +40,15 @@ def served(answers, monkeypatch):
             if status == "slow":
                 time.sleep(1.0)
                 return
-            self.send_response(status)
-            text = json.dumps(body).encode()
+            self.send_response(200 if status == "drip" else status)
+            text = body if isinstance(body, bytes) else json.dumps(body).encode()
             for name, value in {"Content-Length": str(len(text)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(text)
+            with suppress(ConnectionError):
+                for start in range(0, len(text), 1 if status == "drip" else len(text) or 1):
+                    self.wfile.write(text[start:] if status != "drip" else text[start : start + 1])
+                    time.sleep(0.1 if status == "drip" else 0.0)
 
         do_HEAD = do_GET
 
@@ -163,3 +167,24 @@ def test_the_cache_counts_as_verified_and_the_hub_is_not_asked(monkeypatch, tmp_
         model = BaseModel("Qwen/Some-4B")
         assert not model.problems() and not model.unverified and download_bytes(model, sizes_of(model)) == 0
         assert not any("Some-4B" in path for path in asked)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"[" * 10**6, "RecursionError"), (b"[1]", "TypeError"), (b'{"id": "a/b", "siblings": [{"size": 1e999}]}', "Error"),
+        (b" " * 30_000_000, "ValueError"), (b'{"id": "a/b", "siblings": [{"rfilename": ["a"], "size": 7}]}', "TypeError"),
+        (gzip.compress(b"[]"), "UnicodeDecodeError"),
+    ],
+    ids=["deep", "list", "infinity", "endless", "odd names", "compressed"],
+)  # fmt: skip
+def test_whatever_answers_instead_of_the_hub_did_not_answer(said, why, monkeypatch):
+    with served({"": (200, said, {"Content-Encoding": "gzip"} if said[:2] == b"\x1f\x8b" else {})}, monkeypatch):
+        assert why in ask_hub("a/b").unreached
+
+
+def test_a_hub_that_drips_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(hub, "TIMEOUT_S", 0.3)
+    with served({"": ("drip", b" " * 100, {})}, monkeypatch):
+        began = time.monotonic()
+        assert "no answer in 0.3 s" in ask_hub("a/b").unreached and time.monotonic() - began < 4

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from byheart.outside import outside_text
+
 LOG = "log.txt"
 _GAP = "  "  # between the time of a line and the rest, by which it is known again
 
@@ -69,7 +71,7 @@ class _Log:
             self.said = {line.partition(_GAP)[2] for line in file.read_text(encoding="utf-8").splitlines()}
 
     def add(self, kind: str, source: str, text: str) -> None:
-        line = f"{kind} {source}: {' '.join(text.split())}"
+        line = outside_text(f"{kind} {source}: {' '.join(text.split())}")
         if line in self.said:
             return
         self.said.add(line)

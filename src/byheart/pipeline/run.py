@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from byheart.errors import UserError
+from byheart.outside import outside_text
 from byheart.progress import Event, Progress, RunEnded, StageBegan, StageEnded, Warned, no_progress
 from byheart.store import read_json, write_json
 
@@ -69,7 +70,8 @@ class Run:
             stopped = isinstance(error, KeyboardInterrupt)
             self.record["state"] = "finished" if kind is None else "interrupted" if stopped else "failed"
             if error is not None and not stopped:
-                self.record["error"] = str(error).splitlines()[0] if str(error) else type(error).__name__
+                said = outside_text(str(error))
+                self.record["error"] = said.splitlines()[0] if said else type(error).__name__
         self.send(RunEnded(failed=error is not None))
         self.record["finished"] = datetime.now().isoformat(timespec="seconds")
         try:

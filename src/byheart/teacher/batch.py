@@ -10,13 +10,24 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from byheart.errors import ABOVE_0, Problem, wrong_numbers
+from byheart.outside import keep_secret, outside_count, outside_text
 from byheart.teacher.base import ComeBack, Failure, OnProgress, OnReply, Outcomes, Reply, Requests, TeacherError, ignore
-from byheart.teacher.batch_lines import SubmittedBatch, content_id, in_files, read_lines, write_line
+from byheart.teacher.batch_lines import (
+    LONGEST,
+    NAME,
+    NUMBER,
+    SubmittedBatch,
+    content_id,
+    in_files,
+    is_sound,
+    read_lines,
+    write_line,
+)
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.openai import run_async
 from byheart.teacher.response import BROKEN, NO_MONEY, Fatal, Refused, Response, Retry
@@ -29,9 +40,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000  # in one file, as OpenAI takes it
 WINDOW: Final = "24h"  # the only one that there is
-NAME, NUMBER = "byheart", "byheart_try"  # in a batch's metadata: its content id, and which try of its requests it is
 FIRST_LOOK_S, LONGEST_LOOK_S = 5.0, 300.0  # between two looks at a batch under way
 AGAIN_S = 60.0  # after a batch that failed as a whole, times two for each try
+LONGEST_EXCHANGE_S = 3600.0  # one file up or down
 PATIENCE_S = 900.0  # with a server that is unreachable, busy or answers with invalid bodies
 LISTED_LATE_S = 5.0  # a batch may be listed a moment after it was made
 LOOK_BACK_S = 32 * 86400.0  # older batches have lost their files
@@ -45,6 +56,7 @@ class Batch(Endpoint):
     wait: bool = True  # False: submit, and stop
     requests_per_batch: int = MOST_REQUESTS
     timeout_s: float = 180.0  # of silence, in one exchange
+    bytes_per_token: int = 50  # of a file of answers, at most, for each token asked for
     answers_soon: ClassVar[bool] = False
 
     def _wrong_values(self) -> list[Problem]:
@@ -54,6 +66,7 @@ class Batch(Endpoint):
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends the wait, not the batch: the same command collects its answers later."""
+        keep_secret(self.key)
         with ask_session(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
             if session.waiting:
                 run_async(BatchClient(self, session).run)
@@ -115,10 +128,10 @@ class BatchClient:
                     keys = [key for key in self.open if key in remembered[content]]
                     new |= {content_id(some): some for some in self._groups(keys)}
             for content, record in found.items():
-                number = int((record.metadata or {}).get(NUMBER) or 0) if content in remembered else 0
                 if content not in remembered:
                     self.session.cache.remember_batch(content, self.options.fingerprint, new[content])
-                self.batches.append(SubmittedBatch(content, remembered.get(content) or new[content], number, record))
+                batch = SubmittedBatch(content, remembered.get(content) or new[content], 0, record)
+                self.batches.append(replace(batch, number=batch.tries) if content in remembered else batch)
             for content, keys in new.items():
                 if content not in found:
                     self.batches.append(await self._submit(content, keys))
@@ -174,7 +187,10 @@ class BatchClient:
         found: dict[str, ServerBatch] = {}
         seen: set[str] = set()
         async for batch in self.client.batches.list(limit=100):
-            if batch.id in seen or (batch.created_at or 0) < time.time() - LOOK_BACK_S:
+            if not is_sound(batch):
+                continue
+            made = batch.created_at if isinstance(batch.created_at, int | float) else 0
+            if batch.id in seen or made < time.time() - LOOK_BACK_S:
                 break
             seen.add(batch.id)
             content = (batch.metadata or {}).get(NAME, "")
@@ -206,7 +222,7 @@ class BatchClient:
         """Deliver its answers. A request without one stays open, until it was tried MOST_TRIES times."""
         end: Fatal | None = None
         for file in (batch.record.output_file_id, batch.record.error_file_id):
-            for key, without, response in read_lines(await self._content(file) if file else b"", self.options.scrubbed):
+            for key, without, response in read_lines(await self._content(file, batch) if file else b""):
                 if key in self.open:
                     end = self._take(key, without, response) or end
         whole = self._read_failure(batch)
@@ -249,9 +265,11 @@ class BatchClient:
         if batch.record.status != "failed":
             return ""
         words = []
-        for error in getattr(batch.record.errors, "data", None) or []:
-            said = self.options.scrubbed(f"{error.message or 'no reason given'} ({error.code})")
-            line = error.line
+        errors = getattr(batch.record.errors, "data", None)
+        for error in errors if isinstance(errors, list) else []:
+            message, code, line = (getattr(error, name, None) for name in ("message", "code", "line"))
+            said = message[:LONGEST] if isinstance(message, str) and message else "no reason given"
+            said += f" ({code[:LONGEST]})" if isinstance(code, str) else ""
             if isinstance(line, int) and 1 <= line <= len(batch.keys) and batch.keys[line - 1] in self.open:
                 self._end(batch.keys[line - 1], Failure(f"the server refused the request: {said}"))
             else:
@@ -263,12 +281,19 @@ class BatchClient:
         del self.open[key]
         self.session.ended(key, outcome)
 
-    async def _content(self, file: str) -> bytes:
+    async def _content(self, file: str, batch: SubmittedBatch) -> bytes:
         import openai
+
+        from byheart.teacher.bounded import OTHER_BYTES, at_most
+
+        waiting = self.session.waiting
+        known = [waiting[key].max_tokens for key in batch.keys if key in waiting]
+        most = OTHER_BYTES + self.options.bytes_per_token * max(known, default=0) * len(batch.keys)
 
         async def read() -> bytes:
             try:
-                return bytes((await self.client.files.content(file)).content)
+                with at_most(most):
+                    return bytes((await self.client.files.content(file)).content)
             except openai.NotFoundError:  # the server has deleted it: its requests stay open
                 return b""
 
@@ -280,20 +305,23 @@ class BatchClient:
         """The result of the call, repeated for at most PATIENCE_S. Raises TeacherError where that does not help."""
         import openai
 
+        from byheart.teacher.bounded import TooLong
+
         began, tries = time.monotonic(), 0
         while True:
             try:
-                said = await act()
-                if isinstance(said, bytes | dict) or getattr(said, "id", None):
+                async with asyncio.timeout(LONGEST_EXCHANGE_S):  # the client's own is for silence
+                    said = await act()
+                if isinstance(said, bytes | dict) or is_sound(said):
                     return said
                 response: Response = Retry(BROKEN, "200 with an unexpected body")
-            except (TimeoutError, openai.APIStatusError, openai.APIConnectionError) as error:
+            except (TimeoutError, TooLong, openai.APIStatusError, openai.APIConnectionError) as error:
                 response = read_exception(error, self.options, self.options.timeout_s)
                 if isinstance(error, openai.APIStatusError) and error.status_code in (404, 405):
                     fix = "check that this server has /v1/files and /v1/batches, or use teacher=openai, which sends each request alone"
                     response = Fatal(f"no such address ({error.status_code})", fix)
-            except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
-                response = Retry(BROKEN, self.options.scrubbed(f"200 with an unexpected body: {error}"))
+            except Exception as error:  # whatever the client makes of a stranger's text
+                response = Retry(BROKEN, f"200 with an unexpected body: {type(error).__name__} {str(error)[:LONGEST]}")
             if isinstance(response, Fatal):
                 raise self._over(response.reason, response.fix)
             if isinstance(response, Refused):
@@ -313,8 +341,9 @@ class BatchClient:
     def _state(self) -> str:
         """ "2 batches: in_progress, validating; 120 of 500 answered"."""
         counts = [batch.record.request_counts for batch in self.batches if batch.record.request_counts]
-        done = sum((count.completed or 0) + (count.failed or 0) for count in counts)
-        states = ", ".join(sorted({batch.record.status for batch in self.batches}))
+        ended = [getattr(count, name, 0) for count in counts for name in ("completed", "failed")]
+        done = sum(map(outside_count, ended))
+        states = ", ".join(sorted({str(batch.record.status) for batch in self.batches}))
         total = sum(len(batch.keys) for batch in self.batches)
         number = "1 batch" if len(self.batches) == 1 else f"{len(self.batches)} batches"
         return f"{number} under way ({states}), {done:,} of {total:,} answered"
@@ -323,7 +352,7 @@ class BatchClient:
         ids = ", ".join(batch.record.id for batch in self.batches[:3])
         where = f"teacher {self.options.model} at {self.options.address}"
         fix = f"run the same command again later: it collects the answers; saved so far: {self.session.saved:,}"
-        return ComeBack(Problem(self._state(), where, ids, fix))
+        return ComeBack(Problem(outside_text(self._state()), where, outside_text(ids), fix))
 
     def _over(self, reason: str, fix: str) -> TeacherError:
         return over(self.options, reason, fix, self.session.saved)

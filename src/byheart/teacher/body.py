@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 _EVENT = re.compile(r"data:[ \t]?(.*)")
 _OTHER = re.compile(r":|(?:event|id|retry):|\s*$")  # comments and fields of events without an answer in them
 _DECODER = json.JSONDecoder()
+NOT_JSON = (ValueError, RecursionError)  # also too many digits, and too many brackets
 DONE = "[DONE]"
 TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
@@ -16,7 +17,7 @@ def read_body(body: str) -> object | None:
     text = body.strip()
     try:
         value, end = _DECODER.raw_decode(text)
-    except ValueError:
+    except NOT_JSON:
         return _joined(_events(text))
     behind = _events(text[end:])
     return value if not text[end:].strip() or (behind is not None and set(behind) <= {DONE}) else None
@@ -59,7 +60,7 @@ def _objects(events: Sequence[str]) -> Iterator[dict[str, object]]:
     for event in events:
         try:
             value = json.loads(event)
-        except ValueError:
+        except NOT_JSON:
             continue
         if isinstance(value, dict):
             yield value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from byheart.errors import AT_LEAST_0, Problem, gather, wrong_numbers
+from byheart.errors import AT_LEAST_0, AT_LEAST_1, Problem, gather, wrong_numbers
 from byheart.store import content_key
 from byheart.teacher.base import NO_KEY, Estimate, Request
 from byheart.teacher.prices import Prices, usual_prices
@@ -20,6 +20,7 @@ OPENAI = "https://api.openai.com/v1"
 OWN_KEY = "OPENAI_API_KEY"
 LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 CONNECT_S = 20.0
+SPARE_BYTES = 100_000  # of a body beside the tokens of its answer
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ class Endpoint:
     price_out: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)  # more of the request's body
     server: str | None = None  # used instead of base_url in cache keys
+    bytes_per_token: int = 1000  # of a body, at most, for each token asked for; an event of a stream takes some 300
     answers_soon: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         gather(self._wrong_values())
 
     def _wrong_values(self) -> list[Problem]:
-        found = wrong_numbers(self, "teacher", {"price_in": AT_LEAST_0, "price_out": AT_LEAST_0})
+        checks = {"price_in": AT_LEAST_0, "price_out": AT_LEAST_0, "bytes_per_token": AT_LEAST_1}
+        found = wrong_numbers(self, "teacher", checks)
         if not self.model.strip():
             found.append(Problem("must be set", "teacher.model", fix="teacher.model=NAME, as the server names it"))
         if reserved := {"messages", "model", "n", "stream", "temperature", "max_tokens"} & set(self.extra):
@@ -100,9 +103,9 @@ class Endpoint:
         """The secret, or "none" for servers that need no key."""
         return (os.environ.get(self._key_name or "", "") if self._key_name else "").strip() or "none"
 
-    def scrubbed(self, text: str) -> str:
-        """Without the key: some servers repeat it in their errors."""
-        return text.replace(self.key, "****") if len(self.key) >= 8 else text
+    def most_bytes(self, max_tokens: int) -> int:
+        """The longest body for an answer of so many tokens."""
+        return SPARE_BYTES + self.bytes_per_token * max_tokens
 
     @property
     def fingerprint(self) -> str:
@@ -142,8 +145,11 @@ class Endpoint:
         import httpx2
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
+        from byheart.teacher.bounded import bound_body
+
         timeout = Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
         # The client waits for a free connection under the same timeout: as many as are ever used at once.
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-        http = DefaultAsyncHttpxClient(timeout=timeout, limits=limits, trust_env=not self.is_local)
+        hooks = {"response": [bound_body]}
+        http = DefaultAsyncHttpxClient(timeout=timeout, limits=limits, trust_env=not self.is_local, event_hooks=hooks)
         return AsyncOpenAI(api_key=self.key, base_url=self.address, max_retries=0, timeout=timeout, http_client=http)

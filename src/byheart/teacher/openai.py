@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from byheart.errors import ABOVE_0, AT_LEAST_0, AT_LEAST_1, Problem, wrong_numbers
+from byheart.outside import keep_secret
 from byheart.teacher.base import OnProgress, OnReply, Outcomes, Request, Requests, ignore
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.sender import RateLimiter, RequestSender, Window
@@ -33,6 +34,7 @@ class OpenAI(Endpoint):
 
     def ask(self, requests: Requests, on_reply: OnReply = ignore, on_progress: OnProgress = ignore) -> Outcomes:
         """See `Teacher.ask`. Ctrl-C ends it at once; the answers that had arrived are saved."""
+        keep_secret(self.key)  # before an answer is read: a server may repeat it
         with ask_session(self.fingerprint, requests, on_reply, on_progress, self.prices) as session:
             while mine := session.take():
                 run_async(partial(self._send_all, session, mine))

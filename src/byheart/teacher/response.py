@@ -3,12 +3,14 @@
 A 200 may hold an error (OpenRouter), half a body or none. A 400 may only mean that the model accepts no temperature.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
 
+from byheart.outside import outside_count
 from byheart.teacher.base import Reply
 from byheart.teacher.body import read_body
 
@@ -24,6 +26,8 @@ SYSTEM_WORDS = re.compile(
     re.I,
 )
 WAIT = re.compile(r"(?:again|retry|wait)\s(?:in|after|for)\s+((?:[\d.]+\s*(?:ms|h|m|s)[a-z]*\s*)+)", re.I)
+LONGEST_S = 7 * 86400.0  # that a wait can be
+FAR = 2000  # characters of a body that are looked at for a message
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 DECLINED, THOUGHT = "the model declined to answer", "only thinking, no answer"  # notes of a reply
@@ -34,7 +38,8 @@ THOUGHT_OUT = "the model's thinking used up the tokens of the answer"
 EMPTY = "the teacher's answer is empty"
 
 OPEN = r"<(think|thinking|thought|reasoning|seed:think)>"
-WHOLE = re.compile(rf"{OPEN}.*?</\1>", re.S | re.I)
+OPENING = re.compile(OPEN, re.I)
+ENDS = {name: re.compile(f"</{name}>", re.I) for name in ("think", "thinking", "thought", "reasoning", "seed:think")}
 # Templates that open the thinking themselves (DeepSeek R1, Qwen3 thinking) leave only its end in the answer.
 HEADLESS = re.compile(r"\A.*</(think|thinking|thought|reasoning|seed:think)>", re.S | re.I)
 UNENDED = re.compile(rf"\A\s*{OPEN}.*\Z", re.S | re.I)
@@ -71,7 +76,14 @@ Response = Reply | Retry | Refused | Fatal
 
 
 def read_response(status: int, headers: Mapping[str, str], body: str) -> Response:
-    """The meaning of the response to a chat completion."""
+    """The meaning of the response to a chat completion, whatever it is."""
+    try:
+        return _read_response(status, headers, body)
+    except Exception as error:  # a stranger's text: nothing in it may cost more than this answer
+        return Retry(BROKEN, f"{status} with a body that cannot be read ({type(error).__name__}): {_short(body)}")
+
+
+def _read_response(status: int, headers: Mapping[str, str], body: str) -> Response:
     said = read_body(body)
     if isinstance(said, list) and len(said) == 1:
         said = said[0]  # Gemini puts its errors into a list
@@ -143,7 +155,7 @@ def _read(said: dict[str, object]) -> Response:
     content = "" if content is None else content
     if not isinstance(content, str):
         return Retry(BROKEN, "200 with an answer that is not text")
-    finish = str(first.get("finish_reason") or "stop")
+    finish = _name(first.get("finish_reason")) or "stop"
     if finish == "error":
         return Retry(BROKEN, "200 with an incomplete answer")
     thought = str(message.get("reasoning_content") or message.get("reasoning") or "").strip()
@@ -154,20 +166,20 @@ def _read(said: dict[str, object]) -> Response:
         notes = [DECLINED] * bool(message.get("refusal")) or [THOUGHT] * bool(thought)
     usage = said.get("usage")
     tokens = usage if isinstance(usage, dict) else {}
-    into, out = _count(tokens, "prompt_tokens"), _count(tokens, "completion_tokens")
+    into, out = outside_count(tokens.get("prompt_tokens")), outside_count(tokens.get("completion_tokens"))
     return Reply(content, into, out, False, finish, tuple(notes))
 
 
-def _count(usage: dict[str, object], name: str) -> int:
-    value = usage.get(name)
-    return int(value) if isinstance(value, int | float) and value >= 0 else 0
+def _name(value: object) -> str:
+    """A word of a protocol, like a finish reason."""
+    return _short(value) if isinstance(value, str) else ""
 
 
 def _wait(headers: Mapping[str, str], said: object) -> float | None:
     """The wait in seconds that the headers or the error's fields ask for."""
     if (seconds := retry_after(headers)) is not None:
         return seconds
-    waits = [str(detail["retryDelay"]) for detail in _details(said) if "retryDelay" in detail]
+    waits = [_name(detail["retryDelay"]) for detail in _details(said) if "retryDelay" in detail]
     return _seconds(waits[0]) if waits else None
 
 
@@ -179,7 +191,12 @@ def _wait_in(words: str) -> float | None:
 
 def _seconds(said: str) -> float | None:
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|h|m|s)", said, re.I)
-    return sum(float(number) * SECONDS[unit.lower()] for number, unit in parts) if parts else None
+    return _wait_of(sum(float(number) * SECONDS[unit.lower()] for number, unit in parts)) if parts else None
+
+
+def _wait_of(seconds: float) -> float | None:
+    """None where no time can be meant: infinity, or no number at all."""
+    return min(max(seconds, 0.0), LONGEST_S) if math.isfinite(seconds) else None
 
 
 def _limit(said: object) -> str:
@@ -188,7 +205,9 @@ def _limit(said: object) -> str:
     for detail in _details(said):
         violations = detail.get("violations")
         for each in violations if isinstance(violations, list) else ():
-            found += [str(each[name]) for name in ("quotaId", "subject") if isinstance(each, dict) and name in each][:1]
+            found += [_name(each[name]) for name in ("quotaId", "subject") if isinstance(each, dict) and name in each][
+                :1
+            ]
     return ", ".join(found)
 
 
@@ -202,22 +221,22 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """The wait in seconds that the server asks for (RFC 9110: seconds or a date), or None."""
     try:
         if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
+            return _wait_of(float(milliseconds) / 1000)
         said = headers.get("retry-after")
         if not said:
             return None
         try:
-            return max(0.0, float(said))
+            return _wait_of(float(said))
         except ValueError:
-            return max(0.0, parsedate_to_datetime(said).timestamp() - time())
-    except (ValueError, TypeError):
+            return _wait_of(parsedate_to_datetime(said).timestamp() - time())
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 
 def _field(said: object, name: str) -> str:
     error = said.get("error", said) if isinstance(said, dict) else None
     value = error.get(name) if isinstance(error, dict) else None
-    return str(value) if value is not None else ""
+    return str(value)[:FAR] if value is not None else ""
 
 
 def _words(said: object) -> str:
@@ -229,7 +248,7 @@ def _words(said: object) -> str:
 
 def _short(text: str) -> str:
     """On one line, without control characters for a terminal."""
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:FAR]).split())
     return text if len(text) <= 200 else text[:197] + "..."
 
 
@@ -237,10 +256,26 @@ def strip_thinking(text: str) -> str:
     """The answer without the thinking before it; empty where the model was cut while it still thought."""
     if channel := CHANNEL.match(text):
         text = channel[1]
-    text = WHOLE.sub("", text)
+    text = _without_thoughts(text)
     if UNENDED.match(text):
         return ""
     return HEADLESS.sub("", text).strip()
+
+
+def _without_thoughts(text: str) -> str:
+    """Without what stands between <think> and </think>. Each end is searched for once: the text may be hostile."""
+    kept, place = [], 0
+    ends = dict(ENDS)
+    for opening in OPENING.finditer(text):
+        name = opening[1].lower()
+        if opening.start() < place or name not in ends:
+            continue
+        if end := ends[name].search(text, opening.end()):
+            kept.append(text[place : opening.start()])
+            place = end.end()
+        else:
+            del ends[name]
+    return "".join((*kept, text[place:])) if kept or place else text
 
 
 def why_empty(reply: Reply) -> str:

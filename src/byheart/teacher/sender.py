@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from byheart.errors import Problem
+from byheart.outside import outside_text
 from byheart.teacher.base import TEMPERATURE_REFUSED, Failure, Reply, Request, TeacherError
+from byheart.teacher.body import NOT_JSON
 from byheart.teacher.endpoint import Endpoint
 from byheart.teacher.response import BROKEN, LIMITED, SLOW, UNREACHABLE, Fatal, Refused, Response, Retry, read_response
 from byheart.teacher.session import AskSession, input_tokens
@@ -61,7 +63,7 @@ def noted(reply: Reply, request: Request, without: frozenset[str]) -> Reply:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except NOT_JSON:
         return False
     return True
 
@@ -75,23 +77,30 @@ ADVICE = {
 
 
 def read_exception(error: Exception, endpoint: Endpoint, timeout_s: float) -> Response:
-    """The meaning of an error that the client raised; it is raised again where the server did not cause it."""
+    """The meaning of an error that the client raised. Any other than those it is known for: what it made of the answer."""
     import openai
 
+    from byheart.teacher.bounded import TooLong
+
+    if isinstance(error, TooLong):
+        return Refused(str(error))
     if isinstance(error, openai.APIStatusError):
-        return read_response(error.status_code, error.response.headers, endpoint.scrubbed(error.response.text))
+        return read_response(error.status_code, error.response.headers, error.response.text)
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return Retry(SLOW, f"no answer for {timeout_s:g} s")
     if isinstance(error, openai.APIConnectionError):
-        cause = str(error.__cause__ or error) or type(error.__cause__).__name__
-        broken = "Protocol" in type(error.__cause__).__name__ or "Read" in type(error.__cause__).__name__
+        cause, kind = str(error.__cause__ or error), type(error.__cause__).__name__
+        cause = cause or kind
+        if "Decoding" in kind:
+            return Retry(BROKEN, f"the compression of its answer cannot be read: {cause}")
+        broken = "Protocol" in kind or "Read" in kind
         what = (
             "the server closed the connection before its answer was complete"
             if broken
             else f"no connection to {endpoint.address}"
         )
-        return Retry(UNREACHABLE, endpoint.scrubbed(f"{what}: {cause}"))
-    raise error
+        return Retry(UNREACHABLE, f"{what}: {cause}")
+    return Retry(BROKEN, f"its answer cannot be read: {type(error).__name__} {error}")
 
 
 @dataclass
@@ -207,6 +216,8 @@ class RequestSender:
             await self._wait(response, tries)
 
     async def _exchange(self, request: Request, body: dict[str, Any]) -> Response:
+        from byheart.teacher.bounded import at_most
+
         tokens = 0
         if self.limiter.tokens_per_minute:
             tokens = input_tokens([request])[0] + request.max_tokens
@@ -215,10 +226,9 @@ class RequestSender:
             # The client's own timeout is for silence; a server that sends a byte a minute needs a second one.
             async with asyncio.timeout(self.timeout_s):
                 create = self.client.chat.completions.with_raw_response.create
-                raw = await create(model=body["model"], messages=body["messages"], extra_body={**body, **NO_STREAM})
-                text = self.endpoint.scrubbed(raw.http_response.text)
-        except UnicodeDecodeError:
-            return Retry(BROKEN, "the answer is not text")
+                with at_most(self.endpoint.most_bytes(request.max_tokens)):
+                    raw = await create(model=body["model"], messages=body["messages"], extra_body={**body, **NO_STREAM})
+                text = raw.http_response.text
         except Exception as error:
             return read_exception(error, self.endpoint, self.timeout_s)
         response = read_response(raw.status_code, raw.headers, text)
@@ -258,4 +268,5 @@ class RequestSender:
 def over(endpoint: Endpoint, reason: str, fix: str, saved: int) -> TeacherError:
     """The error that ends an `ask`: what happened, how many answers are saved, what to do."""
     kept = f"{saved:,} answers are saved and will not be requested again" if saved else "no answer had arrived yet"
-    return TeacherError(Problem(reason, f"teacher {endpoint.model} at {endpoint.address}", fix=f"{fix}; {kept}"))
+    where = f"teacher {endpoint.model} at {endpoint.address}"
+    return TeacherError(Problem(outside_text(reason), where, fix=f"{fix}; {kept}"))

@@ -9,6 +9,7 @@ from functools import cached_property
 from byheart.documents.languages.tokens import count_tokens
 from byheart.errors import UserError
 from byheart.locks import ProcessLock
+from byheart.outside import outside_count, outside_text
 from byheart.teacher.base import Estimate, Failure, OnProgress, OnReply, Outcomes, Progress, Reply, Request, Requests
 from byheart.teacher.cache import AnswerCache
 from byheart.teacher.prices import Prices
@@ -101,7 +102,7 @@ class AskSession:
             # After the claim: an answer may have come between our last look and it.
             found = self.cache.find(open_keys)
             for key, reply in found.items():
-                self.deliver(key, reply)
+                self.deliver(key, cleaned(reply))
             if send := {key: self.waiting[key] for key in open_keys if key in mine and key not in found}:
                 self.update(note="")
                 return send
@@ -122,10 +123,11 @@ class AskSession:
         in_flight = max(0, now.in_flight - 1)
         if isinstance(outcome, Failure):
             places = self.places[key]
-            self.outcomes.update(dict.fromkeys(places, outcome))
+            self.outcomes.update(dict.fromkeys(places, Failure(outside_text(outcome.reason))))
             self.claims.release(key)
             self.update(in_flight=in_flight, failed=now.failed + len(places), done=now.done + len(places))
             return
+        outcome = cleaned(outcome)
         self.cache.keep(key, self.fingerprint, self.waiting[key], outcome)
         tokens = now.input_tokens + outcome.input_tokens, now.output_tokens + outcome.output_tokens
         self.progress = replace(
@@ -141,6 +143,7 @@ class AskSession:
 
     def update(self, **changes: int | str) -> None:
         """Change fields of the progress, and report it."""
+        changes = {name: outside_text(each) if isinstance(each, str) else each for name, each in changes.items()}
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
         self.on_progress(self.progress)
 
@@ -162,6 +165,18 @@ class AskSession:
             self.on_reply(place, own)
 
 
+def cleaned(reply: Reply) -> Reply:
+    """The reply as it may be kept and shown: without a key, a lone surrogate, or a count that cannot be."""
+    return replace(
+        reply,
+        text=outside_text(reply.text),
+        input_tokens=outside_count(reply.input_tokens),
+        output_tokens=outside_count(reply.output_tokens),
+        finish_reason=outside_text(reply.finish_reason),
+        notes=tuple(map(outside_text, reply.notes)),
+    )
+
+
 @contextmanager
 def ask_session(
     fingerprint: str, requests: Requests, on_reply: OnReply, on_progress: OnProgress, prices: Prices
@@ -172,7 +187,7 @@ def ask_session(
         with closing(session.claims):
             for key, reply in cache.find(list(session.waiting)).items():
                 del session.waiting[key]
-                session.deliver(key, reply)
+                session.deliver(key, cleaned(reply))
             session.update()
             yield session
 

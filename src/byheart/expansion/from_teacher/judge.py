@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from byheart.expansion.base import Source
 from byheart.expansion.from_teacher.parse import parse_objects
 from byheart.expansion.from_teacher.prompts import fenced, list_schema, load_prompt, named_source, shown_text
+from byheart.outside import outside_text
 from byheart.records import Chunk, Example
 from byheart.teacher.base import Reply, Request
 
@@ -26,7 +27,8 @@ def find_unsupported(source: Source, pairs: Sequence[tuple[Chunk, list[Example]]
         for row in parse_objects(outcome.text) if isinstance(outcome, Reply) else ():
             number = row.get("pair")
             if isinstance(number, int) and 1 <= number <= len(examples) and row.get("supported") is False:
-                refused[examples[number - 1].id] = str(row.get("why") or "it gave no reason")
+                why = row.get("why")
+                refused[examples[number - 1].id] = (isinstance(why, str) and outside_text(why)) or "it gave no reason"
     return refused
 
 

@@ -8,7 +8,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from byheart.expansion.from_teacher.objects import closing, values_in
+from byheart.outside import outside_text
 from byheart.teacher.base import Reply
 from byheart.teacher.response import strip_thinking
 
@@ -21,34 +24,25 @@ _ANGLES = ("simple", "detailed", "scenario", "completion", "reverse")
 NO_PAIR = "no question-answer pair could be read in the teacher's answer"
 BROKEN = "a pair without a question or without an answer"
 CUT = "the teacher's answer was cut off in the middle of a pair"
+TOO_MANY = "more pairs than an answer can have"
+UNREADABLE = "the teacher's answer cannot be read"
 # "Q: ...", "**Answer 2:** ...", and "### Question 1" on a line of its own
 _LABELLED = re.compile(
-    r"^[ \t>*_#-]*(?:\d+[.)][ \t]*)?[*_]*(?P<kind>question|answer|q|a|frage|antwort|pregunta|respuesta|réponse|reponse"
+    r"^[ \t>*_#-]*+(?:\d++[.)][ \t]*+)?[*_]*+(?P<kind>question|answer|q|a|frage|antwort|pregunta|respuesta|réponse|reponse"
     r"|pergunta|resposta|domanda|risposta|вопрос|ответ|问题|問題|问|答案|回答|答|質問|질문|답변|답)"
-    r"[ \t]*\d*[ \t]*[*_]*(?:[:：.)][*_]*[ \t]*|$\n?)",
+    r"[ \t]*+\d*+[ \t]*+[*_]*+(?:[:：.)][*_]*+[ \t]*+|$\n?)",
     re.I | re.M,
 )
 _ASKING = frozenset(("question", "q", "frage", "pregunta", "pergunta", "domanda", "вопрос"))
 _ASKING |= frozenset(("问题", "問題", "问", "質問", "질문"))
 _NUMBERED = re.compile(r"^[ \t]*\d+[.)][ \t]+(?P<question>\S.*[?？؟])[ \t*_]*$", re.M)
-_MARKUP = re.compile(r"^\s*(?:```\w*\n)?(?:\w+:\s*\n)?\s*- \w+:")  # YAML: a list of mappings
-# What JSON means by a backslash. Any other is a letter of the text, also in the LaTeX commands that begin like an
-# escape (\frac, \beta, \rho, \theta, \nabla): a form feed or a tab before these letters is not what was meant.
-_ESCAPE = re.compile(
-    r"""\\(?P<json>[\\"'/]|[bfr](?![A-Za-z])|u[0-9A-Fa-f]{4}"""
-    r"""|t(?!(?:heta|imes|ext\w*|au|anh?|frac|ilde|riangle|op?)(?![A-Za-z]))"""
-    r"""|n(?!(?:abla|eq|eg|otin)(?![A-Za-z])|u(?![\s\w])))|\\"""
-)
+_MARKUP = re.compile(r"^\s*+(?:```\w*+\n)?+(?:\w++:[^\S\n]*+\n)?+\s*+- \w++:")  # YAML: a list of mappings
 _QUOTES = {('"', '"'), ("“", "”"), ("„", "“"), ("«", "»"), ("'", "'")}
-_SMART = str.maketrans(dict.fromkeys("“”„‟", '"'))
-_KEY = re.compile(r"""[^",:]{,40}""")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_OPENING = re.compile(r"""\{\s*["'“”„]|\[\s*\{""")  # an object with a key, or a list of objects
-_MARKS = re.compile(r'\\.|["{}\[\]]', re.S)
 HUGE, MOST_FACTS = 1e300, 10**6  # what no answer and no fact's number reaches
+SHOWN = 2000  # characters of what could not be read
 DEEPEST = 20  # objects within objects
-FARTHEST = 6000  # characters that a repair looks ahead: the length of a long pair
-_DECODER = json.JSONDecoder(strict=False)  # raw newlines inside strings are common
+MOST_PAIRS, MOST_BROKEN, MOST_MARKUP = 1000, 100, 50_000  # in one answer: pairs, unread ones; characters of YAML
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,14 @@ class Parsed:
 
 
 def parse_pairs(text: str, cut: bool = False) -> Parsed:
-    """`cut`: the reply ended at its token limit."""
+    """`cut`: the reply ended at its token limit. Takes any text, and time in proportion to its length."""
+    try:
+        return _parsed(text, cut)
+    except Exception as error:  # a stranger's text: nothing in it may cost more than this answer
+        return Parsed((), ((f"{UNREADABLE} ({type(error).__name__})", _short(text)),))
+
+
+def _parsed(text: str, cut: bool) -> Parsed:
     text = strip_thinking(text)
     rows, rest = _rows_in(text)
     if not rows:
@@ -85,10 +86,12 @@ def parse_pairs(text: str, cut: bool = False) -> Parsed:
     if not rows:
         pairs, broken = _labelled(text, cut)
     elif tail := _tail(rest):
-        broken.append((CUT if cut or _closing(tail, 0) < 0 else BROKEN, tail))
+        broken.append((CUT if cut or closing(tail, 0) < 0 else BROKEN, tail))
     if not pairs and not broken:
         broken.append((NO_PAIR, text))
-    return Parsed(tuple(pairs), tuple((reason, _short(raw)) for reason, raw in broken))
+    if len(pairs) > MOST_PAIRS:
+        broken.insert(0, (TOO_MANY, f"{len(pairs):,} pairs, from which {MOST_PAIRS:,} were taken"))
+    return Parsed(tuple(pairs[:MOST_PAIRS]), tuple((reason, _short(raw)) for reason, raw in broken[:MOST_BROKEN]))
 
 
 def why_no_pair(reply: Reply) -> str:
@@ -99,20 +102,16 @@ def why_no_pair(reply: Reply) -> str:
 
 def parse_objects(text: str) -> list[dict[str, object]]:
     """Every innermost JSON object of a reply that can be read, e.g. a judge's verdicts."""
-    return _rows_in(strip_thinking(text))[0]
+    try:
+        return _rows_in(strip_thinking(text))[0]
+    except Exception:  # see `parse_pairs`
+        return []
 
 
 def _rows_in(text: str) -> tuple[list[dict[str, object]], str]:
     """The innermost objects, and the text behind the last one: the outermost that can be read, else those within."""
-    text = _ESCAPE.sub(lambda found: found[0] if found["json"] else r"\\", text)
-    rows: list[dict[str, object]] = []
-    place = last = 0
-    while opening := _OPENING.search(text, place):
-        value, end = _decode(text, opening.start())
-        rows += _rows(value)
-        last = end or last
-        place = end or opening.start() + 1
-    return rows, text[last:]
+    values, rest = values_in(text)
+    return [row for value in values for row in _rows(value)], rest
 
 
 def _rows(value: object, depth: int = 0) -> Iterator[dict[str, object]]:
@@ -145,56 +144,6 @@ def _side_by_side(value: dict[str, object]) -> list[dict[str, object]]:
     if len(questions) != len(answers) or not all(isinstance(each, str) for each in questions):
         return []
     return [{"question": q, "answer": a} for q, a in zip(questions, answers, strict=True)]
-
-
-def _decode(text: str, start: int) -> tuple[object, int]:
-    """The value that begins at `start` and its end; (None, 0) where nothing can be read."""
-    try:
-        return _DECODER.raw_decode(text, start)
-    except (ValueError, RecursionError):
-        pass
-    end = _closing(text, start)
-    if end < 0 or _OPENING.search(text, start + 1, end):  # cut off, or objects within, each of which is read alone
-        return None, 0
-    row = _mended(text[start:end])
-    return (row, end) if row else (None, 0)
-
-
-def _mended(piece: str) -> dict[str, object] | None:
-    """A broken object as json-repair reads it."""
-    import json_repair
-
-    try:
-        row = json_repair.loads(piece if '"' in piece else piece.translate(_SMART), skip_json_loads=True)
-    except Exception:  # whatever noise does to the library costs this object and no other
-        return None
-    # Torn apart at a quote within a text: the rest of the text was dropped, or has become a key.
-    if not isinstance(row, dict) or _letters(json.dumps(row, ensure_ascii=False)) < _letters(piece):
-        return None
-    return row if all(_KEY.fullmatch(key) for key in row) else None
-
-
-def _letters(written: str) -> int:
-    """Letters and digits of a JSON text, escapes left out."""
-    return sum(map(str.isalnum, re.sub(r"\\(?:u[0-9A-Fa-f]{4}|.)", "", written)))
-
-
-def _closing(text: str, start: int) -> int:
-    """Behind the bracket that closes the one at `start`, strings left out; -1 where none does."""
-    depth, quoted = 0, False
-    for mark in _MARKS.finditer(text, start, start + FARTHEST):
-        letter = mark[0]
-        if letter == '"':
-            quoted = not quoted
-        elif quoted or len(letter) > 1:
-            continue
-        elif letter in "{[":
-            depth += 1
-        else:
-            depth -= 1
-            if depth == 0:
-                return mark.end()
-    return -1
 
 
 def _pair(row: dict[str, object]) -> Pair | None:
@@ -233,8 +182,11 @@ def _text(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without control characters: weak models at high temperatures write them, and no page or terminal shows them."""
-    return _CONTROL.sub("", text).strip()
+    """Without control characters: weak models at high temperatures write them, and no page or terminal shows them.
+
+    Text in JSON is decoded only here, so this is where a key in escapes comes to light, or half a surrogate pair.
+    """
+    return outside_text(_CONTROL.sub("", text).strip())
 
 
 def _numbers(value: object) -> tuple[int, ...]:
@@ -248,13 +200,19 @@ def _numbers(value: object) -> tuple[int, ...]:
 
 def _in_yaml(text: str) -> list[dict[str, object]]:
     """The mappings of an answer that is YAML; empty where it is none."""
-    if not _MARKUP.match(text):
+    if len(text) > MOST_MARKUP or not _MARKUP.match(text):
         return []
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):  # a few lines of them are billions of values
+                raise yaml.YAMLError
+            return super().compose_node(parent, index)
+
     try:
-        value = yaml.safe_load(re.sub(r"^\s*```\w*\n|\n```\s*$", "", text))
-    except (yaml.YAMLError, RecursionError, ValueError):
+        value = yaml.load(re.sub(r"^\s*```\w*\n|\n```\s*$", "", text), Loader)
+    except Exception:  # also what a date of 99 days or a tag does to the library
         return []
     return list(_rows(value))
 
@@ -323,4 +281,5 @@ def _tail(rest: str) -> str:
 
 
 def _short(raw: str) -> str:
-    return raw if len(raw) <= 2000 else raw[:1997] + "..."
+    raw = outside_text(raw[: 2 * SHOWN])
+    return raw if len(raw) <= SHOWN else raw[: SHOWN - 3] + "..."

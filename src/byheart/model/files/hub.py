@@ -1,10 +1,16 @@
 """What the Hugging Face hub says of a model: whether it is there, its config.json, and what a download would be."""
 
+import time
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    import httpx2
 
 TIMEOUT_S = 4.0  # of each of the two requests: a check is to stay quick
+MOST_BYTES = 20_000_000  # of an answer; a model of thousands of files takes 2 MB
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class HubModel:
 def ask_hub(hub_id: str, revision: str | None = None) -> HubModel:
     """Asked once in each process: a sweep asks for each of its variants. Neither torch nor transformers is loaded."""
     import httpx2
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import ModelInfo, constants
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -31,7 +37,7 @@ def ask_hub(hub_id: str, revision: str | None = None) -> HubModel:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+    from huggingface_hub.utils import validate_repo_id
 
     login = "run `hf auth login`, or set HF_TOKEN"
     search = f"{constants.ENDPOINT}/models?search={hub_id.partition('/')[2]}"
@@ -41,11 +47,14 @@ def ask_hub(hub_id: str, revision: str | None = None) -> HubModel:
     )
     found = None
     try:
-        found = HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_S, files_metadata=True)
-        at = f"{constants.ENDPOINT}/{hub_id}/resolve/{revision or 'main'}/config.json"
-        answer = get_session().get(at, headers=build_hf_headers(), timeout=TIMEOUT_S, follow_redirects=True)
-        hf_raise_for_status(answer)
-        config = answer.json()
+        validate_repo_id(hub_id)
+        at = f"/revision/{quote(revision, safe='')}" if revision else ""
+        found = ModelInfo(**_get(f"{constants.ENDPOINT}/api/models/{hub_id}{at}?blobs=True").json())
+        config = _get(f"{constants.ENDPOINT}/{hub_id}/resolve/{revision or 'main'}/config.json").json()
+        files = {each.rfilename: int(each.size or 0) for each in found.siblings or ()}
+        total = found.safetensors.total if found.safetensors else None
+        total = total if isinstance(total, int) else None
+        return HubModel(config=config if isinstance(config, dict) else {}, parameters=total, bytes=_download(files))
     except GatedRepoError:
         return HubModel(what="its licence must be accepted on the hub first", fix=f"open {_page(hub_id)}, then {login}")
     except RevisionNotFoundError:
@@ -64,12 +73,28 @@ def ask_hub(hub_id: str, revision: str | None = None) -> HubModel:
         return HubModel(unreached=f"it answered with error {status}")
     except (httpx2.TimeoutException, TimeoutError):
         return HubModel(unreached=f"no answer in {TIMEOUT_S:g} s")
-    # The last four: what answers is not the hub.
-    except (httpx2.HTTPError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except Exception as error:  # what answers is not the hub, and may say anything
         return HubModel(unreached="no connection" if isinstance(error, httpx2.ConnectError) else type(error).__name__)
-    files = {each.rfilename: each.size or 0 for each in found.siblings or ()}
-    total = found.safetensors.total if found.safetensors else None
-    return HubModel(config=config if isinstance(config, dict) else {}, parameters=total, bytes=_download(files))
+
+
+def _get(address: str) -> "httpx2.Response":
+    """The answer, as far as MOST_BYTES and TIMEOUT_S reach. Uncompressed: a small body could grow to any size."""
+    import httpx2
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    until, body = time.monotonic() + TIMEOUT_S, bytearray()
+    headers = {**build_hf_headers(), "accept-encoding": "identity"}
+    with get_session().stream("GET", address, headers=headers, timeout=TIMEOUT_S, follow_redirects=True) as answer:
+        for piece in answer.iter_raw():
+            body += piece
+            if len(body) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES:,} bytes")
+            if time.monotonic() > until:
+                raise TimeoutError
+    kept = {name: value for name, value in answer.headers.items() if name.startswith("x-")}
+    whole = httpx2.Response(answer.status_code, headers=kept, content=bytes(body), request=answer.request)
+    hf_raise_for_status(whole)
+    return whole
 
 
 def _page(hub_id: str) -> str:
