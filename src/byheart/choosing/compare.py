@@ -28,7 +28,7 @@ from byheart.pipeline.run import Run
 from byheart.progress import Progress, Said, Warned, no_progress
 from byheart.records import Probe
 from byheart.results import ESTIMATED, FINISHED, RunEstimate
-from byheart.store import content_key, is_done, read_json, write_json
+from byheart.store import content_key, is_done, read_object, write_json
 
 HOME = Path("outputs") / "bases"
 TEXTS, MODELS = "texts", "models"  # folders of a comparison
@@ -158,7 +158,7 @@ def _take_over(place: Path, key: str) -> None:
 def _begun(key: str) -> Path | None:
     """The folder in which the same comparison was begun, or ended."""
     files = sorted(HOME.glob(f"*/{FILE}"), reverse=True)
-    return next((file.parent for file in files if read_json(file).get("key") == key), None)
+    return next((file.parent for file in files if read_object(file).get("key") == key), None)
 
 
 def _names(plan: Plan) -> list[str]:

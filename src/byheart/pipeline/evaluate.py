@@ -19,7 +19,7 @@ from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Advanced
 from byheart.records import Json, Probe
 from byheart.report.next_steps import from_here
-from byheart.store import content_key, is_done, mark_done, read_jsonl, write_json, write_jsonl
+from byheart.store import content_key, is_done, mark_done, read_one, write_json, write_jsonl
 
 TIMED = 16  # probes, by which the speed of scoring is found
 TITLES = {
@@ -136,7 +136,7 @@ def score_model(
     file = run.folder / "scored" / f"{name}.jsonl"
     key = content_key(probes, probe_set.run_config.evaluation, probe_set.run_config.model, name, *weights)
     if is_done(file, key):
-        return read_jsonl(file, Scored)[0]
+        return read_one(file, Scored)
     members = {k: m for k, m in probe_set.run_config.evaluation.items() if name != "open_book" or m.asks_probes}
     if cut := model.cut([probe.question for probe in probes]):
         what = "prompts with their passage" if name == "open_book" else "questions"

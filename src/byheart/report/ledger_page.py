@@ -22,7 +22,7 @@ from byheart.report import tables
 from byheart.report.asking import ledger_lines, short_chunks
 from byheart.report.next_steps import learn_line
 from byheart.report.page import thousands
-from byheart.store import read_json, read_jsonl, write_text
+from byheart.store import read_jsonl, read_object, write_text
 
 PAGE = "ledger.html"
 KEPT = "keep.jsonl"  # as the browser saves it
@@ -76,7 +76,7 @@ def after_expand(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
     """What `byheart expand` ends with: what it came to, and the lines that go on, each with its reason."""
     from byheart.config.saved import overrides_of, words_of
 
-    account, overrides, words = read_json(folder / "ledger.json"), overrides_of(folder), words_of(folder)
+    account, overrides, words = read_object(folder / "ledger.json"), overrides_of(folder), words_of(folder)
     if words is None:
         return ledger_lines(account), []
     paid = " (what a teacher wrote is not paid again)" if account["novelty"]["by_angle"] else ""
@@ -140,7 +140,7 @@ class Ledger:
 
     @classmethod
     def read(cls, folder: Path) -> "Ledger":
-        account, rejected = read_json(folder / "ledger.json"), folder / "rejected.jsonl"
+        account, rejected = read_object(folder / "ledger.json"), folder / "rejected.jsonl"
         return cls(
             account,
             read_jsonl(folder / "documents.jsonl", Document),
