@@ -19,7 +19,7 @@ from byheart.config.gate import closed_resolvers, gate, variables_sent
 from byheart.config.keys import dotted_keys
 from byheart.config.schema import shown
 from byheart.config.trust import secrets_in_overrides
-from byheart.damage import refused
+from byheart.damage import SWEEP_AGAIN, is_trial, refused
 from byheart.errors import Problem, UserError
 from byheart.store import write_text
 
@@ -83,6 +83,8 @@ def _said_in(file: Path, key: str) -> Any:
 
 def _anew(folder: Path) -> str:
     """What helps where the config of a run is lost: the words that it was started with, if they are left."""
+    if is_trial(folder):
+        return f"remove it and {SWEEP_AGAIN}"
     fix = "copy the file again, or start a new run with the same settings"
     try:
         words = words_of(folder)

@@ -24,6 +24,7 @@ SYSTEM_WORDS = re.compile(
     re.I,
 )
 WAIT = re.compile(r"(?:again|retry|wait)\s(?:in|after|for)\s+((?:[\d.]+\s*(?:ms|h|m|s)[a-z]*\s*)+)", re.I)
+LONGEST_ASKED_S = 31 * 24 * 3600.0
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 DECLINED, THOUGHT = "the model declined to answer", "only thinking, no answer"  # notes of a reply
@@ -179,7 +180,7 @@ def _wait_in(words: str) -> float | None:
 
 def _seconds(said: str) -> float | None:
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|h|m|s)", said, re.I)
-    return sum(float(number) * SECONDS[unit.lower()] for number, unit in parts) if parts else None
+    return _sound(sum(float(number) * SECONDS[unit.lower()] for number, unit in parts)) if parts else None
 
 
 def _limit(said: object) -> str:
@@ -202,16 +203,21 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """The wait in seconds that the server asks for (RFC 9110: seconds or a date), or None."""
     try:
         if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
+            return _sound(float(milliseconds) / 1000)
         said = headers.get("retry-after")
         if not said:
             return None
         try:
-            return max(0.0, float(said))
+            return _sound(float(said))
         except ValueError:
-            return max(0.0, parsedate_to_datetime(said).timestamp() - time())
-    except (ValueError, TypeError):
+            return _sound(parsedate_to_datetime(said).timestamp() - time())
+    except (ValueError, TypeError, OverflowError, OSError):
         return None
+
+
+def _sound(seconds: float) -> float | None:
+    """None for a wait that no server means: infinite, no number, or over a month."""
+    return max(0.0, seconds) if seconds <= LONGEST_ASKED_S else None
 
 
 def _field(said: object, name: str) -> str:
