@@ -70,10 +70,11 @@ def compare(plan: Plan, progress: Progress = no_progress) -> BasesResult:
     command = learn_line(decided.chosen.setting, plan.words) if decided.chosen else ""
     name = decided.chosen.name if decided.chosen else ""
     result = BasesResult(FINISHED, folder, decided.ranked, name, decided.sentence, command, facts)
-    write_json(folder / FILE, result.record)
+    if decided.chosen is not None:
+        write_page(result)
+    write_json(folder / FILE, result.record)  # last: with it the comparison is done
     if decided.chosen is None:
         raise UserError(*(Problem(base.reason, "models", base.name, base.fix) for base in found))
-    write_page(result)
     return result
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -88,12 +89,14 @@ def _said_if_damaged(load: Callable[[Path, Any], Loaded]) -> Callable[[Path, Any
             RecursionError,
             UnpicklingError,
             SafetensorError,
+            zipfile.BadZipFile,
         ) as e:
             said = " ".join(str(e).split())[:160] or type(e).__name__
             run = run_of(path)
             then = "training then starts again from its first step"
             line = "" if run is None or is_trial(run) else f": {go_on(run)}"
-            fix = f"remove the folder {path.parent}; {then}{line}"
+            place = path.parent.parent if path.name in (_STATE, _TENSORS) else path.parent
+            fix = f"remove the folder {place}; {then}{line}"
             raise UserError(Problem(f"this checkpoint cannot be loaded: {said}", str(path), fix=fix)) from e
 
     return loaded
@@ -122,17 +125,25 @@ def load_checkpoint(
     return Paused()
 
 
-@_said_if_damaged
 def _load(place: Path, optimizer: "MasterStep") -> Paused:
+    state = _said_if_damaged(lambda file, into: read_state(file.parent))(place / _STATE, None)
+    _load_tensors(place / _TENSORS, optimizer)
+    best = [*place.parent.glob("best-epoch-*.safetensors")]
+    return replace(state, kept=frozenset(file.stem.removeprefix("best-epoch-") for file in best))
+
+
+@_said_if_damaged
+def _load_tensors(file: Path, optimizer: "MasterStep") -> None:
     import torch
 
-    state = read_state(place)
-    tensors = torch.load(place / _TENSORS, map_location="cpu", weights_only=True)
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            if (name := archive.testzip()) is not None:  # torch does not look at the checksums
+                raise ValueError(f"{name} in it does not match its checksum")
+    tensors = torch.load(file, map_location="cpu", weights_only=True)
     optimizer.load_state_dict(tensors["optimizer"])
     random = tensors["random"]
     set_random_state({"cpu": random} if isinstance(random, torch.Tensor) else random)  # older: of the CPU alone
-    best = [*place.parent.glob("best-epoch-*.safetensors")]
-    return replace(state, kept=frozenset(file.stem.removeprefix("best-epoch-") for file in best))
 
 
 def read_state(place: Path) -> Paused:

@@ -136,7 +136,7 @@ class Trainer:
             result = state.result("stopped" if callback.stopped else state.over or "budget", keep_best=keep_best)
             masters.conclude()
             chosen = result.chosen_epoch
-            if chosen is not None and (best := best_weights(folder, chosen)).is_file():
+            if chosen is not None and (best := best_weights(folder, chosen)).exists():
                 load_weights(best, model)
             if result.state != "stopped":
                 drop_earlier(folder / "checkpoint")
