@@ -25,7 +25,7 @@ from byheart.sweep.search.storage import open_storage
 from byheart.teacher.response import retry_after
 from sweep.toy import QUICK, furnished
 
-EXAMPLES = b'{"id": "e", "question": "q?"}\n{"id": "f", "question": "r?"}\n'
+EXAMPLES = b'{"id": "e", "question": "q?"}\n{"id": "f", "question": "a longer one?"}\n'
 KINDS = {
     "empty": lambda content: b"",
     "halved": lambda content: content[: len(content) // 2],
@@ -51,8 +51,8 @@ def database(path: Path) -> Path:
 SOUND = {
     "run.json": b'{"state": "finished"}',
     "examples.jsonl": EXAMPLES,
-    "curve.csv": b"step,epoch\n1,0.5\n2,1.0\n",
-    "multirun.yaml": b"hydra:\n  mode: 1\n",
+    "curve.csv": b"a,b,c,d\n1,2,3,4\n5,6,7,8\n",
+    "multirun.yaml": b"hydra:\n  mode: {one: 1, two: [2, 3, 4]}\n",
     "checkpoint/step-1/training.pt": archive(),
 }
 
@@ -131,13 +131,18 @@ def test_a_damaged_study_is_named_with_the_file(kind, tmp_path):
 
 SPLIT = """
 from byheart.data.split import Forms
-from byheart.records import Chunk, Example, Fact, Split
+from byheart.records import Chunk, Example, Fact
 import json, dataclasses
-facts = [Fact(f"f{i}", "d", "c", 9 * i, 9 * i + 9, f"fact {i}", 3) for i in range(12)]
-chunk = Chunk("c", "d", (), 0, 99, "text", 30)
-same = [Example(f"{a}{i}", f"What is said of {i}?", f"The club opens at {i % 3}.", (f"f{i}",), a, "forward", "rules", "c")
-        for i in range(12) for a in ("simple", "detailed")]
-print(json.dumps(dataclasses.asdict(Forms(share=0.9, at_least=9).split(same, facts, [chunk], {}, 1))))
+facts = [Fact(f"f{i}", "d", "c", 9 * i, 9 * i + 9, f"fact {i}", 3) for i in range(30)]
+asked = {"simple": "Who holds office {0} of the club this year?", "detailed": "Tell all of {1}, {2} and {3}."}
+said = {"simple": "Number {0} is held by Ada", "detailed": "It is {1} and {4}"}
+examples = [
+    Example(f"{angle}{i}", *(words[angle].format(i // 2, i, i * 7919, i * 104729, i * 31) for words in (asked, said)),
+            (f"f{i}",), angle, "forward", "rules", "c")
+    for i in range(30) for angle in asked
+]
+split = Forms(share=0.9, at_least=9).split(examples, facts, [Chunk("c", "d", (), 0, 99, "text", 30)], {}, 1)
+print(json.dumps(dataclasses.asdict(split)))
 """
 
 
@@ -145,7 +150,7 @@ def test_a_split_is_the_same_to_the_byte_in_each_process():
     """The order of a set of texts differs from process to process."""
     command = [sys.executable, "-c", SPLIT]
     one, other = (subprocess.check_output(command, env={**os.environ, "PYTHONHASHSEED": seed}) for seed in "12")
-    assert one == other and len(json.loads(one)["refused"]) > 5
+    assert one == other and len(json.loads(one)["refused"]) > 2
 
 
 @pytest.mark.parametrize(
