@@ -24,6 +24,8 @@ REFUSALS = {
     **dict.fromkeys((errno.EIO, errno.ESTALE), "look at the disk, or at the connection to it"),
     errno.EMFILE: "allow more open files (ulimit -n)",
 }
+UNWRITTEN = ("disk I/O error", "disk is full", "attempt to write a readonly database", "unable to open database file")
+ROOM = "make room on its disk, and make the file and its folder writable"
 LONGEST = 4096  # characters of a path
 LARGE = 2_000_000_000  # bytes of a file that is not looked into after an unexpected error
 
@@ -92,10 +94,19 @@ def explain(error: Exception, words: Sequence[str]) -> list[Problem]:
     if isinstance(error, OSError) and error.errno in REFUSALS:
         where = str(error.filename or error.filename2 or "")
         return [Problem(f"the system refused: {error.strerror}", where, fix=f"{REFUSALS[error.errno]}, then {SAME}")]
+    if said := next((text for text in _chain(error) if any(words in text for words in UNWRITTEN)), ""):
+        return [Problem(f"a database cannot be written: {_said(said)}", fix=f"{ROOM}, then {SAME}")]
     named = [getattr(error, "run_folder", None) or "", *(word.partition("=")[2] or word for word in words[1:])]
     folders = [Path(name).expanduser() for name in named if name and len(name) < LONGEST]
     runs = [folder for folder in folders if any((folder / sign).exists() for sign in (".hydra", "multirun.yaml"))]
     return [problem for run in dict.fromkeys(runs[:1]) for problem in find_damage(run.absolute())]
+
+
+def _chain(error: BaseException | None) -> Iterator[str]:
+    """What an error says, and each that it was raised from."""
+    while error is not None:
+        yield str(error)
+        error = error.__cause__ or error.__context__
 
 
 def _names_a_model(run: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from byheart.damage import broken_database, refused
+from byheart.damage import ROOM, SAME, broken_database, refused
 from byheart.errors import Problem, UserError
 from byheart.sweep.search.options import SweepOptions
 from byheart.sweep.search.patience import Patience, patient_storage
@@ -39,6 +39,7 @@ def open_storage(sweep: SweepOptions, folder: Path, say: Callable[[str], None] =
         reason = _without_password(str(error).splitlines()[0], address)
         missing = isinstance(error, ImportError | ModuleNotFoundError)
         fix = PACKAGES.get(kind, "check the address") if missing else "is it running, and can this machine reach it?"
+        fix = f"{ROOM}, then {SAME}" if kind == "sqlite" and not missing else fix
         raise UserError(Problem(f"the study's storage cannot be reached: {reason}", where, shown, fix)) from None
 
 
