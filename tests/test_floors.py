@@ -10,7 +10,7 @@ import byheart
 
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [
-    ("records", "errors", "stable_ids", "progress", "interrupt"),
+    ("records", "errors", "damage", "stable_ids", "progress", "interrupt"),
     ("store", "locks", "config"),
     ("documents",),
     ("model",),
