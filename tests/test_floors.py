@@ -11,7 +11,7 @@ import byheart
 
 SOURCE = Path(byheart.__file__).parent
 FLOORS = [
-    ("records", "errors", "stable_ids", "progress", "interrupt", "outside"),
+    ("records", "errors", "damage", "stable_ids", "progress", "interrupt", "outside"),
     ("store", "locks", "config"),
     ("documents",),
     ("model",),

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from byheart.sweep.search.config import SweepConfig
 
 
+LONGEST = 255  # bytes of a file's or folder's name
+
+
 class Checked(NamedTuple):
     """A command line without problems: a RunConfig for each variant, and their folder."""
 
@@ -50,7 +53,16 @@ def check(request: Request) -> Checked:
     if problems:
         raise UserError(*dict.fromkeys(map(without_secrets, problems)))
     folder = setup.folder if setup is not None else folder_of(composed.configs[0], composed.multirun)
+    _refuse_long(folder)
     return Checked(run_configs, folder, composed.multirun, setup)
+
+
+def _refuse_long(folder: Path) -> None:
+    """Raises UserError for a name that no file system takes."""
+    longest = max(folder.parts, key=lambda part: len(part.encode(errors="replace")))
+    if (size := len(longest.encode(errors="replace"))) > LONGEST:
+        what = f"the folder of its results cannot have so long a name ({size} of {LONGEST} bytes)"
+        raise UserError(Problem(what, "name", f"{longest[:40]}...", "choose a shorter one: name=NAME"))
 
 
 def _composed(request: Request) -> tuple[Composer, Composed]:

@@ -183,10 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        from byheart.model.memory import is_out_of_memory  # late: `--help` is to be quick
+        from byheart.damage import explain  # late: `--help` is to be quick
+        from byheart.model.memory import is_out_of_memory
 
         if is_out_of_memory(error):
             _print_problems(command, [_memory_is_full(error)])
+            return 2
+        if problems := explain(error, words):
+            _print_problems(command, problems)
             return 2
         _report_bug(words, error)
         return 1

@@ -39,8 +39,8 @@ from byheart.pipeline import train_on
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Progress, Said
 from byheart.report.next_steps import TYPED_IN, changed
-from byheart.results import FINISHED, UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult
-from byheart.store import FULL, read_json
+from byheart.results import FINISHED, UNFINISHED, EvaluateResult, ExpandResult, LearnResult, SweepResult, is_finished
+from byheart.store import FULL
 
 if TYPE_CHECKING:
     from byheart.sweep.search.config import SweepConfig
@@ -193,7 +193,7 @@ def resumable(request: Request, stage: str = "learn") -> Resumable:
     if stage == "expand" and changes:
         fix = f'byheart learn "resume={folder}" {shlex.join(changes)}'
         problems.append(Problem("no setting changes where only examples are made", "resume", ", ".join(changes), fix))
-    finished = state_of(folder) == FINISHED and place == folder
+    finished = is_finished(folder) and place == folder
     if not problems and not changes and finished:
         return Resumable(folder)
     with chdir(started_in(folder)):
@@ -244,13 +244,6 @@ def score_again(request: Request, progress: Progress) -> EvaluateResult:
         return stages.evaluate(
             run_config, folder, run_config.questions if request.value("questions") else None, progress
         )
-
-
-def state_of(folder: Path) -> str:
-    """The state in run.json; "expanded" where only the texts are finished."""
-    record = folder / "run.json"
-    state = str(read_json(record).get("state", "")) if record.is_file() else ""
-    return state if state != FINISHED or (folder / "scores.json").is_file() else "expanded"
 
 
 def _folder_given(request: Request, key: str) -> Path:

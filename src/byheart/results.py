@@ -6,7 +6,7 @@ from pathlib import Path
 
 from byheart.progress import Event
 from byheart.records import Example, Json
-from byheart.store import read_json, read_jsonl, read_records
+from byheart.store import read_jsonl, read_object, read_records
 from byheart.teacher.base import Estimate
 
 FINISHED, INTERRUPTED, ESTIMATED = "finished", "interrupted", "estimated"
@@ -71,6 +71,17 @@ class Estimated(Event):
     estimate: RunEstimate
 
 
+RECORDS = ("documents.jsonl", "chunks.jsonl", "facts.jsonl", "examples.jsonl", "ledger.json", "split.json")
+RESULT = (*RECORDS, "adapter", "scores.json", "answers.jsonl", "report.html")
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run has its whole result. A file that was damaged and then removed is made again on `resume`."""
+    record = folder / "run.json"
+    state = read_object(record).get("state") if record.is_file() else ""
+    return state == FINISHED and all((folder / name).exists() for name in RESULT)
+
+
 @dataclass(frozen=True)
 class LearnResult:
     """`state`: finished, interrupted (Ctrl-C in training; the adapter so far is saved) or estimated (nothing was trained)."""
@@ -98,15 +109,15 @@ class LearnResult:
     @property
     def next_steps(self) -> Sequence[Json]:
         """What to do next, each with `why` and `command`; read from run.json."""
-        steps: Sequence[Json] = read_json(self.folder / "run.json").get("next_steps", ())
+        steps: Sequence[Json] = read_object(self.folder / "run.json").get("next_steps", ())
         return steps
 
     @classmethod
     def read(cls, folder: Path) -> "LearnResult":
         """The result of a run that is finished."""
-        record = read_json(folder / "run.json")
+        record = read_object(folder / "run.json")
         return cls(
-            FINISHED, folder, read_json(folder / "scores.json"), tuple(record.get("learning", {}).get("lines", ()))
+            FINISHED, folder, read_object(folder / "scores.json"), tuple(record.get("learning", {}).get("lines", ()))
         )
 
 
@@ -151,7 +162,7 @@ class SweepResult:
     @property
     def best(self) -> Json:
         """The chosen trial: its number, folder, overrides, params and values."""
-        best: Json = read_json(self.folder / "best.json")
+        best: Json = read_object(self.folder / "best.json")
         return best
 
     @property

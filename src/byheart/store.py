@@ -17,14 +17,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from byheart.damage import go_on, is_trial, refused, run_of, way_out
 from byheart.errors import Problem, UserError
 from byheart.stable_ids import class_id, dropped_options, is_as_before
 
 Record = TypeVar("Record")
 
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "the file is too big"}
-
-WRITTEN_AGAIN = "remove the file; the next run writes it again"
 
 
 def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
@@ -60,40 +59,53 @@ def said_if_unwritten(path: str | Path) -> Iterator[None]:
 
 
 def read_json(path: str | Path) -> Any:
-    """What a file of ours has. Raises UserError where it was damaged."""
+    """What a file of ours has. Raises UserError where it was damaged or cannot be read."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(Problem(f"this file is damaged: {error}", str(path), fix=WRITTEN_AGAIN)) from None
+    except (ValueError, RecursionError, OSError) as error:
+        raise refused(path, error) from None
+
+
+def read_object(path: str | Path) -> dict[str, Any]:
+    """The same of a file that holds one JSON object."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise refused(path, "it holds no JSON object")
+    return found
 
 
 def read_jsonl(path: str | Path, record: type[Record]) -> list[Record]:
     """The records of a file written by `write_jsonl`, equal to those that were written (tuples are tuples again)."""
     restore: Callable[[Any], Record] = _restorer(cast(Any, record))
-    records: list[Record] = []
-    # newline="\n": the default would also cut at \r, and str.splitlines at U+2028, which texts do contain
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                records.append(restore(json.loads(line)))
-            except (ValueError, TypeError, AttributeError) as error:
-                raise UserError(
-                    Problem(
-                        f"this line is not a {record.__name__}: {error}",
-                        where=f"{path}:{number}",
-                        fix=WRITTEN_AGAIN,
-                    )
-                ) from None
-    return records
+    return list(_read_lines(path, restore, record.__name__))
+
+
+def read_one(path: str | Path, record: type[Record]) -> Record:
+    """The one record of a file that has no other."""
+    found = read_jsonl(path, record)
+    if len(found) != 1:
+        raise refused(path, f"it has {len(found)} records, and should have one")
+    return found[0]
 
 
 def read_records(path: str | Path) -> list[dict[str, Any]]:
     """The lines of a file whose records have no class of their own, such as answers.jsonl."""
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
-        try:
-            return [json.loads(line) for line in file]
-        except ValueError as error:
-            raise UserError(Problem(f"this file is damaged: {error}", str(path), fix=WRITTEN_AGAIN)) from None
+    return list(_read_lines(path, dict, "record"))
+
+
+def _read_lines(path: str | Path, restore: Callable[[Any], Record], kind: str) -> Iterator[Record]:
+    number = 0
+    try:
+        # newline="\n": the default would also cut at \r, and str.splitlines at U+2028, which texts do contain
+        with Path(path).open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                number += 1
+                yield restore(json.loads(line))
+    except UnicodeDecodeError as error:  # of a block that is read ahead, so that its line is not known
+        raise refused(path, error) from None
+    except (ValueError, TypeError, AttributeError, RecursionError, OSError) as error:
+        said = error if isinstance(error, OSError) else f"this line is not a {kind}: {error}"
+        raise refused(path, said, number) from None
 
 
 def mark_done(path: str | Path, key: str) -> None:
@@ -106,7 +118,7 @@ def is_done(path: str | Path, key: str) -> bool:
     path = Path(path)
     try:
         return path.exists() and _marker(path).read_text(encoding="utf-8") == key
-    except FileNotFoundError:
+    except (OSError, ValueError):  # no marker, or a damaged one
         return False
 
 
@@ -184,6 +196,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _unwritten(path: Path, error: OSError) -> Problem:
+    if path.is_dir() and error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
+        return Problem("a folder lies where this file belongs", str(path), fix=way_out(path))
     what = FULL.get(error.errno or 0, f"cannot write: {error.strerror or error}")
     try:
         whole = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
@@ -192,9 +206,10 @@ def _unwritten(path: Path, error: OSError) -> Problem:
     saved = (
         f"no incomplete file is left; saved before it: {', '.join(whole)}" if whole else "no incomplete file is left"
     )
-    run = next((folder for folder in path.parents if (folder / ".hydra").is_dir()), None)
-    again = f'continue with: byheart learn "resume={run}"' if run else "run the same command again"
-    return Problem(f"{what} ({saved})", where=str(path), fix=f"make room or choose another folder, then {again}")
+    run = run_of(path)
+    again = f"continue with: {go_on(run)}" if run and not is_trial(run) else "give the same command again"
+    room = "make room" if error.errno in FULL else "make the folder writable"
+    return Problem(f"{what} ({saved})", where=str(path), fix=f"{room} or choose another folder, then {again}")
 
 
 def _line(record: Any) -> str:

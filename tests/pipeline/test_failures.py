@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from byheart.cli import main
+from byheart.pipeline import learn
+from byheart.report.page import write_page
+from byheart.store import read_json
 from teacher.chat_server import ChatServer, echo
 from tiny_folder import change, write_model
 
@@ -33,6 +36,22 @@ def put(name: str, text: str) -> Damage:
     return lambda run: (run / name).write_text(text)
 
 
+def halved_lines(name: str) -> Damage:
+    def halve(run: Path) -> None:
+        lines = (run / name).read_text().splitlines(keepends=True)
+        (run / name).write_text("".join(lines[: len(lines) // 2]))
+
+    return halve
+
+
+def folder(name: str) -> Damage:
+    def replace(run: Path) -> None:
+        (run / name).unlink()
+        (run / name).mkdir()
+
+    return replace
+
+
 def gone(name: str) -> Damage:
     return lambda run: (run / name).unlink()
 
@@ -44,11 +63,13 @@ DAMAGED: dict[str, tuple[Damage, str, str]] = {
     "adapter's config": (put("adapter/adapter_config.json", "{"), "adapter_config.json is not valid JSON", "train again"),
     "adapter's config gone": (gone("adapter/adapter_config.json"), "lacks adapter_config.json", "train again"),
     "adapter of another rank": (lambda run: change(run / "adapter/adapter_config.json", r=3), "size mismatch for", "train again"),
-    "examples": (cut("examples.jsonl"), "examples.jsonl", "remove the file"),
-    "examples gone": (gone("examples.jsonl"), "examples.jsonl is missing", "copy it again"),
-    "split": (put("split.json", "[]"), "not a split of a run", "remove the file"),
+    "examples": (cut("examples.jsonl"), "examples.jsonl", "remove it, then: byheart learn"),
+    "examples cut between lines": (halved_lines("examples.jsonl"), "that other files name are not in it", "byheart learn"),
+    "examples a folder": (folder("examples.jsonl"), "a folder lies where this file belongs", "byheart learn"),
+    "examples gone": (gone("examples.jsonl"), "examples.jsonl is missing", "copy the file again"),
+    "split": (put("split.json", "[]"), "it holds no JSON object", "remove it"),
     "config": (put(".hydra/config.yaml", ""), "not the config of a run", "start a new run"),
-    "place": (put(".hydra/hydra.yaml", "a: ["), "cannot be read", "remove the file"),
+    "place": (put(".hydra/hydra.yaml", "a: ["), "cannot be read", "remove it"),
 }  # fmt: skip
 
 
@@ -79,9 +100,15 @@ RESUMED: dict[str, tuple[Damage, str, str]] = {
     "tensors cut off": (lambda run: cut(tensors(run))(run), "this checkpoint cannot be loaded", "checkpoint"),
     "no tensors": (lambda run: gone(tensors(run))(run), "this checkpoint cannot be loaded", "checkpoint"),
     "record": (put("run.json", "{"), "run.json: this file is damaged", "run.json"),
-    "answers": (put("scored/untuned.jsonl", "{"), "untuned.jsonl:1: this line is not a Scored", "scored/untuned.jsonl"),
+    "answers": (
+        put("scored/untuned.jsonl", "{"),
+        "untuned.jsonl:1: this file is damaged: this line is not a Scored",
+        "scored/untuned.jsonl",
+    ),
     "split": (put("split.json", "{"), "split.json: this file is damaged", "split.json"),
     "facts": (cut("facts.jsonl"), "facts.jsonl", "facts.jsonl"),
+    "rows": (cut("rows/train.jsonl"), "train.jsonl", "rows/train.jsonl"),
+    "ledger": (put("ledger.json", "[]"), "ledger.json: this file is damaged", "ledger.json"),
 }
 
 
@@ -104,6 +131,23 @@ def test_a_damaged_run_continues_once_the_fix_was_followed(name, finished, tmp_p
     shutil.rmtree(remove) if remove.is_dir() else remove.unlink()
     assert main(["learn", f"resume={run}"]) == 0
     assert (run / "scores.json").is_file()
+
+
+def test_a_run_is_finished_once_its_page_is_there(finished, tmp_path, capsys, monkeypatch):
+    """Killed before its page, a run makes it on resume; so does one whose page was lost."""
+    run, seen = shutil.copytree(finished, tmp_path / "run"), []
+    (run / "report.html").unlink()
+
+    def write(folder: Path, state: str) -> None:
+        seen.append((read_json(folder / "run.json")["state"], state))
+        write_page(folder, state)
+
+    monkeypatch.setattr(learn, "write_page", write)
+    assert main(["learn", f"resume={run}"]) == 0
+    assert seen == [("running", "finished")]
+    assert (run / "report.html").is_file() and read_json(run / "run.json")["state"] == "finished"
+    assert main(["learn", f"resume={run}"]) == 0
+    assert "this run is finished" in capsys.readouterr().out and len(seen) == 1
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def fit(folder, seed=0, epochs=3, lr=1e-2, model=None, keep_best=True, **hooks):
 
 def kept_by(folder, model):
     """The weights that training in `folder` would keep after its newest check, by the names of those that `model` trains."""
-    saved = torch.load(next(folder.glob("checkpoint/step-*/training.pt")), weights_only=True)["optimizer"]["means"]
+    saved = torch.load(max(folder.glob("checkpoint/step-*/training.pt")), weights_only=True)["optimizer"]["means"]
     names = [name for name, p in model.named_parameters() if p.requires_grad]
     back = AdamW().toward_base
     return {n: m.lerp(torch.zeros(()), back) if "lora_B" in n else m for n, m in zip(names, saved, strict=True)}
@@ -81,6 +81,37 @@ def test_a_run_killed_anywhere_and_resumed_has_the_curve_and_weights_of_an_undis
     assert numbers(resumed.curve) == numbers(whole.curve)
     for a, b in zip(whole_model.parameters(), resumed_model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("file", ["training.pt", "state.json"])
+@pytest.mark.parametrize("damage", ["halved", "junk", "folder"])
+def test_where_the_newest_checkpoint_is_damaged_the_one_before_it_is_taken(tmp_path, file, damage):
+    whole, whole_model = fit(tmp_path / "whole")
+    seen, notes = [], []
+    fit(tmp_path / "cut", on_step=lambda s, t: seen.append(s), stop_requested=lambda: len(seen) == 8)
+    earlier, newest = sorted((tmp_path / "cut/checkpoint").glob("step-*"))
+    content = (newest / file).read_bytes()
+    (newest / file).unlink()
+    half = len(content) // 2
+    if damage == "folder":
+        (newest / file).mkdir()
+    else:
+        (newest / file).write_bytes(content[:half] + (b"\xff" + content[half + 1 :] if damage == "junk" else b""))
+    resumed, model = fit(tmp_path / "cut", on_note=notes.append)
+    assert f"{newest / file}: this checkpoint cannot be loaded" in notes[0] and "the checkpoint before it" in notes[0]
+    assert numbers(resumed.curve) == numbers(whole.curve)
+    assert all(torch.equal(a, b) for a, b in zip(whole_model.parameters(), model.parameters(), strict=True))
+    assert len([*(tmp_path / "cut/checkpoint").glob("step-*")]) == 1 and not earlier.exists()
+
+
+def test_where_no_checkpoint_is_whole_the_folder_to_remove_is_named(tmp_path):
+    seen = []
+    fit(tmp_path, on_step=lambda s, t: seen.append(s), stop_requested=lambda: len(seen) == 8)
+    for place in (tmp_path / "checkpoint").glob("step-*"):
+        (place / "state.json").write_text("{}")
+    with pytest.raises(UserError, match=r"state\.json: this checkpoint cannot be loaded") as refused:
+        fit(tmp_path)
+    assert f"remove the folder {tmp_path / 'checkpoint'};" in str(refused.value)
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):

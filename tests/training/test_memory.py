@@ -157,7 +157,7 @@ def test_a_step_that_no_memory_holds_is_an_error_of_the_user_and_the_checkpoint_
     with pytest.raises(UserError, match="even with one row at a time") as refused:
         fit(tmp_path, adapter, most=0, after=5)  # the first check is after two steps
     assert "rows.max_tokens below 7" in str(refused.value) and "adapter.rank" in str(refused.value)
-    (kept,) = (tmp_path / "checkpoint").glob("step-*")
+    kept = max((tmp_path / "checkpoint").glob("step-*"))
     assert fit(tmp_path, adapter)[0].state == "finished" and not kept.exists()
 
 

@@ -28,7 +28,7 @@ from byheart.pipeline.run import Run
 from byheart.progress import Progress, Said, Warned, no_progress
 from byheart.records import Probe
 from byheart.results import ESTIMATED, FINISHED, RunEstimate
-from byheart.store import content_key, is_done, read_json, write_json
+from byheart.store import content_key, is_done, read_object, write_json
 
 HOME = Path("outputs") / "bases"
 TEXTS, MODELS = "texts", "models"  # folders of a comparison
@@ -70,10 +70,11 @@ def compare(plan: Plan, progress: Progress = no_progress) -> BasesResult:
     command = learn_line(decided.chosen.setting, plan.words) if decided.chosen else ""
     name = decided.chosen.name if decided.chosen else ""
     result = BasesResult(FINISHED, folder, decided.ranked, name, decided.sentence, command, facts)
-    write_json(folder / FILE, result.record)
+    if decided.chosen is not None:
+        write_page(result)
+    write_json(folder / FILE, result.record)  # last: with it the comparison is done
     if decided.chosen is None:
         raise UserError(*(Problem(base.reason, "models", base.name, base.fix) for base in found))
-    write_page(result)
     return result
 
 
@@ -158,7 +159,7 @@ def _take_over(place: Path, key: str) -> None:
 def _begun(key: str) -> Path | None:
     """The folder in which the same comparison was begun, or ended."""
     files = sorted(HOME.glob(f"*/{FILE}"), reverse=True)
-    return next((file.parent for file in files if read_json(file).get("key") == key), None)
+    return next((file.parent for file in files if read_object(file).get("key") == key), None)
 
 
 def _names(plan: Plan) -> list[str]:

@@ -31,7 +31,7 @@ from byheart.pipeline.train import train_adapters
 from byheart.progress import Checked, Progress, RunEnded
 from byheart.records import Probe
 from byheart.results import Estimated, Needs, RunEstimate
-from byheart.store import is_done, mark_done, read_jsonl, write_jsonl, write_text
+from byheart.store import is_done, mark_done, read_jsonl, read_one, write_jsonl, write_text
 from byheart.training.hardware import expected_place
 from byheart.training.layout import Row
 from byheart.training.memory import LIBRARIES
@@ -59,7 +59,7 @@ def measure(
     """
     assert candidate.config is not None
     if is_done(place / RESULT, key):
-        return read_jsonl(place / RESULT, Measured)[0]
+        return read_one(place / RESULT, Measured)
     if (place / KEY).is_file() and (place / KEY).read_text(encoding="utf-8") != key:
         shutil.rmtree(place)  # of another state of the same model
     write_text(place / KEY, key)

@@ -1,12 +1,15 @@
 """The config of a run that was started before, and the changes that are allowed."""
 
+import shlex
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from byheart.config.advice import did_you_mean, wrong_options
@@ -16,10 +19,10 @@ from byheart.config.gate import closed_resolvers, gate, variables_sent
 from byheart.config.keys import dotted_keys
 from byheart.config.schema import shown
 from byheart.config.trust import secrets_in_overrides
+from byheart.damage import SWEEP_AGAIN, is_trial, refused
 from byheart.errors import Problem, UserError
 from byheart.store import write_text
 
-ANEW = "copy the file again, or start a new run with the same settings"
 MAY_CHANGE = ("questions", "evaluation", "trainer")  # when a finished run is scored again
 MAY_GO_ON = (  # when a run goes on: for how long, and how it is computed; beside its loggers
     "epochs", "budget", "stopping.monitor", "stopping.patience", "stopping.tolerance", "trainer.device", "trainer.threads",
@@ -41,31 +44,59 @@ def saved_config(folder: Path, key: str) -> DictConfig:
         fix = did_you_mean(str(folder), near, "runs are in outputs/<name>/<time>")
         fix = f"did you mean {named[-1]}?" if named else fix
         raise UserError(Problem("there is no such folder", key, str(folder), fix))
-    if not where.is_file():
+    if not where.exists():
         below = sorted(str(run.parent.parent) for run in folder.glob("**/.hydra/config.yaml"))
         fix = f"did you mean {below[-1]}?" if below else "runs are in outputs/<name>/<time>"
         raise UserError(Problem("this folder contains no run", key, str(folder), fix))
     try:
-        config = OmegaConf.load(where)
-    except Exception as error:  # any error of the YAML parser or OmegaConf on a damaged file
-        raise UserError(Problem(f"cannot be read: {str(error).splitlines()[0]}", str(where), fix=ANEW)) from None
+        config = load_yaml(where)
+    except UserError as error:
+        raise UserError(replace(error.problems[0], fix=_anew(folder))) from None
     if not isinstance(config, DictConfig) or "documents" not in config:
-        raise UserError(Problem("this is not the config of a run", str(where), fix=ANEW))
+        raise UserError(Problem("this is not the config of a run", str(where), fix=_anew(folder)))
     whole = OmegaConf.to_container(config, resolve=False)
     if problems := gate(whole):
         raise UserError(*problems)
     return config
 
 
+def load_yaml(file: Path) -> DictConfig | ListConfig:
+    """Raises UserError for a damaged file."""
+    try:
+        with closed_resolvers():
+            return OmegaConf.load(file)
+    except Exception as error:  # any error of the YAML parser or OmegaConf on a damaged file
+        raise refused(file, f"it cannot be read: {error}") from None
+
+
+def _said_in(file: Path, key: str) -> Any:
+    """A value in a file of Hydra's; None where it does not say."""
+    if not file.exists():
+        return None
+    config = load_yaml(file)
+    try:
+        with closed_resolvers():
+            return OmegaConf.select(config, key)
+    except Exception as error:
+        raise refused(file, error) from None
+
+
+def _anew(folder: Path) -> str:
+    """What helps where the config of a run is lost: the words that it was started with, if they are left."""
+    if is_trial(folder):
+        return f"remove it and {SWEEP_AGAIN}"
+    fix = "copy the file again, or start a new run with the same settings"
+    try:
+        words = words_of(folder)
+    except UserError:
+        words = None
+    return f"{fix}: {shlex.join(['byheart', 'learn', *words])}" if words else fix
+
+
 def started_in(folder: Path) -> Path:
     """Where the run was started: the relative paths in its config are meant from there."""
     hydra = folder / ".hydra" / "hydra.yaml"
-    try:
-        with closed_resolvers():
-            said = OmegaConf.select(OmegaConf.load(hydra), "hydra.runtime.cwd") if hydra.is_file() else None
-    except Exception as error:  # any error of the YAML parser or OmegaConf on a damaged file
-        what, fix = f"cannot be read: {str(error).splitlines()[0]}", "remove the file: paths are then meant from here"
-        raise UserError(Problem(what, str(hydra), fix=fix)) from None
+    said = _said_in(hydra, "hydra.runtime.cwd")
     return Path(said) if said and Path(said).is_dir() else Path.cwd()
 
 
@@ -81,7 +112,7 @@ def overrides_of(folder: Path) -> list[str] | None:
     overrides, hydra = (folder / ".hydra" / f"{name}.yaml" for name in ("overrides", "hydra"))
     if not overrides.is_file() or not hydra.is_file():
         return None
-    if OmegaConf.select(OmegaConf.load(hydra), "hydra.job.config_name") != "learn":
+    if _said_in(hydra, "hydra.job.config_name") != "learn":
         return None
     return overrides_in(folder)
 
@@ -93,11 +124,10 @@ def words_of(folder: Path) -> list[str] | None:
     overrides_file, hydra = (folder / ".hydra" / f"{name}.yaml" for name in ("overrides", "hydra"))
     if not overrides_file.is_file() or not hydra.is_file():
         return None
-    said = OmegaConf.load(hydra)
-    sources = OmegaConf.select(said, "hydra.runtime.config_sources") or ()
+    sources = _said_in(hydra, "hydra.runtime.config_sources") or ()
     place = next((str(each.path) for each in sources if each.provider == "command-line"), None)
-    flags = [*(["-cd", place] if place else []), "-cn", str(OmegaConf.select(said, "hydra.job.config_name"))]
-    return [*flags, *(str(each) for each in OmegaConf.load(overrides_file))]
+    flags = [*(["-cd", place] if place else []), "-cn", str(_said_in(hydra, "hydra.job.config_name"))]
+    return [*flags, *overrides_in(folder)]
 
 
 def save_settings(folder: Path, config: DictConfig, overrides: Sequence[str]) -> None:
@@ -110,7 +140,12 @@ def save_settings(folder: Path, config: DictConfig, overrides: Sequence[str]) ->
 def overrides_in(folder: Path) -> list[str]:
     """All that Hydra saved of a run's overrides."""
     file = folder / ".hydra" / "overrides.yaml"
-    return [str(each) for each in OmegaConf.load(file)] if file.is_file() else []
+    if not file.exists():
+        return []
+    found = load_yaml(file)
+    if not isinstance(found, ListConfig):
+        raise refused(file, "it is no list")
+    return [str(each) for each in found]
 
 
 def change_resumed(config: DictConfig, request: Request, folder: Path) -> tuple[DictConfig, list[str], list[Problem]]:
@@ -159,7 +194,7 @@ def change_resumed(config: DictConfig, request: Request, folder: Path) -> tuple[
 def _made_with(config: DictConfig, folder: Path, key: str) -> object:
     """The saved value of a key; of a group the names of what was chosen."""
     hydra = folder / ".hydra" / "hydra.yaml"
-    choices = OmegaConf.select(OmegaConf.load(hydra), "hydra.runtime.choices") if hydra.is_file() else None
+    choices = _said_in(hydra, "hydra.runtime.choices")
     if choices and key in choices:
         return choices[key]
     value = OmegaConf.select(config, key)

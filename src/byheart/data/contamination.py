@@ -35,9 +35,11 @@ class ContaminationFinder:
 
     def reasons(self, examples: Sequence[Example]) -> dict[str, str]:
         """Example id -> why it may not be held out, for those that may not. The training rows are read once for all."""
-        found = {held: _CONTINUES for held, _ in self._continued(examples)}
-        for example in examples:
-            if example.id not in found and any(self._alike(example)):
+        continued, found = {held for held, _ in self._continued(examples)}, dict[str, str]()
+        for example in examples:  # in their order: that of a set differs from process to process
+            if example.id in continued:
+                found[example.id] = _CONTINUES
+            elif any(self._alike(example)):
                 found[example.id] = _RESEMBLES
         return found
 

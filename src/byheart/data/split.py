@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from byheart.damage import refused
 from byheart.data.contamination import ContaminationFinder
-from byheart.errors import Problem, UserError
 from byheart.records import Chunk, Example, Fact, Split
-from byheart.store import WRITTEN_AGAIN, read_json
+from byheart.store import read_object
 
 NEVER_HELD_OUT = ("recitation", "completion")  # their answers are the text itself, which every other form repeats
 _PER_UNTAUGHT = 2
@@ -186,11 +186,11 @@ OLD_KEYS = {"choose": "validation", "judge": "test"}  # of split.json up to 2026
 
 def read_split(file: Path) -> Split:
     """A run's split.json."""
+    values: dict[str, Any] = {
+        OLD_KEYS.get(key, key): tuple(value) if isinstance(value, list) else value
+        for key, value in read_object(file).items()
+    }
     try:
-        values: dict[str, Any] = {
-            OLD_KEYS.get(key, key): tuple(value) if isinstance(value, list) else value
-            for key, value in read_json(file).items()
-        }
         return Split(**values)
-    except (AttributeError, TypeError):
-        raise UserError(Problem("this is not a split of a run", str(file), fix=WRITTEN_AGAIN)) from None
+    except TypeError as error:
+        raise refused(file, f"this is not a split of a run: {error}") from None

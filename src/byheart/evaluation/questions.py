@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path, PurePath
+from typing import Any
 
 from byheart.errors import Problem, UserError
 from byheart.records import FORWARD, REVERSE, Document, Probe
 
 FIELDS = ("id", "question", "answers", "options", "gold", "document", "support", "paragraph", "angle", "direction")
+LONG_NUMBER = 4000  # digits
 EXAMPLE = '{"question": "How long is a licence valid?", "answers": ["ten years", "10 years"]}'
 
 
@@ -105,7 +107,7 @@ def _read(path: Path) -> tuple[list[Probe], list[Problem]]:
         probe = row.probe(line)
         problems += row.problems
         if probe and probe.id in first:
-            own = json.loads(line).get("id") is not None
+            own = _parsed(line).get("id") is not None
             what, value = ("id", probe.id) if own else ("question and answers", probe.question)
             fix = "give each question an id of its own, or remove one" if own else "remove one of them"
             problems.append(Problem(f"the same {what} as in line {first[probe.id]}", row.where, _short(value), fix))
@@ -127,7 +129,7 @@ class _Line:
 
     def probe(self, line: str) -> Probe | None:
         try:
-            row = json.loads(line)
+            row = _parsed(line)
         except (json.JSONDecodeError, RecursionError) as error:
             reason = f": {error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             self.fault(f"not valid JSON{reason}", line.strip(), f"write one object a line, such as {EXAMPLE}")
@@ -218,6 +220,11 @@ class _Line:
             fix = f"write a number from 0 to {len(options) - 1}, or the option's exact text{number}"
             self.fault("`gold` is none of the options", gold, fix)
         return None
+
+
+def _parsed(line: str) -> Any:
+    """A line of JSON. A whole number too long for Python (4,300 digits) stays the text that it is, as answers are."""
+    return json.loads(line, parse_int=lambda digits: int(digits) if len(digits) < LONG_NUMBER else digits)
 
 
 def _short(value: object) -> str:

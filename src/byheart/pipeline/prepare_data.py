@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from byheart.damage import line_for, refused
 from byheart.data.facts import find_facts, lead_ins
 from byheart.data.split import read_split
 from byheart.documents.composition import describe, with_kinds
@@ -30,7 +31,7 @@ from byheart.teacher.base import Estimate, Teacher
 _TELLING = 4  # words from which a question of the user also counts inside a longer one ("..., who must designate the operator?")
 SHOWN = 4  # shortfalls that become notes: the whole of each kind, which come first
 LAST = "split.json"  # the last file written: its done marker covers the others
-FILES = ("documents.jsonl", "chunks.jsonl", "facts.jsonl", "examples.jsonl", LAST)
+FILES = ("documents.jsonl", "chunks.jsonl", "facts.jsonl", "examples.jsonl", "ledger.json", LAST)
 SPARE = "spare.jsonl"  # with `rounds=`: good examples beyond the quotas
 
 
@@ -127,15 +128,34 @@ def read_prepared_data(folder: Path) -> PreparedData:
             )
         )
     if absent := [name for name in FILES if not (folder / name).is_file()]:
-        what, fix = f"{', '.join(absent)} is missing from this run", "copy it again, or start the run anew"
+        what = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} missing from this run"
+        fix = f"copy the file again, or let it be made again: {line_for(folder)}"
         raise UserError(Problem(what, str(folder), fix=fix))
-    return PreparedData(
+    data = PreparedData(
         tuple(read_jsonl(folder / "documents.jsonl", Document)),
         tuple(read_jsonl(folder / "chunks.jsonl", Chunk)),
         tuple(read_jsonl(folder / "facts.jsonl", Fact)),
         tuple(read_jsonl(folder / "examples.jsonl", Example)),
         read_split(folder / LAST),
     )
+    _refuse_parts(data, folder)
+    return data
+
+
+def _refuse_parts(data: PreparedData, folder: Path) -> None:
+    """A file of lines that was cut between two of them can be read. Then others name what it lacks."""
+    split = data.split
+    examples = {id for part in (split.train, split.validation, split.test, split.untaught) for id in part}
+    named = (
+        ("examples.jsonl", examples, {example.id for example in data.examples}),
+        ("facts.jsonl", {fact for e in data.examples for fact in e.facts}, {fact.id for fact in data.facts}),
+        ("chunks.jsonl", {fact.chunk for fact in data.facts}, {chunk.id for chunk in data.chunks}),
+        ("documents.jsonl", {chunk.document for chunk in data.chunks}, {document.id for document in data.documents}),
+        ("split.json", {"train"}, {"train"} if split.train else set()),
+    )
+    for name, asked, there in named:
+        if absent := asked - there:
+            raise refused(folder / name, f"{len(absent)} of {len(asked)} that other files name are not in it")
 
 
 def _read(config: RunConfig, run: Run) -> Source:

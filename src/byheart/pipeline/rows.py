@@ -26,12 +26,22 @@ from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.progress import Advanced
 from byheart.records import FORWARD, Example, Json
-from byheart.store import content_key, is_done, mark_done, read_json, read_jsonl, read_records, write_json, write_jsonl
+from byheart.store import (
+    content_key,
+    is_done,
+    mark_done,
+    read_json,
+    read_jsonl,
+    read_object,
+    read_records,
+    write_json,
+    write_jsonl,
+)
 from byheart.training.layout import Row, SoftTargets
 
 ROWS = "rows"
 UNLIMITED = 2**62  # tokens, of a model without a longest position
-_TAUGHT, _REPLAYED, _TOO_LONG, _LAST = "train.jsonl", "replayed.jsonl", "too_long.json", "validation.jsonl"
+FILES = _TAUGHT, _REPLAYED, _TOO_LONG, _LAST = "train.jsonl", "replayed.jsonl", "too_long.json", "validation.jsonl"
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ def make_rows(
     `sampling_s`: seconds after which sampling ends with what there is; by default rows depend on the model alone.
     """
     folder, key = run.folder / ROWS, rows_key(config)
-    if is_done(folder / _LAST, key):
+    if is_done(folder / _LAST, key) and all((folder / name).exists() for name in FILES):
         made = _read(folder)
     else:
         made = _make(config, data, probes, session, run, sampling_s if replay else None)
@@ -196,7 +206,7 @@ def _tell_too_long(made: _Made, run: Run) -> None:
     run.note(said)
     ledger = run.folder / "ledger.json"
     if ledger.is_file():
-        whole: Json = read_json(ledger)
+        whole: Json = read_object(ledger)
         short = [*(line for line in whole["short"] if line != said), said]
         write_json(ledger, {**whole, "too_long": account, "short": short})
 

@@ -13,7 +13,7 @@ from typing import Any
 from byheart.errors import UserError
 from byheart.outside import outside_text
 from byheart.progress import Event, Progress, RunEnded, StageBegan, StageEnded, Warned, no_progress
-from byheart.store import read_json, write_json
+from byheart.store import read_object, write_json
 
 NAMED = ("byheart", "torch", "transformers", "peft", "lightning", "hydra-core")
 
@@ -38,7 +38,7 @@ class Run:
         self.folder = folder
         self.listeners: list[Progress] = list(listeners) or [no_progress]
         self._opened = time.monotonic()
-        before = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
+        before = read_object(folder / "run.json") if (folder / "run.json").is_file() else {}
         self.record: dict[str, Any] = {
             "started": datetime.now().isoformat(timespec="seconds"),
             "timings": {},

@@ -15,14 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from byheart.config.saved import overrides_of, started_in
-from byheart.errors import Problem, UserError
+from byheart.errors import Problem
 from byheart.pipeline.budget import adapters_scored, after_training
 from byheart.pipeline.run import Run
 from byheart.pipeline.run_config import RunConfig
 from byheart.records import CurvePoint, Json
 from byheart.report.next_steps import TYPED_IN, learn_line
 from byheart.results import UNFINISHED
-from byheart.store import read_json
+from byheart.store import read_object
+from byheart.training.checkpoint import newest_state
+from byheart.training.curve import read_curve, write_curve
 from byheart.training.stopping import WORDS, Stopping
 
 
@@ -38,15 +40,11 @@ class TrainedSoFar:
     @classmethod
     def read(cls, folder: Path) -> "TrainedSoFar | None":
         """None without a whole checkpoint: before training began, of a sweep's trial, or where the user removed it."""
-        newest = max((folder / "checkpoint").glob("step-*"), default=None)
-        try:
-            state = None if newest is None else read_json(newest / "state.json")
-        except (OSError, UserError):
-            state = None
-        if not state or not state["step"]:
+        state = newest_state(folder / "checkpoint")
+        if not state or not state.steps or not state.curve:
             return None
-        curve = tuple(CurvePoint(**point) for point in state["curve"])
-        return cls(state["step"], round(curve[-1].step / curve[-1].epoch), curve, account(folder))
+        curve = state.curve
+        return cls(state.steps, round(curve[-1].step / curve[-1].epoch), curve, account(folder))
 
     def most_steps(self, config: RunConfig) -> int:
         return min(self.steps_per_epoch * config.epochs, config.limit.steps or self.steps_per_epoch * config.epochs)
@@ -55,7 +53,19 @@ class TrainedSoFar:
 def account(folder: Path) -> Json | None:
     """The record of a training that is finished (see `pipeline.train.account_of`); it lies beside the adapter."""
     file = folder / "adapter" / "byheart.json"
-    return read_json(file) if file.is_file() else None
+    return read_object(file) if file.is_file() else None
+
+
+def curve_of(folder: Path) -> list[CurvePoint]:
+    """The curve of a run whose training has ended. A damaged curve.csv that was removed is made again from the checkpoint;
+    empty where neither is there."""
+    file = folder / "curve.csv"
+    if not file.exists():
+        state = newest_state(folder / "checkpoint")
+        if state is None:
+            return []
+        write_curve(file, state.curve)
+    return read_curve(file)
 
 
 def result_of(folder: Path) -> Path:
@@ -100,7 +110,7 @@ def forget_unfinished(folder: Path) -> None:
 def weights_key(adapter: Path) -> list[int | float | None]:
     """What tells the weights of a run that was trained on from its earlier ones; empty for all others."""
     file = adapter / "byheart.json"
-    told: Json = read_json(file) if file.is_file() else {}
+    told: Json = read_object(file) if file.is_file() else {}
     return [told["steps"], told["chosen_epoch"]] if told.get("ended_before") else []
 
 
@@ -118,8 +128,8 @@ def problems(folder: Path, before: RunConfig, config: RunConfig, anew: Callable[
 def new_run(folder: Path, more: Sequence[str]) -> str:
     """The line that starts a new run with the settings of this one and `more`."""
     overrides, best = overrides_of(folder), folder.parent / "best.json"
-    if overrides is None and best.is_file() and Path(read_json(best)["folder"]).name == folder.name:
-        overrides = read_json(best)["overrides"]  # the best trial of a sweep
+    if overrides is None and best.is_file() and Path(read_object(best)["folder"]).name == folder.name:
+        overrides = read_object(best)["overrides"]  # the best trial of a sweep
     if overrides is None:
         return f"{shlex.join(['byheart', 'learn', *more])}, and the settings in {folder / '.hydra' / 'config.yaml'}"
     typed_in = TYPED_IN.set(Path.cwd())
@@ -212,7 +222,7 @@ def _would_end_at_once(so_far: TrainedSoFar, stopping: Stopping) -> Sequence[Pro
 def _time_problems(folder: Path, config: RunConfig) -> Sequence[Problem]:
     if config.limit.seconds is None:
         return ()
-    record: Json = read_json(folder / "run.json")
+    record: Json = read_object(folder / "run.json")
     if config.limit.seconds > _seconds(record, config):
         return ()
     used, enough = sum(record["timings"].values()), _duration(_seconds(record, config, twice=True))

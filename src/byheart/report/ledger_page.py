@@ -24,7 +24,7 @@ from byheart.report.asking import ledger_lines, short_chunks
 from byheart.report.fact_map import NAMES, FactMap, fact_map
 from byheart.report.next_steps import learn_line
 from byheart.report.page import thousands
-from byheart.store import read_json, read_jsonl, read_records, write_text
+from byheart.store import read_jsonl, read_object, read_records, write_text
 
 PAGE = "ledger.html"
 KEPT = "keep.jsonl"  # as the browser saves it
@@ -80,7 +80,7 @@ def after_expand(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
     """What `byheart expand` ends with: what it came to, and the lines that go on, each with its reason."""
     from byheart.config.saved import overrides_of, words_of
 
-    account, overrides, words = read_json(folder / "ledger.json"), overrides_of(folder), words_of(folder)
+    account, overrides, words = read_object(folder / "ledger.json"), overrides_of(folder), words_of(folder)
     if words is None:
         return ledger_lines(account), []
     paid = " (what a teacher wrote is not paid again)" if account["novelty"]["by_angle"] else ""
@@ -146,7 +146,7 @@ class Ledger:
 
     @classmethod
     def read(cls, folder: Path) -> "Ledger":
-        account, rejected = read_json(folder / "ledger.json"), folder / "rejected.jsonl"
+        account, rejected = read_object(folder / "ledger.json"), folder / "rejected.jsonl"
         later = [
             example
             for file in sorted(folder.glob("rounds/*/examples.jsonl"), key=lambda file: int(file.parent.name))

@@ -13,7 +13,7 @@ from byheart.records import Json
 from byheart.report import probes
 from byheart.report.loading import Saved
 from byheart.report.tables import MODELS, SPECIAL, entry, forgetting, lines, printable
-from byheart.store import read_json, read_records, write_text
+from byheart.store import read_object, read_records, write_text
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,11 @@ def write_card(run: Path, adapter: Path, about: About) -> None:
 def card(run: Path, about: About) -> str:
     documents = read_records(run / "documents.jsonl")
     counts = {name: len(read_records(run / f"{name}.jsonl")) for name in ("chunks", "facts")}
-    split, scores, record = read_split(run / "split.json"), read_json(run / "scores.json"), read_json(run / "run.json")
+    split, scores, record = (
+        read_split(run / "split.json"),
+        read_object(run / "scores.json"),
+        read_object(run / "run.json"),
+    )
     answers = read_records(run / "answers.jsonl")
     titles = [str(each["title"]) for each in documents]
     what = titles[0] if len(titles) == 1 else f"{len(titles)} documents"

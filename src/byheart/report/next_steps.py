@@ -13,7 +13,7 @@ from byheart.records import Json
 from byheart.report.learning import Learning
 from byheart.report.probes import result, specimen
 from byheart.report.tables import LEAST, forgetting
-from byheart.store import read_json, read_records
+from byheart.store import read_object, read_records
 
 MOST_REPLAY = 0.5
 HOLD_OUT = ("split.share=0.25", "split.at_least=50")  # the defaults
@@ -132,7 +132,7 @@ def learned_question(run: Path, answers: Sequence[Json]) -> str:
     if said:
         return min(said, key=len)
     split, examples = run / "split.json", run / "examples.jsonl"
-    trained = set(read_json(split)["train"]) if split.is_file() and examples.is_file() else set()
+    trained = set(read_object(split)["train"]) if split.is_file() and examples.is_file() else set()
     taught = [str(row["question"]) for row in (read_records(examples) if trained else ()) if row["id"] in trained]
     return min(taught, key=len, default="")
 

@@ -5,7 +5,7 @@ import json
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ from byheart.records import ANGLES, FORWARD, NEITHER, REVERSE, CurvePoint, Json,
 from byheart.report import curve, judge, kinds, kinds_plot, memorized, probes, tables
 from byheart.report.learning import UNWATCHED
 from byheart.report.sections import Sections
-from byheart.store import read_json, read_records, write_text
+from byheart.store import read_object, read_records, write_text
 from byheart.training.curve import read_curve
 from byheart.training.kinds import FILE as KINDS_FILE
 from byheart.training.kinds import read_kinds
@@ -83,10 +83,15 @@ class Folder:
         )
 
 
-def write_page(folder: Path) -> Path:
-    """`report.html` in the run's folder, from the files that are there; returns its path."""
-    path = Path(folder) / "report.html"
-    write_text(path, render(Folder.read(Path(folder))))
+def write_page(folder: Path, state: str = "") -> Path:
+    """`report.html` in the run's folder, from the files that are there; returns its path.
+
+    `state`: what the run is once its page is written, where run.json does not say so yet.
+    """
+    path, found = Path(folder) / "report.html", Folder.read(Path(folder))
+    if state:
+        found = replace(found, run={**found.run, "state": state})
+    write_text(path, render(found))
     return path
 
 
@@ -226,8 +231,7 @@ def _joined(titles: list[str]) -> str:
 
 
 def _json(path: Path) -> Json:
-    content = read_json(path) if path.exists() else {}
-    return content if isinstance(content, dict) else {}
+    return read_object(path) if path.exists() else {}
 
 
 def _records(path: Path) -> Sequence[Json]:

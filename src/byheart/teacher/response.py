@@ -229,7 +229,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return _wait_of(float(said))
         except ValueError:
             return _wait_of(parsedate_to_datetime(said).timestamp() - time())
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except (ValueError, TypeError, OverflowError, OSError, IndexError):
         return None
 
 

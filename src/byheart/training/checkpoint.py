@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors import SafetensorError
 
+from byheart.damage import go_on, is_trial, run_of
 from byheart.errors import Problem, UserError
 from byheart.model.random_state import random_state, set_random_state
 from byheart.records import CurvePoint
@@ -28,9 +31,10 @@ _STATE, _TENSORS = "state.json", "training.pt"
 
 
 def save_checkpoint(folder: Path, training: Paused, optimizer: "MasterStep") -> None:
-    """Writes `folder`/step-N and then deletes the older ones: whatever kills the process, one whole checkpoint stays.
+    """Writes `folder`/step-N beside the one before it: whatever kills the process, one whole checkpoint stays.
 
-    The optimizer's masters are the trained weights, so the adapter is in it.
+    The one before is kept against a disk that damages the newest. Those before it go first, so that there are never
+    more than two. The optimizer's masters are the trained weights, so the adapter is in it.
     """
     import torch
 
@@ -40,6 +44,7 @@ def save_checkpoint(folder: Path, training: Paused, optimizer: "MasterStep") -> 
     state = {"step": training.steps, "seconds": training.seconds, "curve": curve}  # checks end here: no losses wait
     for litter in folder.glob(".making-*"):
         shutil.rmtree(litter, ignore_errors=True)
+    drop_earlier(folder)
     with said_if_unwritten(folder):
         making.mkdir(parents=True)
         try:
@@ -52,9 +57,16 @@ def save_checkpoint(folder: Path, training: Paused, optimizer: "MasterStep") -> 
         except BaseException:
             shutil.rmtree(making, ignore_errors=True)  # on a full disk it would leave no room for the run's last word
             raise
-    for old in folder.glob("step-*"):
-        if old != done:
-            shutil.rmtree(old, ignore_errors=True)
+
+
+def drop_earlier(folder: Path) -> None:
+    """Leaves the newest checkpoint alone, as after the end of a training."""
+    for old in _newest_first(folder)[1:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"), reverse=True)
 
 
 def begin_with(folder: Path, before: Path) -> None:
@@ -88,33 +100,82 @@ def _said_if_damaged(load: Callable[[Path, Any], Loaded]) -> Callable[[Path, Any
             ValueError,
             KeyError,
             TypeError,
+            AttributeError,
+            IndexError,
+            AssertionError,
+            RecursionError,
             UnpicklingError,
             SafetensorError,
+            zipfile.BadZipFile,
         ) as e:
             said = " ".join(str(e).split())[:160] or type(e).__name__
-            folder = path if path.is_dir() else path.parent
-            fix = f"remove the folder {folder}: training then starts again from its first step"
-            raise UserError(Problem(f"this checkpoint cannot be loaded: {said}", str(folder), fix=fix)) from e
+            run = run_of(path)
+            then = "training then starts again from its first step"
+            line = "" if run is None or is_trial(run) else f": {go_on(run)}"
+            place = path.parent.parent if path.name in (_STATE, _TENSORS) else path.parent
+            fix = f"remove the folder {place}; {then}{line}"
+            raise UserError(Problem(f"this checkpoint cannot be loaded: {said}", str(path), fix=fix)) from e
 
     return loaded
 
 
+def load_checkpoint(
+    folder: Path, optimizer: "MasterStep", on_note: Callable[[str], None] = lambda text: None
+) -> Paused:
+    """The newest whole checkpoint, whose tensors are put into the optimizer; the first step without one.
+
+    Where the newest is damaged, the one before it is taken, with a note. Raises UserError where none is whole.
+    """
+    places = _newest_first(folder)
+    for place in places:
+        try:
+            paused = _load(place, optimizer)
+        except UserError as error:
+            if place == places[-1]:
+                raise
+            what = f"{error.problems[0].where}: {error.problems[0].what}"
+            on_note(f"{what}; training goes on from the checkpoint before it")
+            continue
+        for newer in places[: places.index(place)]:
+            shutil.rmtree(newer)
+        return paused
+    return Paused()
+
+
+def _load(place: Path, optimizer: "MasterStep") -> Paused:
+    state = _said_if_damaged(lambda file, into: read_state(file.parent))(place / _STATE, None)
+    _load_tensors(place / _TENSORS, optimizer)
+    best = [*place.parent.glob("best-epoch-*.safetensors")]
+    return replace(state, kept=frozenset(file.stem.removeprefix("best-epoch-") for file in best))
+
+
 @_said_if_damaged
-def load_checkpoint(folder: Path, optimizer: "MasterStep") -> Paused:
-    """The newest whole checkpoint, whose tensors are put into the optimizer; the first step without one."""
+def _load_tensors(file: Path, optimizer: "MasterStep") -> None:
     import torch
 
-    newest = max(folder.glob("step-*"), default=None)
-    if newest is None:
-        return Paused()
-    tensors = torch.load(newest / _TENSORS, map_location="cpu", weights_only=True)
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            if (name := archive.testzip()) is not None:  # torch does not look at the checksums
+                raise ValueError(f"{name} in it does not match its checksum")
+    tensors = torch.load(file, map_location="cpu", weights_only=True)
     optimizer.load_state_dict(tensors["optimizer"])
     random = tensors["random"]
     set_random_state({"cpu": random} if isinstance(random, torch.Tensor) else random)  # older: of the CPU alone
-    state = json.loads((newest / _STATE).read_text())
+
+
+def read_state(place: Path) -> Paused:
+    """A checkpoint without its tensors. Raises OSError, ValueError, KeyError or TypeError where it is damaged."""
+    state = json.loads((place / _STATE).read_text(encoding="utf-8"))
     curve = tuple(CurvePoint(**point) for point in state["curve"])
-    kept = frozenset(file.stem.removeprefix("best-epoch-") for file in folder.glob("best-epoch-*.safetensors"))
-    return Paused(state["step"], curve, seconds=state["seconds"], kept=kept)
+    return Paused(int(state["step"]), curve, seconds=float(state["seconds"]))
+
+
+def newest_state(folder: Path) -> Paused | None:
+    """Of the newest checkpoint in a folder that can be read, without its tensors."""
+    for place in _newest_first(folder):
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            return read_state(place)
+    return None
 
 
 def save_weights(path: Path, model: "torch.nn.Module") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from byheart.errors import Problem, UserError
+from byheart.damage import refused
 from byheart.records import CurvePoint
 from byheart.store import write_text
 
@@ -22,12 +22,11 @@ def write_curve(path: Path, curve: Sequence[CurvePoint]) -> None:
 
 def read_curve(path: Path) -> list[CurvePoint]:
     try:
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             lines = [{name: _number(name, value) for name, value in line.items()} for line in csv.DictReader(file)]
         return [CurvePoint(**line) for line in lines]  # type: ignore[arg-type]
     except (OSError, ValueError, TypeError, csv.Error) as error:
-        fix = "copy it again; or remove the folders adapter and checkpoint beside it, and resume: it is trained again"
-        raise UserError(Problem(f"this curve cannot be read: {error}", str(path), fix=fix)) from None
+        raise refused(path, f"this curve cannot be read: {error}") from None
 
 
 def _number(name: str, value: str) -> float | int | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from byheart.errors import Problem, UserError
 from byheart.model.memory import free_bytes, is_out_of_memory
 from byheart.model.sizes import of_model
-from byheart.training.checkpoint import load_checkpoint, load_weights
+from byheart.training.checkpoint import drop_earlier, load_checkpoint, load_weights
 from byheart.training.hardware import cores, cpu_has_bfloat16
 from byheart.training.job import Hooks, TrainJob, TrainResult
 from byheart.training.layout import Row
@@ -108,7 +108,8 @@ class Trainer:
                 hooks.on_note(note)
             trained = [p for p in model.parameters() if p.requires_grad]
             masters = MasterStep(trained, optimizer, base_of(model) if optimizer.toward_base else None)
-            state = TrainState(train_job, optimizer, stopping, folder, load_checkpoint(folder / "checkpoint", masters))
+            start = load_checkpoint(folder / "checkpoint", masters, hooks.on_note)
+            state = TrainState(train_job, optimizer, stopping, folder, start)
             callback = CheckCallback(state, hooks, keep_best)
             if state.over is None:
                 batches = list(islice(state.batches(), train_job.steps - state.step))
@@ -135,8 +136,10 @@ class Trainer:
             result = state.result("stopped" if callback.stopped else state.over or "budget", keep_best=keep_best)
             masters.conclude()
             chosen = result.chosen_epoch
-            if chosen is not None and (best := best_weights(folder, chosen)).is_file():
+            if chosen is not None and (best := best_weights(folder, chosen)).exists():
                 load_weights(best, model)
+            if result.state != "stopped":
+                drop_earlier(folder / "checkpoint")
             model.eval()
         return result
 

@@ -10,7 +10,7 @@ from byheart.config.values import config_values
 from byheart.errors import Problem, UserError, gather
 from byheart.model.adapters.attaching import refuse_damaged_adapter
 from byheart.model.base_model import BaseModel
-from byheart.store import read_json
+from byheart.store import read_object
 from byheart.training.trainer import Trainer
 
 OUTPUTS, LATEST = Path("outputs"), "latest"
@@ -89,7 +89,7 @@ def _runs(folder: Path, depth: int = 3) -> Iterator[Path]:
     if (folder / ".hydra").is_dir():
         yield folder
     elif (folder / "best.json").is_file():
-        best = Path(read_json(folder / "best.json")["folder"])
+        best = Path(read_object(folder / "best.json")["folder"])
         yield best if best.is_dir() else folder / best.name  # the sweep's folder may have been moved
     elif not (folder / "study.db").is_file() and depth:
         for below in folder.iterdir():
@@ -104,7 +104,7 @@ def _changed(run: Path) -> float:
 
 def _untrained(folder: Path) -> Problem:
     """Why a run has no weights, and what makes them."""
-    record: Mapping[str, object] = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
+    record: Mapping[str, object] = read_object(folder / "run.json") if (folder / "run.json").is_file() else {}
     state, resume = str(record.get("state", "")), f'byheart learn "resume={folder}"'
     what = "this run has no trained weights yet"
     if state == "failed":

@@ -8,13 +8,14 @@ from byheart.documents.html.marks import fold_marks
 from byheart.documents.html.notes import place_notes
 from byheart.documents.html.pairs import mark_pairs
 from byheart.documents.html.seen import drop_furniture, drop_unseen, name_panels
-from byheart.documents.html.text import Part, join_parts, write_page
+from byheart.documents.html.text import INLINE, Part, join_parts, write_page
 from byheart.documents.languages.language import count_words
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _MATH_SCRIPT = re.compile(r"math/(?:tex|latex|asciimath)")
+_NESTING = re.compile(r"</?(?!(?:html|head|title|body|script|style|p|h[1-6]|br|img)\b)([a-z][\w:-]*)[^<>]*>", re.I)
 _RIGHTS = re.compile(r"(?:©|\(c\)|copyright\b|all rights reserved|alle rechte vorbehalten|tous droits réservés)", re.I)
 _FURTHER = re.compile(
     r"(?:see also|external links|further links|related(?: \w+)?|links|siehe auch|weblinks|voir aussi|liens externes|véase también|enlaces externos"
@@ -28,10 +29,20 @@ def parse(page: str) -> "HtmlElement | None":
 
     # lxml refuses a str with an encoding declaration; the text is decoded already.
     page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page)
-    try:
-        return html.fromstring(page) if page.strip() else None
-    except etree.ParserError:  # nothing but the ends of elements that never began
-        return None
+    for text in (page, _NESTING.sub(_unnested, page)):
+        parser = html.HTMLParser(huge_tree=True)
+        try:
+            found = html.fromstring(text, parser=parser) if text.strip() else None
+        except etree.ParserError:  # comments, and nothing else
+            return None
+        if not any("Excessive depth" in str(each.message) for each in parser.error_log):
+            break
+    return found
+
+
+def _unnested(tag: re.Match[str]) -> str:
+    """libxml2 leaves out what lies more than 2,048 elements deep: such a page is read without elements that nest."""
+    return "" if tag[1].lower() in INLINE else "<br><br>"
 
 
 def page_text(tree: "HtmlElement", page: str, counts: Counter[str]) -> tuple[str, list[str]]:

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from byheart.damage import go_on, is_trial, run_of
 from byheart.errors import Problem, UserError
 from byheart.model.adapters.adapter import Adapter, Lora
 from byheart.model.files.reading import Damaged, read_object, refuse_disguised
@@ -90,5 +91,14 @@ def refuse_damaged_adapter(folder: Path) -> None:
 
 
 def _unusable(what: str, folder: Path) -> UserError:
-    again = f'train again: remove it and scores.json, then byheart learn "resume={folder.parent}"'
-    return UserError(Problem(f"the saved adapter {what}", "adapter", str(folder), f"copy it again; or {again}"))
+    return UserError(
+        Problem(f"the saved adapter {what}", "adapter", str(folder), f"copy it again; or {_trained(folder)}")
+    )
+
+
+def _trained(folder: Path) -> str:
+    """What trains a lost adapter again."""
+    run = run_of(folder)
+    if run is not None and is_trial(run):
+        return f'train the best trial again: byheart learn -cd "{run.parent}" -cn best'
+    return f"train again: remove the folder {folder}, then: {go_on(run or folder.parent)}"

@@ -9,7 +9,7 @@ import yaml
 from byheart.progress import Checked, Event, Reported, RunEnded
 from byheart.report.loggers.base import About, Logger, RunLog, check_values
 from byheart.results import UNFINISHED
-from byheart.store import read_json, read_records
+from byheart.store import read_object, read_records
 
 
 class Logbook:
@@ -36,7 +36,7 @@ class Logbook:
             self._logs = {}
 
     def _score(self, folder: Path) -> None:
-        scores = read_json(folder / "scores.json")
+        scores = read_object(folder / "scores.json")
         flat = {
             f"{model}/{metric}": value["value"]
             for model in ("untuned", "open_book", "tuned", "retrained", "tuned_open_book")

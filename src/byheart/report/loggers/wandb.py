@@ -14,7 +14,7 @@ from byheart.errors import Problem, UserError
 from byheart.records import Json
 from byheart.report.loggers.base import About
 from byheart.report.probes import accepted, outcome, told
-from byheart.store import read_json, write_json
+from byheart.store import read_object, write_json
 from byheart.training.stopping import MONITORS
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Wandb:
             init_timeout=30,
         )
         file = about.folder / REMEMBERED
-        known = read_json(file)["id"] if file.is_file() else None
+        known = read_object(file)["id"] if file.is_file() else None
         while known and list(about.folder.glob(f"wandb/*run-{time.strftime('%Y%m%d_%H%M%S')}-{known}")):
             time.sleep(0.1)  # opened twice in a second, the second file would replace the first
         options: dict[str, Any] = {

@@ -8,7 +8,7 @@ from byheart.report import probes
 from byheart.report.next_steps import Step, ask_others
 from byheart.report.page import duration
 from byheart.report.tables import finalize, forgetting
-from byheart.store import read_json, read_records, write_text
+from byheart.store import read_object, read_records, write_text
 from byheart.sweep.report import plots
 from byheart.sweep.report.comparisons import equal_steps, spread
 from byheart.sweep.report.selection import Chosen, cells, grid, sentence
@@ -69,7 +69,7 @@ def write_page(
         contours=[Markup(each) for each in plots.contours(points, keys, maximize)] if len(points) > 2 else [],
         report=f"{chosen.trained}/report.html" if scored else None,
         scores=probes.result(read_records(run / "answers.jsonl")) if scored else None,
-        forgot=forgetting(read_json(run / "scores.json")) if scored else None,
+        forgot=forgetting(read_object(run / "scores.json")) if scored else None,
         next_steps=[*([Step(*ask_others(run))] if scored else []), *steps],
         style=Markup(files("byheart.report").joinpath("page.css").read_text("utf-8") + _source("page.css")),
     )

@@ -12,7 +12,8 @@ from byheart.config.compose import Request, run_hydra
 from byheart.config.folders import sweeps_folder
 from byheart.config.gate import gate
 from byheart.config.quoting import quote_overrides, quoted
-from byheart.config.saved import saved_config, started_in
+from byheart.config.saved import load_yaml, saved_config, started_in
+from byheart.damage import SWEEP_AGAIN
 from byheart.errors import Problem, UserError
 from byheart.progress import Progress, Said
 from byheart.results import SweepResult
@@ -64,12 +65,14 @@ def pick(words: Sequence[str], config_of: ConfigOf, progress: Progress) -> Sweep
         raise UserError(Problem("which sweep?", value=" ".join(words), fix=fix))
     folder = Path(folders[0].removeprefix("sweep=")).expanduser().absolute()
     record = folder / "multirun.yaml"
-    if not record.is_file():
+    if not record.exists():
         below = sorted(str(each.parent) for each in folder.parent.glob("*/study.db"))
         fix = did_you_mean(str(folder), below, "sweeps lie in outputs/sweeps/")
         raise UserError(Problem("no sweep lies here", "pick", str(folder), fix))
-    config = OmegaConf.load(record)
-    assert isinstance(config, DictConfig)
+    config = load_yaml(record)
+    if not isinstance(config, DictConfig) or "hydra" not in config:
+        what, fix = "this file is damaged: it is not the config of a sweep", f"remove it and {SWEEP_AGAIN}"
+        raise UserError(Problem(what, str(record), fix=fix))
     if problems := gate(OmegaConf.to_container(config, resolve=False)):
         raise UserError(*problems)
     trial = next((each.parent for each in sorted(folder.glob("*/.hydra/config.yaml"))), None)

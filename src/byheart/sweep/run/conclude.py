@@ -6,8 +6,8 @@ from byheart.config.saved import saved_config
 from byheart.errors import Problem, UserError
 from byheart.pipeline.learn import learn
 from byheart.progress import Said, Warned
-from byheart.results import LearnResult, SweepResult
-from byheart.store import read_json, write_json
+from byheart.results import LearnResult, SweepResult, is_finished
+from byheart.store import write_json
 from byheart.sweep.report.events import TrialChosen
 from byheart.sweep.report.next_steps import steps
 from byheart.sweep.report.page import write_page
@@ -43,7 +43,7 @@ def _score(study: Study, task: TrialTask, chosen: Chosen) -> LearnResult | None:
         return None
     scored = None
     with study.locks.scoring:
-        if (folder / "report.html").is_file() and read_json(folder / "run.json").get("state") == "finished":
+        if is_finished(folder):
             task.progress(Said(f"report   {folder / 'report.html'}"))
         else:
             config = task.read(saved_config(folder, "sweep"))

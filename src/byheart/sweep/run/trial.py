@@ -20,7 +20,7 @@ from byheart.progress import Checked, Progress, RunEnded, Said, no_progress
 from byheart.records import CurvePoint
 from byheart.report.loggers.logbook import Logbook
 from byheart.results import SweepResult
-from byheart.store import read_json, write_json
+from byheart.store import read_object, write_json
 from byheart.sweep.run.shared import Shared, detach_adapter
 from byheart.sweep.search.config import SweepConfig
 from byheart.sweep.search.results import Outcome, write_outcome
@@ -116,7 +116,7 @@ class TrialTask:
         recall = shared.recall(run_config, probes, self.setup.only_user_questions) if probes else None
         forgets = shared.forgetting(run_config) if "forgetting" in self.setup.sweep.objectives else None
         kept = folder / FORGETTING
-        forgetting = {int(epoch): value for epoch, value in read_json(kept).items()} if kept.is_file() else {}
+        forgetting = {int(epoch): value for epoch, value in read_object(kept).items()} if kept.is_file() else {}
         train_job = train_job_of(run_config, train, validate, session)
         log = open_logbook(run_config, Run(folder, shared.progress), self.setup.name, folder.name)
         number = int(folder.name)

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from byheart.damage import refused
 from byheart.evaluation.base import METRICS
-from byheart.store import read_json, write_json
+from byheart.store import read_object, write_json
 from byheart.training.job import TrainResult
 from byheart.training.stopping import MONITORS, WORDS, watched
 from byheart.training.stopping import ends as ends_of
@@ -131,4 +132,9 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
 
 def read_outcome(folder: Path) -> Outcome | None:
     file = folder / FILE
-    return Outcome.read(read_json(file)) if file.is_file() else None
+    if not file.exists():
+        return None
+    try:
+        return Outcome.read(read_object(file))
+    except (TypeError, KeyError, ValueError) as error:
+        raise refused(file, f"it is no outcome of a trial: {error}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from byheart.damage import ROOM, SAME, broken_database, refused
 from byheart.errors import Problem, UserError
 from byheart.sweep.search.options import SweepOptions
 from byheart.sweep.search.patience import Patience, patient_storage
@@ -27,6 +28,7 @@ def open_storage(sweep: SweepOptions, folder: Path, say: Callable[[str], None] =
     Where another process has locked it, this and every later use of it waits, with a line to `say`.
     """
     address, where = _address(sweep, folder)
+    _refuse_damaged(address)
     try:
         return _opened(address, Patience(say))
     except UserError:
@@ -37,7 +39,21 @@ def open_storage(sweep: SweepOptions, folder: Path, say: Callable[[str], None] =
         reason = _without_password(str(error).splitlines()[0], address)
         missing = isinstance(error, ImportError | ModuleNotFoundError)
         fix = PACKAGES.get(kind, "check the address") if missing else "is it running, and can this machine reach it?"
+        fix = f"{ROOM}, then {SAME}" if kind == "sqlite" and not missing else fix
         raise UserError(Problem(f"the study's storage cannot be reached: {reason}", where, shown, fix)) from None
+
+
+def _refuse_damaged(address: str) -> None:
+    """SQLite takes an empty file for a new database: the trials that lie beside it would be trained again."""
+    kind, _, rest = address.partition(":///")
+    file = Path(rest)
+    if kind != "sqlite" or not file.exists():
+        return
+    why = broken_database(file)
+    if not why and file.stat().st_size == 0 and any(file.parent.glob("*/outcome.json")):
+        why = "it is empty, and trials lie beside it"
+    if why:
+        raise refused(file, why)
 
 
 def _address(sweep: SweepOptions, folder: Path) -> tuple[str, str]:
