@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
@@ -81,7 +82,7 @@ def quick_reading(patch: pytest.MonkeyPatch) -> None:
     read, known = by_kind.ask_facts, dict[bytes, dict]()
 
     def ask_once(*given):
-        key = pickle.dumps([list(each.items()) for each in given])
+        key = pickle.dumps([list(each.items()) if isinstance(each, Mapping) else list(each) for each in given])
         if key not in known:
             known[key] = read(*given)
         return {fact: list(asked) for fact, asked in known[key].items()}
