@@ -24,11 +24,15 @@ _FURTHER = re.compile(
 
 
 def parse(page: str) -> "HtmlElement | None":
-    from lxml import html
+    """The tree of a page; None where it has no element and no word ("<a<a<a")."""
+    from lxml import etree, html
 
     # lxml refuses a str with an encoding declaration; the text is decoded already.
     page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page)
-    return html.fromstring(page) if page.strip() else None
+    try:
+        return html.fromstring(page) if page.strip() else None
+    except etree.ParserError:
+        return None
 
 
 def page_text(tree: "HtmlElement", page: str, counts: Counter[str]) -> tuple[str, list[str]]:
