@@ -220,6 +220,25 @@ def measure(pattern: str, suffix: str, size: int, folder: Path) -> tuple[float, 
     return time.process_time() - begun, slowest
 
 
+def calls(pattern: str, suffix: str, size: int, folder: Path) -> int:
+    """The function calls, Python's and C's, that reading so many bytes takes: the same in every run."""
+    path = folder / f"calls{suffix}"
+    path.write_text((pattern * (size // len(pattern.encode()) + 1)), encoding="utf-8")
+    count = 0
+
+    def note(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        for _ in stages(path):
+            pass
+    finally:
+        sys.setprofile(None)
+    return count
+
+
 def main() -> None:
     given = sys.argv[1:]
     sizes = [int(each) * 1000 for each in given if each.isdigit()] or [100_000, 1_000_000]
@@ -239,8 +258,13 @@ def main() -> None:
                 slow = many > MOST_SECONDS * sizes[1] / 1e6 + 0.2
                 wrong = slow or (ratio > MOST_RATIO and many > 0.3)
                 bad += wrong
-                print(f"{'!' if wrong else ' '} {name:24} {suffix:5} {few:7.2f} s {many:7.2f} s  x{ratio:5.1f}  {where}", flush=True)
-    print(f"{tried} inputs of {len(PATTERNS)} patterns, {bad} above {MOST_RATIO:g} times or {MOST_SECONDS:g} s for 1 MB")
+                print(
+                    f"{'!' if wrong else ' '} {name:24} {suffix:5} {few:7.2f} s {many:7.2f} s  x{ratio:5.1f}  {where}",
+                    flush=True,
+                )
+    print(
+        f"{tried} inputs of {len(PATTERNS)} patterns, {bad} above {MOST_RATIO:g} times or {MOST_SECONDS:g} s for 1 MB"
+    )
 
 
 if __name__ == "__main__":

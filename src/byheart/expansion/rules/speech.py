@@ -73,9 +73,7 @@ class Speech:
         bearers = self._bearers = {(fact.document, fact.label) for fact in own}
         self._speakers = Counter(document for document, _ in bearers)
         self._roles = {
-            (document, label)
-            for document, label in bearers
-            if label.isalpha() and (document, label.lower()) in named
+            (document, label) for document, label in bearers if label.isalpha() and (document, label.lower()) in named
         }
         for fact, after in pairwise(facts):
             follows = fact.kind == after.kind == SPEECH and fact.document == after.document
