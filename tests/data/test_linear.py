@@ -110,3 +110,10 @@ def test_the_words_of_an_answer_are_found_whole():
     assert stands_in("§ 4", "what does § 4 say?")
     assert not stands_in("club", "who may join the clubs?")
     assert not stands_in("a", "the_a_b and ba")
+
+
+def test_a_page_without_an_element_is_refused_as_empty(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("</b>" * 500)
+    with pytest.raises(UserError, match="the page is empty"):
+        load_documents([str(page)])
