@@ -18,6 +18,7 @@ from byheart.records import Chunk, Document
 __all__ = ["Chunking", "content_ids", "count_tokens"]
 
 Span = tuple[int, int]
+WINDOW = 100_000  # characters of a sentence that are cut into tokens at once: a token takes a hundred bytes
 LEAST_TOKENS = 16  # below this a heading leaves no room for text
 
 
@@ -149,13 +150,17 @@ def between_sentences(text: str, section: Section, start: int, end: int) -> list
 
 def between_words(text: str, section: Section, start: int, end: int, budget: int) -> list[Span]:
     """A sentence too long for a chunk, cut at blanks, or anywhere if it has none."""
-    starts = [start + offset for offset in token_starts(text[start:end])]
     cuts: list[int] = []
-    token = 0
-    while len(starts) - token > budget:
-        whole = range(token + budget, token + budget // 2, -1)
-        token = next((at for at in whole if text[starts[at]].isspace()), token + budget)
-        cuts.append(starts[token])
+    first = start
+    while first < end:
+        last = min(end, first + max(WINDOW, budget * LONGEST_TOKEN))
+        starts = [first + offset for offset in token_starts(text[first:last])]
+        token = 0
+        while len(starts) - token > budget:
+            whole = range(token + budget, token + budget // 2, -1)
+            token = next((at for at in whole if text[starts[at]].isspace()), token + budget)
+            cuts.append(starts[token])
+        first = starts[token] if token and last < end else last
     return spread(section, sorted(set(cuts)), start, end)
 
 

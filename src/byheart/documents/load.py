@@ -178,6 +178,8 @@ def suggest(path: Path) -> str:
 
 def load_documents(patterns: Sequence[str], base: Path | None = None, follow_links: bool = False) -> Loaded:
     """The documents that the patterns name. Of several with the same words the first is kept."""
+    from byheart.documents.text import refuse_endless
+
     documents: list[Document] = []
     files, warnings = survey(patterns, base, follow_links)
     problems: list[Problem] = []
@@ -185,6 +187,7 @@ def load_documents(patterns: Sequence[str], base: Path | None = None, follow_lin
     for path in files:
         try:
             text, title, remarks = reader_of(path)(path)
+            refuse_endless(text, str(path))
         except UserError as error:
             problems += error.problems
             continue

@@ -26,6 +26,7 @@ MAGIC = {
 }
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 BREAKS = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+LONGEST_LINE = 5_000_000  # characters; more is data, which would take minutes and gigabytes
 GUESS_CHAOS = 0.1  # charset-normalizer's "mess"; a guess above this is not used
 # Left to itself, charset-normalizer takes "Café" for UTF-16 and koi8-r for Japanese.
 LIKELY = (
@@ -40,6 +41,7 @@ def read_text(path: Path) -> tuple[str, str, list[str | LeftOut]]:
     text, warnings = decode(path.read_bytes(), str(path))
     remarks: list[str | LeftOut] = [*warnings]
     text = BREAKS.sub("\n", text)
+    refuse_endless(text, str(path))
     markdown = path.suffix.lower() not in (".txt", ".text", ".srt", ".vtt")
     text, title, settings = read_front_matter(text, markdown)
     remarks += [LeftOut("blocks of front matter", 1)] if settings else []
@@ -81,6 +83,19 @@ def refuse_controls(text: str, where: str) -> str:
     if len(controls) > len(text) / 1000:  # a stray one does no harm
         raise binary(where, controls[0])
     return text
+
+
+def refuse_endless(text: str, where: str) -> None:
+    """Raises UserError for a line that no prose has."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        if end - start > LONGEST_LINE:
+            number = text.count("\n", 0, start) + 1
+            what = f"line {number:,} has {end - start:,} characters; a line may have {LONGEST_LINE:,}"
+            raise UserError(Problem(what, where, fix="break it into paragraphs, or leave the file out if it is data"))
+        start = end + 1
 
 
 def strict(data: bytes, encoding: str, where: str) -> str:

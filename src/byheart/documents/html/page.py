@@ -25,6 +25,7 @@ _FURTHER = re.compile(
 
 
 def parse(page: str) -> "HtmlElement | None":
+    """The tree of a page; None where it has no element and no word ("<a<a<a")."""
     from lxml import etree, html
 
     # lxml refuses a str with an encoding declaration; the text is decoded already.

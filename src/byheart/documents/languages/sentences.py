@@ -11,6 +11,9 @@ from byheart.documents.structure.formulas import mask
 
 Span = tuple[int, int]
 
+# No prose: nupunkt's time grows with the square of such a run. The last sign stays: it may end a sentence.
+UNBROKEN = re.compile(r"(?<!\S)\S{300,}(?=\S)")
+STOPS = re.compile(r"(?:[.!?…]\s*){100,}(?=[.!?…])")
 # nupunkt breaks after `"Bistro.` in `"Bistro.", she said` and inside `[source?][source?]`.
 CONTINUES = re.compile(r"""[a-zß-öø-ÿ,;:.!?…)\]}”’»]|["'](?:[\s,;:.)\]]|$)""")
 CJK_END = re.compile(r"(?<=[。！？])(?![。！？”’」』）])")
@@ -54,7 +57,7 @@ def sentences(text: str, start: int, end: int, language: str = ENGLISH) -> list[
         own = (trim(text, start + first, start + last) for first, last in split_sentences(prose, language))
         return join_formulas_alone(text, [(a, b) for a, b in own if a < b])
     spans: list[list[int]] = []
-    for first, last in segmenter()(prose):
+    for first, last in segmenter()(without_runs(prose)):
         if spans and (not prose[first - 1].isspace() or CONTINUES.match(prose, first)):
             spans[-1][1] = last
         else:
@@ -65,6 +68,13 @@ def sentences(text: str, start: int, end: int, language: str = ENGLISH) -> list[
         cuts = [first, *sorted(end for end in ends if end < last), last]
         found += [trim(text, start + a, start + b) for a, b in pairwise(cuts)]
     return join_formulas_alone(text, [(a, b) for a, b in found if a < b])
+
+
+def without_runs(prose: str) -> str:
+    """The same length, with letters in place of runs of signs or letters that no sentence has."""
+    if len(prose) < 200:
+        return prose
+    return STOPS.sub(lambda run: "x" * len(run[0]), UNBROKEN.sub(lambda run: "x" * len(run[0]), prose))
 
 
 def join_formulas_alone(text: str, spans: list[Span]) -> list[Span]:

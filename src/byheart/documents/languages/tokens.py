@@ -1,7 +1,7 @@
 """Token counts that do not depend on the model that is trained: one tokenizer file travels with the package."""
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 LONGEST_TOKEN = 128  # characters, at most
+BATCH = 1_000_000  # characters that are counted at once
 
 
 @cache
@@ -24,8 +25,24 @@ def packaged_tokenizer() -> "Tokenizer":
 
 def count_tokens(texts: Sequence[str]) -> list[int]:
     """The number of tokens of each text."""
-    encodings = packaged_tokenizer().encode_batch_fast(list(texts), add_special_tokens=False)
-    return [len(encoding) for encoding in encodings]
+    counts: list[int] = []
+    for batch in batches(texts):  # an encoding takes a hundred bytes a token
+        counts += map(len, packaged_tokenizer().encode_batch_fast(batch, add_special_tokens=False))
+    return counts
+
+
+def batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in groups of at most `BATCH` characters, or of one text."""
+    batch: list[str] = []
+    length = 0
+    for text in texts:
+        if batch and length + len(text) > BATCH:
+            yield batch
+            batch, length = [], 0
+        batch.append(text)
+        length += len(text)
+    if batch:
+        yield batch
 
 
 def token_starts(text: str) -> list[int]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from byheart.expansion.question_generation.clauses import FULL, Asked
-from byheart.expansion.question_generation.wording import LEXICON
+from byheart.expansion.question_generation.wording import LEXICON, stands_in
 
 _WORTH: dict[str, float] = LEXICON["worth"]
 _DANGLING = re.compile(
@@ -88,7 +88,7 @@ def is_sound(one: Asked) -> bool:
         return False
     if one.length == FULL:
         return True
-    gives_away = re.search(rf"(?<!\w){re.escape(answer.lower().rstrip('.'))}(?!\w)", question.lower())
+    gives_away = stands_in(answer.lower().rstrip("."), question.lower())
     if gives_away or (one.target != "announced" and _POINTING.search(answer)):
         return False  # "A proponent of this idea."
     return one.target.startswith(("that", "whether", "state", "happened")) or not _PRONOUN.match(answer)

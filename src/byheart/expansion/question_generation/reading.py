@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from byheart.expansion.question_generation.ask import ask_announced, ask_clause, ask_there
 from byheart.expansion.question_generation.clauses import FULL, Asked, Clause
@@ -64,12 +65,21 @@ _CLEFT_WHO = re.compile(
 _POINTS_BACK = re.compile(r"^(?:this|these|those|that|we|you|i|there|others|such)\b", re.I)
 
 
+_READ: "WeakValueDictionary[str, Doc]" = WeakValueDictionary()
+
+
 def parse(texts: Sequence[str]) -> "list[Doc]":
-    """A `Doc` for each text, all in one pass. A text that is not English is parsed too, and badly."""
-    docs = list(_pipeline().pipe(texts, batch_size=64)) if texts else []
-    for doc in docs:
+    """A `Doc` for each text, all in one pass. A text that is not English is parsed too, and badly.
+
+    The same text is one `Doc` for as long as somebody holds it: most statements are also the sentences that are asked.
+    """
+    found = {text: doc for text in texts if (doc := _READ.get(text)) is not None}
+    fresh = [text for text in dict.fromkeys(texts) if text not in found]
+    for text, doc in zip(fresh, _pipeline().pipe(fresh, batch_size=64) if fresh else (), strict=True):
         mend(doc)
-    return docs
+        doc.tensor = doc.tensor[:0].copy()  # 6 kB of vectors a sentence, which nobody reads
+        _READ[text] = found[text] = doc
+    return [found[text] for text in texts]
 
 
 @cache

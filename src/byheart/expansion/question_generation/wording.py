@@ -169,6 +169,22 @@ def small(text: str) -> str:
     return text[:1].lower() + text[1:] if common else text
 
 
+def stands_in(words: str, text: str) -> bool:
+    """Whether the words stand in the text as whole words. (A regular expression for each answer takes longer to compile
+    than all else that is done with it.)"""
+    at = text.find(words)
+    while at >= 0:
+        end = at + len(words)
+        if not (_in_word(text[at - 1 : at]) or _in_word(text[end : end + 1])):
+            return True
+        at = text.find(words, at + 1)
+    return False
+
+
+def _in_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
+
+
 def without_article(phrase: str) -> str:
     return re.sub(r"^(?:the|a|an|its|their)\s+", "", phrase)
 

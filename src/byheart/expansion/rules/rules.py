@@ -11,6 +11,7 @@ from itertools import zip_longest
 from byheart.documents.languages.language import is_english
 from byheart.expansion.base import ExpansionResult, Source, example_id
 from byheart.expansion.citation import Citation
+from byheart.expansion.question_generation.wording import stands_in
 from byheart.expansion.quotas import Quotas, choose, shortfalls
 from byheart.expansion.rules.by_kind import ByKind
 from byheart.expansion.rules.other_languages import note_languages
@@ -143,7 +144,7 @@ def _why(missing: set[str], fact: Fact) -> str:
 
 def answers_with_title(answer: str, place: Citation) -> bool:
     bare = re.sub(r"^(?:the|a|an)\s+", "", answer.strip(" ."), flags=re.I)
-    return not place.section and re.search(rf"(?<!\w){re.escape(bare)}(?!\w)", place.title, re.I) is not None
+    return not place.section and stands_in(bare.lower(), place.title.lower())
 
 
 def _deal(families: dict[str, list[Draft]]) -> Iterator[Draft]:

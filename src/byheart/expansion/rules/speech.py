@@ -1,7 +1,7 @@
 """Examples from what speakers say: every question and statement names the speaker, whose "I" is never the model's own."""
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -27,6 +27,7 @@ _PERSONAL = re.compile(
 )
 # With a comma behind: "um" and "er" are words of German.
 _FILLERS = re.compile(r"(?:(?<=[,.;!?…] )|^)(?:um+|uh+|uhm+|er|erm|h+m+|äh|ähm|euh)\b(?:,|\.\.\.|…)\s*", re.IGNORECASE)
+_NAMED = re.compile(r"\bthe (?=(\w+))")
 _OPENING = re.compile(
     r"^(?:(?:hi|hello|hey|so|well|and|but|okay|ok|right|oh|yeah|now|look|you know|i mean|i think|i guess|also|then|alright|great|thanks|sure|exactly)\b,?\s+)+"
     r"(?=\S+\s)",
@@ -59,9 +60,9 @@ class Speech:
         self._told = Counter(
             (fact.document, fact.label, bare_words(topic)) for fact in own if (topic := self._topics.get(fact.id, ""))
         )
-        texts: dict[str, str] = defaultdict(str)
+        named: set[tuple[str, str]] = set()  # "the host", by document
         for fact in facts if own else ():
-            texts[fact.document] += f"{fact.text}\n"
+            named |= {(fact.document, word) for word in _NAMED.findall(fact.text.lower())}
         self._said = Counter((fact.document, bare_words(spoken(fact.text))) for fact in own)
         self._begun = Counter(
             (fact.document, fact.label, words[:end])
@@ -72,9 +73,7 @@ class Speech:
         bearers = self._bearers = {(fact.document, fact.label) for fact in own}
         self._speakers = Counter(document for document, _ in bearers)
         self._roles = {
-            (document, label)
-            for document, label in bearers
-            if label.isalpha() and re.search(rf"\bthe {label}\b", texts[document], re.IGNORECASE)
+            (document, label) for document, label in bearers if label.isalpha() and (document, label.lower()) in named
         }
         for fact, after in pairwise(facts):
             follows = fact.kind == after.kind == SPEECH and fact.document == after.document
