@@ -233,11 +233,11 @@ def test_a_prompt_of_ones_own_is_read_and_checked(tmp_path):
 
     packaged = (conf_folder() / "prompts" / "questions.txt").read_text()
     own = tmp_path / "mine.txt"
-    own.write_text(packaged.replace("version: 2", "version: mine-7").replace("Write exactly", "Now write exactly"))
+    own.write_text(packaged.replace("version: 1", "version: mine-7").replace("Write exactly", "Now write exactly"))
     requests = Ladder(rungs=1, prompt=str(own)).requests(club())
     assert {request.prompt_version for request in requests} == {"questions mine-7"}
     assert all("Now write exactly" in request.user for request in requests)
-    own.write_text(packaged.replace("$items", "").replace("version: 2", "first line"))
+    own.write_text(packaged.replace("$items", "").replace("version: 1", "first line"))
     said = " ".join(Ladder(prompt=str(own)).problems())
     assert "$items" in said and "version" in said
     assert "cannot be read" in Ladder(prompt=str(tmp_path / "gone.txt")).problems()[0]
