@@ -127,7 +127,7 @@ def read_prepared_data(folder: Path) -> PreparedData:
                 "this run has no examples yet", str(folder), fix="choose a run that has examples.jsonl and split.json"
             )
         )
-    if absent := [name for name in FILES if not (folder / name).is_file()]:
+    if absent := [name for name in FILES if not (folder / name).exists()]:
         what = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} missing from this run"
         fix = f"copy the file again, or let it be made again: {line_for(folder)}"
         raise UserError(Problem(what, str(folder), fix=fix))
