@@ -108,10 +108,11 @@ def run(job: Job, out: Path, model: str) -> None:
     try:
         if _trained(job.folder):
             pass  # killed while it was scored
-        elif (job.folder / ".hydra").is_dir():
-            learn(resume=job.folder)
         else:
-            learn(*job.words, f"hydra.run.dir={job.folder}")
+            begun = (job.folder / ".hydra").is_dir()
+            ran = learn(resume=job.folder) if begun else learn(*job.words, f"hydra.run.dir={job.folder}")
+            if ran.state != FINISHED:  # a signal ends a training early, without an error: half a trial has no score
+                raise SystemExit(f"{job.folder} was {ran.state}: the same command goes on with it")
         score = asked(job, out)
     except UserError as error:  # it diverged, for instance: it has no say in any verdict
         score = {"failed": str(error), "probes": [], "curve": [], "rows": 0, "verbatim": 0.0}

@@ -13,6 +13,8 @@ from claims import base, batch, decay, directions, smooth, upturn
 from claims.base import REVERSE, TRAINED, WORDING, Trial
 from claims.prepare import Document
 
+from byheart.errors import Problem, UserError
+from byheart.results import INTERRUPTED, LearnResult
 from sweep.toy import QUICK, TEXT
 
 
@@ -130,6 +132,29 @@ def test_the_table_goes_between_the_markers_and_nowhere_else(tmp_path):
     page.write_text("no markers")
     with pytest.raises(SystemExit, match="markers"):
         results.write_table(page, {})
+
+
+@pytest.mark.parametrize("state", [INTERRUPTED, None])
+def test_half_a_trial_has_no_score(state, tmp_path, monkeypatch):
+    """An interrupted training ends without an error; it must not count. One that fails is told, and is in no verdict."""
+
+    def stopped(*words, **options):
+        if state is None:
+            raise UserError(Problem("the loss is not a number", "lr", 3e-3, "lower it"))
+        return LearnResult(state, tmp_path)
+
+    monkeypatch.setattr(results, "learn", stopped)
+    document = Document("a", tmp_path / "a.md", tmp_path / "pairs.jsonl")
+    job = results.Job(document, 0, decay.CONSTANT, tmp_path / "trial", (), 1.0)
+    if state:
+        with pytest.raises(SystemExit, match="goes on"):
+            results.run(job, tmp_path, "model")
+        assert not job.file.exists()
+    else:
+        results.run(job, tmp_path, "model")
+        material = base.Material("a", {"mixed": 8})
+        told = results.judged({"decay": decay}, [job], [material])["decay"]
+        assert (told["finished"], told["measured"], told["sentence"]) == (0, False, "not measured")
 
 
 @pytest.mark.slow
