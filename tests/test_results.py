@@ -199,6 +199,7 @@ def test_the_whole_table_with_toys_and_nothing_is_run_twice(tmp_path, toy_model,
         "--write",
         *quick,
         "budget=2",
+        "split.at_least=2",
     ]
     table = results.main(arguments, texts)
     assert [*table] == [*results.CLAIMS]
