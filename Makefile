@@ -10,6 +10,8 @@ ARGS ?=
 # On Linux without an NVIDIA card: TORCH_INDEX=https://download.pytorch.org/whl/cpu spares several GB of CUDA.
 TORCH_INDEX ?=
 BENCH ?= startup training_speed exam squad
+CLAIM ?=
+HOURS ?= 3
 
 MODELS ?= [smollm2_135m,smollm2_360m]
 SWEEP ?= batch_lr_epochs
@@ -26,7 +28,7 @@ RECORDED := expansion=file expansion.file.path=examples/ham_radio/examples.jsonl
 BYHEART := $(BIN)/byheart
 FAILED = { tail -n 25 $(LOG); echo "The installation failed; all of its output is in $(LOG)."; exit 1; }
 
-.PHONY: help setup learn learn-rules expand check smoke bases sweep lr-ladder batch-size dashboard wandb-sync test lint format bench bench-gpu wheel clean
+.PHONY: help setup learn learn-rules expand check smoke bases sweep lr-ladder batch-size dashboard wandb-sync test lint format bench bench-gpu results wheel clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -89,6 +91,9 @@ bench: $(INSTALLED) ## measure what docs/results.md reports: about an hour; BENC
 
 bench-gpu: $(INSTALLED) ## packed training on a GPU, random weights, no network: 8 minutes; tiny shapes without one
 	@$(BIN)/python benchmarks/gpu.py $(ARGS)
+
+results: $(INSTALLED) ## test the claims of the advice page: HOURS=3 on two cores; CLAIM="decay tasks" tests some, ARGS=--estimate none
+	@$(BIN)/python benchmarks/results.py --hours $(HOURS) $(if $(CLAIM),--claim $(CLAIM)) $(ARGS)
 
 wheel: $(INSTALLED) ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --outdir $(DIST) .

@@ -30,6 +30,7 @@ PROMISED = {
     "format",
     "bench",
     "bench-gpu",
+    "results",
     "wheel",
     "clean",
 }
