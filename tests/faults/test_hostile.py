@@ -22,7 +22,7 @@ import pytest
 from expansion.test_ladder import CLUB
 from faults.warm import called
 from sweep.toy import furnished
-from teacher.chat_server import Call, ChatServer, Say, answer
+from teacher.chat_server import ChatServer, Say, answer
 from test_doors import DOORS, SECRET
 from tiny_folder import change, write_model
 from toys import RULES
@@ -35,9 +35,9 @@ OUTSIDE = "A secret of another folder is 7731-never-read."
 KEY = {"MY_SECRET": SECRET, "OPENAI_API_KEY": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET, "BYHEART_KEY": SECRET}
 EXPAND = ("expand", "hydra.run.dir=run")
 DEEP = "[" * 50_000
-BOMB = gzip.compress(b" " * 200_000_000)
+Bytes = bytes | Callable[[], bytes]  # what is large is made when it is needed
 Make = Callable[[Path], tuple[str, ...]]  # writes its input into a folder, and gives the words
-CASES: dict[str, dict[str, Make | Say]] = {
+CASES: dict[str, dict[str, Make | Callable[[], Say]]] = {
     kind: {} for kind in ("document", "config", "saved run", "questions", "model", "answer")
 }
 
@@ -49,10 +49,10 @@ class Runs:
         return os.system, ("touch pwned",)
 
 
-def document(name: str, data: bytes) -> Make:
+def document(name: str, data: Bytes) -> Make:
     def make(here: Path) -> tuple[str, ...]:
         (here / "docs").mkdir()
-        (here / "docs" / name).write_bytes(data)
+        (here / "docs" / name).write_bytes(data() if callable(data) else data)
         return (*EXPAND, "documents=docs")
 
     return make
@@ -101,7 +101,7 @@ DOCUMENTS = {
     "growing entities, html": ("a.html", LAUGHS.encode()),
     "growing entities, office": ("a.docx", zipped(("word/document.xml", LAUGHS), ("[Content_Types].xml", "<x/>"))),
     "archive that leaves its folder": ("a.epub", zipped(("../../pwned", "x"), ("mimetype", "application/epub+zip"))),
-    "archive that grows": ("a.docx", zipped(("word/document.xml", WORD + "<w:p/>" * 20_000_000))),
+    "archive that grows": ("a.docx", lambda: zipped(("word/document.xml", WORD + "<w:p/>" * 20_000_000))),
     "pickle as text": ("a.txt", pickle.dumps(Runs())),
     "pdf that opens a program": ("a.pdf", b"%PDF-1.7\n1 0 obj<</OpenAction<</S/Launch/F(touch pwned)>>>>endobj\n"),
     "pdf of a million pages": ("a.pdf", b"%PDF-1.7\n1 0 obj<</Type/Pages/Count 1000000/Kids[1 0 R]>>endobj\ntrailer<</Root 1 0 R>>"),
@@ -122,7 +122,7 @@ _files = [RULES.read_bytes(), *(path.read_bytes() for path in sorted(RULES.paren
 
 def damaged(number: int) -> Make:
     dice = random.Random(f"{SEED}:{number}")
-    return document(f"a{SUFFIXES[number % len(SUFFIXES)]}", spoilt(_files, dice))
+    return document(f"a{SUFFIXES[number % len(SUFFIXES)]}", lambda: spoilt(_files, dice))
 
 
 CASES["document"] |= {f"spoilt {number}": damaged(number) for number in range(48)}
@@ -209,7 +209,7 @@ CASES["questions"] = {
         "markup": line(question="<script>alert(1)</script>", answers=["<img src=x onerror=alert(1)>"]),
         "escapes": line(question="\x1b]0;pwned\x07\x1b[2J where?"),
         "tokens of the model": line(question="<s> assistant </s>", answers=["</s>"]),
-        "gzip": BOMB[:5000],
+        "gzip": gzip.compress(bytes(9000)),
         "utf-16": line().encode("utf-16"),
         "100,000 keys": json.dumps({f"k{i}": i for i in range(100_000)}),
     }.items()
@@ -235,7 +235,11 @@ def config(**parts: object) -> Callable[[Path], object]:
 
 def with_code(folder: Path) -> None:
     (folder / "evil.py").write_text("import os\nos.system('touch pwned')\nclass Config: pass\nclass Model: pass\n")
-    change(folder / "config.json", auto_map={"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"}, model_type="evil")
+    change(
+        folder / "config.json",
+        auto_map={"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"},
+        model_type="evil",
+    )
 
 
 def only_pickle(folder: Path) -> None:
@@ -244,7 +248,9 @@ def only_pickle(folder: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Runs()))
 
 
-SSTI = "{{ cycler.__init__.__globals__.os.popen('touch pwned').read() }}{% for m in messages %}{{ m.content }}{% endfor %}"
+SSTI = (
+    "{{ cycler.__init__.__globals__.os.popen('touch pwned').read() }}{% for m in messages %}{{ m.content }}{% endfor %}"
+)
 CASES["model"] = {
     name: model(spoil)
     for name, spoil in {
@@ -273,34 +279,38 @@ CASES["model"] = {
 _escaped = "".join(f"\\u{ord(letter):04x}" for letter in SECRET)
 _pair = '{"fact": [1], "angle": "what", "question": "Where is it?", "answer": "In Bern."}'
 CASES["answer"] = {
-    "deep brackets": Say(answer('{"pairs": ' + DEEP)),
-    "deep body": Say(DEEP.encode()),
-    "no end of a fact's number": Say(answer('{"pairs": [{"fact": 1e999, "question": "a?", "answer": "b"}]}')),
-    "5,000 digits": Say(answer('{"pairs": [{"fact": %s, "question": "a?", "answer": "b"}]}' % ("9" * 5000))),
-    "usage of Infinity": Say(b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": Infinity}}'),
-    "negative usage": Say(answer("x", usage={"prompt_tokens": -(10**30), "completion_tokens": None})),
-    "key in the answer": Say(answer(f'{{"pairs": [{{"question": "What is {SECRET}?", "answer": "{SECRET}"}}]}}')),
-    "key in an error": Say({"error": {"message": f"wrong key {SECRET}"}}, 401),
-    "key in an error, escaped": Say(f'{{"error": {{"message": "wrong key {_escaped}"}}}}'.encode(), 401),
-    "key in an error's code": Say({"error": {"message": "no", "code": SECRET, "type": SECRET}}, 400),
-    "key in a header": Say({"error": {"message": "no"}}, 400, {"x-request-id": SECRET}),
-    "no choices": Say({"choices": []}),
-    "choices of a number": Say({"choices": 7}),
-    "content of a list": Say({"choices": [{"message": {"content": [[[]]]}}]}),
-    "not JSON": Say(b"\x00\xff" * 9000),
-    "markup": Say(b"<script>alert(1)</script>", 200, {"content-type": "text/html"}),
-    "half an answer": Say(answer("x" * 9000), cut=300),
-    "half a surrogate": Say(b'{"choices": [{"message": {"content": "\\ud800 x"}, "finish_reason": "stop"}]}'),
-    "sent elsewhere": Say(b"", 302, {"location": "http://127.0.0.1:9/v1/chat/completions"}),
-    "come back never": Say({"error": {"message": "later"}}, 429, {"retry-after": "0.inf"}),
-    "no success": Say(b"", 204),
-    "a status that is none": Say(b"x", 999),
-    "gzip that is none": Say(b"xxxx", 200, {"content-encoding": "gzip"}),
-    "gzip that grows": Say(BOMB, 200, {"content-encoding": "gzip"}),
-    "an answer of 20 MB": Say(answer("where " * 3_500_000)),
-    "quotes and braces": Say(answer('{"' * 200_000)),
-    "half pairs": Say(answer('{"pairs": [' + _pair + "," + _pair[:40])),
-    "escapes": Say(answer("\x1b]0;pwned\x07\x1b[2J" + _pair)),
+    "deep brackets": lambda: Say(answer('{"pairs": ' + DEEP)),
+    "deep body": lambda: Say(DEEP.encode()),
+    "no end of a fact's number": lambda: Say(answer('{"pairs": [{"fact": 1e999, "question": "a?", "answer": "b"}]}')),
+    "5,000 digits": lambda: Say(answer('{"pairs": [{"fact": %s, "question": "a?", "answer": "b"}]}' % ("9" * 5000))),
+    "usage of Infinity": lambda: Say(
+        b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": Infinity}}'
+    ),
+    "negative usage": lambda: Say(answer("x", usage={"prompt_tokens": -(10**30), "completion_tokens": None})),
+    "key in the answer": lambda: Say(
+        answer(f'{{"pairs": [{{"question": "What is {SECRET}?", "answer": "{SECRET}"}}]}}')
+    ),
+    "key in an error": lambda: Say({"error": {"message": f"wrong key {SECRET}"}}, 401),
+    "key in an error, escaped": lambda: Say(f'{{"error": {{"message": "wrong key {_escaped}"}}}}'.encode(), 401),
+    "key in an error's code": lambda: Say({"error": {"message": "no", "code": SECRET, "type": SECRET}}, 400),
+    "key in a header": lambda: Say({"error": {"message": "no"}}, 400, {"x-request-id": SECRET}),
+    "no choices": lambda: Say({"choices": []}),
+    "choices of a number": lambda: Say({"choices": 7}),
+    "content of a list": lambda: Say({"choices": [{"message": {"content": [[[]]]}}]}),
+    "not JSON": lambda: Say(b"\x00\xff" * 9000),
+    "markup": lambda: Say(b"<script>alert(1)</script>", 200, {"content-type": "text/html"}),
+    "half an answer": lambda: Say(answer("x" * 9000), cut=300),
+    "half a surrogate": lambda: Say(b'{"choices": [{"message": {"content": "\\ud800 x"}, "finish_reason": "stop"}]}'),
+    "sent elsewhere": lambda: Say(b"", 302, {"location": "http://127.0.0.1:9/v1/chat/completions"}),
+    "come back never": lambda: Say({"error": {"message": "later"}}, 429, {"retry-after": "0.inf"}),
+    "no success": lambda: Say(b"", 204),
+    "a status that is none": lambda: Say(b"x", 999),
+    "gzip that is none": lambda: Say(b"xxxx", 200, {"content-encoding": "gzip"}),
+    "gzip that grows": lambda: Say(gzip.compress(b" " * 200_000_000), 200, {"content-encoding": "gzip"}),
+    "an answer of 20 MB": lambda: Say(answer("where " * 3_500_000)),
+    "quotes and braces": lambda: Say(answer('{"' * 200_000)),
+    "half pairs": lambda: Say(answer('{"pairs": [' + _pair + "," + _pair[:40])),
+    "escapes": lambda: Say(answer("\x1b]0;pwned\x07\x1b[2J" + _pair)),
 }
 
 
@@ -310,23 +320,19 @@ CASES["answer"] = {
 def test_hostile_input_is_used_or_refused(kind, name, toy_model, tmp_path, record_property):
     record_property("fault", f"hostile: {kind}")
     here, case = tmp_path / "here", CASES[kind][name]
+    reply = case() if kind == "answer" else None
     for folder in (here, tmp_path / "outside"):
         folder.mkdir()
     (tmp_path / "outside/secret.txt").write_text(OUTSIDE)
     furnished(here, toy_model)
 
-    def say(call: Call) -> Say:
-        assert isinstance(case, Say)
-        return case
-
-    with ChatServer(say) if isinstance(case, Say) else nullcontext() as server:
+    with ChatServer(lambda call: reply) if reply else nullcontext() as server:
         if server:
             (here / "club.md").write_text(CLUB)
             words = (*EXPAND, "documents=club.md", "expansion=ladder", "expansion.ladder.rungs=1", "teacher=openai",
                      "teacher.model=toy", f"teacher.base_url={server.url}", "teacher.api_key_env=MY_SECRET",
                      "teacher.retries=0", "teacher.timeout_s=30")  # fmt: skip
         else:
-            assert callable(case)
             words = case(here)
         given = {path for path in here.rglob("*") if not path.is_symlink()}
         code, said = called(words, here, here / "screen.txt", CPU_S, **KEY, BYHEART_CACHE=str(here / "cache"))

@@ -123,7 +123,9 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, toy_model: Path) -> Callable[[str], tuple[Path, End, float, set[str]]]:
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, toy_model: Path
+) -> Callable[[str], tuple[Path, End, float, set[str]]]:
     """Of an undisturbed command: the folder before it, its end, its seconds, and what it asked the teacher."""
     made: dict[str, tuple[Path, End, float, set[str]]] = {}
     called(("--version",), toy_model, tmp_path_factory.mktemp("first") / "screen.txt")  # waits for the server of forks
@@ -134,7 +136,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory, toy_model: Path) -> Callable
             case, before = CASES[name], furnished(tmp_path_factory.mktemp("before"), toy_model)
             (before / "other").symlink_to(other)
             (before / "club.md").write_text(CLUB)
-            asked = [json.dumps({"question": f"Where was {who} born?", "answers": [town]}) for who, town in TOWNS.items()]
+            asked = [
+                json.dumps({"question": f"Where was {who} born?", "answers": [town]}) for who, town in TOWNS.items()
+            ]
             for questions in ("exam.jsonl", "other.jsonl"):
                 (before / questions).write_text("\n".join(asked[:4] if questions[0] == "e" else asked))
             if name == "evaluate":
@@ -174,7 +178,12 @@ def taught(case: Case) -> Iterator[tuple[tuple[str, ...], Callable[[], list[str]
 def test_killed_at_a_random_moment_it_ends_alike(number, name, whole, tmp_path, record_property):
     record_property("fault", f"kill: {name}")
     before, wanted, seconds, asked = whole(name)
-    case, luck, here, screen = CASES[name], random.Random(f"{SEED}:{number}"), tmp_path / "here", tmp_path / "screen.txt"
+    case, luck, here, screen = (
+        CASES[name],
+        random.Random(f"{SEED}:{number}"),
+        tmp_path / "here",
+        tmp_path / "screen.txt",
+    )
     shutil.copytree(before, here, symlinks=True)
     with taught(case) as (more, said):
         words, paid = (*case.words, *more), 0

@@ -75,8 +75,9 @@ def _carry_out(words: list[str], here: Path, screen: Path, cpu_s: int, variables
     sys.argv = ["byheart", *words]
     if cpu_s:
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + (GIB << 30),) * 2)
+        if sys.platform == "linux":
+            mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (mapped + (GIB << 30),) * 2)
     from byheart.cli import main
 
     try:
