@@ -191,6 +191,11 @@ def test_a_file_may_name_a_provider_with_its_own_server():
     assert problem.where == "teacher.api_key_env" and "type it" in problem.fix
 
 
+def test_a_config_that_is_nested_too_deeply_is_refused(capsys):
+    assert main(["check", *evil(f"x: {'[' * 2000}{']' * 2000}")]) == 2
+    assert "evil.yaml: nested too deeply" in capsys.readouterr().err
+
+
 def test_a_pickle_is_not_loaded():
     with pytest.raises(UserError, match="pickle"):
         read_request(["--experimental-rerun", "config.pickle"])
