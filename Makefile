@@ -13,6 +13,9 @@ BENCH ?= startup training_speed exam squad
 CLAIM ?=
 HOURS ?= 3
 
+FAULTS := tests/test_doors.py tests/test_store.py tests/pipeline/test_failures.py tests/pipeline/test_train_on.py \
+  tests/expansion/test_whole_way.py tests/teacher tests/sweep/search/test_study.py tests/sweep/run/test_workers.py
+
 MODELS ?= [smollm2_135m,smollm2_360m]
 SWEEP ?= batch_lr_epochs
 STUDY ?= $(shell ls -td outputs/sweeps/*/study.db 2>/dev/null | head -n 1 | xargs -r dirname)
@@ -28,7 +31,7 @@ RECORDED := expansion=file expansion.file.path=examples/ham_radio/examples.jsonl
 BYHEART := $(BIN)/byheart
 FAILED = { tail -n 25 $(LOG); echo "The installation failed; all of its output is in $(LOG)."; exit 1; }
 
-.PHONY: help setup learn learn-rules expand check smoke bases sweep lr-ladder batch-size dashboard wandb-sync test lint format bench bench-gpu results wheel clean
+.PHONY: help setup learn learn-rules expand check smoke bases sweep lr-ladder batch-size dashboard wandb-sync test faults lint format bench bench-gpu results wheel clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +78,9 @@ wandb-sync: $(INSTALLED) ## send the W&B runs that were kept offline under outpu
 
 test: $(INSTALLED) ## run the tests, in a process for each core; ARGS="-n 0 -k name" runs some in one process
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+faults: $(INSTALLED) ## kills at random moments, hostile input, damage, signals: two hours; KILLS=12 tries 12 kills of 300
+	@$(BIN)/python -m pytest -m "slow or not slow" --tb short tests/faults $(FAULTS) $(ARGS)
 
 lint: $(INSTALLED) ## ruff's rules and format, and mypy's types
 	@$(BIN)/ruff check .

@@ -191,6 +191,11 @@ def test_a_file_may_name_a_provider_with_its_own_server():
     assert problem.where == "teacher.api_key_env" and "type it" in problem.fix
 
 
+def test_a_config_that_is_nested_too_deeply_is_refused(capsys):
+    assert main(["check", *evil(f"x: {'[' * 2000}{']' * 2000}")]) == 2
+    assert "evil.yaml: nested too deeply" in capsys.readouterr().err
+
+
 def test_a_pickle_is_not_loaded():
     with pytest.raises(UserError, match="pickle"):
         read_request(["--experimental-rerun", "config.pickle"])
@@ -216,3 +221,17 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path):
 def test_the_page_on_security_names_every_door():
     page = (Path(__file__).parents[1] / "docs/security.md").read_text()
     assert [name for name in DOORS if name not in page] == []
+
+
+def test_a_config_whose_aliases_grow_is_refused_at_once(capsys):
+    lines = ["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 26))]
+    assert main(["check", *evil("\n".join(lines))]) == 2
+    assert "aliases stand for" in capsys.readouterr().err
+
+
+def test_a_saved_config_that_lacks_a_part_is_named():
+    folder = Path("outputs/run/1")
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra/config.yaml").write_text("documents: a.txt\nquestions: null\n")
+    for command in ("evaluate", "learn"):
+        assert main([command, f"{'run' if command == 'evaluate' else 'resume'}={folder}"]) == 2

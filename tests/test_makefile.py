@@ -26,6 +26,7 @@ PROMISED = {
     "dashboard",
     "wandb-sync",
     "test",
+    "faults",
     "lint",
     "format",
     "bench",

@@ -137,6 +137,8 @@ def compare_bases(plan: Plan, progress: Progress) -> BasesResult:
 def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
     """Creates the output folder, or refuses: a run never writes into the folder of another."""
     fix = f'"resume={folder}" continues that run; for a new run choose another name= or hydra.run.dir='
+    if _is_half_begun(folder):  # neither can be continued nor holds any work
+        shutil.rmtree(folder / ".hydra", ignore_errors=True)
     holds_run = any((folder / name).exists() for name in (".hydra", "run.json", "multirun.yaml"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +155,15 @@ def _claim(folder: Path, multirun: bool, is_given: bool) -> None:
         key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
         what = f"cannot make the output folder: {error.strerror}"
         raise UserError(Problem(what, key, str(folder), f"choose another: {key}=DIR")) from None
+
+
+def _is_half_begun(folder: Path) -> bool:
+    """Whether a process was killed in it while Hydra wrote the config, of which overrides.yaml is the last file."""
+    return (
+        (folder / ".hydra").is_dir()
+        and not (folder / ".hydra" / "overrides.yaml").exists()
+        and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir())
+    )
 
 
 class Resumable(NamedTuple):

@@ -258,6 +258,15 @@ def test_a_killed_run_goes_on_without_writing_its_examples_again(whole, capsys):
     assert curve("run") == curve(whole)
 
 
+def test_a_folder_where_a_process_was_killed_before_its_config_was_whole_is_used(capsys):
+    Path("run/.hydra").mkdir(parents=True)
+    Path("run/.hydra/config.yaml").write_text("documents: a.t")
+    assert cli.main(["expand", "documents=a.txt", "hydra.run.dir=run"]) == 0
+    Path("run/run.json").unlink()
+    assert cli.main(["expand", "documents=a.txt", "hydra.run.dir=run"]) == 2, "its config is whole: it can be continued"
+    assert "resume=run" in capsys.readouterr().err
+
+
 def test_other_questions_are_scored_on_a_finished_run(whole, capsys):
     shutil.copytree(whole, "run")
     Path("other.jsonl").write_text('{"question": "Who built the bridge of Bern?", "answers": ["Ada"]}\n')

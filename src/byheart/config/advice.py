@@ -133,7 +133,8 @@ def broken_config(composer: Composer, name: str, error: Exception) -> Problem:
         group, _, option = missing.rpartition("/")
         options = composer.options(group) if group else []
         return Problem("there is no such option", f"{group} (in {name}.yaml)", option, did_you_mean(option, options))
-    return Problem(first_line(error), f"{name}.yaml")
+    what = "nested too deeply, or names itself" if isinstance(error, RecursionError) else first_line(error)
+    return Problem(what, f"{name}.yaml")
 
 
 def first_line(error: Exception) -> str:

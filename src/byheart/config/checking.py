@@ -30,7 +30,7 @@ from byheart.config.trust import secrets_in_overrides
 from byheart.errors import Problem, UserError
 
 MOST_VARIANTS = 40  # of a sweep are checked one by one before the start
-COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)

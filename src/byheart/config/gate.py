@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 from omegaconf.grammar_parser import parse
@@ -20,6 +21,7 @@ from omegaconf.resolvers import oc
 from byheart.config.trust import foreign_targets, leaves, secrets_in
 from byheart.errors import Problem, UserError
 
+MOST_NODES = 100_000  # of a config; a shipped one has about 400
 RESOLVERS = ("now", "hydra", "run_name", "python_version")  # that a config may call
 CLOSED: dict[str, Any] = {  # they make what no check has seen
     "oc.env": oc.env,
@@ -163,8 +165,31 @@ def _hydras_own(config: Any, typed: Collection[str]) -> list[Problem]:
     return problems
 
 
+def refuse_growth(file: Path) -> None:
+    """Raises UserError where the aliases of a YAML file stand for more than `MOST_NODES` values."""
+    known: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in known:
+            known[id(node)] = 1  # of one that holds itself
+            parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+            known[id(node)] += sum(map(size, parts)) if isinstance(node, yaml.CollectionNode) else 0
+        return known[id(node)]
+
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        count = size(root) if root else 0
+    except Exception:  # any error of the YAML parser, deep nesting too: reading it reports the fault
+        return
+    if count > MOST_NODES:
+        what = f"its aliases stand for {count:,} values, and a config may have {MOST_NODES:,}"
+        raise UserError(Problem(what, str(file), fix="write the values out, or ask its author for a plain config"))
+
+
 def refuse_packages(file: Path) -> None:
     """Raises UserError where a user's config has Hydra search a package, which would be imported before any check."""
+    if file.is_file():
+        refuse_growth(file)
     try:
         named = _at(OmegaConf.to_container(OmegaConf.load(file), resolve=False), "hydra.searchpath")
     except Exception:  # any error of the YAML parser: composing it reports the fault

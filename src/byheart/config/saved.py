@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from byheart.config.advice import did_you_mean, wrong_options
 from byheart.config.checking import parse_overrides
 from byheart.config.compose import Composer, Request
-from byheart.config.gate import closed_resolvers, gate, variables_sent
+from byheart.config.gate import closed_resolvers, gate, refuse_growth, variables_sent
 from byheart.config.keys import dotted_keys
 from byheart.config.schema import shown
 from byheart.config.trust import secrets_in_overrides
@@ -28,6 +28,7 @@ MAY_GO_ON = (  # when a run goes on: for how long, and how it is computed; besid
     "epochs", "budget", "stopping.monitor", "stopping.patience", "stopping.tolerance", "trainer.device", "trainer.threads",
     "trainer.rows_at_once", "trainer.gradient_checkpointing",
 )  # fmt: skip
+NEEDED = ("documents", "questions", "expansion", "evaluation", "model", "adapter", "optimizer", "trainer", "split")
 MADE_WITH = "this run was made with"
 CHANGEABLE = (
     "what can change: epochs, budget, stopping (monitor, patience, tolerance), logger, "
@@ -57,11 +58,15 @@ def saved_config(folder: Path, key: str) -> DictConfig:
     whole = OmegaConf.to_container(config, resolve=False)
     if problems := gate(whole):
         raise UserError(*problems)
+    if absent := [name for name in NEEDED if name not in config]:
+        what = f"this is not the whole config of a run: {', '.join(absent)} cannot be found in it"
+        raise UserError(Problem(what, str(where), fix=_anew(folder)))
     return config
 
 
 def load_yaml(file: Path) -> DictConfig | ListConfig:
     """Raises UserError for a damaged file."""
+    refuse_growth(file)
     try:
         with closed_resolvers():
             return OmegaConf.load(file)

@@ -130,7 +130,7 @@ class _Line:
     def probe(self, line: str) -> Probe | None:
         try:
             row = _parsed(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
             reason = f": {error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             self.fault(f"not valid JSON{reason}", line.strip(), f"write one object a line, such as {EXAMPLE}")
             return None
