@@ -65,9 +65,10 @@ def write_inputs(folder: Path) -> tuple[Path, Path]:
 def forward_examples(document: Path, folder: Path) -> tuple[Path, int]:
     """The rules' forward examples, at most as many of each fact as they write by default; and how many these are."""
     words = [f"expansion.rules.usual={4 * PER_FACT}", f"hydra.run.dir={folder / 'examples'}"]
-    result = expand(*words, documents=document)
+    if not (folder / "examples" / "ledger.html").is_file():
+        expand(*words, documents=document)
     by_fact = defaultdict(list)
-    for row in read_records(result.folder / "examples.jsonl"):
+    for row in read_records(folder / "examples" / "examples.jsonl"):
         if row["direction"] == FORWARD:
             by_fact[row["facts"][0]].append(row)
     file = folder / "forward.jsonl"
@@ -79,7 +80,8 @@ def forward_examples(document: Path, folder: Path) -> tuple[Path, int]:
 def learn(arm: str, words: list[str]) -> Path:
     folder = options.out / arm
     fixed = ["evaluation=[]", "rows.replay=0", "stopping.checks_per_epoch=1", f"hydra.run.dir={folder}"]
-    subprocess.run([BYHEART, "learn", *words, *fixed, *options.overrides], check=True)
+    if not (folder / "report.html").is_file():  # of an earlier call that was stopped later
+        subprocess.run([BYHEART, "learn", *words, *fixed, *options.overrides], check=True)
     return folder
 
 
@@ -90,7 +92,7 @@ def score(run: Path, questions: Path) -> dict[tuple[str, str, str], Value]:
     rows = defaultdict(list)
     for probe in probes:
         metrics = scored.answers[PREFIX + probe.id].metrics
-        for measure in ("said", "chosen"):
+        for measure in {"said", "chosen"} & metrics.keys():  # not chosen among too few others
             rows[measure, KINDS[probe.tags["maps"]], probe.direction].append((metrics[measure], probe.group))
     return {key: estimate(*map(list, zip(*each, strict=True))) for key, each in rows.items()}
 

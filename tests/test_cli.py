@@ -16,7 +16,7 @@ from byheart import cli, dispatch
 from byheart.config.folders import conf_folder, sweeps_folder
 from byheart.config.keys import every_key, head
 from byheart.errors import Problem, UserError
-from byheart.results import LearnResult
+from byheart.results import RESULT, LearnResult
 from byheart.stable_ids import current_path
 
 
@@ -40,6 +40,8 @@ class ToyStage:
         (folder / "scores.json").write_text("{}")
         (folder / "answers.jsonl").write_text("")
         (folder / "adapter").mkdir(exist_ok=True)
+        for name in RESULT:  # without one of them the run would be resumed
+            (folder / name).touch()
         if self.error:
             raise self.error
         return LearnResult(self.state, folder)

@@ -7,7 +7,7 @@ docs/security.md lists every way in, with the test that tries it.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from omegaconf.resolvers import oc
 
 from byheart.config.trust import foreign_targets, leaves, secrets_in
 from byheart.errors import Problem, UserError
+from byheart.store import cache_folder, read_json, write_json
 
 MOST_NODES = 100_000  # of a config; a shipped one has about 400
 RESOLVERS = ("now", "hydra", "run_name", "python_version")  # that a config may call
@@ -45,6 +46,7 @@ HARMLESS = re.compile(
 COMMANDS = re.compile(r"setup|command|python|srun_args|additional_parameters|runtime_env|py_executable")
 TYPED = "give it on the command line, where it is your own"
 
+APPROVED = "approved_variables.json"  # in the cache folder
 SENT = ("api_key_env", "storage_env")
 OWN_VARIABLE = re.compile(r"BYHEART_\w+")
 PROVIDERS = {  # a file may name the key of a provider together with the provider's own server
@@ -70,10 +72,14 @@ def variables_sent(config: Any, typed: Collection[str] = ()) -> list[Problem]:
     problems = []
     for where, name in leaves(config):
         parent, _, last = where.rpartition(".")
-        if last not in SENT or name is None or where in typed or OWN_VARIABLE.fullmatch(str(name)):
+        if last not in SENT or name is None or OWN_VARIABLE.fullmatch(str(name)):
             continue
         address = str(_at(config, f"{parent}.base_url") or "https://api.openai.com")
         host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
+        if where in typed:
+            _approve(str(name), host)
+        if where in typed or [str(name), host] in _approved():
+            continue
         home = PROVIDERS.get(str(name))
         if home and (host == home or host.endswith(f".{home}")) and last == "api_key_env":
             continue
@@ -81,6 +87,24 @@ def variables_sent(config: Any, typed: Collection[str] = ()) -> list[Problem]:
         fix = f"if you trust {host if last == 'api_key_env' else 'it'}, type it: {where}={name} (or use a variable BYHEART_...)"
         problems.append(Problem(what, where, str(name), fix))
     return problems
+
+
+def _approved() -> list[list[str]]:
+    """[variable, server] of what the user has typed before: a run that was stopped goes on without it."""
+    file = cache_folder() / APPROVED
+    try:
+        found = read_json(file) if file.is_file() else []
+    except UserError:  # damaged: it is typed again
+        found = []
+    return found if isinstance(found, list) else []
+
+
+def _approve(name: str, host: str) -> None:
+    known = _approved()
+    if [name, host] not in known:
+        with suppress(OSError, UserError):  # a cache that cannot be written: it is typed again next time
+            cache_folder().mkdir(parents=True, exist_ok=True)
+            write_json(cache_folder() / APPROVED, [*known, [name, host]])
 
 
 @contextmanager

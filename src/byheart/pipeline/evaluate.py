@@ -25,7 +25,7 @@ from byheart.pipeline.train_on import weights_key
 from byheart.progress import Advanced
 from byheart.records import Example, Json, Probe
 from byheart.report.next_steps import from_here
-from byheart.store import content_key, is_done, mark_done, read_json, read_one, write_json, write_jsonl
+from byheart.store import content_key, is_done, mark_done, read_object, read_one, write_json, write_jsonl
 
 TIMED = 16  # probes, by which the speed of scoring is found
 TITLES = {
@@ -317,5 +317,5 @@ def _without_untrained_rows(probes: Sequence[Probe], folder: Path) -> list[Probe
     ledger = next(
         (each / "ledger.json" for each in (folder, *folder.parents[:2]) if (each / "ledger.json").is_file()), None
     )
-    left_out = set(read_json(ledger).get("too_long", {}).get("train", ())) if ledger else set()
+    left_out = set(read_object(ledger).get("too_long", {}).get("train", ())) if ledger else set()
     return [probe for probe in probes if probe.source != TRAINED or probe.id not in left_out]

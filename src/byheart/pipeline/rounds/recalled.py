@@ -13,7 +13,6 @@ from byheart.pipeline.rows import rows_of
 from byheart.pipeline.run_config import RunConfig
 from byheart.records import Example
 from byheart.store import read_json, write_json
-from byheart.training.said import said_word_for_word
 
 VALIDATION, FURTHER, TRAINED = "held-out wording", "further wording", "trained wording"
 FEW = 2  # further wordings that are asked of a fact
@@ -88,6 +87,8 @@ def ask_each_fact(
     evidence: dict[str, tuple[str, list[Example]]],
 ) -> Recalled:
     """Asks the validation half and the evidence of each fact, in forward passes alone: nothing is generated."""
+    from byheart.training.said import said_word_for_word  # imports torch
+
     validation = data.examples_of(data.split.validation)
     asked = {e.id: e for e in (*validation, *(e for _, own in evidence.values() for e in own))}
     rows = rows_of(config, list(asked.values()), session)
