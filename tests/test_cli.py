@@ -40,10 +40,10 @@ class ToyStage:
         (folder / "scores.json").write_text("{}")
         (folder / "answers.jsonl").write_text("")
         (folder / "adapter").mkdir(exist_ok=True)
-        for name in RESULT:  # without one of them the run would be resumed
-            (folder / name).touch()
         if self.error:
             raise self.error
+        for name in RESULT:  # without one of them the run would be resumed
+            (folder / name).touch()
         return LearnResult(self.state, folder)
 
 

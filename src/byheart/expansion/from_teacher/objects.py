@@ -17,6 +17,7 @@ _SMART = str.maketrans(dict.fromkeys("“”„‟", '"'))
 _KEY = re.compile(r"""[^",:]{,40}""")
 _OPENING = re.compile(r"""\{\s*["'“”„]|\[\s*\{""")  # an object with a key, or a list of objects
 _MARKS = re.compile(r'\\.|["{}\[\]]', re.S)
+TOO_DEEP = object()  # stands for a value that nests deeper than can be read
 FARTHEST = 6000  # characters that a repair looks ahead: the length of a long pair
 WINDOW = 30_000  # characters in which an object is looked for first
 # How much is tried at objects that cannot be read, in characters, with so many for each character of the answer. An
@@ -35,7 +36,7 @@ def values_in(text: str) -> tuple[list[object], str]:
     while effort > 0 and (opening := _OPENING.search(text, place)):
         value, end, cost = _decode(text, opening.start())
         if end:
-            values.append(value)
+            values += [] if value is TOO_DEEP else [value]
             last = end
         place = end or opening.start() + 1
         effort -= cost
@@ -51,8 +52,9 @@ def _decode(text: str, start: int) -> tuple[object, int, int]:
         try:
             value, size = _DECODER.raw_decode(piece)
             return value, start + size, tried
-        except RecursionError:
-            tried += 400  # the decoder gives up after some thousand levels, in less than a tenth of a millisecond
+        except RecursionError:  # as a whole it is passed over: each of its levels would be too deep again
+            if (end := closing(text, start, len(text))) > 0:
+                return TOO_DEEP, end, tried + end - start
             break
         except ValueError as error:
             place = getattr(error, "pos", 0)
@@ -86,10 +88,10 @@ def _letters(written: str) -> int:
     return sum(map(str.isalnum, re.sub(r"\\(?:u[0-9A-Fa-f]{4}|.)", "", written)))
 
 
-def closing(text: str, start: int) -> int:
+def closing(text: str, start: int, farthest: int = FARTHEST) -> int:
     """Behind the bracket that closes the one at `start`, strings left out; -1 where none does."""
     depth, quoted = 0, False
-    for mark in _MARKS.finditer(text, start, start + FARTHEST):
+    for mark in _MARKS.finditer(text, start, start + farthest):
         letter = mark[0]
         if letter == '"':
             quoted = not quoted
