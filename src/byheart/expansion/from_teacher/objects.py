@@ -55,6 +55,7 @@ def _decode(text: str, start: int) -> tuple[object, int, int]:
         except RecursionError:  # as a whole it is passed over: each of its levels would be too deep again
             if (end := closing(text, start, len(text))) > 0:
                 return TOO_DEEP, end, tried + end - start
+            tried += len(text) - start
             break
         except ValueError as error:
             place = getattr(error, "pos", 0)
