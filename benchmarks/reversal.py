@@ -21,8 +21,8 @@ from pathlib import Path
 from byheart import expand
 from byheart.evaluation.intervals import estimate
 from byheart.evaluation.questions import load_questions
-from byheart.evaluation.recall import sampled
 from byheart.evaluation.reversal import PREFIX, Reversal
+from byheart.evaluation.sampling import sampled
 from byheart.records import FORWARD, REVERSE, Value
 from byheart.store import read_records, write_jsonl
 from byheart.use.asking import open_run

@@ -15,8 +15,8 @@ from byheart.choosing.records import FILE, BasesResult, Candidate, Measured, Pla
 from byheart.choosing.verdict import verdict
 from byheart.documents.load import find_documents
 from byheart.errors import Problem, UserError
-from byheart.evaluation.recall import sampled
 from byheart.evaluation.retrieval import OpenBook
+from byheart.evaluation.sampling import sampled
 from byheart.evaluation.summary import GENERATED, QUESTIONS, headline_of
 from byheart.interrupt import Interrupt
 from byheart.model.base_model import BaseModel

@@ -5,12 +5,12 @@ A fact that is said in one wording and not in another was learned as a sentence,
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import ClassVar
 
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import means
 from byheart.evaluation.recall import contains, normalise
+from byheart.evaluation.sampling import dice
 from byheart.records import Answer, Example, Probe
 
 PREFIX = "wordings-"
@@ -63,11 +63,11 @@ class Consistency:
 
     def _groups(self, material: Material) -> Iterator[list[Example]]:
         """The wordings of each sampled fact: those of the answer that is asked for in most ways."""
-        facts = sorted(material.wordings, key=lambda fact: sha256(fact.encode()).digest())
+        facts = sorted(material.wordings, key=dice)
         found = ((fact, _alike(material.wordings[fact])) for fact in facts)
         several = ((fact, group) for fact, group in found if len(group) > 1)
         for (_, group), _ in zip(several, range(self.sample), strict=False):
-            yield sorted(group, key=lambda example: sha256(example.id.encode()).digest())[: self.wordings]
+            yield sorted(group, key=lambda example: dice(example.id))[: self.wordings]
 
 
 def _alike(examples: Sequence[Example]) -> list[Example]:

@@ -9,7 +9,8 @@ from byheart.errors import Problem, UserError
 from byheart.evaluation.base import Recaller
 from byheart.evaluation.choice import Choice
 from byheart.evaluation.questions import check_questions, load_questions
-from byheart.evaluation.recall import normalise, sampled
+from byheart.evaluation.recall import normalise
+from byheart.evaluation.sampling import sampled
 from byheart.evaluation.verbatim import words_of
 from byheart.records import Answer, Probe
 

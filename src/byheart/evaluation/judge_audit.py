@@ -7,7 +7,8 @@ from hashlib import sha256
 
 from byheart.evaluation.base import Scored
 from byheart.evaluation.intervals import wilson
-from byheart.evaluation.recall import accepted, contains, normalise, sampled, token_f1
+from byheart.evaluation.recall import accepted, contains, normalise, token_f1
+from byheart.evaluation.sampling import sampled
 from byheart.evaluation.verdict import CLASSES, CORRECT, Case
 from byheart.records import Json, Probe
 

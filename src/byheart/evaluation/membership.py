@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import DRAWS, SEED
-from byheart.evaluation.recall import sampled
+from byheart.evaluation.sampling import sampled
 from byheart.records import Answer, Fact, Probe, Value
 
 if TYPE_CHECKING:
@@ -133,6 +133,4 @@ def found_at(taught: "np.ndarray", other: "np.ndarray") -> float:
 
 
 def _some(facts: Sequence[Fact], count: int) -> list[Fact]:
-    as_probes = [Probe(fact.id, "", ()) for fact in facts]
-    chosen = {probe.id for probe in sampled(as_probes, count)}
-    return sorted((fact for fact in facts if fact.id in chosen), key=lambda fact: fact.id)
+    return sorted(sampled(facts, count), key=lambda fact: fact.id)

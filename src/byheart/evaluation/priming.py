@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from byheart.evaluation.recall import sampled
+from byheart.evaluation.sampling import sampled
 from byheart.evaluation.verbatim import WORD, in_a_row, words_of
-from byheart.records import Fact, Probe
+from byheart.records import Fact
 
 RUN = 6  # words in a row, which no other text is likely to have
 LONGEST = 4  # words of a name that are compared
@@ -34,8 +34,7 @@ class Marks:
         Names are capitalised words in a row, and single ones that are rare: never written small, in no packaged text,
         and not only at the beginning of a sentence.
         """
-        by_id = {fact.id: fact for fact in facts}
-        some = [by_id[each.id] for each in sampled([Probe(name, "", ()) for name in by_id], MOST)]
+        some = sampled(facts, MOST)
         small = {word for fact in some for word in _split(fact.text) if word.islower()} | common_words()
         names = {name for fact in some for name in _names(fact)}
         return cls(

@@ -7,7 +7,6 @@ A model often holds a fact that it cannot say: Gekhman et al., "Inside-Out: Hidd
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import pairwise
 from typing import ClassVar
 
@@ -16,6 +15,7 @@ from byheart.documents.languages.folding import fold_for_comparison
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import means
 from byheart.evaluation.recall import compare, normalise
+from byheart.evaluation.sampling import dice
 from byheart.evaluation.summary import GENERATED
 from byheart.evaluation.verbatim import WORD
 from byheart.records import FORWARD, Answer, Fact, Probe
@@ -131,7 +131,7 @@ def spread(cases: Sequence[Case], count: int | None) -> list[Case]:
         return list(cases)
     ends = [len(cases) * i // count for i in range(count + 1)]
     stretches = [cases[start:end] for start, end in pairwise(ends)]
-    return [min(some, key=lambda case: _dice(case.fact.id)) for some in stretches]
+    return [min(some, key=lambda case: dice(case.fact.id)) for some in stretches]
 
 
 def profiles(conditions: Mapping[str, Scored], material: Material) -> list[dict[str, object]]:
@@ -196,7 +196,7 @@ def _preferred(probe: Probe) -> tuple[object, ...]:
         probe.source != GENERATED,
         probe.angle == "blank",
         words,
-        _dice(probe.id),
+        dice(probe.id),
     )
 
 
@@ -215,7 +215,7 @@ def _wrong(fact: str, right: str, others: Sequence[Pooled]) -> tuple[str, ...]:
     for *own, words, text, other in others:
         if plain and other and plain not in other and other not in plain:
             begins_so = other.split()[0] == plain.split()[0]  # "No, ..." beside "No, ...": else one word would tell
-            found[text] = (own != kind, not begins_so, abs(words - length), _dice(fact + text))
+            found[text] = (own != kind, not begins_so, abs(words - length), dice(fact + text))
     return tuple(sorted(found, key=found.__getitem__)[:WRONG])
 
 
@@ -229,7 +229,3 @@ def _same_words(said: str, rest: str) -> bool:
     wanted, words = (WORD.findall(fold_for_comparison(text)) for text in (rest, said))
     count = min(_RUN, len(wanted))
     return words[:count] == wanted[:count]
-
-
-def _dice(text: str) -> bytes:
-    return sha256(text.encode("utf-8", "surrogatepass")).digest()

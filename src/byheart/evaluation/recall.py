@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from math import exp
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from byheart.documents.languages.language import MARKS, UNSPACED
 from byheart.errors import Problem, UserError
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import means
+from byheart.evaluation.sampling import sampled
 from byheart.records import Answer, Probe
 
 ON_THE_CURVE = "f1"  # long answers are seldom complete: `contains` stays at 0 while F1 already rises
@@ -103,13 +103,6 @@ def accepted(probe: Probe) -> tuple[str, ...]:
     if probe.answers or probe.gold is None:
         return probe.answers
     return (probe.options[probe.gold],)
-
-
-def sampled(probes: Sequence[Probe], count: int | None) -> list[Probe]:
-    """A sample that depends on the probes' ids alone, so that two models are asked the same."""
-    if count is None or count >= len(probes):
-        return list(probes)
-    return sorted(probes, key=lambda probe: sha256(probe.id.encode()).digest())[:count]
 
 
 def compare(text: str, golds: Sequence[str]) -> dict[str, float]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import bootstrap, means, wilson
-from byheart.evaluation.recall import accepted, contains, normalise, sampled
+from byheart.evaluation.recall import accepted, contains, normalise
+from byheart.evaluation.sampling import sampled
 from byheart.records import FORWARD, REVERSE, Answer, Fact, Probe, Value
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ the training text, told apart as verbatim, paraphrase and neither, with the n-gr
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from typing import ClassVar
 
 from byheart.documents.languages.folding import fold_for_comparison
 from byheart.evaluation.base import NOTHING, Material, OnProgress, Recaller, Scored, require_count, silent
 from byheart.evaluation.intervals import means
-from byheart.evaluation.recall import sampled, token_f1
+from byheart.evaluation.recall import token_f1
+from byheart.evaluation.sampling import dice, sampled
 from byheart.records import Answer, Document, Fact, Probe
 
 WORD = re.compile(r"[\u2e80-\u9fff]|[^\W_]+(?:['’.,-][^\W_]+)*")  # a Chinese character is a word
@@ -107,7 +107,7 @@ class Verbatim:
         """A probe for each sampled fact: `question` is the prefix, the first of `answers` the rest of the fact."""
         found = []
         texts = {document.id: document for document in material.documents}
-        for fact in sorted(material.taught, key=lambda fact: sha256(fact.id.encode()).digest()):
+        for fact in sorted(material.taught, key=lambda fact: dice(fact.id)):
             document = texts.get(fact.document)
             cut = _middle(fact)
             if document is None or cut is None:

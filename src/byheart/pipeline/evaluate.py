@@ -11,8 +11,8 @@ from byheart.evaluation.forgetting import priming_rows
 from byheart.evaluation.kinds import OF_SOURCE, USERS, kinds_of, sample_trained
 from byheart.evaluation.profile import Profile, profiles
 from byheart.evaluation.questions import about_documents, dev_share, load_questions
-from byheart.evaluation.recall import sampled
 from byheart.evaluation.retrieval import OpenBook
+from byheart.evaluation.sampling import sampled
 from byheart.evaluation.summary import GENERATED, QUESTIONS, TRAINED, UNTAUGHT, answer_rows, summarise
 from byheart.evaluation.verbatim import continuations
 from byheart.model.language import LanguageModel

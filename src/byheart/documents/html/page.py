@@ -26,19 +26,22 @@ _FURTHER = re.compile(
 
 def parse(page: str) -> "HtmlElement | None":
     """The tree of a page; None where it has no element and no word ("<a<a<a")."""
-    from lxml import etree, html
-
     # lxml refuses a str with an encoding declaration; the text is decoded already.
     page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page)
-    for text in (page, _NESTING.sub(_unnested, page)):
-        parser = html.HTMLParser(huge_tree=True)
-        try:
-            found = html.fromstring(text, parser=parser) if text.strip() else None
-        except etree.ParserError:  # comments, and nothing else
-            return None
-        if not any("Excessive depth" in str(each.message) for each in parser.error_log):
-            break
-    return found
+    found, is_cut = _tree(page)
+    return _tree(_NESTING.sub(_unnested, page))[0] if is_cut else found
+
+
+def _tree(page: str) -> "tuple[HtmlElement | None, bool]":
+    """The tree, and whether the parser left out what lies too deep."""
+    from lxml import etree, html
+
+    parser = html.HTMLParser(huge_tree=True)
+    try:
+        found = html.fromstring(page, parser=parser) if page.strip() else None
+    except etree.ParserError:  # comments, and nothing else
+        return None, False
+    return found, any("Excessive depth" in str(each.message) for each in parser.error_log)
 
 
 def _unnested(tag: re.Match[str]) -> str:
